@@ -1,0 +1,61 @@
+// mom: pre-train, compare, sample and serve multi-modal state-space models.
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <iostream>
+#include <new>
+
+#include "apps/mom/verbs.h"
+#include "mom/base/error.h"
+#include "mom/base/log.h"
+
+namespace mom::app {
+
+void print_json(const OrderedJson& value) { std::cout << value.dump(2) << std::endl; }
+
+namespace {
+
+int fail(ExitCode code, const char* message) {
+  std::fprintf(stderr, "mom: error: %s\n", message);
+  return static_cast<int>(code);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("mom: pre-train, compare, sample and serve multi-modal state-space models", "mom");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", MOM_VERSION);
+  app.add_flag_callback("--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
+  app.add_flag_callback("--verbose", [] { set_log_level(LogLevel::kDebug); }, "say more");
+  add_data_verb(app);
+  add_codec_verb(app);
+  add_train_verb(app);
+  add_eval_verb(app);
+  add_compare_verb(app);
+  add_report_verb(app);
+  add_forward_verb(app);
+  add_inspect_verb(app);
+  add_bench_verb(app);
+  add_doctor_verb(app);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "mom: error: %s; see 'mom --help'\n", error.what());
+    return static_cast<int>(ExitCode::kUsage);
+  } catch (const Error& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::kNoResource, "out of memory");
+  } catch (const c10::Error& error) {
+    return fail(ExitCode::kInternal, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return fail(ExitCode::kInternal, error.what());
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace mom::app
+
+int main(int argc, char** argv) { return mom::app::run(argc, argv); }

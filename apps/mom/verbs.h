@@ -1,0 +1,24 @@
+// One file a verb: each adds its subcommand, options and callback. Callbacks throw mom::Error to fail.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "mom/base/json.h"
+
+namespace mom::app {
+
+void add_data_verb(CLI::App& app);
+void add_codec_verb(CLI::App& app);
+void add_train_verb(CLI::App& app);
+void add_eval_verb(CLI::App& app);
+void add_compare_verb(CLI::App& app);
+void add_report_verb(CLI::App& app);
+void add_forward_verb(CLI::App& app);
+void add_inspect_verb(CLI::App& app);
+void add_bench_verb(CLI::App& app);
+void add_doctor_verb(CLI::App& app);
+
+// `--json` prints exactly one JSON object on stdout, through this.
+void print_json(const OrderedJson& value);
+
+}  // namespace mom::app

@@ -1,0 +1,35 @@
+# Language, warnings, sanitizers and compiler cache: everything that is the same for all targets.
+option(MOM_BUILD_TESTS "Build the tests" ON)
+option(MOM_BUILD_BENCH "Build the benchmarks" ON)
+set(MOM_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+# Programs too: the shared precompiled header fits only code compiled with the same option.
+set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+set(MOM_WARNINGS -Wall -Wextra -Wshadow -Werror)
+# Sums are ordered by us, not by the compiler: no -ffast-math, and no contraction differences between twins.
+add_compile_options(-fno-math-errno)
+
+if(MOM_SANITIZE)
+  add_compile_options(-fsanitize=${MOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  add_link_options(-fsanitize=${MOM_SANITIZE})
+endif()
+
+find_program(MOM_CCACHE ccache)
+if(MOM_CCACHE)
+  # A precompiled header is only cacheable with these (ccache manual, "Precompiled headers").
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${MOM_CCACHE})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endif()

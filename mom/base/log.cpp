@@ -1,0 +1,43 @@
+#include "mom/base/log.h"
+
+#include <cstdio>
+#include <mutex>
+#include <set>
+#include <string>
+
+namespace mom {
+namespace {
+
+LogLevel level_ = LogLevel::kInfo;
+std::mutex mutex_;
+
+void print(std::string_view prefix, std::string_view message) {
+  std::lock_guard lock(mutex_);
+  std::fprintf(stderr, "mom: %.*s%.*s\n", static_cast<int>(prefix.size()), prefix.data(),
+               static_cast<int>(message.size()), message.data());
+}
+
+}  // namespace
+
+void set_log_level(LogLevel level) { level_ = level; }
+
+void log_info(std::string_view message) {
+  if (level_ >= LogLevel::kInfo) print("", message);
+}
+
+void log_warning(std::string_view message) { print("warning: ", message); }
+
+void log_debug(std::string_view message) {
+  if (level_ >= LogLevel::kDebug) print("", message);
+}
+
+void log_once(std::string_view key, std::string_view message) {
+  static std::set<std::string, std::less<>> seen;
+  {
+    std::lock_guard lock(mutex_);
+    if (!seen.emplace(key).second) return;
+  }
+  log_info(message);
+}
+
+}  // namespace mom

@@ -1,0 +1,48 @@
+// Pictures <-> continuous latents: a convolutional KL-VAE. 64x64 RGB -> [C, 16, 16] latents at f = 4, scaled to unit
+// variance over the training pictures, so that diffusion noise of variance 1 means what the schedule says.
+// N pictures, C latent channels, H x W latent pixels, f downsampling factor.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+
+#include "mom/codecs/codec.h"
+#include "mom/config/schema.h"
+
+namespace mom::codecs {
+
+struct ImageVaeConfig {
+  int64_t image_size = 64;     // pixels a side
+  int64_t downsample = 4;      // f, a power of two
+  int64_t latent_channels = 4;
+  int64_t base_channels = 32;
+  int64_t steps = 600;
+  int64_t batch_images = 32;
+  double learning_rate = 2e-3;
+  double l1_weight = 1.0, mse_weight = 1.0, kl_weight = 1e-4;
+  int64_t seed = 1;
+  void describe(config::Table& table);
+};
+
+class ImageVae {
+ public:
+  explicit ImageVae(const Path& folder);
+  ~ImageVae();
+  ImageVae(const ImageVae&) = delete;
+  ImageVae& operator=(const ImageVae&) = delete;
+
+  const CodecInfo& info() const { return info_; }
+  const ImageVaeConfig& config() const;
+  // u8 [N, 3, S, S] -> f32 [N, C, S/f, S/f]: the posterior mean, shifted and scaled per channel to mean 0, variance 1.
+  at::Tensor encode(const at::Tensor& images_NCHW) const;
+  // f32 [N, C, S/f, S/f] -> u8 [N, 3, S, S].
+  at::Tensor decode(const at::Tensor& latents_NCHW) const;
+
+ private:
+  struct State;
+  CodecInfo info_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mom::codecs

@@ -1,0 +1,89 @@
+// Documents: what import makes and encode reads. A documents folder holds
+//
+//   dataset.json                {"format": "mom-documents", "version": 1, "skipped": n, "collections": [
+//                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl", "documents": n,
+//                                   "segments": {"text": n, "image": n}}, ...]}
+//   SPLIT-SOURCE.jsonl          a document a line:
+//       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
+//          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}}]}
+//   media-00000.tar ...         pictures and sound as they were imported, WebDataset style names (KEY.png)
+//
+// so that any tool with a JSON and a tar reader can use it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/base/json.h"
+
+namespace mom::data {
+
+// Bytes of a media file inside one of the folder's tars.
+struct MediaRef {
+  std::string file;
+  uint64_t offset = 0;
+  uint64_t num_bytes = 0;
+};
+
+struct Segment {
+  std::string modality;               // "text", "image", "speech"
+  std::string text;                   // text only, UTF-8
+  std::vector<std::string> keywords;  // text only: drawn and shuffled anew each time the document is used
+  MediaRef media;                     // image and speech
+};
+
+struct Document {
+  std::string key;           // unique in its collection
+  bool free_order = false;   // one text and one image whose order the loader draws (80% text first)
+  std::vector<Segment> segments;
+};
+
+struct Collection {
+  std::string source, split;  // split: "train", "validation", "test"
+  std::string file;
+  uint64_t num_documents = 0;
+  std::map<std::string, uint64_t> num_segments;  // by modality
+};
+
+class DocumentReader {
+ public:
+  explicit DocumentReader(const Path& folder);  // InputError when it is not a documents folder
+  const Path& folder() const { return folder_; }
+  const std::vector<Collection>& collections() const { return collections_; }
+  uint64_t skipped() const { return skipped_; }
+  // In file order. Errors name file and line.
+  void for_each(const Collection& collection, const std::function<void(const Document&)>& visit) const;
+  std::string read_media(const MediaRef& media) const;  // checks the bounds against the tar
+
+ private:
+  Path folder_;
+  std::vector<Collection> collections_;
+  uint64_t skipped_ = 0;
+};
+
+// Writes a documents folder whole or not at all.
+class DocumentWriter {
+ public:
+  DocumentWriter(Path folder, bool replace);
+  ~DocumentWriter();
+  DocumentWriter(const DocumentWriter&) = delete;
+  DocumentWriter& operator=(const DocumentWriter&) = delete;
+  // Stores bytes under `name` ("KEY.png"); identical bytes are stored once.
+  MediaRef add_media(std::string_view name, std::string_view bytes);
+  void add(const std::string& source, const std::string& split, const Document& document);
+  void set_skipped(uint64_t count);
+  void commit();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mom::data

@@ -1,0 +1,47 @@
+// Tar files through libarchive, read in order, written without timestamps or owners (same input, same bytes).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "mom/base/files.h"
+
+namespace mom::formats {
+
+struct TarEntry {
+  std::string name;
+  uint64_t data_offset = 0;  // byte of the content in an uncompressed tar, 0 when compressed
+  std::string content;
+};
+
+struct TarLimits {
+  uint64_t max_entry_bytes = uint64_t{1} << 30;
+};
+
+// Visits regular files in order. .tar, .tar.gz, .tar.xz, .tar.zst. A truncated or damaged archive throws InputError
+// naming the file, the last good entry and the byte; entries before it have been visited. visit returns false to stop.
+void read_tar(const Path& path, const std::function<bool(TarEntry&&)>& visit, const TarLimits& limits = {});
+
+// Writes an uncompressed ustar/pax archive.
+class TarWriter {
+ public:
+  explicit TarWriter(const Path& path);
+  ~TarWriter();
+  TarWriter(const TarWriter&) = delete;
+  TarWriter& operator=(const TarWriter&) = delete;
+  // Returns the byte at which the content starts: with the size it is enough to read the file back without parsing the tar.
+  uint64_t add(std::string_view name, std::string_view content);
+  void close();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Decompresses a whole .gz/.dz/.xz file.
+std::string read_compressed(const Path& path, uint64_t max_bytes = uint64_t{1} << 31);
+
+}  // namespace mom::formats
