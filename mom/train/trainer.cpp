@@ -67,7 +67,7 @@ double Trainer::flops() const {
   return flops;
 }
 
-void Trainer::save(const Path& run) const {
+void Trainer::save(const Path& run) {
   OrderedJson state;
   state["step"] = steps_done_;
   state["tokens"] = tokens_seen_;

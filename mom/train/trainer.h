@@ -37,7 +37,7 @@ class Trainer {
   const std::vector<int64_t>& tokens_seen() const { return tokens_seen_; }
   double flops() const;
 
-  void save(const Path& run) const;
+  void save(const Path& run);
   void resume(const Path& checkpoint);
 
  private:
