@@ -1,0 +1,230 @@
+#include "mom/data/loader.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "mom/base/error.h"
+#include "mom/base/hash.h"
+
+namespace mom::data {
+namespace {
+
+// A shorter rest of a sequence is not worth a fragment of text.
+constexpr int64_t kShortestFragment = 8;
+
+}  // namespace
+
+void DataConfig::describe(config::Table& table) {
+  table.field("path", path, "encoded data, made by `mom data encode`");
+  table.field("sequence_tokens", sequence_tokens, "longest packed sequence").range(8, 1 << 20);
+  table.field("batch_tokens", batch_tokens, "tokens a step, over all microbatches").range(8, 1 << 28);
+  table.field("mixture", mixture, "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data");
+  table.field("reset_state", reset_state, "start from a zero state at document borders; false: state flows through");
+  table.field("caption_first", caption_first, "chance that text precedes the picture where the order is free").range(0, 1);
+}
+
+LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
+  LayOutOptions options;
+  auto index_of = [&](const char* name) {
+    auto found = std::find(dataset.modalities.begin(), dataset.modalities.end(), name);
+    return found == dataset.modalities.end() ? int64_t{-1} : found - dataset.modalities.begin();
+  };
+  options.text_modality = index_of("text");
+  options.image_modality = index_of("image");
+  options.caption_first = config.caption_first;
+  if (!dataset.latent_shape.empty())
+    options.patches_per_image = (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
+  return options;
+}
+
+std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split) {
+  std::map<std::string, SourceView> by_name;
+  for (const Shard& shard : dataset.shards) {
+    if (shard.split != split) continue;
+    SourceView& view = by_name[shard.source];
+    view.source = shard.source;
+    for (int64_t i = 0; i < shard.num_documents(); ++i) view.documents.emplace_back(&shard, i);
+    view.num_tokens += static_cast<int64_t>(shard.tokens.size());
+  }
+  std::vector<SourceView> sources;
+  for (auto& [name, view] : by_name) sources.push_back(std::move(view));
+  return sources;
+}
+
+// Where a source stands: document `index` of its shuffled order in `epoch`, from `offset` on if it was cut.
+struct Loader::Cursor {
+  SourceView view;
+  double weight = 0;
+  int64_t epoch = 0, index = 0, offset = 0, tokens_used = 0;
+  std::vector<uint32_t> order;
+
+  void shuffle(uint64_t seed) {
+    order.resize(view.documents.size());
+    std::iota(order.begin(), order.end(), 0u);
+    RandomStream random(stream_key({seed, fnv1a64("order"), fnv1a64(view.source), static_cast<uint64_t>(epoch)}));
+    random.shuffle(order);
+  }
+  void advance(uint64_t seed) {
+    offset = 0;
+    if (++index < static_cast<int64_t>(order.size())) return;
+    index = 0;
+    ++epoch;
+    shuffle(seed);
+  }
+};
+
+Loader::~Loader() = default;
+
+Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size, uint64_t seed)
+    : dataset_(std::move(dataset)), config_(config), layout_(layout_options(*dataset_, config, patch_size)), seed_(seed) {
+  std::vector<SourceView> sources = sources_of(*dataset_, "train");
+  std::string known;
+  for (const SourceView& view : sources) known += (known.empty() ? "" : ", ") + view.source;
+  for (const auto& [name, weight] : config_.mixture)
+    if (std::none_of(sources.begin(), sources.end(), [&](const SourceView& v) { return v.source == name; }))
+      throw UserError({"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"", ""});
+  for (SourceView& view : sources) {
+    const auto found = config_.mixture.find(view.source);
+    const double weight = config_.mixture.empty() ? static_cast<double>(view.num_tokens) : found == config_.mixture.end() ? 0.0 : found->second;
+    if (weight < 0) throw UserError({"data.mixture." + view.source, "0 or more", std::to_string(weight), ""});
+    if (weight == 0 || view.documents.empty()) continue;
+    Cursor cursor;
+    cursor.view = std::move(view);
+    cursor.weight = weight;
+    cursor.shuffle(seed_);
+    cursors_.push_back(std::move(cursor));
+  }
+  if (cursors_.empty()) throw UserError({config_.path, "documents of split \"train\" with a weight above 0 in data.mixture", "none", ""});
+}
+
+LaidOut Loader::peek(size_t source) {
+  const Cursor& cursor = cursors_[source];
+  const uint32_t document = cursor.order[cursor.index];
+  const auto& [shard, index] = cursor.view.documents[document];
+  return lay_out(*shard, index, layout_, RandomStream(stream_key({seed_, fnv1a64("document"), fnv1a64(cursor.view.source),
+                                                                  static_cast<uint64_t>(cursor.epoch), document})));
+}
+
+// The source that is furthest behind its share. Ties go to the first by name.
+int Loader::pick(bool divisible_only) {
+  double total_weight = 0, total_tokens = 0;
+  for (const Cursor& cursor : cursors_) {
+    total_weight += cursor.weight;
+    total_tokens += static_cast<double>(cursor.tokens_used);
+  }
+  int best = -1;
+  double best_deficit = 0;
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    if (divisible_only && !peek(i).divisible()) continue;
+    const double deficit = cursors_[i].weight / total_weight * (total_tokens + 1) - static_cast<double>(cursors_[i].tokens_used);
+    if (best < 0 || deficit > best_deficit) {
+      best = static_cast<int>(i);
+      best_deficit = deficit;
+    }
+  }
+  return best;
+}
+
+void Loader::fill_sequence(BatchBuilder& builder) {
+  int64_t room = config_.sequence_tokens;
+  bool divisible_only = false;
+  while (room >= kShortestFragment) {
+    const int source = pick(divisible_only);
+    if (source < 0) break;
+    Cursor& cursor = cursors_[static_cast<size_t>(source)];
+    const LaidOut document = peek(static_cast<size_t>(source));
+    const int64_t length = static_cast<int64_t>(document.positions.size()), rest = length - cursor.offset;
+    if (rest > room && !document.divisible()) {
+      if (length > config_.sequence_tokens)
+        throw UserError({"data.sequence_tokens", "room for the longest document with pictures (" + std::to_string(length) + " tokens, source " + cursor.view.source + ")",
+                         std::to_string(config_.sequence_tokens), "raise it"});
+      divisible_only = true;  // the picture opens the next sequence; text fills this one
+      continue;
+    }
+    const int64_t take = std::min(rest, room);
+    builder.add(document, cursor.offset, cursor.offset + take);
+    cursor.tokens_used += take;
+    room -= take;
+    if (take == rest) {
+      cursor.advance(seed_);
+    } else {
+      cursor.offset += take;
+    }
+  }
+  builder.end_sequence();
+}
+
+std::vector<Batch> Loader::next(int64_t num_microbatches) {
+  const int64_t sequences = std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
+  std::vector<Batch> batches;
+  for (int64_t m = 0; m < num_microbatches; ++m) {
+    BatchBuilder builder(layout_, static_cast<int64_t>(dataset_->modalities.size()), dataset_->latent_shape, config_.reset_state);
+    for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
+    batches.push_back(builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
+  }
+  return batches;
+}
+
+Json Loader::state() const {
+  Json state;
+  state["batches"] = num_batches_;
+  for (const Cursor& cursor : cursors_)
+    state["sources"][cursor.view.source] = {{"documents", cursor.view.documents.size()}, {"epoch", cursor.epoch}, {"index", cursor.index},
+                                            {"offset", cursor.offset}, {"tokens", cursor.tokens_used}};
+  return state;
+}
+
+void Loader::restore(const Json& state) {
+  num_batches_ = json_int(state, "batches", "data position");
+  const Json& sources = state.at("sources");
+  for (Cursor& cursor : cursors_) {
+    const std::string where = "data position of source " + cursor.view.source;
+    auto found = sources.find(cursor.view.source);
+    if (found == sources.end() || sources.size() != cursors_.size() ||
+        json_int(*found, "documents", where) != static_cast<int64_t>(cursor.view.documents.size()))
+      throw InputError({where, "the data this run began with", "other data or another mixture in " + config_.path, "resume with the same data"});
+    cursor.epoch = json_int(*found, "epoch", where);
+    cursor.index = json_int(*found, "index", where);
+    cursor.offset = json_int(*found, "offset", where);
+    cursor.tokens_used = json_int(*found, "tokens", where);
+    if (cursor.epoch < 0 || cursor.index < 0 || cursor.index >= static_cast<int64_t>(cursor.view.documents.size()) || cursor.offset < 0)
+      throw InputError({where, "a position inside the data", found->dump(), "the checkpoint is damaged"});
+    cursor.shuffle(seed_);
+  }
+}
+
+std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source, const std::string& split,
+                                    const DataConfig& config, int64_t patch_size, int64_t max_tokens) {
+  constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
+  LayOutOptions options = layout_options(dataset, config, patch_size);
+  options.augment = false;
+  const int64_t num_modalities = static_cast<int64_t>(dataset.modalities.size());
+  BatchBuilder builder(options, num_modalities, dataset.latent_shape, config.reset_state);
+  std::vector<Batch> batches;
+  int64_t in_sequence = 0, total = 0;
+  auto flush = [&] { batches.push_back(builder.finish(stream_key({kHeldOutSeed, fnv1a64(source), batches.size()}))); };
+  for (const SourceView& view : sources_of(dataset, split)) {
+    if (view.source != source) continue;
+    for (size_t i = 0; i < view.documents.size() && (max_tokens == 0 || total < max_tokens); ++i) {
+      const auto& [shard, index] = view.documents[i];
+      const LaidOut document = lay_out(*shard, index, options, RandomStream(stream_key({kHeldOutSeed, fnv1a64(source), i})));
+      const int64_t length = static_cast<int64_t>(document.positions.size());
+      for (int64_t begin = 0; begin < length;) {
+        if (in_sequence > 0 && in_sequence + (length - begin) > config.sequence_tokens) {
+          builder.end_sequence();
+          in_sequence = 0;
+          if (builder.num_tokens() + config.sequence_tokens > config.batch_tokens) flush();
+        }
+        const int64_t take = document.divisible() ? std::min(length - begin, config.sequence_tokens) : length;
+        builder.add(document, begin, begin + take);
+        in_sequence += take;
+        total += take;
+        begin += take;
+      }
+    }
+  }
+  if (builder.num_tokens() > 0) flush();
+  return batches;
+}
+
+}  // namespace mom::data

@@ -1,0 +1,70 @@
+// Training batches in an order that the seed fixes, with a state of a few numbers that resumes it exactly; and held-out
+// batches that are the same for every model.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/config/schema.h"
+#include "mom/data/batch.h"
+#include "mom/data/packer.h"
+#include "mom/data/shard.h"
+
+namespace mom::data {
+
+// [data] of a recipe.
+struct DataConfig {
+  std::string path;                // encoded data
+  int64_t sequence_tokens = 512;   // longest packed sequence
+  int64_t batch_tokens = 4096;     // tokens a step, over all microbatches
+  config::Weights mixture;         // source -> share of the tokens; empty: by the amount of training data
+  bool reset_state = true;         // sequences start at document borders; false: state flows through, as in the authors' code
+  double caption_first = 0.8;
+  void describe(config::Table& table);
+};
+
+// Documents of one source and split over all its shards.
+struct SourceView {
+  std::string source;
+  std::vector<std::pair<const Shard*, int64_t>> documents;
+  int64_t num_tokens = 0;
+};
+std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
+
+class Loader {
+ public:
+  // UserError: a mixture that names an unknown source, no training data, a sequence too short for a picture.
+  Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size, uint64_t seed);
+  ~Loader();
+
+  // The microbatches of the next step; together at most batch_tokens.
+  std::vector<Batch> next(int64_t num_microbatches);
+
+  Json state() const;
+  void restore(const Json& state);  // InputError when it is of other data
+
+ private:
+  struct Cursor;
+  LaidOut peek(size_t source);
+  void fill_sequence(BatchBuilder& builder);
+  int pick(bool divisible_only);
+
+  std::shared_ptr<const EncodedDataset> dataset_;
+  DataConfig config_;
+  LayOutOptions layout_;
+  uint64_t seed_;
+  int64_t num_batches_ = 0;
+  std::vector<Cursor> cursors_;
+};
+
+// All documents of `split` and `source` in their order (at most about max_tokens; 0: all), packed as in training, without
+// augmentation. The same for every model and seed.
+std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source, const std::string& split,
+                                    const DataConfig& config, int64_t patch_size, int64_t max_tokens);
+
+LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
+
+}  // namespace mom::data

@@ -1,0 +1,62 @@
+// The network: embeddings per modality, Mamba blocks, final norm, heads. Weights carry the names of Hugging Face's Mamba
+// checkpoints. T packed tokens (rows are modality-major), V vocabulary, E width, P patch width, I pictures, Q patches in all.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <vector>
+
+#include "mom/models/model_config.h"
+#include "mom/nn/mamba.h"
+#include "mom/nn/tensor_io.h"
+
+namespace mom::models {
+
+struct ModelInput {
+  nn::Routing routing;
+  at::Tensor tokens_T;      // i64, in row order; rows of a continuous modality are not read
+  at::Tensor patches_QP;    // transfusion: f32 noised patches, in row order (= order of the pictures)
+  at::Tensor timesteps_I;   // transfusion: i64, one a picture
+};
+
+// What generation carries from call to call, one entry a block.
+using ModelState = std::vector<nn::MambaState>;
+
+class ModelImpl : public torch::nn::Module {
+ public:
+  explicit ModelImpl(const ModelSpec& spec);
+
+  // Final normed activations [T, E], in row order. `state` (may be null) is read and replaced.
+  at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
+  at::Tensor logits(const at::Tensor& hidden_RE);                        // [R, V], any rows
+  at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
+
+  const ModelSpec& spec() const { return spec_; }
+  // True for norms, biases, A_log and D: they take no weight decay.
+  static bool without_decay(const std::string& parameter_name);
+
+ private:
+  at::Tensor embed(const ModelInput& input);
+  at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I);
+
+  ModelSpec spec_;
+  at::Tensor embeddings_, lm_head_;
+  torch::nn::Linear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
+  std::vector<nn::MambaBlock> blocks_;
+  nn::RmsNorm norm_{nullptr};
+};
+TORCH_MODULE(Model);
+
+// Every parameter from its own random stream, keyed by seed and name: neither the order of construction nor other parameters
+// matter, and a modality's copies start independently. Distributions: REFERENCE section 1.
+void initialise(ModelImpl& model, uint64_t seed);
+
+// A model folder: config.json + model.safetensors.
+void write_model(const Path& folder, ModelImpl& model);
+// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or damaged file.
+Model load_model(const Path& folder);
+void load_weights(ModelImpl& model, const Path& safetensors_file);
+nn::NamedTensors named_weights(ModelImpl& model);
+
+}  // namespace mom::models

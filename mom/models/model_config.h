@@ -1,0 +1,67 @@
+// What a model is: the recipe's [model] table, and the config.json of a model folder (the keys of Hugging Face's MambaConfig
+// plus ours), and the sizes the papers name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/config/schema.h"
+
+namespace mom::models {
+
+// The four projections a modality may have its own weights of, in the order a token meets them.
+const std::vector<std::string>& all_projections();
+
+// Sinusoids a timestep is turned into before its small network.
+inline constexpr int64_t kTimestepFeatures = 128;
+
+// [model] of a recipe.
+struct ModelConfig {
+  std::string backbone = "mixture_of_mamba";
+  std::string size;                // "163M" ...: fills d_model and layers
+  int64_t d_model = 192;
+  int64_t layers = 4;              // 1 layer = 2 Mamba blocks
+  int64_t state_size = 16, conv_kernel = 4, expand = 2;
+  int64_t time_step_rank = 0;      // 0: ceil(d_model / 16)
+  std::vector<std::string> decoupled = {"in_proj", "x_proj", "dt_proj", "out_proj"};
+  bool tie_word_embeddings = false;
+  int64_t patch_size = 2;          // latent pixels a side of one patch
+  std::string scan_backend = "auto";
+  void describe(config::Table& table);
+};
+
+// Everything needed to build the network: what stands in config.json.
+struct ModelSpec {
+  std::string model_type = "mamba";  // "mamba" or "mixture_of_mamba"
+  std::string setting;               // "transfusion"; empty for a plain language model
+  int64_t hidden_size = 0, num_blocks = 0, state_size = 16, conv_kernel = 4, intermediate_size = 0, time_step_rank = 0;
+  int64_t vocab_size = 0;
+  double layer_norm_epsilon = 1e-5;
+  bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;
+  std::vector<std::string> modalities = {"text"};
+  std::vector<std::string> decoupled;  // empty for dense
+  // transfusion only
+  std::vector<int64_t> latent_shape;  // [C, H, W]
+  int64_t patch_size = 2, diffusion_steps = 1000;
+  std::string text_codec_hash, image_codec_hash;
+
+  bool has_patches() const { return setting == "transfusion"; }
+  int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }
+  int64_t patches_per_image() const {
+    return latent_shape.empty() ? 0 : (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
+  }
+  // Index of `name` in modalities, -1 when absent.
+  int64_t modality_index(std::string_view name) const;
+};
+
+// UserError on an unknown size or a size given together with d_model or layers that differ.
+void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was_set);
+std::vector<std::string> named_sizes();
+
+OrderedJson to_json(const ModelSpec& spec);
+// Also reads a Hugging Face Mamba folder's config.json as it is. `where` names the file in errors.
+ModelSpec spec_from_json(const Json& json, std::string_view where);
+
+}  // namespace mom::models

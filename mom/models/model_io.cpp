@@ -1,0 +1,55 @@
+#include <torch/torch.h>
+
+#include "mom/base/error.h"
+#include "mom/models/model.h"
+
+namespace mom::models {
+
+nn::NamedTensors named_weights(ModelImpl& model) {
+  nn::NamedTensors tensors;
+  for (auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value().detach());
+  return tensors;
+}
+
+void write_model(const Path& folder, ModelImpl& model) {
+  publish_json(folder / "config.json", to_json(model.spec()));
+  nn::write_tensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+}
+
+void load_weights(ModelImpl& model, const Path& file) {
+  torch::NoGradGuard no_grad;
+  nn::NamedTensors tensors = nn::load_tensors(file);
+  if (model.spec().tie_word_embeddings) tensors.erase("lm_head.weight");  // some writers store the table twice
+  std::string problems;
+  int64_t num_problems = 0;
+  auto complain = [&](const std::string& problem) {
+    if (++num_problems <= 3) problems += (problems.empty() ? "" : "; ") + problem;
+  };
+  for (auto& item : model.named_parameters()) {
+    auto found = tensors.find(item.key());
+    if (found == tensors.end()) {
+      complain("no tensor " + item.key());
+      continue;
+    }
+    if (found->second.sizes() != item.value().sizes()) {
+      complain(item.key() + " has another shape than config.json says");
+    } else {
+      item.value().copy_(found->second);
+    }
+    tensors.erase(found);
+  }
+  for (const auto& [name, tensor] : tensors) complain("unexpected tensor " + name);
+  if (num_problems > 3) problems += "; and " + std::to_string(num_problems - 3) + " more";
+  if (num_problems > 0) throw InputError(file.string() + ": does not fit its config.json: " + problems);
+}
+
+Model load_model(const Path& folder) {
+  const Path config = folder / "config.json", weights = folder / "model.safetensors";
+  if (!std::filesystem::exists(config))
+    throw InputError({folder.string(), "a model folder with config.json and model.safetensors", "no config.json", "give a model folder or a run"});
+  Model model(spec_from_json(read_json(config), config.string()));
+  load_weights(*model, weights);
+  return model;
+}
+
+}  // namespace mom::models
