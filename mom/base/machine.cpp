@@ -145,7 +145,7 @@ MachineFacts read_machine(const Path& folder) {
   read_memory(facts);
   apply_limits(facts, read_cgroup_limits());
   std::error_code error;
-  facts.folder = std::filesystem::absolute(folder, error).string();
+  facts.folder = std::filesystem::weakly_canonical(folder, error).string();
   const auto space = std::filesystem::space(folder, error);
   facts.disk_free_bytes = error ? 0 : space.available;
   facts.folder_writable = ::access(folder.c_str(), W_OK) == 0;
