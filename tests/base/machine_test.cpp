@@ -49,14 +49,14 @@ TEST(Machine, DescriptionIsStable) {
 TEST(Machine, CgroupVersion2TakesTheTightestOfAllLevels) {
   test::TempFolder root;
   put(root / "proc/self/cgroup", "0::/a/b\n");
-  put(root / "sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+  put(root / "sys/fs/cgroup/a/b/cpu.max", "120000 100000\n");
   put(root / "sys/fs/cgroup/a/cpu.max", "150000 100000\n");
   put(root / "sys/fs/cgroup/a/b/memory.max", "4000000000\n");
   put(root / "sys/fs/cgroup/a/b/memory.current", "1000\n");
   put(root / "sys/fs/cgroup/a/memory.max", "3000000000\n");
   put(root / "sys/fs/cgroup/a/memory.current", "2000\n");
   const CgroupLimits limits = read_cgroup_limits(root.path());
-  EXPECT_EQ(limits.cpus, 1.5);
+  EXPECT_EQ(limits.cpus, 1.2);
   EXPECT_EQ(limits.memory_bytes, 3000000000u);
   EXPECT_EQ(limits.memory_used_bytes, 2000u);
 }
