@@ -108,7 +108,7 @@ at::Tensor modality_linear(const at::Tensor& x_TI, at::TensorList weights_OI, at
   tensors.insert(tensors.end(), weights_OI.begin(), weights_OI.end());
   tensors.insert(tensors.end(), biases_O.begin(), biases_O.end());
   if (!any_requires_grad(tensors)) return run_forward(x_TI, weights_OI, biases_O, offsets);
-  return LinearFunction::apply(tensors, static_cast<int64_t>(weights_OI.size()), offsets);
+  return LinearFunction::apply(at::TensorList(tensors), static_cast<int64_t>(weights_OI.size()), offsets);
 }
 
 }  // namespace mom::ops

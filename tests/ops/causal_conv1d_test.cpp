@@ -69,7 +69,8 @@ TEST(CausalConv1dReference, AgreesWithTorchConvolution) {
   const Conv conv = make({.T = 20, .silu = false, .initial = false});
   const at::Tensor padded = at::constant_pad_nd(conv.inputs[0].t().unsqueeze(0), {3, 0});
   const at::Tensor expected =
-      at::conv1d(padded, conv.inputs[1].unsqueeze(1), conv.inputs[2], {1}, {0}, {1}, /*groups=*/16);
+      at::conv1d(padded, conv.inputs[1].unsqueeze(1), conv.inputs[2], at::IntArrayRef{1}, at::IntArrayRef{0},
+                 at::IntArrayRef{1}, /*groups=*/16);
   EXPECT_LE(test::nmse(conv.reference()(conv.inputs)[0], expected[0].t()), 1e-12);
 }
 

@@ -74,13 +74,16 @@ TEST(ModalityLinear, Bfloat16AndReferenceGradients) {
 TEST(ModalityLinear, WrongArgumentsAreNamed) {
   const Tensors inputs = linear_inputs({0, 17}, false, false);
   try {
-    modality_linear(inputs[0], {inputs[1], inputs[1].narrow(1, 0, 3)}, {}, at::tensor({0, 3, 17}, at::kLong));
+    modality_linear(inputs[0], {inputs[1], inputs[1].narrow(1, 0, 3)}, {},
+                    at::tensor({int64_t{0}, int64_t{3}, int64_t{17}}, at::kLong));
     FAIL();
   } catch (const c10::Error& error) {
     EXPECT_NE(std::string(error.what()).find("weights_OI[1]"), std::string::npos) << error.what();
   }
-  EXPECT_THROW(modality_linear(inputs[0], {inputs[1]}, {}, at::tensor({0, 16}, at::kLong)), c10::Error);
-  EXPECT_THROW(modality_linear(inputs[0], {inputs[1].to(at::kDouble)}, {}, at::tensor({0, 17}, at::kLong)),
+  EXPECT_THROW(modality_linear(inputs[0], {inputs[1]}, {}, at::tensor({int64_t{0}, int64_t{16}}, at::kLong)),
+               c10::Error);
+  EXPECT_THROW(modality_linear(inputs[0], {inputs[1].to(at::kDouble)}, {},
+                               at::tensor({int64_t{0}, int64_t{17}}, at::kLong)),
                c10::Error);
 }
 
