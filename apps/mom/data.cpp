@@ -3,6 +3,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/base/log.h"
+#include "mom/data/encode.h"
 #include "mom/data/import.h"
 #include "mom/data/inspect.h"
 #include "mom/quickstart/quickstart.h"
@@ -74,6 +75,30 @@ void add_inspect(CLI::App& data) {
   });
 }
 
+void add_encode(CLI::App& data) {
+  struct Options : data::EncodeOptions {
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = data.add_subcommand("encode", "turn documents into shards of token ids and latents");
+  verb->add_option("DIR", options->documents, "documents folder")->required();
+  verb->add_option("--codecs", options->codecs, "codec folders, at most one a modality")->required();
+  verb->add_option("--out", options->out, "encoded data folder to make")->required();
+  verb->add_option("--variants", options->variants,
+                   "views of a picture: itself and slightly shifted and scaled ones")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 64));
+  verb->add_flag("--skip-bad", options->skip_bad,
+                 "count and list bad documents instead of stopping at the first");
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->add_flag("--json", options->json, "the summary as one JSON object");
+  verb->callback([options] {
+    OrderedJson summary = data::encode_documents(*options);
+    if (options->json) return print_json(summary);
+    std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
+  });
+}
+
 }  // namespace
 
 void add_data_verb(CLI::App& app) {
@@ -82,6 +107,7 @@ void add_data_verb(CLI::App& app) {
   add_quickstart(*data);
   add_import(*data);
   add_inspect(*data);
+  add_encode(*data);
 }
 
 }  // namespace mom::app
