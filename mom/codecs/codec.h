@@ -1,9 +1,8 @@
 // What all codecs share: a codec is a folder that names itself by content.
 //
-//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae", "modality":
-//   "text" | "image",
-//                         "hash": sha256 hex of everything below but itself, "config": {...}, "report":
-//                         {held-out figures}}
+//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae",
+//                         "modality": "text" | "image", "hash": sha256 hex of everything below but itself,
+//                         "config": {...}, "report": {held-out figures}}
 //   tokenizer.model      (text) SentencePiece            model.safetensors   (image) weights
 //   report/              (image) originals beside reconstructions, PNG
 //

@@ -9,10 +9,7 @@
 namespace mom::codecs {
 namespace {
 
-constexpr int64_t kBatch =
-    32;  // pictures at once: activations stay small, and results do not depend on how many are asked for
-
-// Applies `transform` to rows of at most kBatch.
+constexpr int64_t kBatch = 32;  // pictures at once, so that activations stay small
 template <class Transform>
 at::Tensor in_batches(const at::Tensor& input_NX, const Transform& transform) {
   std::vector<at::Tensor> outputs;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
