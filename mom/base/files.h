@@ -1,5 +1,6 @@
 // The only place that fsyncs and renames. What is published is whole or absent, also after a power cut.
-// I/O failures throw: ENOENT and damaged content InputError (3), ENOSPC/EDQUOT/EACCES on writing ResourceError (4).
+// I/O failures throw: ENOENT and damaged content InputError (3), ENOSPC/EDQUOT/EACCES on writing
+// ResourceError (4).
 #pragma once
 
 #include <cstddef>
@@ -20,9 +21,14 @@ std::string read_file(const Path& path, uint64_t max_bytes = UINT64_C(1) << 34);
 // Writes aside in the same folder, fsyncs, renames over `path`, fsyncs the folder.
 void publish_file(const Path& path, std::string_view content);
 
-// A folder that appears whole by rename: files are written into path() (a hidden sibling of `target`), then commit()
-// fsyncs every file and folder and renames. An existing target is replaced only when `replace` is set (moved aside first, then
-// removed). Not committed = removed by the destructor. Leftovers of dead processes are removed by the next one.
+// The same for content that is written by name: `write` makes the file `aside`, which then replaces `path`.
+void publish_with(const Path& path, const std::function<void(const Path& aside)>& write);
+
+// A folder that appears whole by rename: files are written into path() (a hidden sibling of `target`), then
+// commit() fsyncs every file and folder and renames. An existing target is replaced only when `replace` is
+// set (moved aside first, then removed). Not committed = removed by the destructor. Leftovers of dead
+// processes are removed by the next one. Folders above the target are made; an existing empty folder counts
+// as absent; otherwise UserError without `replace`.
 class FolderPublisher {
  public:
   FolderPublisher(Path target, bool replace);
@@ -33,12 +39,19 @@ class FolderPublisher {
   void commit();
 
  private:
+  struct State;
   Path target_, aside_;
   bool replace_, committed_ = false;
+  std::unique_ptr<State> state_;
 };
 
-// A file being written in order; every write is checked. close() fsyncs. Not atomic by itself: use inside a FolderPublisher
-// or follow with publish semantics of the caller.
+// Puts back a folder that a process moved away to replace it and died before its successor was in place (only
+// on file systems that cannot exchange two names at once). Readers call it before they say that `target` is
+// missing.
+void recover_folder(const Path& target);
+
+// A file being written in order; every write is checked. close() fsyncs. Not atomic by itself: use inside a
+// FolderPublisher or follow with publish semantics of the caller.
 class FileWriter {
  public:
   explicit FileWriter(const Path& path);
@@ -73,7 +86,8 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is cut off.
+// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is
+// cut off.
 class LineAppender {
  public:
   explicit LineAppender(const Path& path);
@@ -89,6 +103,7 @@ class LineAppender {
 };
 
 // Lines of a text file one by one, without loading it whole. Strips "\r". Line numbers start at 1.
-void for_each_line(const Path& path, const std::function<void(std::string_view line, uint64_t line_number)>& visit);
+void for_each_line(const Path& path,
+                   const std::function<void(std::string_view line, uint64_t line_number)>& visit);
 
 }  // namespace mom

@@ -1,5 +1,5 @@
-// JSON values are nlohmann::json. Anything read from outside goes through parse_json: it bounds size and depth and
-// refuses duplicate keys, so that no later code has to.
+// JSON values are nlohmann::json. Anything read from outside goes through parse_json: it bounds size and
+// depth and refuses duplicate keys, so that no later code has to.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -21,6 +21,8 @@ void print(std::string_view prefix, std::string_view message) {
 
 void set_log_level(LogLevel level) { level_ = level; }
 
+LogLevel log_level() { return level_; }
+
 void log_info(std::string_view message) {
   if (level_ >= LogLevel::kInfo) print("", message);
 }

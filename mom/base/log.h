@@ -8,6 +8,7 @@ namespace mom {
 enum class LogLevel { kQuiet, kInfo, kDebug };
 
 void set_log_level(LogLevel level);
+LogLevel log_level();
 void log_info(std::string_view message);     // "mom: message"
 void log_warning(std::string_view message);  // "mom: warning: message", also when quiet
 void log_debug(std::string_view message);

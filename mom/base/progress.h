@@ -1,4 +1,5 @@
-// Progress of a long operation on stderr: a bar with rate and ETA on a terminal, one line every 10 s elsewhere.
+// Progress of a long operation on stderr: a bar with rate and ETA on a terminal, one line every 10 s
+// elsewhere.
 #pragma once
 
 #include <chrono>
@@ -16,7 +17,8 @@ class Progress {
   ~Progress();  // ends the line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  void update(uint64_t done, std::string_view detail = {});  // cheap to call often: draws at most 10 times a second
+  void update(uint64_t done,
+              std::string_view detail = {});  // cheap to call often: draws at most 10 times a second
   void finish(std::string_view detail = {});
 
  private:

@@ -1,5 +1,5 @@
-// Counter-based random numbers: value i of a stream is a pure function of (key, i), so that a position is all the state
-// there is, and two programs that agree on the key agree on every draw.
+// Counter-based random numbers: value i of a stream is a pure function of (key, i), so that a position is all
+// the state there is, and two programs that agree on the key agree on every draw.
 #pragma once
 
 #include <cmath>
@@ -13,7 +13,8 @@ namespace mom {
 // Mixes any number of words into one stream key, e.g. {seed, fnv1a64("noise"), step}.
 constexpr uint64_t stream_key(std::initializer_list<uint64_t> words) {
   uint64_t key = 0x9e3779b97f4a7c15u;
-  for (uint64_t word : words) key = splitmix64_finalise(key + 0x9e3779b97f4a7c15u + word * 0xd1342543de82ef95u);
+  for (uint64_t word : words)
+    key = splitmix64_finalise(key + 0x9e3779b97f4a7c15u + word * 0xd1342543de82ef95u);
   return key;
 }
 

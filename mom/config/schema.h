@@ -1,4 +1,5 @@
-// One field list per config struct gives parsing, --help, ranges, dump and docs, so that they cannot drift apart.
+// One field list per config struct gives parsing, --help, ranges, dump and docs, so that they cannot drift
+// apart.
 //
 //   struct OptimizerConfig {
 //     double learning_rate = 1e-3;
@@ -25,15 +26,18 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/base/nearest.h"
 
 namespace mom::config {
 
-using Weights = std::map<std::string, double>;  // TOML inline table or sub-table of numbers, e.g. mixture = {images = 0.5}
+using Weights = std::map<std::string,
+                         double>;  // TOML inline table or sub-table of numbers, e.g. mixture = {images = 0.5}
 using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*, Weights*>;
 
 class Field {
  public:
-  Field(std::string name, Target target, std::string help) : name_(std::move(name)), help_(std::move(help)), target_(target) {}
+  Field(std::string name, Target target, std::string help)
+      : name_(std::move(name)), help_(std::move(help)), target_(target) {}
   Field& range(double low, double high);  // inclusive; numbers only
   Field& at_least(double low);
   Field& one_of(std::vector<std::string> choices);  // strings, or each element of a string list
@@ -41,11 +45,13 @@ class Field {
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
   const Target& target() const { return target_; }
-  std::string type_name() const;   // "integer", "number", "string", "true/false", "list of strings", "table of numbers"
+  std::string type_name()
+      const;  // "integer", "number", "string", "true/false", "list of strings", "table of numbers"
   std::string value_toml() const;  // the current value as TOML
   std::string limits() const;      // "1 to 8", "at least 1", "one of a, b"; empty when free
   bool was_set() const { return was_set_; }
-  // Assigns after type, range and finiteness checks (NaN and inf are refused). `where` names file:line or the option.
+  // Assigns after type, range and finiteness checks (NaN and inf are refused). `where` names file:line or the
+  // option.
   void assign(const Json& value, std::string_view where);
 
  private:
@@ -75,7 +81,9 @@ class Table {
 
 class Schema {
  public:
-  Table& table(std::string name, std::string help) { return tables_.emplace_back(std::move(name), std::move(help)); }
+  Table& table(std::string name, std::string help) {
+    return tables_.emplace_back(std::move(name), std::move(help));
+  }
   std::deque<Table>& tables() { return tables_; }
   const std::deque<Table>& tables() const { return tables_; }
   Field& find(std::string_view dotted_key, std::string_view where);  // UserError naming the nearest key
@@ -85,7 +93,8 @@ class Schema {
   std::deque<Table> tables_;
 };
 
-// Syntax errors, unknown tables or keys (naming the nearest), wrong types and ranges: UserError "FILE:LINE: ...".
+// Syntax errors, unknown tables or keys (naming the nearest), wrong types and ranges: UserError "FILE:LINE:
+// ...".
 void load_toml(Schema& schema, const Path& path);
 void load_toml_text(Schema& schema, std::string_view text, std::string_view where);
 // "train.steps=200"; the value is TOML, and a bare word is taken as a string where the field is one.
@@ -97,7 +106,6 @@ std::string help_text(const Schema& schema);
 // For docs: one Markdown table a config table.
 std::string help_markdown(const Schema& schema);
 
-// The candidate with the smallest edit distance, empty when none is near (distance > half the length).
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
+using mom::nearest;
 
 }  // namespace mom::config

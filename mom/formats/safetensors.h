@@ -1,6 +1,7 @@
-// safetensors (https://github.com/huggingface/safetensors, format section): 8-byte little-endian header length, JSON
-// header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the bytes, without gaps or overlap.
-// The reader checks all of it before it hands anything out: sizes against the file, overlap, gaps, duplicate names, overflow.
+// safetensors (https://github.com/huggingface/safetensors, format section): 8-byte little-endian header
+// length, JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the bytes,
+// without gaps or overlap. The reader checks all of it before it hands anything out: sizes against the file,
+// overlap, gaps, duplicate names, overflow.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,10 @@ class SafetensorsReader {
   }
 
  private:
+  void align(TensorView& view);
+
   std::shared_ptr<MappedFile> file_;
+  std::vector<std::shared_ptr<std::byte[]>> aligned_copies_;  // of tensors that lie unaligned in the file
   std::map<std::string, std::string> metadata_;
   std::map<std::string, TensorView> tensors_;
 };
@@ -54,8 +58,9 @@ struct TensorToWrite {
   TensorView view;  // bytes must stay valid until write returns
 };
 
-// Deterministic: same input, same file, byte for byte (tensors by dtype alignment then name, metadata sorted, header padded to 8).
-// Writes in order through FileWriter and fsyncs; publish by writing into a FolderPublisher or with publish_safetensors.
+// Deterministic: same input, same file, byte for byte (tensors by dtype alignment then name, metadata sorted,
+// header padded to 8). Writes in order through FileWriter and fsyncs; publish by writing into a
+// FolderPublisher or with publish_safetensors.
 void write_safetensors(const Path& path, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata);
 // The same, aside then renamed.

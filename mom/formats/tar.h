@@ -21,8 +21,9 @@ struct TarLimits {
   uint64_t max_entry_bytes = uint64_t{1} << 30;
 };
 
-// Visits regular files in order. .tar, .tar.gz, .tar.xz, .tar.zst. A truncated or damaged archive throws InputError
-// naming the file, the last good entry and the byte; entries before it have been visited. visit returns false to stop.
+// Visits regular files in order. .tar, .tar.gz, .tar.xz, .tar.zst. A truncated or damaged archive throws
+// InputError naming the file, the last good entry and the byte; entries before it have been visited. visit
+// returns false to stop.
 void read_tar(const Path& path, const std::function<bool(TarEntry&&)>& visit, const TarLimits& limits = {});
 
 // Writes an uncompressed ustar/pax archive.
@@ -32,7 +33,8 @@ class TarWriter {
   ~TarWriter();
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
-  // Returns the byte at which the content starts: with the size it is enough to read the file back without parsing the tar.
+  // Returns the byte at which the content starts: with the size it is enough to read the file back without
+  // parsing the tar.
   uint64_t add(std::string_view name, std::string_view content);
   void close();
 

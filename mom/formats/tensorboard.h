@@ -1,4 +1,5 @@
-// TensorBoard event files (TFRecord framing with masked crc32c, Event protobuf written by hand): scalars, text and PNG images.
+// TensorBoard event files (TFRecord framing with masked crc32c, Event protobuf written by hand): scalars,
+// text and PNG images.
 #pragma once
 
 #include <memory>

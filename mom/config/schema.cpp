@@ -1,0 +1,157 @@
+#include "mom/config/schema.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "mom/base/error.h"
+#include "mom/config/toml_text.h"
+
+namespace mom::config {
+namespace {
+
+template <class... Visitors>
+struct Overloaded : Visitors... {
+  using Visitors::operator()...;
+};
+template <class... Visitors>
+Overloaded(Visitors...) -> Overloaded<Visitors...>;
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+// 8 rather than 8.0: for people.
+std::string plain_number(double value) {
+  if (value == std::floor(value) && std::abs(value) < 1e15)
+    return std::to_string(static_cast<int64_t>(value));
+  return toml_number(value);
+}
+
+std::string shown(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace
+
+Field& Field::range(double low, double high) {
+  low_ = low;
+  high_ = high;
+  return *this;
+}
+
+Field& Field::at_least(double low) {
+  low_ = low;
+  return *this;
+}
+
+Field& Field::one_of(std::vector<std::string> choices) {
+  choices_ = std::move(choices);
+  return *this;
+}
+
+std::string Field::type_name() const {
+  return std::visit(Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
+                               [](double*) { return "number"; }, [](std::string*) { return "string"; },
+                               [](std::vector<std::string>*) { return "list of strings"; },
+                               [](Weights*) { return "table of numbers"; }},
+                    target_);
+}
+
+std::string Field::value_toml() const {
+  return std::visit(Overloaded{[](const bool* v) { return std::string(*v ? "true" : "false"); },
+                               [](const int64_t* v) { return std::to_string(*v); },
+                               [](const double* v) { return toml_number(*v); },
+                               [](const std::string* v) { return toml_string(*v); },
+                               [](const std::vector<std::string>* v) { return toml_list(*v); },
+                               [](const Weights* v) { return toml_weights(*v); }},
+                    target_);
+}
+
+std::string Field::limits() const {
+  if (!choices_.empty()) return "one of " + joined(choices_);
+  if (low_ && high_) return plain_number(*low_) + " to " + plain_number(*high_);
+  if (low_) return "at least " + plain_number(*low_);
+  return "";
+}
+
+void Field::assign(const Json& value, std::string_view where) {
+  auto fail = [&](const std::string& expected, const std::string& found) {
+    throw UserError({std::string(where) + ": " + name_, expected, found, ""});
+  };
+  auto require = [&](bool right_type) {
+    const std::string article = std::string("aeiou").find(type_name()[0]) == std::string::npos ? "a " : "an ";
+    if (!right_type)
+      fail(std::holds_alternative<bool*>(target_) ? "true or false" : article + type_name(), shown(value));
+  };
+  auto check_number = [&](double number) {
+    if (!std::isfinite(number)) fail("a finite number", std::isnan(number) ? "nan" : "inf");
+    if ((low_ && number < *low_) || (high_ && number > *high_)) fail(limits(), plain_number(number));
+    return number;
+  };
+  auto check_choice = [&](const std::string& word) {
+    if (choices_.empty() || std::count(choices_.begin(), choices_.end(), word)) return;
+    const std::string near = nearest(word, choices_);
+    throw UserError({std::string(where) + ": " + name_, limits(), "\"" + word + "\"",
+                     near.empty() ? "" : "did you mean \"" + near + "\"?"});
+  };
+  std::visit(Overloaded{[&](bool* target) {
+                          require(value.is_boolean());
+                          *target = value.get<bool>();
+                        },
+                        [&](int64_t* target) {
+                          require(value.is_number_integer());
+                          check_number(value.get<double>());
+                          *target = value.get<int64_t>();
+                        },
+                        [&](double* target) {
+                          require(value.is_number());
+                          *target = check_number(value.get<double>());
+                        },
+                        [&](std::string* target) {
+                          require(value.is_string());
+                          check_choice(value.get<std::string>());
+                          *target = value.get<std::string>();
+                        },
+                        [&](std::vector<std::string>* target) {
+                          require(value.is_array());
+                          for (const Json& word : value) {
+                            require(word.is_string());
+                            check_choice(word.get<std::string>());
+                          }
+                          *target = value.get<std::vector<std::string>>();
+                        },
+                        [&](Weights* target) {
+                          require(value.is_object());
+                          Weights weights;
+                          for (const auto& [key, number] : value.items()) {
+                            require(number.is_number());
+                            weights[key] = check_number(number.get<double>());
+                          }
+                          *target = weights;
+                        }},
+             target_);
+  was_set_ = true;
+}
+
+Field& Schema::find(std::string_view dotted_key, std::string_view where) {
+  const size_t dot = dotted_key.find('.');
+  const std::string_view table_name = dot == std::string_view::npos ? "" : dotted_key.substr(0, dot);
+  const std::string_view field_name = dot == std::string_view::npos ? dotted_key : dotted_key.substr(dot + 1);
+  std::vector<std::string> known;
+  for (Table& table : tables_) {
+    for (Field& field : table.fields()) {
+      if (table.name() == table_name && field.name() == field_name) return field;
+      known.push_back(table.name().empty() ? field.name() : table.name() + "." + field.name());
+    }
+  }
+  std::string near = nearest(dotted_key, known);
+  for (const std::string& key : known)  // the right key in the wrong table
+    if (key.substr(key.find('.') + 1) == field_name) near = key;
+  throw UserError(std::string(where) + ": unknown key \"" + std::string(dotted_key) + "\"" +
+                  (near.empty() ? "; known keys are " + joined(known) : "; did you mean \"" + near + "\"?"));
+}
+
+bool Schema::was_set(std::string_view dotted_key) { return find(dotted_key, "was_set").was_set(); }
+
+}  // namespace mom::config

@@ -1,0 +1,17 @@
+// Values as TOML text, such that reading the text gives the same value again.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace mom::config {
+
+std::string toml_number(
+    double value);  // shortest text that reads back as the same bits, always with '.' or 'e'
+std::string toml_string(std::string_view value);
+std::string toml_list(const std::vector<std::string>& values);
+std::string toml_weights(const std::map<std::string, double>& weights);
+
+}  // namespace mom::config
