@@ -1,5 +1,6 @@
 #include "mom/compare/curve.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace mom::compare {
@@ -24,7 +25,28 @@ std::vector<double> falling_fit(const std::vector<double>& values) {
   return fit;
 }
 
-Curve smoothed(const Curve& curve) { return {curve.flops, falling_fit(curve.loss)}; }
+std::vector<double> local_lines(const std::vector<double>& x, const std::vector<double>& values, size_t reach) {
+  const size_t count = x.size();
+  if (count < 2 || reach == 0) return values;
+  std::vector<double> log_x, fit;
+  for (double each : x) log_x.push_back(std::log(each + (x[1] - x[0])));
+  for (size_t i = 0; i < count; ++i) {
+    const size_t begin = i < reach ? 0 : i - reach, end = std::min(count, i + reach + 1);
+    double mean_x = 0, mean_y = 0, xx = 0, xy = 0;
+    for (size_t j = begin; j < end; ++j) mean_x += log_x[j], mean_y += values[j];
+    mean_x /= static_cast<double>(end - begin), mean_y /= static_cast<double>(end - begin);
+    for (size_t j = begin; j < end; ++j) {
+      xx += (log_x[j] - mean_x) * (log_x[j] - mean_x);
+      xy += (log_x[j] - mean_x) * (values[j] - mean_y);
+    }
+    fit.push_back(mean_y + xy / xx * (log_x[i] - mean_x));
+  }
+  return fit;
+}
+
+Curve smoothed(const Curve& curve) {
+  return {curve.flops, falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(3, curve.size() / 6)))};
+}
 
 std::optional<double> first_reach(const Curve& falling, double level) {
   for (size_t i = 0; i < falling.size(); ++i) {

@@ -1,8 +1,11 @@
 // The mathematics of "FLOPs to match": curves of loss against training FLOPs.
 //
-// Smoothing: the falling fit (isotonic regression, least squares). Held-out curves have few points (15-25), fall in the long
-// run, and are disturbed by a few noisy evaluations. The falling fit averages only where a curve rises; a curve that falls is
-// left as it is. A moving average would lag behind the steep start and so shift every match, and needs a width to be chosen.
+// Smoothing, for held-out curves: 15-25 points that fall steeply first and slowly later, with noisy evaluations among them.
+//   1. a local line: least squares over up to 3 evaluations on either side, against the logarithm of the FLOPs
+//   2. the falling fit: the nearest non-increasing curve (isotonic regression), so that "first reaches" has one answer
+// Why: on 19 points of a + b x^-0.5 with 0.5% noise the ratio below scatters by 0.042-0.053 (raw 0.070, falling fit alone 0.06,
+// median of three 0.066), with a bias under 0.006, and a noisy curve reaches its own final loss at 99.8% of its FLOPs (raw
+// 96%, falling fit alone 98%). A moving average scatters less but lags, towards 100%. Fewer than 6 points: step 2 only.
 //
 // Two definitions (REFERENCE 6):
 //   end point  the first FLOPs at which the mix reaches the dense run's final loss, over the dense run's FLOPs
@@ -24,6 +27,8 @@ struct Curve {
 
 // The non-increasing sequence nearest to `values` in least squares (pool adjacent violators).
 std::vector<double> falling_fit(const std::vector<double>& values);
+// Least squares lines over `reach` points on either side, in log(x + the first spacing); x rising, from 0 or above.
+std::vector<double> local_lines(const std::vector<double>& x, const std::vector<double>& values, size_t reach);
 Curve smoothed(const Curve& curve);
 
 // FLOPs at which a smoothed curve first has loss <= level; at its first point when that is already there; nullopt = never.

@@ -99,7 +99,7 @@ OrderedJson held_out_chart(const Subject& subject, const std::string& set, const
     if (found == subject.runs[i].evals.end()) continue;
     Series series = collect(found->second, modality, compare::image_weight_of(subject.runs[i]));
     if (series.raw.empty()) continue;
-    series.fit = compare::falling_fit(series.raw);
+    series.fit = compare::smoothed({series.flops, series.raw}).loss;
     chart["series"].push_back(series_json(i, series));
   }
   add_matches(chart, subject, set, modality);

@@ -134,8 +134,8 @@ std::string definitions_section(const Subject& subject) {
          "<dt>By slope</dt><dd>For every loss on the dense curve, the FLOPs y at which the mix has it against the FLOPs x at which dense has it; the "
          "slope of y on x through the origin. It looks at the whole training, not at the end only.</dd>\n"
          "<dt>Overall</dt><dd>" + overall + "</dd>\n"
-         "<dt>Smoothing</dt><dd>FLOPs to match are read from the falling fit of each held-out curve: the non-increasing curve nearest to the evaluations "
-         "in least squares, linear between them. It averages only where a curve rises, and does not lag. Gain uses losses as measured. "
+         "<dt>Smoothing</dt><dd>FLOPs to match are read from smoothed held-out curves, linear between evaluations: at each evaluation a least-squares line over "
+         "up to three evaluations on either side, against the logarithm of the FLOPs, and then the nearest curve that never rises. Gain uses losses as measured. "
          "Training curves are exponential averages with a half-life of 2% of the steps.</dd>\n"
          "<dt>FLOPs</dt><dd>Analytic, forward and backward, one multiply-add = 2, summed over the tokens really trained on.</dd>\n"
          "</dl></section>\n";
