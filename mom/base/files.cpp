@@ -125,9 +125,11 @@ void FileWriter::write(const void* data, size_t num_bytes) {
   position_ += num_bytes;
 }
 
+void FileWriter::flush() { write_all(fd_, std::exchange(buffer_, {}), path_); }
+
 void FileWriter::close() {
   if (fd_ < 0) return;
-  write_all(fd_, std::exchange(buffer_, {}), path_);
+  flush();
   sync_descriptor(fd_, path_);
   if (::close(std::exchange(fd_, -1)) != 0) fail_writing(path_, errno);
 }

@@ -61,6 +61,7 @@ class FileWriter {
   void write(const void* data, size_t num_bytes);
   void write(std::string_view text) { write(text.data(), text.size()); }
   uint64_t position() const { return position_; }
+  void flush();  // hands what is buffered to the system, without fsync
   void close();
 
  private:

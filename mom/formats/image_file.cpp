@@ -1,0 +1,66 @@
+#include "mom/formats/image_file.h"
+
+#include <cstring>
+
+#include "mom/base/error.h"
+#include "mom/formats/image_kinds.h"
+
+namespace mom::formats {
+namespace {
+
+bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
+  return bytes.size() >= offset + magic.size() &&
+         std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
+}
+
+std::string kind_of_foreign(Bytes bytes) {
+  if (bytes.empty()) return "nothing";
+  if (has_at(bytes, 0, "GIF8")) return "a GIF";
+  if (has_at(bytes, 0, "BM")) return "a BMP";
+  if (has_at(bytes, 0, "II*") || has_at(bytes, 0, "MM")) return "a TIFF";
+  if (has_at(bytes, 4, "ftyp")) return "an AVIF, HEIF or video file";
+  if (has_at(bytes, 0, "<")) return "markup (SVG or HTML)";
+  return "bytes of another kind";
+}
+
+}  // namespace
+
+void fail_image(std::string_view where, const std::string& expected, const std::string& found) {
+  throw InputError({std::string(where), expected, found, ""});
+}
+
+Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where,
+                 const ImageLimits& limits) {
+  const std::string found = std::to_string(width) + " x " + std::to_string(height);
+  if (width < 1 || height < 1) fail_image(where, "a picture with pixels", found);
+  if (width > limits.max_side || height > limits.max_side || width > limits.max_pixels / height)
+    fail_image(where,
+               "a picture of at most " + std::to_string(limits.max_side) + " pixels a side and " +
+                   std::to_string(limits.max_pixels) + " in all",
+               found);
+  Image image{width, height, channels, {}};
+  image.pixels.resize(static_cast<size_t>(width * height * channels));
+  return image;
+}
+
+void check_encodable(const Image& image) {
+  if ((image.channels == 3 || image.channels == 4) && image.width > 0 && image.height > 0 &&
+      image.pixels.size() == static_cast<size_t>(image.width * image.height * image.channels))
+    return;
+  throw Error(ExitCode::kInternal, "image: pixels do not fit " + std::to_string(image.width) + " x " +
+                                       std::to_string(image.height) + " x " + std::to_string(image.channels));
+}
+
+Image decode_image(Bytes bytes, std::string_view where, const ImageLimits& limits) {
+  if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);
+  if (has_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(bytes, where, limits);
+  if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WEBP")) return decode_webp(bytes, where, limits);
+  fail_image(where, "a PNG, JPEG or WebP picture", kind_of_foreign(bytes));
+}
+
+Image read_image(const Path& path, const ImageLimits& limits) {
+  const MappedFile file(path);
+  return decode_image(file.bytes(), path.string(), limits);
+}
+
+}  // namespace mom::formats

@@ -1,0 +1,159 @@
+// libjpeg reports errors by longjmp: as in png.cpp, the guarded steps are plain functions over plain data.
+#include <cstdio>
+// jpeglib.h needs stdio's FILE and size_t before it.
+#include <jerror.h>
+#include <jpeglib.h>
+
+#include <csetjmp>
+#include <cstdlib>
+#include <cstring>
+
+#include "mom/base/error.h"
+#include "mom/formats/image_kinds.h"
+
+namespace mom::formats {
+namespace {
+
+struct ErrorManager {
+  jpeg_error_mgr base;  // first: libjpeg hands out a pointer to it
+  jmp_buf jump;
+  char text[JMSG_LENGTH_MAX];
+};
+
+[[noreturn]] void on_error(j_common_ptr info) {
+  auto* errors = reinterpret_cast<ErrorManager*>(info->err);
+  errors->base.format_message(info, errors->text);
+  std::longjmp(errors->jump, 1);
+}
+
+// libjpeg patches damaged data with grey and only warns. Warnings that mean lost pixels are errors here.
+void on_message(j_common_ptr info, int level) {
+  if (level >= 0) return;
+  switch (info->err->msg_code) {
+    case JWRN_ADOBE_XFORM:
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_JFIF_MAJOR:
+    case JWRN_TOO_MUCH_DATA:
+      return;
+    default:
+      on_error(info);
+  }
+}
+
+void ignore_output(j_common_ptr) {}
+
+void set_up(ErrorManager& errors) {
+  jpeg_std_error(&errors.base);
+  errors.base.error_exit = on_error;
+  errors.base.emit_message = on_message;
+  errors.base.output_message = ignore_output;
+}
+
+struct Decoder {
+  Decoder() { info.err = &errors.base, set_up(errors); }
+  ~Decoder() { jpeg_destroy_decompress(&info); }  // fine also when creation failed: the struct is zeroed
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
+  jpeg_decompress_struct info = {};
+  ErrorManager errors = {};
+};
+
+bool read_header(Decoder& decoder, const unsigned char* data, size_t size) {
+  if (setjmp(decoder.errors.jump)) return false;
+  jpeg_create_decompress(&decoder.info);
+  jpeg_mem_src(&decoder.info, data, size);
+  jpeg_read_header(&decoder.info, TRUE);
+  return true;
+}
+
+bool is_four_colour(const Decoder& decoder) {
+  return decoder.info.jpeg_color_space == JCS_CMYK || decoder.info.jpeg_color_space == JCS_YCCK;
+}
+
+bool read_rows(Decoder& decoder, uint8_t* pixels, size_t row_bytes) {
+  if (setjmp(decoder.errors.jump)) return false;
+  decoder.info.out_color_space = is_four_colour(decoder) ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(&decoder.info);
+  while (decoder.info.output_scanline < decoder.info.output_height) {
+    JSAMPROW row = pixels + decoder.info.output_scanline * row_bytes;
+    jpeg_read_scanlines(&decoder.info, &row, 1);
+  }
+  jpeg_finish_decompress(&decoder.info);
+  return true;
+}
+
+// Adobe's programs store ink inverted (255 = none), and say so by their marker; nearly all CMYK files are
+// theirs.
+Image cmyk_to_rgb(const Image& cmyk, bool inverted) {
+  Image rgb{cmyk.width, cmyk.height, 3, {}};
+  rgb.pixels.reserve(cmyk.pixels.size() / 4 * 3);
+  auto light = [&](uint8_t ink) { return inverted ? int{ink} : 255 - ink; };
+  for (size_t i = 0; i < cmyk.pixels.size(); i += 4)
+    for (size_t c = 0; c < 3; ++c)
+      rgb.pixels.push_back(
+          static_cast<uint8_t>((light(cmyk.pixels[i + c]) * light(cmyk.pixels[i + 3]) + 127) / 255));
+  return rgb;
+}
+
+struct Encoder {
+  Encoder() { info.err = &errors.base, set_up(errors); }
+  ~Encoder() {
+    jpeg_destroy_compress(&info);
+    std::free(bytes);
+  }
+  Encoder(const Encoder&) = delete;
+  Encoder& operator=(const Encoder&) = delete;
+  jpeg_compress_struct info = {};
+  ErrorManager errors = {};
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+};
+
+bool write_rows(Encoder& encoder, const uint8_t* pixels, JDIMENSION width, JDIMENSION height, int quality) {
+  if (setjmp(encoder.errors.jump)) return false;
+  jpeg_compress_struct& info = encoder.info;
+  jpeg_create_compress(&info);
+  jpeg_mem_dest(&info, &encoder.bytes, &encoder.size);
+  info.image_width = width;
+  info.image_height = height;
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, quality, TRUE);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    // libjpeg's interface is not const; it does not change the row.
+    JSAMPROW row = const_cast<uint8_t*>(pixels) + size_t{info.next_scanline} * width * 3;
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  return true;
+}
+
+}  // namespace
+
+Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits) {
+  Decoder decoder;
+  auto check = [&](bool ok) {
+    if (!ok) fail_image(where, "a whole JPEG", decoder.errors.text);
+  };
+  check(read_header(decoder, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+  const bool four_colour = is_four_colour(decoder);
+  Image image =
+      make_image(decoder.info.image_width, decoder.info.image_height, four_colour ? 4 : 3, where, limits);
+  check(read_rows(decoder, image.pixels.data(), static_cast<size_t>(image.width * image.channels)));
+  return four_colour ? cmyk_to_rgb(image, decoder.info.saw_Adobe_marker) : image;
+}
+
+std::string encode_jpeg(const Image& image, int quality) {
+  const Image rgb = blend_on_white(image);  // JPEG has no transparency
+  if (quality < 1 || quality > 100 || rgb.width > JPEG_MAX_DIMENSION || rgb.height > JPEG_MAX_DIMENSION)
+    throw Error(ExitCode::kInternal, "encode_jpeg: quality or size out of range");
+  Encoder encoder;
+  if (!write_rows(encoder, rgb.pixels.data(), static_cast<JDIMENSION>(rgb.width),
+                  static_cast<JDIMENSION>(rgb.height), quality))
+    throw Error(ExitCode::kInternal, std::string("encode_jpeg: ") + encoder.errors.text);
+  return std::string(reinterpret_cast<const char*>(encoder.bytes), encoder.size);
+}
+
+}  // namespace mom::formats

@@ -1,0 +1,169 @@
+#include "mom/formats/tar.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+
+namespace mom::formats {
+namespace {
+
+constexpr size_t kBlock = 512;
+constexpr size_t kChunk = size_t{1} << 18;
+
+using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
+
+Archive open_archive(const Path& path, bool raw) {
+  MappedFile check(path);  // says "no such file" or "a folder" in our words
+  if (check.bytes().empty())
+    throw InputError({path.string(), raw ? "a compressed file" : "a tar file", "an empty file", ""});
+  Archive reader(archive_read_new(), archive_read_free);
+  if (!reader) throw std::bad_alloc();
+  archive_read_support_filter_gzip(reader.get());
+  archive_read_support_filter_xz(reader.get());
+  archive_read_support_filter_zstd(reader.get());
+  if (raw) {
+    archive_read_support_format_raw(reader.get());
+  } else {
+    archive_read_support_format_tar(reader.get());
+    // Tars put together with `cat` are read to the end, and what stands behind the end marker is not ignored.
+    archive_read_set_options(reader.get(), "tar:read_concatenated_archives=1");
+  }
+  if (archive_read_open_filename(reader.get(), path.c_str(), kChunk) != ARCHIVE_OK)
+    throw InputError(path.string() + ": cannot be read: " + archive_error_string(reader.get()));
+  return reader;
+}
+
+bool compressed(const Archive& reader) { return archive_filter_code(reader.get(), 0) != ARCHIVE_FILTER_NONE; }
+
+class TarReader {
+ public:
+  TarReader(const Path& path, const TarLimits& limits)
+      : path_(path), limits_(limits), reader_(open_archive(path, false)), file_(path) {}
+
+  void run(const std::function<bool(TarEntry&&)>& visit) {
+    archive_entry* header = nullptr;
+    for (;;) {
+      const int status = archive_read_next_header(reader_.get(), &header);
+      if (status == ARCHIVE_EOF) return check_end();
+      if (status != ARCHIVE_OK && status != ARCHIVE_WARN) fail("an entry's header", problem());
+      if (archive_entry_filetype(header) != AE_IFREG || archive_entry_hardlink(header)) continue;
+      TarEntry entry;
+      entry.name = name_of(header);
+      entry.content =
+          content(entry.name, static_cast<uint64_t>(std::max<int64_t>(0, archive_entry_size(header))));
+      entry.data_offset = data_offset(entry.content);
+      std::string name = entry.name;
+      if (!visit(std::move(entry))) return;
+      last_good_ = std::move(name);
+    }
+  }
+
+ private:
+  // Where the fault is: the byte at which the damaged entry starts.
+  [[noreturn]] void fail(const std::string& expected, const std::string& found) const {
+    const std::string where = path_.string() + ": byte " + std::to_string(position()) +
+                              (compressed(reader_) ? " (uncompressed)" : "") +
+                              (last_good_.empty() ? ", the first entry" : ", after \"" + last_good_ + "\"");
+    throw InputError({where, expected, found, ""});
+  }
+  std::string problem() const {
+    const char* text = archive_error_string(reader_.get());
+    return text ? text : "damaged data";
+  }
+  int64_t position() const { return archive_read_header_position(reader_.get()); }
+
+  std::string name_of(archive_entry* header) const {
+    const char* name = archive_entry_pathname(header);
+    if (!name) name = archive_entry_pathname_utf8(header);  // a name the C locale cannot hold
+    if (!name) fail("an entry's name", "one that cannot be read");
+    return name;
+  }
+
+  std::string content(const std::string& name, uint64_t size) const {
+    if (size > limits_.max_entry_bytes)
+      fail("entries of at most " + std::to_string(limits_.max_entry_bytes) + " bytes",
+           "\"" + name + "\" with " + std::to_string(size));
+    std::string bytes;
+    while (bytes.size() < size) {  // grows with what is there: a header may lie about its size
+      const size_t used = bytes.size(), want = std::min<uint64_t>(size - used, std::max(kChunk, used));
+      bytes.resize(used + want);
+      const la_ssize_t got = archive_read_data(reader_.get(), bytes.data() + used, want);
+      if (got < 0) fail("the content of \"" + name + "\"", problem());
+      if (got == 0) fail(std::to_string(size) + " bytes of \"" + name + "\"", std::to_string(used));
+      bytes.resize(used + static_cast<size_t>(got));
+    }
+    return bytes;
+  }
+
+  // libarchive tells where an entry's headers start. Its content follows the last of them: walk over pax
+  // ("x", "g") and GNU
+  // ("L", "K") extension headers. The bytes there are compared, so a wrong offset (sparse files) is never
+  // handed out.
+  uint64_t data_offset(const std::string& bytes) const {
+    if (compressed(reader_)) return 0;
+    const std::string_view file(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size());
+    uint64_t at = static_cast<uint64_t>(position());
+    for (;;) {
+      if (at > file.size() || file.size() - at < kBlock) return 0;
+      const std::string_view block = file.substr(at, kBlock);
+      at += kBlock;
+      if (std::all_of(block.begin(), block.end(), [](char c) { return c == 0; }))
+        continue;  // between joined tars
+      if (std::string_view("xgLK").find(block[156]) == std::string_view::npos) break;
+      uint64_t size = 0;
+      for (const char c : block.substr(124, 12))
+        if (c >= '0' && c <= '7') size = size * 8 + static_cast<uint64_t>(c - '0');
+      at += (size + kBlock - 1) / kBlock * kBlock;
+    }
+    return at <= file.size() && file.substr(at, bytes.size()) == bytes ? at : 0;
+  }
+
+  // A tar ends with blocks of zeros. Without them it was cut off between two entries, which libarchive takes
+  // for an end.
+  void check_end() const {
+    if (archive_filter_bytes(reader_.get(), 0) <= position())
+      fail("another entry or the end marker", "the end of the file");
+  }
+
+  Path path_;
+  TarLimits limits_;
+  Archive reader_;
+  MappedFile file_;
+  std::string last_good_;
+};
+
+}  // namespace
+
+void read_tar(const Path& path, const std::function<bool(TarEntry&&)>& visit, const TarLimits& limits) {
+  TarReader(path, limits).run(visit);
+}
+
+std::string read_compressed(const Path& path, uint64_t max_bytes) {
+  const Archive reader = open_archive(path, true);
+  archive_entry* header = nullptr;
+  auto fail = [&](const std::string& found) {
+    throw InputError({path.string(), "a .gz, .xz or .zst file", found, ""});
+  };
+  auto problem = [&] {
+    const char* text = archive_error_string(reader.get());
+    return std::string(text ? text : "damaged data");
+  };
+  if (archive_read_next_header(reader.get(), &header) != ARCHIVE_OK) fail(problem());
+  if (!compressed(reader)) fail("one that is not compressed");
+  std::string content;
+  for (size_t used = 0;;) {
+    content.resize(used + std::max(kChunk, used / 2));
+    const la_ssize_t got = archive_read_data(reader.get(), content.data() + used, content.size() - used);
+    if (got < 0) fail(problem() + " after " + std::to_string(used) + " bytes");
+    used += static_cast<size_t>(got);
+    if (used > max_bytes) fail("more than " + std::to_string(max_bytes) + " bytes in it");
+    if (got > 0) continue;
+    content.resize(used);
+    return content;
+  }
+}
+
+}  // namespace mom::formats
