@@ -45,7 +45,7 @@ std::vector<double> local_lines(const std::vector<double>& x, const std::vector<
 }
 
 Curve smoothed(const Curve& curve) {
-  return {curve.flops, falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(3, curve.size() / 6)))};
+  return {curve.flops, falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(2, curve.size() / 6)))};
 }
 
 std::optional<double> first_reach(const Curve& falling, double level) {

@@ -135,7 +135,7 @@ std::string definitions_section(const Subject& subject) {
          "slope of y on x through the origin. It looks at the whole training, not at the end only.</dd>\n"
          "<dt>Overall</dt><dd>" + overall + "</dd>\n"
          "<dt>Smoothing</dt><dd>FLOPs to match are read from smoothed held-out curves, linear between evaluations: at each evaluation a least-squares line over "
-         "up to three evaluations on either side, against the logarithm of the FLOPs, and then the nearest curve that never rises. Gain uses losses as measured. "
+         "up to two evaluations on either side, against the logarithm of the FLOPs, and then the nearest curve that never rises. Gain uses losses as measured. "
          "Training curves are exponential averages with a half-life of 2% of the steps.</dd>\n"
          "<dt>FLOPs</dt><dd>Analytic, forward and backward, one multiply-add = 2, summed over the tokens really trained on.</dd>\n"
          "</dl></section>\n";

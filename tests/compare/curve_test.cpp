@@ -43,18 +43,21 @@ TEST(LocalLines, LeaveALineInLogFlopsAsItIs) {
 }
 
 TEST(Smoothed, AveragesNoiseAwayAndNeverRises) {
-  RandomStream random(3);
   const Curve clean = power_curve(0.1, 1, 0.5, 20, 50);
-  Curve noisy = clean;
-  for (double& loss : noisy.loss) loss *= 1 + 0.01 * random.normal();
-  const Curve fit = smoothed(noisy);
   double before = 0, after = 0;
-  for (size_t i = 4; i < clean.size(); ++i) {  // after the steep start
-    before += std::pow(noisy.loss[i] - clean.loss[i], 2);
-    after += std::pow(fit.loss[i] - clean.loss[i], 2);
-    EXPECT_LE(fit.loss[i], fit.loss[i - 1]);
+  for (uint64_t trial = 0; trial < 100; ++trial) {
+    RandomStream random(trial);
+    Curve noisy = clean;
+    for (double& loss : noisy.loss) loss *= 1 + 0.01 * random.normal();
+    const Curve fit = smoothed(noisy);
+    for (size_t i = 1; i < clean.size(); ++i) {
+      EXPECT_LE(fit.loss[i], fit.loss[i - 1]);
+      if (i < 4) continue;  // the steep start is bent more than a line follows
+      before += std::pow(noisy.loss[i] - clean.loss[i], 2);
+      after += std::pow(fit.loss[i] - clean.loss[i], 2);
+    }
   }
-  EXPECT_LT(after, before / 2);
+  EXPECT_LT(after, before / 2);  // a line through five points leaves a fifth of the variance in the middle, 0.6 at an end
 }
 
 TEST(Smoothed, FewPointsKeepTheirShape) {
@@ -136,13 +139,11 @@ TEST(Noise, MatchesStayNearTheTruth) {
     worst = std::max(worst, std::abs(*ratio - 0.64));
   }
   // Half a percent of noise on a loss of 0.13 is 0.00066; the mix curve falls by 2.5e-5 a unit at 640 of 1000, so one noisy
-  // evaluation a curve moves the ratio by 0.026 x sqrt(2) = 0.037; the mean of 200 by 0.0026. Measured: mean 0.645, slope 0.644.
-  EXPECT_NEAR(sum / trials, 0.64, 0.012);
-  EXPECT_NEAR(slopes / trials, 0.64, 0.012);
+  // evaluation a curve moves the ratio by 0.026 x sqrt(2) = 0.037, and the mean of 200 by 0.0026. Local lines add 0.004.
+  EXPECT_NEAR(sum / trials, 0.64, 0.004 + 3 * 0.0026);
+  EXPECT_NEAR(slopes / trials, 0.64, 0.004 + 3 * 0.0026);
   EXPECT_LT(worst, 4 * 0.037);
   EXPECT_GT(own / trials, 0.99);
-  RecordProperty("mean", std::to_string(sum / trials));
-  printf("mean %.4f slope %.4f worst %.4f own %.4f\n", sum / trials, slopes / trials, worst, own / trials);
 }
 
 TEST(MovingAverage, HalfLifeAndStart) {
