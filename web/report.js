@@ -40,7 +40,8 @@
       if (whole || s[axis][i] >= end * 0.1) high = Math.max(high, ...values);
     }));
     const margin = (high - low || Math.abs(high) || 1) * 0.06;
-    return [low - margin, high + margin];
+    // Room below for the label of the match.
+    return [low - margin * (chart.matches ? 3 + chart.matches.length : 1), high + margin];
   };
 
   const drawTarget = (chart, axis) => (u) => {
@@ -169,7 +170,7 @@
       </div>
       <ul class="legend">${data.runs.map((label, i) => html`<li><i class=${'swatch c' + i % 6}></i>${label}</li>`)}
         ${held.some((chart) => chart.target) && html`<li><span class="dash"></span>final loss of the dense run, and where others first have it</li>`}</ul>
-      ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Rings: evaluations. Line: falling fit, from which FLOPs to match are read.</p>
+      ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Rings: evaluations. Line: smoothed, from which FLOPs to match are read.</p>
         <div class="charts">${cells(held)}</div>`}
       ${training.length > 0 && html`<h3>Training loss, smoothed</h3><div class="charts">${cells(training)}</div>`}`;
   }

@@ -41,7 +41,8 @@ void add_compare_verb(CLI::App& app) {
   auto* verb = app.add_subcommand("compare", "gain and FLOPs to match against a dense run, per modality");
   verb->add_option("DENSE_RUN", options->dense, "run folder of the dense model")->required();
   verb->add_option("MIX_RUN", options->mixes, "run folders of the models compared with it")->required();
-  verb->add_option("--set", options->set, "held-out set of the verdict (default: the one with the most modalities)");
+  verb->add_option("--set", options->set,
+                   "held-out set of the verdict (default: the one with the most modalities)");
   verb->add_flag("--json", options->json, "one JSON object on stdout");
   verb->callback([options] { compare(*options); });
 }

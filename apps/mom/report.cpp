@@ -17,7 +17,8 @@ void add_report_verb(CLI::App& app) {
   verb->add_option("--out", options->out, "the page to write")->required();
   verb->callback([options] {
     const std::vector<Path> inputs(options->inputs.begin(), options->inputs.end());
-    for (const std::string& verdict : report::write_report(inputs, options->out)) std::cout << verdict << "\n";
+    for (const std::string& verdict : report::write_report(inputs, options->out))
+      std::cout << verdict << "\n";
     std::cout << "wrote " << options->out << std::endl;
   });
 }

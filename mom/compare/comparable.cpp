@@ -11,7 +11,8 @@ namespace {
 
 // What may differ between a dense run and a mix of the same training.
 bool is_architecture(const std::string& key) {
-  static const std::set<std::string> kKeys = {"model.backbone", "model.decoupled", "model.scan_backend", "model.experts"};
+  static const std::set<std::string> kKeys = {"model.backbone", "model.decoupled", "model.scan_backend",
+                                              "model.experts"};
   return kKeys.count(key) || key.rfind("checkpoint.", 0) == 0;
 }
 
@@ -53,21 +54,24 @@ std::vector<std::string> comparability_warnings(const runs::RunFolder& dense, co
   }
   std::vector<std::string> warnings;
   const auto warn = [&](const std::string& what, const std::string& of_dense, const std::string& of_mix) {
-    warnings.push_back(what + " (" + of_dense + " in " + dense.name + ", " + of_mix + " in " + mix.name + ")");
+    warnings.push_back(what + " (" + of_dense + " in " + dense.name + ", " + of_mix + " in " + mix.name +
+                       ")");
   };
   if (dense.is_mixture()) warnings.push_back("the first run is not dense: " + dense.model_name());
   if (data_hash(dense) != data_hash(mix)) warn("the data differ", data_hash(dense), data_hash(mix));
   if (sets_of(dense) != sets_of(mix)) warn("the held-out sets differ", sets_of(dense), sets_of(mix));
   if (dense.final_step() != mix.final_step()) {
-    warn("the runs end at different steps", std::to_string(dense.final_step()), std::to_string(mix.final_step()));
+    warn("the runs end at different steps", std::to_string(dense.final_step()),
+         std::to_string(mix.final_step()));
   }
   const double ratio = flops_per_step(mix) / flops_per_step(dense);
   if (std::isfinite(ratio) && std::abs(ratio - 1) > 0.01) {
-    warnings.push_back("the models do not cost the same: a step of " + mix.name + " takes " + fixed(ratio, 2) +
-                       " x the FLOPs of a step of " + dense.name);
+    warnings.push_back("the models do not cost the same: a step of " + mix.name + " takes " +
+                       fixed(ratio, 2) + " x the FLOPs of a step of " + dense.name);
   }
   for (const std::string& key : differing_keys({&dense, &mix})) {
-    if (!is_architecture(key)) warn(key + " differs", dense.recipe_value(key, "unset"), mix.recipe_value(key, "unset"));
+    if (!is_architecture(key))
+      warn(key + " differs", dense.recipe_value(key, "unset"), mix.recipe_value(key, "unset"));
   }
   return warnings;
 }

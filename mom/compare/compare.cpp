@@ -5,6 +5,7 @@
 
 #include "mom/base/error.h"
 #include "mom/compare/comparable.h"
+#include "mom/compare/words.h"
 
 namespace mom::compare {
 namespace {
@@ -17,7 +18,8 @@ std::optional<double> find(const std::map<std::string, double>& values, const st
   return found->second;
 }
 
-std::optional<double> point_loss(const runs::MetricPoint& point, const std::string& modality, double image_weight) {
+std::optional<double> point_loss(const runs::MetricPoint& point, const std::string& modality,
+                                 double image_weight) {
   if (modality != kOverall) return find(point.losses, modality);
   if (image_weight == 0) return point.loss;
   const auto text = find(point.losses, "text"), image = find(point.losses, "image");
@@ -25,8 +27,8 @@ std::optional<double> point_loss(const runs::MetricPoint& point, const std::stri
   return *text + image_weight * *image;
 }
 
-std::optional<double> evaluated_loss(const RunFolder& run, const std::string& set, const std::string& modality,
-                                     double image_weight) {
+std::optional<double> evaluated_loss(const RunFolder& run, const std::string& set,
+                                     const std::string& modality, double image_weight) {
   const auto found = run.evaluation.find(set);
   if (found == run.evaluation.end()) return std::nullopt;
   const auto& [losses, tokens] = found->second;
@@ -70,7 +72,7 @@ std::set<std::string> all_sets(const RunFolder& run) {
   return sets;
 }
 
-// Sets in the order of the page: the chosen one, then by name.
+// Sets in the order of the page: the chosen one, then by their names in words.
 std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& mix, std::string& chosen) {
   std::vector<std::string> sets;
   const auto of_mix = all_sets(mix);
@@ -91,6 +93,8 @@ std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& m
       return modalities_of(dense, a).size() < modalities_of(dense, b).size();
     });
   }
+  std::sort(sets.begin(), sets.end(),
+            [](const auto& a, const auto& b) { return set_text(a, kOverall) < set_text(b, kOverall); });
   std::stable_partition(sets.begin(), sets.end(), [&](const std::string& set) { return set == chosen; });
   return sets;
 }
@@ -101,7 +105,8 @@ double image_weight_of(const RunFolder& run) {
   return run.setting() == "transfusion" ? run.recipe_number("objective.image_weight", 5) : 0;
 }
 
-Curve held_out_curve(const RunFolder& run, const std::string& set, const std::string& modality, double image_weight) {
+Curve held_out_curve(const RunFolder& run, const std::string& set, const std::string& modality,
+                     double image_weight) {
   Curve curve;
   const auto found = run.evals.find(set);
   if (found == run.evals.end()) return curve;
@@ -124,13 +129,21 @@ std::vector<std::string> modalities_of(const RunFolder& run, const std::string& 
   if (const auto found = run.evaluation.find(set); found != run.evaluation.end()) {
     for (const auto& [name, loss] : found->second.losses) names.insert(name);
   }
-  std::vector<std::string> ordered(names.begin(), names.end());  // image, speech, text: the names happen to sort so
+  std::vector<std::string> ordered(names.begin(),
+                                   names.end());  // image, speech, text: the names happen to sort so
   if (ordered.size() > 1) ordered.push_back(kOverall);
   return ordered;
 }
 
 Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std::string& set) {
-  Comparison out{dense.model_name(), mix.model_name(), dense.path, mix.path, set, {}, "", image_weight_of(dense),
+  Comparison out{dense.model_name(),
+                 mix.model_name(),
+                 dense.path,
+                 mix.path,
+                 set,
+                 {},
+                 "",
+                 image_weight_of(dense),
                  comparability_warnings(dense, mix)};
   const bool from_file = evaluated_at_end(dense) && evaluated_at_end(mix);
   out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
@@ -146,18 +159,22 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
       if ((!final.dense || !final.mix) && dense_curve.size() > 0 && mix_curve.size() > 0) {
         final = {dense_curve.loss.back(), mix_curve.loss.back()};
       }
-      if (final.dense && final.mix) out.rows.push_back(make_row(name, modality, final, dense_curve, mix_curve));
+      if (final.dense && final.mix)
+        out.rows.push_back(make_row(name, modality, final, dense_curve, mix_curve));
     }
   }
   if (out.rows.empty() || out.rows.front().set != out.set) {
-    throw UserError({mix.path.string(), "losses of set " + out.set + " that both runs have", "none", "run mom eval on both"});
+    throw UserError({mix.path.string(), "losses of set " + out.set + " that both runs have", "none",
+                     "run mom eval on both"});
   }
   return out;
 }
 
 namespace {
 
-OrderedJson number_or_null(const std::optional<double>& value) { return value ? OrderedJson(*value) : OrderedJson(nullptr); }
+OrderedJson number_or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson(nullptr);
+}
 
 OrderedJson row_json(const Row& row) {
   OrderedJson out;
@@ -185,7 +202,8 @@ OrderedJson to_json(const Comparison& comparison) {
   if (!out.contains(kOverall)) out[kOverall] = row_json(comparison.rows.front());
   for (const Row& row : comparison.rows) out["sets"][row.set][row.modality] = row_json(row);
   out["loss_source"] = comparison.loss_source;
-  out["image_weight"] = comparison.image_weight > 0 ? OrderedJson(comparison.image_weight) : OrderedJson(nullptr);
+  out["image_weight"] =
+      comparison.image_weight > 0 ? OrderedJson(comparison.image_weight) : OrderedJson(nullptr);
   out["warnings"] = comparison.warnings;
   return out;
 }

@@ -1,9 +1,11 @@
 // Two runs compared on held-out data: gain and FLOPs to match, for each modality and overall.
 //
-//   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs have them at
+//   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs
+//   have them at
 //                      their final step, else the last evaluation in training
 //   FLOPs to match     curve.h, from the evaluations in training, over cumulative training FLOPs
-//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not print its formula);
+//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not
+//   print its formula);
 //                      else the mean over all tokens of the set
 #pragma once
 
@@ -26,8 +28,8 @@ struct Row {
   double dense_loss = 0, mix_loss = 0, gain = 0;
   Match match = Match::kUnknown;
   std::optional<double> flops_to_match, flops_to_match_slope;
-  // The part of its FLOPs after which the dense run itself first has its final smoothed loss. Well below 1 its curve is flat
-  // at the end, and a match says little.
+  // The part of its FLOPs after which the dense run itself first has its final smoothed loss. Well below 1
+  // its curve is flat at the end, and a match says little.
   std::optional<double> dense_self_match;
 };
 
@@ -41,14 +43,18 @@ struct Comparison {
   std::vector<std::string> warnings;  // why the runs may not be comparable
 };
 
-// `set` empty: the held-out set with the most modalities. UserError when the settings differ or nothing can be compared.
-Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix, const std::string& set = "");
+// `set` empty: the held-out set with the most modalities. UserError when the settings differ or nothing can
+// be compared.
+Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix,
+                        const std::string& set = "");
 
 // The held-out curve of a modality or "overall", as measured; empty when not measured.
-Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality, double image_weight);
+Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality,
+                     double image_weight);
 double image_weight_of(const runs::RunFolder& run);  // 0 unless transfusion
 
-// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two others).
+// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two
+// others).
 std::vector<std::string> modalities_of(const runs::RunFolder& run, const std::string& set);
 
 // Keys per modality and `overall` of the chosen set at the top; `sets` has all of them.

@@ -25,7 +25,8 @@ std::vector<double> falling_fit(const std::vector<double>& values) {
   return fit;
 }
 
-std::vector<double> local_lines(const std::vector<double>& x, const std::vector<double>& values, size_t reach) {
+std::vector<double> local_lines(const std::vector<double>& x, const std::vector<double>& values,
+                                size_t reach) {
   const size_t count = x.size();
   if (count < 2 || reach == 0) return values;
   std::vector<double> log_x, fit;
@@ -45,7 +46,8 @@ std::vector<double> local_lines(const std::vector<double>& x, const std::vector<
 }
 
 Curve smoothed(const Curve& curve) {
-  return {curve.flops, falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(2, curve.size() / 6)))};
+  return {curve.flops,
+          falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(2, curve.size() / 6)))};
 }
 
 std::optional<double> first_reach(const Curve& falling, double level) {

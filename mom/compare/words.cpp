@@ -17,9 +17,12 @@ Outcome outcome(const Row& row) {
 
 std::string difference_text(const Row& row) {
   switch (outcome(row)) {
-    case Outcome::kWins: return percent_text(row.gain) + " lower";
-    case Outcome::kLoses: return percent_text(-row.gain) + " higher";
-    default: return "the same to 0.05%";
+    case Outcome::kWins:
+      return percent_text(row.gain) + " lower";
+    case Outcome::kLoses:
+      return percent_text(-row.gain) + " higher";
+    default:
+      return "the same to 0.05%";
   }
 }
 
@@ -27,13 +30,30 @@ std::string reach_text(const Row& row, const std::string& dense) {
   switch (row.match) {
     case Match::kReached:
       return "it reaches the final loss of " + dense + " with " + match_text(row) + " of its training FLOPs";
-    case Match::kNever: return "it does not reach the final loss of " + dense + " in this training";
-    default: return "FLOPs to match were not measured: each run needs two evaluations or more in training";
+    case Match::kNever:
+      return "it does not reach the final loss of " + dense + " in this training";
+    default:
+      return "FLOPs to match were not measured: each run needs two evaluations or more in training";
+  }
+}
+
+// In the verdict, where the dense run was just named; the first clause spells out what the next ones only
+// hint at.
+std::string short_reach_text(const Row& row, bool first) {
+  switch (row.match) {
+    case Match::kReached:
+      return first ? "matching its final loss after " + match_text(row) + " of its training FLOPs"
+                   : "matching after " + match_text(row);
+    case Match::kNever:
+      return first ? "its final loss not reached in this training" : "not reached";
+    default:
+      return "FLOPs to match not measured";
   }
 }
 
 std::string losses_text(const Row& row) {
-  return "loss " + loss_text(row.mix_loss) + " against " + loss_text(row.dense_loss) + ", " + difference_text(row);
+  return "loss " + loss_text(row.mix_loss) + " against " + loss_text(row.dense_loss) + ", " +
+         difference_text(row);
 }
 
 std::string capitalised(std::string text) {
@@ -44,8 +64,13 @@ std::string capitalised(std::string text) {
 using Line = std::array<std::string, 7>;
 
 Line table_line(const Row& row) {
-  return {row.modality,           row.set,          loss_text(row.dense_loss), loss_text(row.mix_loss),
-          percent_text(row.gain), match_text(row), slope_text(row)};
+  return {row.modality,
+          row.set,
+          loss_text(row.dense_loss),
+          loss_text(row.mix_loss),
+          percent_text(row.gain),
+          match_text(row),
+          slope_text(row)};
 }
 
 std::string aligned(const std::vector<Line>& lines) {
@@ -90,7 +115,8 @@ std::string slope_text(const Row& row) {
 
 // The names of the quickstart's sets in words; other sets keep their names.
 std::string set_text(const std::string& set, const std::string& modality) {
-  if (set == "noto") return modality == "text" ? "captions of held-out concepts (noto)" : "held-out concepts (noto)";
+  if (set == "noto")
+    return modality == "text" ? "captions of held-out concepts (noto)" : "held-out concepts (noto)";
   if (set == "text") return "validation 1, same domain (text)";
   if (set == "foldoc") return "validation 2, another domain (foldoc)";
   return set;
@@ -108,9 +134,11 @@ std::string verdict(const Comparison& comparison) {
   std::string out;
   for (const Row& row : comparison.rows) {
     if (row.set != comparison.set || row.modality == kOverall) continue;
+    const bool first = out.empty();
     const std::string verb = kVerbs[static_cast<int>(outcome(row))];
-    out += out.empty() ? capitalised(comparison.mix_name) + verb + comparison.dense_name : "; it" + verb + "it";
-    out += " on " + row.modality + ": " + losses_text(row) + ", and " + reach_text(row, comparison.dense_name);
+    out += first ? capitalised(comparison.mix_name) + verb + comparison.dense_name : "; it" + verb + "it";
+    out += " on " + row.modality + ": loss " + loss_text(row.mix_loss) + " against " +
+           loss_text(row.dense_loss) + " (" + difference_text(row) + "), " + short_reach_text(row, first);
   }
   return out + ".";
 }
@@ -118,13 +146,14 @@ std::string verdict(const Comparison& comparison) {
 std::string table_text(const Comparison& comparison) {
   std::vector<Line> lines = {{"modality", "set", "dense", "mix", "gain", "FLOPs to match", "by slope"}};
   for (const Row& row : comparison.rows) lines.push_back(table_line(row));
-  std::string out = "dense: " + comparison.dense_path.string() + " (" + comparison.dense_name + ")\nmix:   " +
-                    comparison.mix_path.string() + " (" + comparison.mix_name + ")\n\n" + aligned(lines) + "\n";
+  std::string out = "dense: " + comparison.dense_path.string() + " (" + comparison.dense_name +
+                    ")\nmix:   " + comparison.mix_path.string() + " (" + comparison.mix_name + ")\n\n" +
+                    aligned(lines) + "\n";
   for (const Row& row : comparison.rows) {
     out += row_verdict(comparison, row) + "\n";
     if (row.dense_self_match && *row.dense_self_match < 0.95) {
-      out += "  (" + comparison.dense_name + " itself has that loss after " + percent_text(*row.dense_self_match) +
-             ": its curve is flat at the end)\n";
+      out += "  (" + comparison.dense_name + " itself has that loss after " +
+             percent_text(*row.dense_self_match) + ": its curve is flat at the end)\n";
     }
   }
   for (const std::string& warning : comparison.warnings) out += "warning: " + warning + "\n";

@@ -12,8 +12,8 @@ namespace {
 using runs::MetricPoint;
 using runs::RunFolder;
 
-constexpr size_t kMaxPoints = 800;           // of a training curve; more than a chart has pixels for
-constexpr double kHalfLifePart = 0.02;       // half-life of the training average, as a part of all steps
+constexpr size_t kMaxPoints = 800;      // of a training curve; more than a chart has pixels for
+constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
 
 struct Series {
   std::vector<double> flops, steps, tokens, raw, fit;
@@ -54,20 +54,23 @@ void thin(Series& series) {
 }
 
 OrderedJson series_json(size_t run, const Series& series) {
-  return {{"run", run},           {"flops", series.flops}, {"steps", series.steps},
-          {"tokens", series.tokens}, {"raw", series.raw},     {"fit", series.fit}};
+  return {{"run", run},        {"flops", series.flops}, {"steps", series.steps}, {"tokens", series.tokens},
+          {"raw", series.raw}, {"fit", series.fit}};
 }
 
 size_t index_of(const Subject& subject, const Path& path) {
-  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(), [&](const RunFolder& run) { return run.path == path; });
+  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                  [&](const RunFolder& run) { return run.path == path; });
   return static_cast<size_t>(found - subject.runs.begin());
 }
 
-void add_matches(OrderedJson& chart, const Subject& subject, const std::string& set, const std::string& modality) {
+void add_matches(OrderedJson& chart, const Subject& subject, const std::string& set,
+                 const std::string& modality) {
   for (const auto& comparison : subject.comparisons) {
-    const auto row = std::find_if(comparison.rows.begin(), comparison.rows.end(), [&](const compare::Row& candidate) {
-      return candidate.set == set && candidate.modality == modality;
-    });
+    const auto row =
+        std::find_if(comparison.rows.begin(), comparison.rows.end(), [&](const compare::Row& candidate) {
+          return candidate.set == set && candidate.modality == modality;
+        });
     if (row == comparison.rows.end() || row->match == compare::Match::kUnknown) continue;
     const size_t dense = index_of(subject, comparison.dense_path);
     const auto curve = compare::smoothed(
@@ -83,8 +86,9 @@ void add_matches(OrderedJson& chart, const Subject& subject, const std::string& 
 std::string unit_of(const std::string& modality, double image_weight) {
   if (image_weight == 0) return "nats a token";
   if (modality == "image") return "noise MSE";
-  return modality == compare::kOverall ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
-                                       : "nats a token";
+  return modality == compare::kOverall
+             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
+             : "nats a token";
 }
 
 OrderedJson held_out_chart(const Subject& subject, const std::string& set, const std::string& modality) {
@@ -140,7 +144,10 @@ std::vector<std::pair<std::string, std::string>> held_out_charts(const Subject& 
   std::stable_sort(charts.begin(), charts.end(), [&](const auto& a, const auto& b) {
     const bool a_overall = a.second == compare::kOverall, b_overall = b.second == compare::kOverall;
     if (a_overall != b_overall) return b_overall;
-    return modalities[a.first].size() > modalities[b.first].size();
+    if (modalities[a.first].size() != modalities[b.first].size()) {
+      return modalities[a.first].size() > modalities[b.first].size();
+    }
+    return compare::set_text(a.first, compare::kOverall) < compare::set_text(b.first, compare::kOverall);
   });
   return charts;
 }

@@ -1,7 +1,8 @@
 // The numbers behind the charts, as JSON for web/report.js:
-//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "target"?, "matches"?}]}
-// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. `target` is the dense run's
-// final smoothed loss, `matches` the FLOPs at which others first reach it.
+//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "target"?,
+//   "matches"?}]}
+// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. `target` is
+// the dense run's final smoothed loss, `matches` the FLOPs at which others first reach it.
 #pragma once
 
 #include <string>

@@ -45,8 +45,8 @@ std::string script(std::string_view name) {
 
 std::string all_scripts() {
   std::string out;
-  for (const char* name : {"vendor/uplot/uPlot.iife.min.js", "vendor/preact/preact.umd.js", "vendor/preact/hooks.umd.js",
-                           "vendor/htm/htm.umd.js", "report.js"}) {
+  for (const char* name : {"vendor/uplot/uPlot.iife.min.js", "vendor/preact/preact.umd.js",
+                           "vendor/preact/hooks.umd.js", "vendor/htm/htm.umd.js", "report.js"}) {
     out += "<script>" + script(name) + "</script>\n";
   }
   return out;
@@ -63,13 +63,15 @@ std::string title_of(const Subject& subject) {
 Subject read_subject(const std::vector<Path>& inputs) {
   Subject subject;
   for (const Path& path : runs_in(inputs)) subject.runs.push_back(runs::read_run_folder(path));
-  std::stable_partition(subject.runs.begin(), subject.runs.end(), [](const RunFolder& run) { return !run.is_mixture(); });
+  std::stable_partition(subject.runs.begin(), subject.runs.end(),
+                        [](const RunFolder& run) { return !run.is_mixture(); });
   for (const RunFolder& run : subject.runs) {
     for (const std::string& missing : run.missing) subject.notes.push_back(run.name + " lacks " + missing);
     if (!run.is_mixture()) continue;
     const RunFolder* dense = partner(subject.runs, run);
     if (!dense) {
-      subject.notes.push_back(run.name + " is not compared: no dense run of the setting " + run.setting() + " was given");
+      subject.notes.push_back(run.name + " is not compared: no dense run of the setting " + run.setting() +
+                              " was given");
       continue;
     }
     try {
@@ -83,20 +85,21 @@ Subject read_subject(const std::vector<Path>& inputs) {
 }
 
 std::string render_page(const Subject& subject) {
-  return fill_template(embedded_file("report.html"), {{"title", escape(title_of(subject))},
-                                                      {"style", std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
-                                                                    std::string(embedded_file("report.css"))},
-                                                      {"verdict", verdict_section(subject)},
-                                                      {"results", results_section(subject)},
-                                                      {"notes", notes_section(subject)},
-                                                      {"pictures", pictures_section(subject)},
-                                                      {"models", models_section(subject)},
-                                                      {"recipe", recipe_section(subject)},
-                                                      {"machine", machine_section(subject)},
-                                                      {"reproduce", reproduce_section(subject)},
-                                                      {"definitions", definitions_section(subject)},
-                                                      {"data", script_json(chart_data(subject))},
-                                                      {"scripts", all_scripts()}});
+  return fill_template(embedded_file("report.html"),
+                       {{"title", escape(title_of(subject))},
+                        {"style", std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
+                                      std::string(embedded_file("report.css"))},
+                        {"verdict", verdict_section(subject)},
+                        {"results", results_section(subject)},
+                        {"notes", notes_section(subject)},
+                        {"pictures", pictures_section(subject)},
+                        {"models", models_section(subject)},
+                        {"recipe", recipe_section(subject)},
+                        {"machine", machine_section(subject)},
+                        {"reproduce", reproduce_section(subject)},
+                        {"definitions", definitions_section(subject)},
+                        {"data", script_json(chart_data(subject))},
+                        {"scripts", all_scripts()}});
 }
 
 std::vector<std::string> write_report(const std::vector<Path>& inputs, const Path& out) {

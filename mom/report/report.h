@@ -1,5 +1,6 @@
-// Run folders -> one self-contained HTML page. The page loads nothing: styles, scripts, numbers and pictures are inside it.
-// Verdict and tables are plain HTML made here; charts are drawn by web/report.js from a JSON block.
+// Run folders -> one self-contained HTML page. The page loads nothing: styles, scripts, numbers and pictures
+// are inside it. Verdict and tables are plain HTML made here; charts are drawn by web/report.js from a JSON
+// block.
 #pragma once
 
 #include <string>
@@ -11,16 +12,17 @@
 
 namespace mom::report {
 
-// What the page is about: runs in the order of their colours, dense runs first, and each mixture against its dense run.
+// What the page is about: runs in the order of their colours, dense runs first, and each mixture against its
+// dense run.
 struct Subject {
   std::vector<runs::RunFolder> runs;
   std::vector<compare::Comparison> comparisons;
-  std::vector<std::string> notes;  // what is not on the page, and why
+  std::vector<std::string> notes;    // what is not on the page, and why
   std::vector<std::string> command;  // the arguments that make this page again: inputs, then the output
 };
 
-// Reads runs and folders of runs. A mixture is compared with the dense run of the same setting and seed, else with the first dense
-// run of its setting; without one it is shown without a verdict.
+// Reads runs and folders of runs. A mixture is compared with the dense run of the same setting and seed, else
+// with the first dense run of its setting; without one it is shown without a verdict.
 Subject read_subject(const std::vector<Path>& inputs);
 
 std::string render_page(const Subject& subject);

@@ -26,7 +26,8 @@ std::string match_cell(const Row& row) {
   const std::string text = escape(compare::match_text(row));
   if (!row.flops_to_match) return text;
   const std::string width = compare::fixed(std::min(*row.flops_to_match, 1.0) * 100, 1);
-  return text + "<span class=\"bar\" aria-hidden=\"true\"><span style=\"width:" + width + "%\"></span></span>";
+  return text + "<span class=\"bar\" aria-hidden=\"true\"><span style=\"width:" + width +
+         "%\"></span></span>";
 }
 
 std::string comparison_table(const Subject& subject, const Comparison& comparison) {
@@ -34,26 +35,31 @@ std::string comparison_table(const Subject& subject, const Comparison& compariso
   for (const Row& row : comparison.rows) {
     rows.push_back({"<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
                         escape(compare::set_text(row.set, row.modality)) + "</span>",
-                    compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss), gain_cell(row), match_cell(row),
-                    escape(compare::slope_text(row))});
+                    compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss), gain_cell(row),
+                    match_cell(row), escape(compare::slope_text(row))});
   }
   const auto swatch = [&](const Path& path) {
-    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(), [&](const auto& run) { return run.path == path; });
+    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                    [&](const auto& run) { return run.path == path; });
     return "<i class=\"swatch c" + std::to_string((found - subject.runs.begin()) % 6) + "\"></i>";
   };
-  return table({"Held-out loss", swatch(comparison.dense_path) + escape(comparison.dense_name),
-                swatch(comparison.mix_path) + escape(comparison.mix_name), "Gain", "FLOPs to match", "by slope"},
-               rows, true);
+  return table(
+      {"Held-out loss", swatch(comparison.dense_path) + escape(comparison.dense_name),
+       swatch(comparison.mix_path) + escape(comparison.mix_name), "Gain", "FLOPs to match", "by slope"},
+      rows, true);
 }
 
 std::string flat_remark(const Comparison& comparison) {
   std::string out;
   for (const Row& row : comparison.rows) {
     if (!row.dense_self_match || *row.dense_self_match >= 0.95) continue;
-    out += "<p class=\"remark\">" + escape(row.modality + ", " + compare::set_text(row.set, row.modality) + ": the smoothed curve of " +
-                          comparison.dense_name + " is flat at the end; it has its final value after " +
-                          compare::percent_text(*row.dense_self_match) +
-                          " of its own FLOPs, so compare FLOPs to match with that, not with 100%.") + "</p>\n";
+    out +=
+        "<p class=\"remark\">" +
+        escape(row.modality + ", " + compare::set_text(row.set, row.modality) + ": the smoothed curve of " +
+               comparison.dense_name + " is flat at the end; it has its final value after " +
+               compare::percent_text(*row.dense_self_match) +
+               " of its own FLOPs, so compare FLOPs to match with that, not with 100%.") +
+        "</p>\n";
   }
   return out;
 }
@@ -63,16 +69,17 @@ std::string seed_remark(const Subject& subject) {
   std::set<std::string> seeds;
   for (const auto& run : subject.runs) seeds.insert(run.recipe_value("seed", "unknown"));
   if (seeds.size() > 1) return "";
-  return "<p class=\"remark\">One seed (" + escape(*seeds.begin()) + "): differences between seeds are not measured here.</p>\n";
+  return "<p class=\"remark\">One seed (" + escape(*seeds.begin()) +
+         "): differences between seeds are not measured here.</p>\n";
 }
 
 std::string single_run_summary(const runs::RunFolder& run) {
-  std::string out = "<p class=\"verdict\">" + escape(run.model_name()) + ", " + std::to_string(run.final_step()) + " steps in the setting " +
-                    escape(run.setting()) + ".";
+  std::string out = "<p class=\"verdict\">" + escape(run.model_name()) + ", " +
+                    std::to_string(run.final_step()) + " steps in the setting " + escape(run.setting()) + ".";
   for (const auto& [set, points] : run.evals) {
     for (const auto& [modality, loss] : points.back().losses) {
-      out += " Held-out " + escape(modality) + " loss, " + escape(compare::set_text(set, modality)) + ": <b>" +
-             compare::loss_text(loss) + "</b>.";
+      out += " Held-out " + escape(modality) + " loss, " + escape(compare::set_text(set, modality)) +
+             ": <b>" + compare::loss_text(loss) + "</b>.";
     }
   }
   return out + "</p>\n<p class=\"remark\">No verdict: that takes a dense run and a mixture.</p>\n";
@@ -88,7 +95,9 @@ std::string verdict_section(const Subject& subject) {
   }
   std::string out;
   for (const Comparison& comparison : subject.comparisons) {
-    const std::string lead = subject.comparisons.size() > 1 ? "<b>" + escape(comparison.mix_path.filename().string()) + ":</b> " : "";
+    const std::string lead = subject.comparisons.size() > 1
+                                 ? "<b>" + escape(comparison.mix_path.filename().string()) + ":</b> "
+                                 : "";
     out += "<p class=\"verdict\">" + lead + escape(compare::verdict(comparison)) + "</p>\n";
   }
   return out + seed_remark(subject);
@@ -99,10 +108,14 @@ std::string results_section(const Subject& subject) {
   std::string out = "<section id=\"results\"><h2>Gain and FLOPs to match</h2>\n";
   for (const Comparison& comparison : subject.comparisons) {
     if (subject.comparisons.size() > 1) {
-      out += "<h3>" + escape(comparison.mix_path.filename().string() + " against " + comparison.dense_path.filename().string()) + "</h3>\n";
+      out += "<h3>" +
+             escape(comparison.mix_path.filename().string() + " against " +
+                    comparison.dense_path.filename().string()) +
+             "</h3>\n";
     }
     out += comparison_table(subject, comparison) + flat_remark(comparison);
-    out += "<p class=\"remark\">Losses: " + escape(comparison.loss_source) + ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n";
+    out += "<p class=\"remark\">Losses: " + escape(comparison.loss_source) +
+           ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n";
     for (const std::string& warning : comparison.warnings) {
       out += "<p class=\"warning\"><b>Not a clean comparison:</b> " + escape(warning) + ".</p>\n";
     }
@@ -122,22 +135,33 @@ std::string definitions_section(const Subject& subject) {
   std::string overall = "the mean over all tokens of the set.";
   if (weight > 0) {
     const std::string number = compare::fixed(weight, weight == static_cast<int>(weight) ? 0 : 2);
-    overall = "text loss + " + number + " &times; image loss, the sum that is trained (objective.image_weight in the recipe). The paper does "
-              "not print its formula for overall loss; this one fits the size of its numbers.";
+    overall =
+        "text loss + " + number +
+        " &times; image loss, the sum that is trained (objective.image_weight in the recipe). The paper does "
+        "not print its formula for overall loss; this one fits the size of its numbers.";
   }
   return "<section id=\"definitions\"><h2>What the numbers mean</h2><dl>\n"
-         "<dt>Loss</dt><dd>Text: nats a token. Image: mean squared error of the predicted noise where images are continuous, nats a token where "
+         "<dt>Loss</dt><dd>Text: nats a token. Image: mean squared error of the predicted noise where images "
+         "are continuous, nats a token where "
          "they are codes. Lower is better.</dd>\n"
-         "<dt>Gain</dt><dd>(dense &minus; mix) / dense, from the final held-out losses. Above zero the mix is better.</dd>\n"
-         "<dt>FLOPs to match</dt><dd>The training FLOPs after which the mix first has the dense run&rsquo;s final loss, as a part of the dense "
+         "<dt>Gain</dt><dd>(dense &minus; mix) / dense, from the final held-out losses. Above zero the mix "
+         "is better.</dd>\n"
+         "<dt>FLOPs to match</dt><dd>The training FLOPs after which the mix first has the dense run&rsquo;s "
+         "final loss, as a part of the dense "
          "run&rsquo;s FLOPs. &lsquo;Not reached&rsquo;: it never had that loss in this training.</dd>\n"
-         "<dt>By slope</dt><dd>For every loss on the dense curve, the FLOPs y at which the mix has it against the FLOPs x at which dense has it; the "
+         "<dt>By slope</dt><dd>For every loss on the dense curve, the FLOPs y at which the mix has it "
+         "against the FLOPs x at which dense has it; the "
          "slope of y on x through the origin. It looks at the whole training, not at the end only.</dd>\n"
-         "<dt>Overall</dt><dd>" + overall + "</dd>\n"
-         "<dt>Smoothing</dt><dd>FLOPs to match are read from smoothed held-out curves, linear between evaluations: at each evaluation a least-squares line over "
-         "up to two evaluations on either side, against the logarithm of the FLOPs, and then the nearest curve that never rises. Gain uses losses as measured. "
+         "<dt>Overall</dt><dd>" +
+         overall +
+         "</dd>\n"
+         "<dt>Smoothing</dt><dd>FLOPs to match are read from smoothed held-out curves, linear between "
+         "evaluations: at each evaluation a least-squares line over "
+         "up to two evaluations on either side, against the logarithm of the FLOPs, and then the nearest "
+         "curve that never rises. Gain uses losses as measured. "
          "Training curves are exponential averages with a half-life of 2% of the steps.</dd>\n"
-         "<dt>FLOPs</dt><dd>Analytic, forward and backward, one multiply-add = 2, summed over the tokens really trained on.</dd>\n"
+         "<dt>FLOPs</dt><dd>Analytic, forward and backward, one multiply-add = 2, summed over the tokens "
+         "really trained on.</dd>\n"
          "</dl></section>\n";
 }
 

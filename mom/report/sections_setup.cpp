@@ -45,7 +45,7 @@ void flatten(const Json& value, const std::string& name, Flat& out) {
   }
 }
 
-std::vector<Flat> flatten_all(const std::vector<RunFolder>& runs, std::optional<Json> RunFolder::* part) {
+std::vector<Flat> flatten_all(const std::vector<RunFolder>& runs, std::optional<Json> RunFolder::*part) {
   std::vector<Flat> all;
   for (const RunFolder& run : runs) {
     all.emplace_back();
@@ -78,8 +78,10 @@ std::string quantity(const std::string& key, const std::string& text) {
 
 std::string label_of(const std::string& key) {
   static const std::vector<std::pair<std::string, std::string>> kStarts = {
-      {"parameters.total", "parameters, total"},   {"parameters.embedding", "parameters, embedding"},
-      {"parameters.active.", "parameters active for "}, {"flops_per_token.", "forward FLOPs a token, "},
+      {"parameters.total", "parameters, total"},
+      {"parameters.embedding", "parameters, embedding"},
+      {"parameters.active.", "parameters active for "},
+      {"flops_per_token.", "forward FLOPs a token, "},
       {"state_bytes", "state of one sequence, bytes"}};
   for (const auto& [start, words] : kStarts) {
     if (key.rfind(start, 0) == 0) return words + key.substr(start.size());
@@ -88,8 +90,8 @@ std::string label_of(const std::string& key) {
 }
 
 Cells parameter_rows(const Subject& subject) {
-  static const std::vector<std::string> kOrder = {"parameters.total", "parameters.embedding", "parameters.active.", "flops_per_token.",
-                                                  "state_bytes"};
+  static const std::vector<std::string> kOrder = {"parameters.total", "parameters.embedding",
+                                                  "parameters.active.", "flops_per_token.", "state_bytes"};
   const auto all = flatten_all(subject.runs, &RunFolder::parameters);
   std::set<std::string> keys;
   for (const Flat& flat : all) {
@@ -144,7 +146,8 @@ std::string models_section(const Subject& subject) {
   const Cells training = training_rows(subject);
   rows.insert(rows.end(), training.begin(), training.end());
   return "<section id=\"models\"><h2>Models and cost</h2>\n" + table(run_head(subject, ""), rows, true) +
-         "<p class=\"remark\">Active: what one token of that modality passes through. A mixture has more parameters in all, and the "
+         "<p class=\"remark\">Active: what one token of that modality passes through. A mixture has more "
+         "parameters in all, and the "
          "same number active.</p></section>\n";
 }
 
@@ -156,15 +159,18 @@ std::string recipe_section(const Subject& subject) {
     Cells rows;
     for (const std::string& key : compare::differing_keys(runs)) {
       rows.push_back({"<code>" + escape(key) + "</code>"});
-      for (const RunFolder* run : runs) rows.back().push_back("<code>" + escape(run->recipe_value(key, "unset")) + "</code>");
+      for (const RunFolder* run : runs)
+        rows.back().push_back("<code>" + escape(run->recipe_value(key, "unset")) + "</code>");
     }
     out += rows.empty() ? "<p>The recipes are equal.</p>\n"
-                        : "<p>The runs differ in these keys, and in nothing else:</p>\n" + table(run_head(subject, "key"), rows, false);
+                        : "<p>The runs differ in these keys, and in nothing else:</p>\n" +
+                              table(run_head(subject, "key"), rows, false);
   }
   std::set<std::string> shown;
   for (const RunFolder* run : runs) {
     if (!shown.insert(run->recipe_text).second) continue;
-    out += "<details><summary>recipe.toml of " + escape(run->name) + "</summary>" + pre(run->recipe_text) + "</details>\n";
+    out += "<details><summary>recipe.toml of " + escape(run->name) + "</summary>" + pre(run->recipe_text) +
+           "</details>\n";
   }
   return out + "</section>\n";
 }
@@ -197,15 +203,22 @@ std::string reproduce_section(const Subject& subject) {
   std::string commands;
   for (const RunFolder& run : subject.runs) {
     const std::string path = run.path.string();
-    commands += "mom train " + shell_word((run.path / "recipe.toml").string()) + " --run " + shell_word(path + "-again") + "\n";
+    commands += "mom train " + shell_word((run.path / "recipe.toml").string()) + " --run " +
+                shell_word(path + "-again") + "\n";
     commands += "mom eval " + shell_word(path + "-again") + "\n";
   }
   for (const auto& comparison : subject.comparisons) {
-    commands += "mom compare" + join({comparison.dense_path.string() + "-again", comparison.mix_path.string() + "-again"}) + "\n";
+    commands += "mom compare" +
+                join({comparison.dense_path.string() + "-again", comparison.mix_path.string() + "-again"}) +
+                "\n";
   }
-  std::string out = "<section id=\"reproduce\"><h2>Run it again</h2>\n<p>The recipes hold every setting and the seed; the same build on the same machine "
-                    "gives the same numbers.</p>\n" + pre(commands);
-  if (!subject.command.empty()) out += "<p>This page:</p>\n" + pre("mom report" + join(subject.command) + "\n");
+  std::string out =
+      "<section id=\"reproduce\"><h2>Run it again</h2>\n<p>The recipes hold every setting and the seed; the "
+      "same build on the same machine "
+      "gives the same numbers.</p>\n" +
+      pre(commands);
+  if (!subject.command.empty())
+    out += "<p>This page:</p>\n" + pre("mom report" + join(subject.command) + "\n");
   return out + "</section>\n";
 }
 

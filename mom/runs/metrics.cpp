@@ -38,7 +38,8 @@ MetricPoint parse_point(const Json& line, const std::string& where) {
   point.loss = optional_number(line, "loss", where);
   for (const auto& [key, value] : line.items()) {
     if (key.rfind(kLossPrefix, 0) != 0) continue;
-    if (auto loss = optional_number(line, key.c_str(), where)) point.losses[key.substr(kLossPrefix.size())] = *loss;
+    if (auto loss = optional_number(line, key.c_str(), where))
+      point.losses[key.substr(kLossPrefix.size())] = *loss;
   }
   point.learning_rate = optional_number(line, "lr", where);
   point.grad_norm = optional_number(line, "grad_norm", where);

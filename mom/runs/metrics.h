@@ -1,5 +1,5 @@
-// metrics.jsonl -> points. Steps must rise strictly within the train lines and within each held-out set, and training
-// FLOPs with them: a line written twice is a damaged log, not something to average over.
+// metrics.jsonl -> points. Steps must rise strictly within the train lines and within each held-out set, and
+// training FLOPs with them: a line written twice is a damaged log, not something to average over.
 #pragma once
 
 #include <map>

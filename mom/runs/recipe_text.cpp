@@ -1,5 +1,5 @@
-#include <sstream>
 #include <toml++/toml.h>
+#include <sstream>
 
 #include "mom/base/error.h"
 #include "mom/runs/run_folder.h"

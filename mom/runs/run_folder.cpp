@@ -22,11 +22,13 @@ std::map<std::string, double> number_map(const Json& object, const char* key, co
   std::map<std::string, double> out;
   if (!object.is_object() || !object.contains(key)) return out;
   const Json& inner = object.at(key);
-  if (!inner.is_object()) throw InputError({where, "\"" + std::string(key) + "\" as an object", inner.type_name(), ""});
+  if (!inner.is_object())
+    throw InputError({where, "\"" + std::string(key) + "\" as an object", inner.type_name(), ""});
   for (const auto& [name, value] : inner.items()) {
     if (value.is_null()) continue;
     if (!value.is_number()) {
-      throw InputError({where, "\"" + std::string(key) + "." + name + "\" as a number", value.type_name(), ""});
+      throw InputError(
+          {where, "\"" + std::string(key) + "." + name + "\" as a number", value.type_name(), ""});
     }
     out[name] = value.get<double>();
   }
@@ -36,7 +38,8 @@ std::map<std::string, double> number_map(const Json& object, const char* key, co
 void read_evaluation(const Path& file, RunFolder& run) {
   const auto value = read_optional(file);
   if (!value) {
-    run.missing.push_back("evaluation.json (written by mom eval): losses are those of the last evaluation in training");
+    run.missing.push_back(
+        "evaluation.json (written by mom eval): losses are those of the last evaluation in training");
     return;
   }
   run.evaluation_step = json_int(*value, "step", file.string());
@@ -54,7 +57,8 @@ Path sample_file(const Path& folder, const Json& item, const char* key, const st
   const Path name = json_string(item, key, where);
   const bool climbs = std::any_of(name.begin(), name.end(), [](const Path& part) { return part == ".."; });
   if (name.empty() || name.is_absolute() || climbs) {
-    throw InputError({where, "\"" + std::string(key) + "\" as a file inside samples/", "\"" + name.string() + "\"", ""});
+    throw InputError(
+        {where, "\"" + std::string(key) + "\" as a file inside samples/", "\"" + name.string() + "\"", ""});
   }
   return folder / name;
 }
@@ -75,12 +79,15 @@ void read_denoised(const Path& folder, RunFolder& run) {
     const std::string where = file.string() + " item " + std::to_string(number++);
     if (!item.is_object()) throw InputError({where, "an object", item.type_name(), ""});
     run.denoised.push_back({json_string(item, "caption", where), json_int(item, "timestep", where),
-                            sample_file(folder, item, "original", where), sample_file(folder, item, "noised", where),
+                            sample_file(folder, item, "original", where),
+                            sample_file(folder, item, "noised", where),
                             sample_file(folder, item, "denoised", where)});
   }
 }
 
-bool is_run(const Path& path) { return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl"); }
+bool is_run(const Path& path) {
+  return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl");
+}
 
 }  // namespace
 
@@ -97,13 +104,14 @@ double RunFolder::recipe_number(const std::string& key, double otherwise) const 
 }
 
 std::string RunFolder::model_name() const {
-  static const std::map<std::string, std::string> kNames = {{"mamba", "dense Mamba"},
-                                                            {"mixture_of_mamba", "Mixture-of-Mamba"},
-                                                            {"transformer", "Transformer"},
-                                                            {"mixture_of_transformers", "Mixture-of-Transformers"},
-                                                            {"moe_transformer", "MoE-Transformer"},
-                                                            {"moe_mamba", "MoE-Mamba"},
-                                                            {"ssm", "linear SSM"}};
+  static const std::map<std::string, std::string> kNames = {
+      {"mamba", "dense Mamba"},
+      {"mixture_of_mamba", "Mixture-of-Mamba"},
+      {"transformer", "Transformer"},
+      {"mixture_of_transformers", "Mixture-of-Transformers"},
+      {"moe_transformer", "MoE-Transformer"},
+      {"moe_mamba", "MoE-Mamba"},
+      {"ssm", "linear SSM"}};
   const std::string backbone = recipe_value("model.backbone", "model");
   const auto found = kNames.find(backbone);
   if (found == kNames.end()) return backbone;
@@ -131,7 +139,8 @@ RunFolder read_run_folder(const Path& path) {
   run.name = normal.has_filename() ? normal.filename().string() : normal.parent_path().filename().string();
   if (!is_run(path)) {
     throw InputError({path.string(), "a run folder with recipe.toml and metrics.jsonl",
-                      fs::exists(path) ? "a folder without them" : "nothing", "give the folder mom train --run wrote"});
+                      fs::exists(path) ? "a folder without them" : "nothing",
+                      "give the folder mom train --run wrote"});
   }
   run.recipe_text = read_file(path / "recipe.toml", uint64_t{1} << 20);
   run.recipe = flatten_toml(run.recipe_text, (path / "recipe.toml").string());
@@ -159,7 +168,8 @@ std::vector<Path> find_runs(const Path& path) {
   }
   if (found.empty()) {
     throw InputError({path.string(), "a run folder, or a folder of run folders (recipe.toml, metrics.jsonl)",
-                      fs::exists(path) ? "none inside" : "nothing there", "train with mom train --run " + path.string()});
+                      fs::exists(path) ? "none inside" : "nothing there",
+                      "train with mom train --run " + path.string()});
   }
   std::sort(found.begin(), found.end());
   return found;

@@ -1,12 +1,11 @@
-// A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is used, so
-// that a run of another version or machine can be compared and reported.
+// A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is
+// used, so that a run of another version or machine can be compared and reported.
 //
 //   recipe.toml          resolved recipe; needed
-//   metrics.jsonl        an object a line, `kind` "train" or "eval" (eval lines name their held-out `set`); needed
-//   environment.json     machine, versions, data
-//   parameters.json      the object of `mom inspect --json`
-//   evaluation.json      the object `mom eval` writes: losses on the whole held-out sets at the final step
-//   samples/denoised.json and the PNG files it names: held-out pictures, noised and denoised
+//   metrics.jsonl        an object a line, `kind` "train" or "eval" (eval lines name their held-out `set`);
+//   needed environment.json     machine, versions, data parameters.json      the object of `mom inspect
+//   --json` evaluation.json      the object `mom eval` writes: losses on the whole held-out sets at the final
+//   step samples/denoised.json and the PNG files it names: held-out pictures, noised and denoised
 // The last four may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
@@ -26,10 +25,10 @@ namespace mom::runs {
 // One line of metrics.jsonl. Losses are nats a text token or mean squared error of the noise, by modality.
 struct MetricPoint {
   int64_t step = 0;
-  double flops = 0;   // training FLOPs spent so far
-  double tokens = 0;  // tokens seen so far, all modalities
-  std::optional<double> loss;                // `loss`: what training minimises
-  std::map<std::string, double> losses;      // `loss_MODALITY`
+  double flops = 0;                                              // training FLOPs spent so far
+  double tokens = 0;                                             // tokens seen so far, all modalities
+  std::optional<double> loss;                                    // `loss`: what training minimises
+  std::map<std::string, double> losses;                          // `loss_MODALITY`
   std::optional<double> learning_rate, grad_norm, tokens_per_s;  // train lines only
 };
 
@@ -62,7 +61,8 @@ struct RunFolder {
   std::string recipe_value(const std::string& key, const std::string& otherwise = "") const;
   double recipe_number(const std::string& key, double otherwise) const;
   std::string setting() const { return recipe_value("setting"); }
-  // "Mixture-of-Mamba", "dense Mamba": the backbone in words, with the projections when only some are decoupled.
+  // "Mixture-of-Mamba", "dense Mamba": the backbone in words, with the projections when only some are
+  // decoupled.
   std::string model_name() const;
   // A mixture has weights of its own for each modality or expert; what it is compared with has not.
   bool is_mixture() const;
@@ -71,10 +71,12 @@ struct RunFolder {
 
 RunFolder read_run_folder(const Path& path);
 
-// A run folder, or a folder whose sub-folders are runs (a study): the runs in order of name. InputError when there is none.
+// A run folder, or a folder whose sub-folders are runs (a study): the runs in order of name. InputError when
+// there is none.
 std::vector<Path> find_runs(const Path& path);
 
-// TOML text -> dotted key -> value, arrays and inline tables as TOML. InputError "WHERE:LINE: ..." on a syntax error.
+// TOML text -> dotted key -> value, arrays and inline tables as TOML. InputError "WHERE:LINE: ..." on a
+// syntax error.
 std::map<std::string, std::string> flatten_toml(std::string_view text, const std::string& where);
 
 }  // namespace mom::runs

@@ -48,7 +48,8 @@ TEST_F(CompareTest, GainIsFromTheFinalLosses) {
 
 TEST_F(CompareTest, OverallIsTextPlusWeightedImageInTransfusion) {
   const auto comparison = compare_runs(run("dense", {}), run("mix", test::fake_mix()));
-  const double text = row(comparison, "noto", "text").dense_loss, image = row(comparison, "noto", "image").dense_loss;
+  const double text = row(comparison, "noto", "text").dense_loss,
+               image = row(comparison, "noto", "image").dense_loss;
   EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, text + 5 * image, 1e-12);
 }
 
@@ -56,8 +57,10 @@ TEST_F(CompareTest, OverallIsTheMeanOverTokensElsewhere) {
   FakeRun dense, mix = test::fake_mix();
   dense.setting = mix.setting = "chameleon";
   const auto comparison = compare_runs(run("dense", dense), run("mix", mix));
-  const double text = row(comparison, "noto", "text").dense_loss, image = row(comparison, "noto", "image").dense_loss;
-  EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, (1700 * text + 5504 * image) / (1700 + 5504), 1e-12);
+  const double text = row(comparison, "noto", "text").dense_loss,
+               image = row(comparison, "noto", "image").dense_loss;
+  EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, (1700 * text + 5504 * image) / (1700 + 5504),
+              1e-12);
 }
 
 TEST_F(CompareTest, FlopsToMatchInClosedForm) {
@@ -75,7 +78,8 @@ TEST_F(CompareTest, DearerStepsCount) {
   mix.image_scale = 0.72;
   mix.flops_per_step *= 1.5;
   const auto comparison = compare_runs(run("dense", {}), run("mix", mix));
-  EXPECT_NEAR(row(comparison, "noto", "image").flops_to_match.value(), 1.5 * 284.4 / 450, 1.5 * kSmoothingBias);
+  EXPECT_NEAR(row(comparison, "noto", "image").flops_to_match.value(), 1.5 * 284.4 / 450,
+              1.5 * kSmoothingBias);
   ASSERT_EQ(comparison.warnings.size(), 1u);
   EXPECT_NE(comparison.warnings[0].find("1.50 x the FLOPs"), std::string::npos) << comparison.warnings[0];
 }
@@ -103,7 +107,8 @@ TEST_F(CompareTest, WordsSayWhoLost) {
   const std::string table = table_text(comparison);
   EXPECT_NE(table.find("Mixture-of-Mamba loses"), std::string::npos) << table;
   EXPECT_NE(table.find("not reached"), std::string::npos) << table;
-  EXPECT_NE(verdict(comparison).find("loses to dense Mamba on image"), std::string::npos) << verdict(comparison);
+  EXPECT_NE(verdict(comparison).find("loses to dense Mamba on image"), std::string::npos)
+      << verdict(comparison);
   EXPECT_NE(verdict(comparison).find("beats it on text"), std::string::npos) << verdict(comparison);
 }
 

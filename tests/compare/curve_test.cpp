@@ -57,7 +57,9 @@ TEST(Smoothed, AveragesNoiseAwayAndNeverRises) {
       after += std::pow(fit.loss[i] - clean.loss[i], 2);
     }
   }
-  EXPECT_LT(after, before / 2);  // a line through five points leaves a fifth of the variance in the middle, 0.6 at an end
+  EXPECT_LT(
+      after,
+      before / 2);  // a line through five points leaves a fifth of the variance in the middle, 0.6 at an end
 }
 
 TEST(Smoothed, FewPointsKeepTheirShape) {
@@ -74,10 +76,12 @@ TEST(FirstReach, InterpolatesBetweenEvaluations) {
 }
 
 TEST(EndPoint, KnownInClosedForm) {
-  // a + b1 X^-c = a + b2 y^-c  =>  y / X = (b2 / b1)^(1/c), here (0.8)^2 = 0.64. Fine spacing: interpolation is second order.
+  // a + b1 X^-c = a + b2 y^-c  =>  y / X = (b2 / b1)^(1/c), here (0.8)^2 = 0.64. Fine spacing: interpolation
+  // is second order.
   const Curve dense = power_curve(0.1, 1, 0.5, 1000), mix = power_curve(0.1, 0.8, 0.5, 1000);
   EXPECT_NEAR(end_point_ratio(dense, mix).value(), 0.64, 1e-5);
-  EXPECT_NEAR(end_point_ratio(power_curve(0.1, 1, 0.5, 20, 50), power_curve(0.1, 0.8, 0.5, 20, 50)).value(), 0.64, 2e-3);
+  EXPECT_NEAR(end_point_ratio(power_curve(0.1, 1, 0.5, 20, 50), power_curve(0.1, 0.8, 0.5, 20, 50)).value(),
+              0.64, 2e-3);
   EXPECT_DOUBLE_EQ(end_point_ratio(dense, dense).value(), 1);
 }
 
@@ -114,11 +118,13 @@ TEST(Slope, NullWhenTheCurvesShareTooFewLosses) {
 }
 
 TEST(Crossing, EndPointSeesTheEndAndSlopeTheWhole) {
-  // The mix starts slower (loss 10 x^-0.5 against 5 x^-0.3) and is better at the end: they cross at x = 2^5 = 32.
+  // The mix starts slower (loss 10 x^-0.5 against 5 x^-0.3) and is better at the end: they cross at x = 2^5
+  // = 32.
   const Curve dense = power_curve(0, 5, 0.3, 1024), mix = power_curve(0, 10, 0.5, 1024);
   // 10 y^-0.5 = 5 * 1024^-0.3  =>  y = 4 * 1024^0.6 = 256.
   EXPECT_NEAR(end_point_ratio(dense, mix).value(), 0.25, 1e-4);
-  // y = 4 x^0.6: sum xy / sum xx with integrals = 4 * (3/2.6) * 1024^-0.4 for large counts; below 1, above the end point.
+  // y = 4 x^0.6: sum xy / sum xx with integrals = 4 * (3/2.6) * 1024^-0.4 for large counts; below 1, above
+  // the end point.
   EXPECT_NEAR(slope_ratio(dense, mix).value(), 4 * 3 / 2.6 * std::pow(1024, -0.4), 2e-3);
 }
 
@@ -138,8 +144,9 @@ TEST(Noise, MatchesStayNearTheTruth) {
     own += end_point_ratio(dense, dense).value();
     worst = std::max(worst, std::abs(*ratio - 0.64));
   }
-  // Half a percent of noise on a loss of 0.13 is 0.00066; the mix curve falls by 2.5e-5 a unit at 640 of 1000, so one noisy
-  // evaluation a curve moves the ratio by 0.026 x sqrt(2) = 0.037, and the mean of 200 by 0.0026. Local lines add 0.004.
+  // Half a percent of noise on a loss of 0.13 is 0.00066; the mix curve falls by 2.5e-5 a unit at 640 of
+  // 1000, so one noisy evaluation a curve moves the ratio by 0.026 x sqrt(2) = 0.037, and the mean of 200 by
+  // 0.0026. Local lines add 0.004.
   EXPECT_NEAR(sum / trials, 0.64, 0.004 + 3 * 0.0026);
   EXPECT_NEAR(slopes / trials, 0.64, 0.004 + 3 * 0.0026);
   EXPECT_LT(worst, 4 * 0.037);

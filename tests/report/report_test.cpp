@@ -11,7 +11,8 @@
 namespace mom::report {
 namespace {
 
-constexpr const char* kHostile = "</script><script>alert(1)</script><img src=x onerror=\"alert('2')\"> & more";
+constexpr const char* kHostile =
+    "</script><script>alert(1)</script><img src=x onerror=\"alert('2')\"> & more";
 
 class ReportTest : public testing::Test {
  protected:
@@ -31,17 +32,20 @@ class ReportTest : public testing::Test {
 
 TEST_F(ReportTest, LoadsNothing) {
   const std::string html = page({}, test::fake_mix());
-  const std::regex loads(R"re((src|href|action|poster|srcset)\s*=\s*["']?\s*(https?:)?//|url\(\s*["']?(https?:)?//|@import|<link|<iframe)re");
+  const std::regex loads(
+      R"re((src|href|action|poster|srcset)\s*=\s*["']?\s*(https?:)?//|url\(\s*["']?(https?:)?//|@import|<link|<iframe)re");
   EXPECT_FALSE(std::regex_search(html, loads));
   EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
   EXPECT_EQ(html.find("sourceMappingURL"), std::string::npos);
-  EXPECT_EQ(html.find("{{"), html.find("{{", html.find("<script>")));  // no name of the template is left before the scripts
+  EXPECT_EQ(html.find("{{"),
+            html.find("{{", html.find("<script>")));  // no name of the template is left before the scripts
 }
 
 TEST_F(ReportTest, ChartsParseBack) {
   const Json data = data_of(page({}, test::fake_mix()));
   EXPECT_EQ(data.at("runs"), Json({"dense Mamba", "Mixture-of-Mamba"}));
-  ASSERT_EQ(data.at("charts").size(), 7u);  // noto image, text; foldoc; text; noto overall; training image, text
+  ASSERT_EQ(data.at("charts").size(),
+            7u);  // noto image, text; foldoc; text; noto overall; training image, text
   const Json& image = data["charts"][0];
   EXPECT_EQ(image.at("series").size(), 2u);
   EXPECT_EQ(image["series"][0]["raw"].size(), 19u);
@@ -52,8 +56,9 @@ TEST_F(ReportTest, ChartsParseBack) {
 TEST_F(ReportTest, TablesStandWithoutScripts) {
   const std::string html = page({}, test::fake_mix());
   const std::string before = html.substr(0, html.find("id=\"report-data\""));
-  for (const char* text : {"Mixture-of-Mamba beats dense Mamba on image", "FLOPs to match", "<noscript>", "parameters, total", "7,903,104",
-                           "model.backbone", "mom train", "What the numbers mean"}) {
+  for (const char* text :
+       {"Mixture-of-Mamba beats dense Mamba on image", "FLOPs to match", "<noscript>", "parameters, total",
+        "7,903,104", "model.backbone", "mom train", "What the numbers mean"}) {
     EXPECT_NE(before.find(text), std::string::npos) << text;
   }
 }
@@ -77,7 +82,9 @@ TEST(ScriptJson, LeavesNothingThatEndsAScript) {
 TEST_F(ReportTest, PicturesAreInside) {
   const std::string html = page({}, test::fake_mix());
   size_t count = 0;
-  for (size_t at = 0; (at = html.find("<img src=\"data:image/png;base64,iVBORw0KGgo", at)) != std::string::npos; ++at) ++count;
+  for (size_t at = 0;
+       (at = html.find("<img src=\"data:image/png;base64,iVBORw0KGgo", at)) != std::string::npos; ++at)
+    ++count;
   EXPECT_EQ(count, 6u * 4u);  // original, noised and a picture a run, once for both runs
   EXPECT_EQ(html.find("<img src=\"", html.find("<img src=\"x")), std::string::npos);
 }

@@ -8,7 +8,8 @@
 namespace mom::runs {
 namespace {
 
-constexpr const char* kGood = R"({"kind":"train","step":1,"tokens":10,"flops":5,"loss":2.0,"loss_text":2.0,"loss_image":null})";
+constexpr const char* kGood =
+    R"({"kind":"train","step":1,"tokens":10,"flops":5,"loss":2.0,"loss_text":2.0,"loss_image":null})";
 
 class RunFolderTest : public testing::Test {
  protected:
@@ -59,18 +60,29 @@ TEST_F(RunFolderTest, DamagedLinesAreNamed) {
   const std::string good = std::string(kGood) + "\n";
   EXPECT_NE(fault(good + "{\"kind\": \n").find("metrics.jsonl:2"), std::string::npos);
   EXPECT_NE(fault(good + "[1]\n").find("metrics.jsonl:2"), std::string::npos);
-  EXPECT_NE(fault(good + R"({"kind":"test","step":2,"tokens":1,"flops":9})" + "\n").find("\"train\" or \"eval\""), std::string::npos);
-  EXPECT_NE(fault(good + R"({"kind":"eval","step":2,"tokens":1,"flops":9})" + "\n").find("\"set\""), std::string::npos);
-  EXPECT_NE(fault(good + R"({"kind":"train","step":2,"tokens":1,"flops":9,"loss":"low"})" + "\n").find("\"loss\""), std::string::npos);
-  EXPECT_NE(fault(good + R"({"kind":"train","step":2,"tokens":-1,"flops":9})" + "\n").find("\"tokens\""), std::string::npos);
+  EXPECT_NE(
+      fault(good + R"({"kind":"test","step":2,"tokens":1,"flops":9})" + "\n").find("\"train\" or \"eval\""),
+      std::string::npos);
+  EXPECT_NE(fault(good + R"({"kind":"eval","step":2,"tokens":1,"flops":9})" + "\n").find("\"set\""),
+            std::string::npos);
+  EXPECT_NE(
+      fault(good + R"({"kind":"train","step":2,"tokens":1,"flops":9,"loss":"low"})" + "\n").find("\"loss\""),
+      std::string::npos);
+  EXPECT_NE(fault(good + R"({"kind":"train","step":2,"tokens":-1,"flops":9})" + "\n").find("\"tokens\""),
+            std::string::npos);
 }
 
 TEST_F(RunFolderTest, StepsAndFlopsMustRise) {
   const std::string good = std::string(kGood) + "\n";
   EXPECT_NE(fault(good + good).find("a step after 1"), std::string::npos);
-  EXPECT_NE(fault(good + R"({"kind":"train","step":2,"tokens":1,"flops":5})" + "\n").find("\"flops\" to rise"), std::string::npos);
+  EXPECT_NE(
+      fault(good + R"({"kind":"train","step":2,"tokens":1,"flops":5})" + "\n").find("\"flops\" to rise"),
+      std::string::npos);
   // Another kind or another held-out set counts for itself.
-  const std::string evals = R"({"kind":"eval","set":"a","step":1,"tokens":1,"flops":5})" "\n" R"({"kind":"eval","set":"b","step":1,"tokens":1,"flops":5})" "\n";
+  const std::string evals = R"({"kind":"eval","set":"a","step":1,"tokens":1,"flops":5})"
+                            "\n"
+                            R"({"kind":"eval","set":"b","step":1,"tokens":1,"flops":5})"
+                            "\n";
   EXPECT_EQ(fault(good + evals), "no error");
 }
 
@@ -83,8 +95,10 @@ TEST_F(RunFolderTest, ATornLastLineIsLeftOutAndSaid) {
 TEST_F(RunFolderTest, SamplesMustLieInsideTheRun) {
   for (const char* name : {"../../secret.png", "/etc/passwd", ""}) {
     const Path run = with_metrics(std::string(kGood) + "\n");
-    const OrderedJson item = {{"caption", "x"}, {"timestep", 1}, {"original", name}, {"noised", "b.png"}, {"denoised", "c.png"}};
-    test::write_text(run / "samples" / "denoised.json", OrderedJson({{"step", 1}, {"items", OrderedJson::array({item})}}).dump());
+    const OrderedJson item = {
+        {"caption", "x"}, {"timestep", 1}, {"original", name}, {"noised", "b.png"}, {"denoised", "c.png"}};
+    test::write_text(run / "samples" / "denoised.json",
+                     OrderedJson({{"step", 1}, {"items", OrderedJson::array({item})}}).dump());
     EXPECT_THROW(read_run_folder(run), InputError) << name;
   }
 }
@@ -101,7 +115,8 @@ TEST_F(RunFolderTest, ABrokenRecipeNamesItsLine) {
 }
 
 TEST(FlattenToml, DotsTablesAndKeepsInlineOnesWhole) {
-  const auto flat = flatten_toml("seed = 1\n[data]\nmixture = { a = 0.5 }\npath = \"x y\"\n[model]\ndecoupled = [\"in_proj\"]\n", "r");
+  const auto flat = flatten_toml(
+      "seed = 1\n[data]\nmixture = { a = 0.5 }\npath = \"x y\"\n[model]\ndecoupled = [\"in_proj\"]\n", "r");
   EXPECT_EQ(flat.at("seed"), "1");
   EXPECT_EQ(flat.at("data.path"), "x y");
   EXPECT_EQ(flat.count("data.mixture"), 1u);

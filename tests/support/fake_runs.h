@@ -1,4 +1,5 @@
-// Run folders with made-up curves, for tests of compare and report only: no training stands behind these numbers.
+// Run folders with made-up curves, for tests of compare and report only: no training stands behind these
+// numbers.
 #pragma once
 
 #include <cmath>
@@ -46,7 +47,11 @@ class FakeLosses {
 
 inline OrderedJson fake_line(const FakeRun& run, const char* kind, int64_t step) {
   const double tokens = static_cast<double>(step) * 4096;
-  return {{"kind", kind}, {"step", step}, {"tokens", tokens}, {"tokens_text", tokens / 2}, {"tokens_image", tokens / 2},
+  return {{"kind", kind},
+          {"step", step},
+          {"tokens", tokens},
+          {"tokens_text", tokens / 2},
+          {"tokens_image", tokens / 2},
           {"flops", static_cast<double>(step) * run.flops_per_step}};
 }
 
@@ -56,14 +61,24 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
   for (int64_t step = 0; step <= run.steps; ++step) {
     if (step > 0 && step % run.train_every == 0) {
       OrderedJson line = fake_line(run, "train", step);
-      const double text = training.text(static_cast<double>(step)), image = training.image(static_cast<double>(step));
-      line.update({{"loss", text + 5 * image}, {"loss_text", text}, {"loss_image", image}, {"lr", 1e-3}, {"grad_norm", 0.7}, {"tokens_per_s", 5200.0}});
+      const double text = training.text(static_cast<double>(step)),
+                   image = training.image(static_cast<double>(step));
+      line.update({{"loss", text + 5 * image},
+                   {"loss_text", text},
+                   {"loss_image", image},
+                   {"lr", 1e-3},
+                   {"grad_norm", 0.7},
+                   {"tokens_per_s", 5200.0}});
       lines += line.dump() + "\n";
     }
     if (step % run.eval_every != 0) continue;
-    const double text = held_out.text(static_cast<double>(step)), image = held_out.image(static_cast<double>(step));
+    const double text = held_out.text(static_cast<double>(step)),
+                 image = held_out.image(static_cast<double>(step));
     OrderedJson noto = fake_line(run, "eval", step);
-    noto.update({{"set", "noto"}, {"loss", text + 0.4 + 5 * image}, {"loss_text", text + 0.4}, {"loss_image", image}});
+    noto.update({{"set", "noto"},
+                 {"loss", text + 0.4 + 5 * image},
+                 {"loss_text", text + 0.4},
+                 {"loss_image", image}});
     OrderedJson same = fake_line(run, "eval", step), other = same;
     same.update({{"set", "text"}, {"loss", text}, {"loss_text", text}});
     other.update({{"set", "foldoc"}, {"loss", text + 1.1}, {"loss_text", text + 1.1}});
@@ -82,7 +97,8 @@ inline std::string fake_picture(int index, double noise, double error) {
       for (int c = 0; c < 3; ++c) {
         const double clean = inside ? (c == index % 3 ? 220 : 60) : 255;
         const double value = clean + 255 * noise * error * random.normal();
-        image.pixels[static_cast<size_t>((y * 64 + x) * 3 + c)] = static_cast<uint8_t>(std::min(255.0, std::max(0.0, value)));
+        image.pixels[static_cast<size_t>((y * 64 + x) * 3 + c)] =
+            static_cast<uint8_t>(std::min(255.0, std::max(0.0, value)));
       }
     }
   }
@@ -98,16 +114,23 @@ inline void write_fake_samples(const std::filesystem::path& folder, const FakeRu
     write_text(folder / (stem + "-original.png"), fake_picture(i, 0, 0));
     write_text(folder / (stem + "-noised.png"), fake_picture(i, noise, 1));
     write_text(folder / (stem + "-denoised.png"), fake_picture(i, noise, error));
-    list["items"].push_back({{"caption", i == 0 ? run.caption : "held-out concept " + stem + ": keyword, another keyword"}, {"timestep", timestep},
-                             {"original", stem + "-original.png"}, {"noised", stem + "-noised.png"}, {"denoised", stem + "-denoised.png"}});
+    list["items"].push_back(
+        {{"caption", i == 0 ? run.caption : "held-out concept " + stem + ": keyword, another keyword"},
+         {"timestep", timestep},
+         {"original", stem + "-original.png"},
+         {"noised", stem + "-noised.png"},
+         {"denoised", stem + "-denoised.png"}});
   }
   write_text(folder / "denoised.json", list.dump());
 }
 
 inline std::string fake_recipe(const FakeRun& run) {
-  return "setting = \"" + run.setting + "\"\nseed = 1\n\n[model]\nbackbone = \"" + run.backbone + "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
-         "\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { images = 0.5, text = 0.5 }\n\n"
-         "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " + std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
+  return "setting = \"" + run.setting + "\"\nseed = 1\n\n[model]\nbackbone = \"" + run.backbone +
+         "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
+         "\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
+         "images = 0.5, text = 0.5 }\n\n"
+         "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
+         std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
 }
 
 // Writes a run folder and returns its path.
@@ -116,20 +139,29 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
   write_text(folder / "recipe.toml", fake_recipe(run));
   write_fake_metrics(folder, run);
   if (run.environment) {
-    write_text(folder / "environment.json", OrderedJson({{"mom_version", "0.1.0"}, {"torch", "2.13.0"}, {"cpu", "a test, no machine"}, {"threads", 2}, {"data_hash", "5f1e"}}).dump());
+    write_text(folder / "environment.json", OrderedJson({{"mom_version", "0.1.0"},
+                                                         {"torch", "2.13.0"},
+                                                         {"cpu", "a test, no machine"},
+                                                         {"threads", 2},
+                                                         {"data_hash", "5f1e"}})
+                                                .dump());
   }
   if (run.parameters) {
     OrderedJson parameters;
-    parameters["parameters"] = {{"total", mix ? 7903104 : 5240448}, {"embedding", 1572864}, {"active", {{"text", 3667584}, {"image", 3682944}}}};
+    parameters["parameters"] = {{"total", mix ? 7903104 : 5240448},
+                                {"embedding", 1572864},
+                                {"active", {{"text", 3667584}, {"image", 3682944}}}};
     parameters["flops_per_token"] = {{"text", 10650000}, {"image", 7520000}};
     parameters["state_bytes"] = 233472;
     write_text(folder / "parameters.json", parameters.dump());
   }
   if (run.evaluation) {
     const double at_end = 1 / std::sqrt(static_cast<double>(run.steps) + 10);
-    const double text = run.text_floor + run.text_scale * at_end, image = run.image_floor + run.image_scale * at_end;
+    const double text = run.text_floor + run.text_scale * at_end,
+                 image = run.image_floor + run.image_scale * at_end;
     OrderedJson sets;
-    sets["noto"] = {{"loss", {{"text", text + 0.4}, {"image", image}}}, {"tokens", {{"text", 1700}, {"image", 5504}}}};
+    sets["noto"] = {{"loss", {{"text", text + 0.4}, {"image", image}}},
+                    {"tokens", {{"text", 1700}, {"image", 5504}}}};
     sets["text"] = {{"loss", {{"text", text}}}, {"tokens", {{"text", 100000}}}};
     sets["foldoc"] = {{"loss", {{"text", text + 1.1}}}, {"tokens", {{"text", 100000}}}};
     write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());
