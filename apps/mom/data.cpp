@@ -1,7 +1,87 @@
+#include <cstdio>
+#include <memory>
+
 #include "apps/mom/verbs.h"
+#include "mom/base/log.h"
+#include "mom/data/import.h"
+#include "mom/data/inspect.h"
+#include "mom/quickstart/quickstart.h"
 
 namespace mom::app {
+namespace {
 
-void add_data_verb(CLI::App&) {}
+void add_quickstart(CLI::App& data) {
+  auto options = std::make_shared<quickstart::QuickstartOptions>();
+  CLI::App* verb =
+      data.add_subcommand("quickstart", "make the quickstart data set from installed Debian packages");
+  verb->add_option("--out", options->out, "documents folder to make")->required();
+  verb->add_option("--packages", options->packages,
+                   "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->callback([options] {
+    quickstart::make_quickstart(*options);
+    std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
+  });
+}
+
+void add_import(CLI::App& data) {
+  auto options = std::make_shared<data::ImportOptions>();
+  CLI::App* verb = data.add_subcommand("import", "make documents of your own files");
+  verb->add_option(
+          "SRC", options->sources,
+          "WebDataset tars, folders, .jsonl or .txt. Samples: KEY.txt with KEY.png|jpg|webp and / or "
+          "KEY.wav|flac, or KEY.json with ordered \"segments\" of {\"text\": ...}, {\"image\": FILE}, "
+          "{\"speech\": FILE}")
+      ->required();
+  verb->add_option("--out", options->out, "documents folder to make")->required();
+  verb->add_option("--source", options->source_name,
+                   "source name (default: the stem of each file or folder)");
+  verb->add_option("--split", options->split,
+                   "train, validation or test for all (default: by the hash of the key, 1 in 20 each for "
+                   "test and validation)");
+  verb->add_flag("--paragraphs", options->paragraphs, "make a document of each paragraph of a text");
+  verb->add_flag("--skip-bad", options->skip_bad,
+                 "count and list bad samples instead of stopping at the first");
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->callback([options] {
+    data::import_documents(*options);
+    std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
+  });
+}
+
+struct InspectOptions {
+  Path folder, sheet;
+  bool json = false;
+  int examples = 3;
+};
+
+void add_inspect(CLI::App& data) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* verb = data.add_subcommand("inspect", "counts per modality, and examples");
+  verb->add_option("PATH", options->folder, "documents folder or encoded data")->required();
+  verb->add_flag("--json", options->json, "counts as one JSON object");
+  verb->add_option("--examples", options->examples, "documents to show of each source and split")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1000));
+  verb->add_option("--sheet", options->sheet, "also write a contact sheet of pictures (PNG)");
+  verb->callback([options] {
+    if (options->json) {
+      print_json(data::inspect_json(options->folder));
+    } else {
+      std::fputs(data::inspect_text(options->folder, options->examples).c_str(), stdout);
+    }
+    if (!options->sheet.empty()) data::write_contact_sheet(options->folder, options->sheet);
+  });
+}
+
+}  // namespace
+
+void add_data_verb(CLI::App& app) {
+  CLI::App* data = app.add_subcommand("data", "make, import and inspect data");
+  data->require_subcommand(1);
+  add_quickstart(*data);
+  add_import(*data);
+  add_inspect(*data);
+}
 
 }  // namespace mom::app

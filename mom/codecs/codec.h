@@ -14,6 +14,7 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/config/schema.h"
 
 namespace mom::codecs {
 
@@ -28,5 +29,29 @@ struct CodecInfo {
 
 // Reads codec.json and recomputes the hash: a folder that was changed by hand or damaged is an InputError.
 CodecInfo read_codec_info(const Path& folder);
+
+// Finishes a codec folder that holds all its other files: writes codec.json with the hash, which is the sha256 of
+// "SHA256  RELATIVE/PATH\n" for every other file in order of path, followed by codec.json's own text without "hash".
+void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality, const Json& config,
+                      const Json& report);
+
+Json schema_json(const config::Schema& schema);
+void assign_schema(config::Schema& schema, const Json& values, std::string_view where);
+
+// The values of a config struct as a JSON object, and back (unknown keys and wrong types: InputError naming `where`).
+template <class Config>
+Json config_json(Config config) {
+  config::Schema schema;
+  config.describe(schema.table("", ""));
+  return schema_json(schema);
+}
+template <class Config>
+Config config_from_json(const Json& values, std::string_view where) {
+  Config config;
+  config::Schema schema;
+  config.describe(schema.table("", ""));
+  assign_schema(schema, values, where);
+  return config;
+}
 
 }  // namespace mom::codecs

@@ -16,11 +16,6 @@ bool is_architecture(const std::string& key) {
   return kKeys.count(key) || key.rfind("checkpoint.", 0) == 0;
 }
 
-std::string data_hash(const runs::RunFolder& run) {
-  if (!run.environment || !run.environment->contains("data_hash")) return "";
-  return json_string(*run.environment, "data_hash", (run.path / "environment.json").string());
-}
-
 std::string sets_of(const runs::RunFolder& run) {
   std::string names;
   for (const auto& [set, points] : run.evals) names += (names.empty() ? "" : ", ") + set;
@@ -58,7 +53,9 @@ std::vector<std::string> comparability_warnings(const runs::RunFolder& dense, co
                        ")");
   };
   if (dense.is_mixture()) warnings.push_back("the first run is not dense: " + dense.model_name());
-  if (data_hash(dense) != data_hash(mix)) warn("the data differ", data_hash(dense), data_hash(mix));
+  if (dense.data_identity() != mix.data_identity()) {
+    warn("the data differ", "manifest " + dense.data_identity(), "manifest " + mix.data_identity());
+  }
   if (sets_of(dense) != sets_of(mix)) warn("the held-out sets differ", sets_of(dense), sets_of(mix));
   if (dense.final_step() != mix.final_step()) {
     warn("the runs end at different steps", std::to_string(dense.final_step()),

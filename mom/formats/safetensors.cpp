@@ -55,15 +55,11 @@ class EntryParser {
     TensorView view;
     view.dtype = dtype();
     uint64_t bytes = dtype_bytes(view.dtype);
-    bool empty = false;
     for (const Json& size : array("shape")) {
       view.shape.push_back(static_cast<int64_t>(non_negative(size, "shape")));
-      if (view.shape.back() == 0)
-        empty = true;
-      else if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(view.shape.back()), &bytes))
+      if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(view.shape.back()), &bytes))
         fail("a shape whose bytes fit 64 bits", shape_text(view.shape));
     }
-    if (empty) bytes = 0;
     const Json& offsets = array("data_offsets");
     if (offsets.size() != 2) fail("two data_offsets", std::to_string(offsets.size()));
     *extent = {non_negative(offsets[0], "data_offsets"), non_negative(offsets[1], "data_offsets")};

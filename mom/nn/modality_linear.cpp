@@ -16,7 +16,7 @@ ModalityLinearImpl::ModalityLinearImpl(const ModalityLinearOptions& options) : o
     weights_.push_back(owner.register_parameter("weight", torch::empty({options.out_features, options.in_features})));
     if (options.bias) biases_.push_back(owner.register_parameter("bias", torch::empty({options.out_features})));
   };
-  if (!decoupled()) return add_parameters(*this);
+  if (!decoupled()) add_parameters(*this);
   for (const std::string& modality : options.modalities) add_parameters(*register_module(modality, OneModality()));
 }
 

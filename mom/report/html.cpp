@@ -101,6 +101,21 @@ std::string shell_word(const std::string& word) {
   return out + "'";
 }
 
+namespace {
+
+std::string without_tags(const std::string& html) {
+  std::string out;
+  bool inside = false;
+  for (char c : html) {
+    if (c == '<') inside = true;
+    if (!inside) out += c;
+    if (c == '>') inside = false;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
                   bool numeric) {
   std::string out = numeric ? "<div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
@@ -110,7 +125,8 @@ std::string table(const std::vector<std::string>& head, const std::vector<std::v
   for (const auto& row : rows) {
     out += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
-      out += i == 0 ? "<th scope=\"row\">" + row[i] + "</th>" : "<td>" + row[i] + "</td>";
+      out += i == 0 ? "<th scope=\"row\">" + row[i] + "</th>"
+                    : "<td data-label=\"" + without_tags(head[i]) + "\">" + row[i] + "</td>";
     }
     out += "</tr>\n";
   }

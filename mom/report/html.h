@@ -24,7 +24,7 @@ std::string fill_template(std::string_view text, const std::map<std::string, std
 std::string shell_word(const std::string& word);
 
 // A table with a head line and a row head in the first column. Cells are HTML; columns after the first are
-// numbers when `numeric`. Wide tables scroll in their own box.
+// numbers when `numeric`: on a phone these stand below each other with their labels. Wide tables scroll.
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
                   bool numeric);
 

@@ -85,11 +85,13 @@ std::string pictures_section(const Subject& subject) {
     left_out = std::max(left_out, run.denoised.size() - std::min(run.denoised.size(), kMaxItems));
   }
   std::string out =
-      "<section id=\"pictures\"><h2>Held-out pictures, denoised</h2>\n<p>Each model gets the caption and the "
-      "noised "
-      "picture and predicts the noise in one step; taking it away gives the picture shown. t counts noise: 0 "
-      "is none, the last "
-      "step of the schedule is nothing else. " +
+      "<section id=\"pictures\"><h2>Held-out pictures, denoised</h2>\n<p>Each model is given the caption and "
+      "the "
+      "noised picture, and predicts the noise in one step; taking that away leaves the picture shown. "
+      "Originals are "
+      "shown as the image codec gives them back. t counts noise: none at 0, nothing else at the end of the "
+      "schedule. "
+      "Shown: " +
       steps + ".</p>\n<div class=\"gallery\">\n";
   for (const Shot& shot : shots) out += shot_html(shot, labels, shown);
   out += "</div>\n";

@@ -22,27 +22,28 @@ std::string gain_cell(const Row& row) {
 }
 
 // The number, and a bar as long as the part of dense's FLOPs.
-std::string match_cell(const Row& row) {
+std::string match_cell(const Row& row, const std::string& colour) {
   const std::string text = escape(compare::match_text(row));
   if (!row.flops_to_match) return text;
   const std::string width = compare::fixed(std::min(*row.flops_to_match, 1.0) * 100, 1);
-  return text + "<span class=\"bar\" aria-hidden=\"true\"><span style=\"width:" + width +
-         "%\"></span></span>";
+  return text + "<span class=\"bar\" aria-hidden=\"true\"><span class=\"" + colour +
+         "\" style=\"width:" + width + "%\"></span></span>";
 }
 
 std::string comparison_table(const Subject& subject, const Comparison& comparison) {
+  const auto colour = [&](const Path& path) {
+    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                    [&](const auto& run) { return run.path == path; });
+    return "c" + std::to_string((found - subject.runs.begin()) % 6);
+  };
   std::vector<std::vector<std::string>> rows;
   for (const Row& row : comparison.rows) {
     rows.push_back({"<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
                         escape(compare::set_text(row.set, row.modality)) + "</span>",
                     compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss), gain_cell(row),
-                    match_cell(row), escape(compare::slope_text(row))});
+                    match_cell(row, colour(comparison.mix_path)), escape(compare::slope_text(row))});
   }
-  const auto swatch = [&](const Path& path) {
-    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
-                                    [&](const auto& run) { return run.path == path; });
-    return "<i class=\"swatch c" + std::to_string((found - subject.runs.begin()) % 6) + "\"></i>";
-  };
+  const auto swatch = [&](const Path& path) { return "<i class=\"swatch " + colour(path) + "\"></i>"; };
   return table(
       {"Held-out loss", swatch(comparison.dense_path) + escape(comparison.dense_name),
        swatch(comparison.mix_path) + escape(comparison.mix_name), "Gain", "FLOPs to match", "by slope"},

@@ -10,7 +10,14 @@ namespace {
 std::string value_text(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   std::ostringstream out;
-  node.visit([&](const auto& value) { out << value; });
+  const auto plain = toml::toml_formatter::default_flags & ~toml::format_flags::allow_literal_strings;
+  node.visit([&](const auto& value) {
+    if constexpr (toml::is_array<decltype(value)> || toml::is_table<decltype(value)>) {
+      out << toml::toml_formatter(value, plain);
+    } else {
+      out << value;
+    }
+  });
   return out.str();
 }
 

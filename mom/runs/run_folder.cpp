@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/runs/metrics.h"
 
 namespace mom::runs {
@@ -115,15 +116,26 @@ std::string RunFolder::model_name() const {
   const std::string backbone = recipe_value("model.backbone", "model");
   const auto found = kNames.find(backbone);
   if (found == kNames.end()) return backbone;
-  const std::string decoupled = recipe_value("model.decoupled");
-  const bool partly = backbone == "mixture_of_mamba" && !decoupled.empty() &&
-                      std::count(decoupled.begin(), decoupled.end(), ',') < 3;
-  return partly ? found->second + " " + decoupled : found->second;
+  if (backbone != "mixture_of_mamba") return found->second;
+  std::string projections = recipe_value("model.decoupled");  // ["in_proj", "out_proj"] -> in_proj, out_proj
+  std::erase_if(projections, [](char c) { return c == '[' || c == ']' || c == '"' || c == ' '; });
+  if (projections.empty() || std::count(projections.begin(), projections.end(), ',') == 3)
+    return found->second;
+  for (size_t at = 0; (at = projections.find(',', at)) != std::string::npos; at += 2)
+    projections.insert(at + 1, 1, ' ');
+  return found->second + " (" + projections + ")";
 }
 
 bool RunFolder::is_mixture() const {
   const std::string backbone = recipe_value("model.backbone");
   return backbone.rfind("mixture_of_", 0) == 0 || backbone.rfind("moe_", 0) == 0;
+}
+
+std::string RunFolder::data_identity() const {
+  if (!environment || !environment->contains("data")) return "";
+  const Json& data = environment->at("data");
+  if (!data.is_object() || !data.contains("manifest")) return "";
+  return sha256_hex(data.at("manifest").dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
 }
 
 int64_t RunFolder::final_step() const {

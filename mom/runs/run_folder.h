@@ -66,6 +66,9 @@ struct RunFolder {
   std::string model_name() const;
   // A mixture has weights of its own for each modality or expert; what it is compared with has not.
   bool is_mixture() const;
+  // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not
+  // recorded.
+  std::string data_identity() const;
   int64_t final_step() const;  // last step of any line; 0 without lines
 };
 

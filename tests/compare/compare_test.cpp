@@ -97,7 +97,7 @@ TEST_F(CompareTest, JsonHasTheContractsKeysAndNullForNever) {
   EXPECT_EQ(json["image"]["match"], "never");
   EXPECT_LT(json["image"]["gain"].get<double>(), 0);
   EXPECT_TRUE(json["sets"]["foldoc"].contains("text"));
-  EXPECT_TRUE(json["sets"]["text"].contains("text"));
+  EXPECT_TRUE(json["sets"]["gcide"].contains("text"));
 }
 
 TEST_F(CompareTest, WordsSayWhoLost) {
@@ -149,6 +149,16 @@ TEST_F(CompareTest, WarnsWhenTheRunsAreNotOfOneTraining) {
   ASSERT_EQ(comparison.warnings.size(), 2u);
   EXPECT_NE(comparison.warnings[0].find("different steps"), std::string::npos);
   EXPECT_NE(comparison.warnings[1].find("train.steps"), std::string::npos);
+}
+
+TEST_F(CompareTest, WarnsWhenTheDataDiffer) {
+  const Path dense_path = test::write_fake_run(folder_.path() / "dense", without_pictures({}));
+  Json environment = read_json(dense_path / "environment.json");
+  environment["data"]["manifest"]["shards"] = {"b"};
+  test::write_text(dense_path / "environment.json", environment.dump());
+  const auto comparison = compare_runs(runs::read_run_folder(dense_path), run("mix", test::fake_mix()));
+  ASSERT_EQ(comparison.warnings.size(), 1u);
+  EXPECT_NE(comparison.warnings[0].find("the data differ"), std::string::npos) << comparison.warnings[0];
 }
 
 TEST_F(CompareTest, DifferentSettingsAreRefused) {

@@ -81,8 +81,8 @@ TEST(Tar, OtherProgramsTarsHaveOffsetsToo) {
   const std::string at = folder.path().string();
   for (const std::string format : {"gnu", "ustar", "pax"}) {
     const std::string long_name = format == "ustar" ? std::string(90, 'q') : std::string(180, 'q');
-    publish_file(folder / "in.txt", "hello");
-    publish_file(folder / long_name, "world");
+    test::write_file(folder / "in.txt", "hello");
+    test::write_file(folder / long_name, "world");
     const std::string command =
         "cd '" + at + "' && tar --format=" + format + " -cf " + format + ".tar in.txt " + long_name;
     ASSERT_EQ(std::system(command.c_str()), 0);
@@ -124,7 +124,7 @@ TEST(Tar, JoinedTarsAreReadToTheEnd) {
   TempFolder folder;
   write_sample(folder / "a.tar");
   const std::string one = read_file(folder / "a.tar");
-  publish_file(folder / "two.tar", one + one);
+  test::write_file(folder / "two.tar", one + one);
   const auto entries = read_all(folder / "two.tar");
   ASSERT_EQ(entries.size(), 2 * sample_entries().size());
   for (size_t i = 0; i < entries.size() / 2; ++i)
@@ -140,7 +140,7 @@ TEST(Tar, EveryCutIsFoundAfterTheEntriesBeforeIt) {
   const auto expected = sample_entries();
   const size_t end = offsets.back() + 512;
   for (size_t size = 0; size <= end; size += size % 512 == 511 ? 1 : (size % 512 ? 511 - size % 512 : 1)) {
-    publish_file(folder / "cut.tar", whole.substr(0, size));
+    test::write_file(folder / "cut.tar", whole.substr(0, size));
     std::vector<TarEntry> seen;
     try {
       read_tar(folder / "cut.tar", [&](TarEntry&& entry) {
@@ -166,12 +166,12 @@ TEST(Tar, EveryCutIsFoundAfterTheEntriesBeforeIt) {
 
 TEST(Tar, CutGzipIsFound) {
   TempFolder folder;
-  publish_file(folder / "text", std::string(100000, 'a') + "the end");
+  test::write_file(folder / "text", std::string(100000, 'a') + "the end");
   ASSERT_EQ(std::system(("gzip -k '" + (folder / "text").string() + "'").c_str()), 0);
   const std::string whole = read_file(folder / "text.gz");
   EXPECT_EQ(read_compressed(folder / "text.gz"), read_file(folder / "text"));
   for (size_t size = 1; size + 8 < whole.size(); size += 7) {
-    publish_file(folder / "cut.gz", whole.substr(0, size));
+    test::write_file(folder / "cut.gz", whole.substr(0, size));
     EXPECT_THROW(read_compressed(folder / "cut.gz"), InputError) << size;
   }
   EXPECT_THROW(read_compressed(folder / "text.gz", 1000), InputError);
@@ -183,7 +183,7 @@ TEST(Tar, DamageAndForeignFilesAreRefused) {
   const auto offsets = write_sample(folder / "a.tar");
   std::string damaged = read_file(folder / "a.tar");
   damaged[offsets[3] - 500] ^= 1;  // in the fourth entry's header: its checksum no longer fits
-  publish_file(folder / "damaged.tar", damaged);
+  test::write_file(folder / "damaged.tar", damaged);
   std::vector<std::string> seen;
   EXPECT_THROW(read_tar(folder / "damaged.tar",
                         [&](TarEntry&& entry) {
@@ -192,9 +192,9 @@ TEST(Tar, DamageAndForeignFilesAreRefused) {
                         }),
                InputError);
   EXPECT_EQ(seen.size(), 3u);
-  publish_file(folder / "foreign.tar", std::string(4096, 'z'));
+  test::write_file(folder / "foreign.tar", std::string(4096, 'z'));
   EXPECT_THROW(read_all(folder / "foreign.tar"), InputError);
-  publish_file(folder / "empty.tar", "");
+  test::write_file(folder / "empty.tar", "");
   EXPECT_THROW(read_all(folder / "empty.tar"), InputError);
   EXPECT_THROW(read_all(folder / "absent.tar"), InputError);
   EXPECT_THROW(read_all(folder.path()), InputError);

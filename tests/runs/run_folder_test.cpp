@@ -46,6 +46,13 @@ TEST_F(RunFolderTest, ReadsAWholeRun) {
   EXPECT_TRUE(run.missing.empty());
 }
 
+TEST_F(RunFolderTest, NamesAPartlyDecoupledModel) {
+  test::FakeRun partly = test::fake_mix();
+  partly.decoupled = "[\"in_proj\", \"out_proj\"]";
+  EXPECT_EQ(read_run_folder(test::write_fake_run(folder_.path() / "p", partly)).model_name(),
+            "Mixture-of-Mamba (in_proj, out_proj)");
+}
+
 TEST_F(RunFolderTest, NamesWhatIsMissing) {
   const auto run = read_run_folder(with_metrics(std::string(kGood) + "\n"));
   EXPECT_EQ(run.missing.size(), 5u);

@@ -12,6 +12,7 @@
 #include "mom/base/json.h"
 #include "mom/base/random.h"
 #include "mom/formats/image_file.h"
+#include "tests/support/temp_folder.h"
 
 namespace mom::test {
 
@@ -80,7 +81,7 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
                  {"loss_text", text + 0.4},
                  {"loss_image", image}});
     OrderedJson same = fake_line(run, "eval", step), other = same;
-    same.update({{"set", "text"}, {"loss", text}, {"loss_text", text}});
+    same.update({{"set", "gcide"}, {"loss", text}, {"loss_text", text}});
     other.update({{"set", "foldoc"}, {"loss", text + 1.1}, {"loss_text", text + 1.1}});
     lines += noto.dump() + "\n" + same.dump() + "\n" + other.dump() + "\n";
   }
@@ -128,7 +129,7 @@ inline std::string fake_recipe(const FakeRun& run) {
   return "setting = \"" + run.setting + "\"\nseed = 1\n\n[model]\nbackbone = \"" + run.backbone +
          "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
          "\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
-         "images = 0.5, text = 0.5 }\n\n"
+         "images = 0.5, gcide = 0.5 }\n\n"
          "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
          std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
 }
@@ -139,12 +140,15 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
   write_text(folder / "recipe.toml", fake_recipe(run));
   write_fake_metrics(folder, run);
   if (run.environment) {
-    write_text(folder / "environment.json", OrderedJson({{"mom_version", "0.1.0"},
-                                                         {"torch", "2.13.0"},
-                                                         {"cpu", "a test, no machine"},
-                                                         {"threads", 2},
-                                                         {"data_hash", "5f1e"}})
-                                                .dump());
+    write_text(folder / "environment.json",
+               OrderedJson({{"mom_version", "0.1.0"},
+                            {"torch", "2.13.0"},
+                            {"cpu", "a test, no machine"},
+                            {"threads", 2},
+                            {"data",
+                             {{"path", "data/quickstart"},
+                              {"manifest", {{"format", "mom-encoded"}, {"shards", {"a"}}}}}}})
+                   .dump());
   }
   if (run.parameters) {
     OrderedJson parameters;
@@ -162,7 +166,7 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
     OrderedJson sets;
     sets["noto"] = {{"loss", {{"text", text + 0.4}, {"image", image}}},
                     {"tokens", {{"text", 1700}, {"image", 5504}}}};
-    sets["text"] = {{"loss", {{"text", text}}}, {"tokens", {{"text", 100000}}}};
+    sets["gcide"] = {{"loss", {{"text", text}}}, {"tokens", {{"text", 100000}}}};
     sets["foldoc"] = {{"loss", {{"text", text + 1.1}}}, {"tokens", {{"text", 100000}}}};
     write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());
   }
@@ -179,25 +183,5 @@ inline FakeRun fake_mix() {
   run.text_scale = 11.3;
   return run;
 }
-
-// A folder of its own for a test, removed with it.
-class TempFolder {
- public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "mom-test-XXXXXX").string();
-    if (!mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
-    path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace mom::test

@@ -1,11 +1,14 @@
-// A folder of a test's own, removed at its end.
+// A folder of a test's own, removed at its end, and files made without fsync (publish_file costs
+// milliseconds).
 #pragma once
 
 #include <stdlib.h>
 
 #include <filesystem>
+#include <fstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace mom::test {
 
@@ -28,5 +31,11 @@ class TempFolder {
  private:
   std::filesystem::path path_;
 };
+
+inline void write_file(const std::filesystem::path& path, std::string_view content) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file.write(content.data(), static_cast<std::streamsize>(content.size()));
+  if (!file.flush()) throw std::runtime_error("cannot write " + path.string());
+}
 
 }  // namespace mom::test

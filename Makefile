@@ -1,0 +1,51 @@
+# A thin cover over the CMake presets: `make` lists what there is.
+PRESET ?= release
+BUILD := build/$(PRESET)
+JOBS ?= $(shell nproc)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup configure build quickstart test test-slow bench asan format format-check clean
+.NOTPARALLEL:
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install or fetch what is missing (packages, LibTorch, quickstart sources)
+	@scripts/setup
+
+$(BUILD)/build.ninja:
+	cmake --preset $(PRESET)
+
+configure: setup
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+
+build: configure  ## build everything into build/release (PRESET=dev or asan for others)
+	cmake --build --preset $(PRESET) -j $(JOBS)
+
+quickstart: configure  ## data, codecs, both models, evaluation and report, going on where it was stopped
+	cmake --build --preset $(PRESET) -j $(JOBS) --target mom
+	@scripts/quickstart $(BUILD)/bin/mom
+
+test: build  ## build and run all tests but the slow ones
+	ctest --preset $(PRESET) -L fast -j $(JOBS)
+
+test-slow: build  ## run the slow tests
+	ctest --preset $(PRESET) -L slow
+
+bench: build  ## time ops and stages, then the training step beside its peer
+	$(BUILD)/bin/mom bench
+	bench/peers/run $(BUILD)/bin/mom
+
+asan:  ## build and test with address and undefined-behaviour sanitizers
+	@$(MAKE) --no-print-directory test PRESET=asan
+
+# The formatter's version matters: Debian 12's clang-format 14.
+SOURCES = $(shell git ls-files '*.cpp' '*.h')
+format:  ## format the sources with clang-format
+	clang-format -i $(SOURCES)
+
+format-check:  ## fail if a source is not formatted
+	clang-format --dry-run -Werror $(SOURCES)
+
+clean:  ## remove what was built (not data, runs, .venv and .deps)
+	rm -rf build

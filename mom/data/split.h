@@ -1,0 +1,23 @@
+// Splits that anyone can recompute from a name alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "mom/base/hash.h"
+
+namespace mom::data {
+
+// h = splitmix64_finalise(fnv1a64(name)): h % 20 is 0 test, 1 validation, else train.
+inline std::string split_by_hash(std::string_view name) {
+  switch (splitmix64_finalise(fnv1a64(name)) % 20) {
+    case 0:
+      return "test";
+    case 1:
+      return "validation";
+    default:
+      return "train";
+  }
+}
+
+}  // namespace mom::data

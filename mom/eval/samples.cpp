@@ -1,0 +1,91 @@
+#include "mom/eval/samples.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <torch/torch.h>
+
+#include "mom/base/random.h"
+#include "mom/codecs/image_vae.h"
+#include "mom/codecs/text_codec.h"
+#include "mom/data/packer.h"
+#include "mom/formats/image_file.h"
+
+namespace mom::eval {
+namespace {
+
+// Far enough into the schedule that the picture is hard to see, not so far that it is gone.
+constexpr double kNoiseTime = 0.6;
+
+struct Example {
+  data::Batch batch;
+  std::string caption;
+};
+
+std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe, const codecs::TextCodec& text, int64_t count) {
+  data::LayOutOptions layout = data::layout_options(dataset, recipe.data, recipe.model.patch_size);
+  layout.augment = false;
+  layout.caption_first = 1;
+  std::vector<Example> examples;
+  for (const data::SourceView& view : data::sources_of(dataset, "validation")) {
+    const size_t stride = std::max<size_t>(1, view.documents.size() / static_cast<size_t>(count));
+    for (size_t i = 0; i < view.documents.size() && static_cast<int64_t>(examples.size()) < count; i += stride) {
+      const auto& [shard, index] = view.documents[i];
+      const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
+      if (document.pictures.size() != 1) continue;
+      data::BatchBuilder builder(layout, static_cast<int64_t>(dataset.modalities.size()), dataset.latent_shape, recipe.data.reset_state);
+      builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
+      std::vector<int32_t> caption;
+      for (const data::Position& position : document.positions)
+        if (position.token >= 0) caption.push_back(position.token);
+      examples.push_back({builder.finish(stream_key({fnv1a64("samples"), i})), text.decode(caption)});
+    }
+  }
+  return examples;
+}
+
+std::string png_of(const at::Tensor& image_CHW) {
+  const at::Tensor pixels = image_CHW.permute({1, 2, 0}).contiguous();
+  formats::Image image{pixels.size(1), pixels.size(0), 3, {}};
+  image.pixels.assign(pixels.const_data_ptr<uint8_t>(), pixels.const_data_ptr<uint8_t>() + pixels.numel());
+  return formats::encode_png(image);
+}
+
+}  // namespace
+
+void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective, const data::EncodedDataset& dataset,
+                            const train::Recipe& recipe, int64_t step, int64_t count) {
+  torch::NoGradGuard no_grad;
+  const codecs::TextCodec text(dataset.folder / "codecs" / "text");
+  const codecs::ImageVae vae(dataset.folder / "codecs" / "image");
+  const models::CosineSchedule& schedule = objective.schedule();
+  const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
+  OrderedJson items = OrderedJson::array();
+  FolderPublisher folder(run / "samples", /*replace=*/true);
+  for (const Example& example : first_pictures(dataset, recipe, text, count)) {
+    models::NoisedInput noised = models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
+    noised.input.timesteps_I.fill_(timestep);
+    const at::Tensor noise = models::unpatchify(noised.noise_QP, dataset.latent_shape, model.spec().patch_size);
+    const at::Tensor input = schedule.add_noise(example.batch.latents_ICHW, noise, noised.input.timesteps_I);
+    noised.input.patches_QP = models::patchify(input, model.spec().patch_size);
+    const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing), dataset.latent_shape, model.spec().patch_size);
+    const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
+    const at::Tensor pixels = vae.decode(torch::cat({example.batch.latents_ICHW, input, clean}));
+    const std::string stem = "picture-" + std::to_string(items.size());
+    const char* kinds[] = {"original", "noised", "denoised"};
+    OrderedJson item;
+    item["caption"] = example.caption;
+    item["timestep"] = timestep;
+    for (int64_t k = 0; k < 3; ++k) {
+      const std::string name = stem + "-" + kinds[k] + ".png";
+      publish_file(folder.path() / name, png_of(pixels[k]));
+      item[kinds[k]] = name;
+    }
+    items.push_back(item);
+  }
+  OrderedJson index;
+  index["step"] = step;
+  index["items"] = items;
+  publish_json(folder.path() / "denoised.json", index);
+  folder.commit();
+}
+
+}  // namespace mom::eval

@@ -1,0 +1,72 @@
+// What is learned: next token on text, noise prediction on pictures' latents.
+//   loss = mean over target tokens of -log p(next token)  +  image_weight * mean over latent elements of (noise - prediction)^2
+// No token loss where the input is <boi>, none on picture positions; one timestep a picture; noise is added to the latent before
+// it is cut into patches. Source: Transfusion (arXiv 2408.11039); what Mixture-of-Mamba leaves open: docs/decisions/.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <vector>
+
+#include "mom/config/schema.h"
+#include "mom/data/batch.h"
+#include "mom/models/diffusion.h"
+#include "mom/models/model.h"
+
+namespace mom::models {
+
+// [objective] of a recipe.
+struct ObjectiveConfig {
+  double image_weight = 5;
+  int64_t diffusion_steps = 1000;
+  void describe(config::Table& table);
+};
+
+// Sums and counts of one modality's loss; the mean is what is reported. Text: nats and tokens. Image: squares and elements.
+struct LossSum {
+  double sum = 0, count = 0;
+  double mean() const { return count > 0 ? sum / count : 0; }
+  void add(const LossSum& other) { sum += other.sum, count += other.count; }
+};
+using LossReport = std::vector<LossSum>;  // by modality
+
+// How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
+LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
+void add(LossReport& to, const LossReport& from);
+// The scalar that is trained: text mean + image_weight * image mean.
+double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight);
+
+enum class Timesteps {
+  kUniform,     // training: one independent draw a picture
+  kStratified,  // held-out: spread evenly over the schedule, so that few pictures give a steady mean
+};
+
+struct BatchLoss {
+  at::Tensor total;   // scalar, differentiable; already divided by the step's counts
+  LossReport report;  // this batch's sums
+};
+
+class Objective {
+ public:
+  Objective(const ObjectiveConfig& config) : config_(config), schedule_(config.diffusion_steps) {}
+  // `step_terms`: counts over all microbatches of the step (only .count is read).
+  BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms, Timesteps timesteps) const;
+  const ObjectiveConfig& config() const { return config_; }
+  const CosineSchedule& schedule() const { return schedule_; }
+
+ private:
+  ObjectiveConfig config_;
+  CosineSchedule schedule_;
+};
+
+// The noised input of a batch, drawn from its noise_key alone.
+struct NoisedInput {
+  ModelInput input;
+  at::Tensor noise_QP;  // what the model is to predict
+};
+NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule, Timesteps timesteps);
+
+// Mean losses of held-out batches, without gradients.
+LossReport held_out_loss(ModelImpl& model, const Objective& objective, const std::vector<data::Batch>& batches);
+
+}  // namespace mom::models

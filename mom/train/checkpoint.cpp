@@ -1,0 +1,102 @@
+#include "mom/train/checkpoint.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "mom/base/error.h"
+#include "mom/base/hash.h"
+#include "mom/base/log.h"
+
+namespace mom::train {
+namespace {
+
+constexpr const char* kPrefix = "step-";
+
+Path checkpoint_folder(const Path& run, int64_t step) {
+  char name[32];
+  std::snprintf(name, sizeof(name), "%s%08lld", kPrefix, static_cast<long long>(step));
+  return run / "checkpoints" / name;
+}
+
+const std::vector<std::string>& checkpoint_files() {
+  static const std::vector<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors", "state.json"};
+  return files;
+}
+
+void remove_old(const Path& run, int64_t keep) {
+  std::vector<Checkpoint> all = list_checkpoints(run);
+  for (size_t i = 0; keep > 0 && i + static_cast<size_t>(keep) < all.size(); ++i) std::filesystem::remove_all(all[i].folder);
+}
+
+}  // namespace
+
+std::vector<Checkpoint> list_checkpoints(const Path& run) {
+  std::vector<Checkpoint> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(run / "checkpoints", error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind(kPrefix, 0) != 0 || !entry.is_directory()) continue;
+    const std::string digits = name.substr(std::string_view(kPrefix).size());
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    found.push_back({entry.path(), std::stoll(digits)});
+  }
+  std::sort(found.begin(), found.end(), [](const Checkpoint& a, const Checkpoint& b) { return a.step < b.step; });
+  return found;
+}
+
+void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer, const OrderedJson& state, int64_t keep) {
+  const Path target = checkpoint_folder(run, step);
+  std::filesystem::create_directories(target.parent_path());
+  FolderPublisher folder(target, /*replace=*/true);
+  models::write_model(folder.path(), model);
+  nn::write_tensors(folder.path() / "optimizer.safetensors", optimizer.state());
+  publish_json(folder.path() / "state.json", state);
+  OrderedJson manifest;
+  manifest["format"] = "mom-checkpoint";
+  manifest["version"] = 1;
+  manifest["step"] = step;
+  for (const std::string& name : checkpoint_files())
+    manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)}, {"sha256", sha256_hex_of_file(folder.path() / name)}};
+  publish_json(folder.path() / "manifest.json", manifest);
+  folder.commit();
+  remove_old(run, keep);
+}
+
+void verify_checkpoint(const Path& folder) {
+  const Path path = folder / "manifest.json";
+  const Json manifest = read_json(path);
+  if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" || !manifest.contains("files"))
+    throw InputError({path.string(), "a checkpoint's manifest", "something else", ""});
+  for (const std::string& name : checkpoint_files()) {
+    const Path file = folder / name;
+    const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
+    if (!manifest["files"].contains(name)) throw InputError({path.string(), "an entry for " + name, "none", advice});
+    const Json& entry = manifest["files"][name];
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    if (error) throw InputError({file.string(), "the file the manifest lists", "none", advice});
+    const int64_t expected = json_int(entry, "bytes", path.string());
+    if (static_cast<int64_t>(size) != expected)
+      throw InputError({file.string(), std::to_string(expected) + " bytes", std::to_string(size), advice});
+    if (sha256_hex_of_file(file) != json_string(entry, "sha256", path.string()))
+      throw InputError({file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
+  }
+}
+
+Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer) {
+  verify_checkpoint(folder);
+  models::load_weights(model, folder / "model.safetensors");
+  optimizer.restore(nn::load_tensors(folder / "optimizer.safetensors"), folder / "optimizer.safetensors");
+  return read_json(folder / "state.json");
+}
+
+Path find_model_folder(const Path& path) {
+  if (std::filesystem::exists(path / "config.json")) return path;
+  const std::vector<Checkpoint> checkpoints = list_checkpoints(path);
+  if (checkpoints.empty())
+    throw InputError({path.string(), "a model folder (config.json) or a run with a checkpoint", std::filesystem::exists(path) ? "neither" : "no such folder", ""});
+  verify_checkpoint(checkpoints.back().folder);
+  return checkpoints.back().folder;
+}
+
+}  // namespace mom::train

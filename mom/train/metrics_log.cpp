@@ -1,0 +1,76 @@
+#include "mom/train/metrics_log.h"
+
+namespace mom::train {
+namespace {
+
+Path trimmed_log(const Path& run, int64_t steps_done) {
+  const Path path = run / "metrics.jsonl";
+  if (!std::filesystem::exists(path)) return path;
+  std::string kept;
+  for_each_line(path, [&](std::string_view line, uint64_t number) {
+    Json json;
+    try {
+      json = parse_json(line, path.string() + ":" + std::to_string(number));
+    } catch (const std::exception&) {
+      return;  // a line torn by a kill
+    }
+    if (json.value("step", int64_t{0}) <= steps_done) kept.append(line).push_back('\n');
+  });
+  publish_file(path, kept);
+  return path;
+}
+
+}  // namespace
+
+MetricsLog::MetricsLog(const Path& run, int64_t steps_done, const models::ModelSpec& spec)
+    : spec_(spec), lines_(trimmed_log(run, steps_done)), tensorboard_(run / "tensorboard") {}
+
+OrderedJson MetricsLog::start_line(const char* kind, const Trainer& trainer) const {
+  OrderedJson line;
+  line["kind"] = kind;
+  line["step"] = trainer.steps_done();
+  int64_t total = 0;
+  for (int64_t tokens : trainer.tokens_seen()) total += tokens;
+  line["tokens"] = total;
+  for (size_t m = 0; m < spec_.modalities.size(); ++m) line["tokens_" + spec_.modalities[m]] = trainer.tokens_seen()[m];
+  line["flops"] = trainer.flops();
+  return line;
+}
+
+void MetricsLog::add_losses(OrderedJson& line, const models::LossReport& loss, const Trainer& trainer) const {
+  line["loss"] = models::combined_loss(loss, spec_, trainer.recipe().objective.image_weight);
+  for (size_t m = 0; m < spec_.modalities.size(); ++m)
+    if (loss[m].count > 0) line["loss_" + spec_.modalities[m]] = loss[m].mean();
+}
+
+void MetricsLog::train_step(const StepReport& report, const Trainer& trainer) {
+  OrderedJson line = start_line("train", trainer);
+  add_losses(line, report.loss, trainer);
+  line["lr"] = report.learning_rate;
+  line["grad_norm"] = report.grad_norm;
+  line["tokens_per_s"] = static_cast<double>(report.num_tokens) / report.seconds;
+  line["step_s"] = report.seconds;
+  line["data_s"] = report.data_seconds;
+  write(line, "train/");
+}
+
+void MetricsLog::held_out(const std::string& set, const models::LossReport& loss, const Trainer& trainer) {
+  OrderedJson line = start_line("eval", trainer);
+  line["set"] = set;
+  add_losses(line, loss, trainer);
+  write(line, "eval/" + set + "/");
+}
+
+void MetricsLog::write(const OrderedJson& line, const std::string& prefix) {
+  lines_.append(line.dump());
+  const int64_t step = line["step"].get<int64_t>();
+  for (const auto& [key, value] : line.items())
+    if (value.is_number() && key != "step") tensorboard_.scalar(prefix + key, step, value.get<double>());
+}
+
+void MetricsLog::sync() {
+  lines_.sync();
+  tensorboard_.flush();
+}
+
+}  // namespace mom::train

@@ -1,0 +1,40 @@
+// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments a parameter.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mom/models/model.h"
+#include "mom/train/recipe.h"
+
+namespace mom::train {
+
+// Step counts from 0. Linear warm-up to the peak, then a cosine to the minimum at the last step.
+double learning_rate_at(const TrainConfig& config, int64_t step);
+
+class AdamW {
+ public:
+  AdamW(models::ModelImpl& model, const TrainConfig& config);
+
+  void zero_grad();
+  // Global 2-norm of all gradients; scales them down to clip_norm when above (clip_norm 0: only measures).
+  double clip_gradients();
+  void step(double learning_rate);
+
+  nn::NamedTensors state() const;                // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
+  void restore(const nn::NamedTensors& tensors, const Path& file);  // InputError when one is missing or misshapen
+
+ private:
+  struct Group {
+    std::vector<std::string> names;
+    std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
+    double weight_decay = 0;
+  };
+  TrainConfig config_;
+  std::vector<Group> groups_;  // with decay, without
+};
+
+}  // namespace mom::train

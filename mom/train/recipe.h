@@ -1,0 +1,62 @@
+// A recipe: everything that defines a run. TOML on disk; a run stores it resolved.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mom/config/schema.h"
+#include "mom/data/loader.h"
+#include "mom/models/model_config.h"
+#include "mom/models/objective.h"
+
+namespace mom::train {
+
+// [train]
+struct TrainConfig {
+  int64_t steps = 1000;
+  double learning_rate = 1e-3, min_learning_rate = 5e-5;
+  int64_t warmup_steps = 50;
+  double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
+  int64_t microbatches = 1;
+  std::string precision = "float32";
+  void describe(config::Table& table);
+};
+
+// [eval]
+struct EvalConfig {
+  int64_t every_steps = 50;
+  int64_t max_tokens = 16384;  // of each held-out set, while training; `mom eval` uses all
+  void describe(config::Table& table);
+};
+
+// [checkpoint]
+struct CheckpointConfig {
+  int64_t every_steps = 100;
+  int64_t keep = 2;
+  void describe(config::Table& table);
+};
+
+struct Recipe {
+  std::string setting = "transfusion";
+  int64_t seed = 1;
+  models::ModelConfig model;
+  data::DataConfig data;
+  models::ObjectiveConfig objective;
+  TrainConfig train;
+  EvalConfig eval;
+  CheckpointConfig checkpoint;
+
+  // Points into this recipe.
+  config::Schema schema();
+};
+
+// Reads, applies overrides in order, fills in a named size, checks what concerns several keys.
+Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides);
+std::string dump_recipe(Recipe recipe);
+
+// The network a recipe asks for on this data. UserError where they don't fit.
+models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset);
+// Without data: the papers' vocabulary and latents for the setting, for `mom inspect --size`.
+models::ModelSpec make_spec(const models::ModelConfig& model, const std::string& setting);
+
+}  // namespace mom::train

@@ -1,0 +1,137 @@
+#include "mom/train/run.h"
+
+#include <torch/torch.h>
+
+#include <cstdio>
+#include <iostream>
+
+#include "mom/base/error.h"
+#include "mom/base/log.h"
+#include "mom/base/machine.h"
+#include "mom/base/progress.h"
+#include "mom/base/signals.h"
+#include "mom/train/checkpoint.h"
+#include "mom/train/held_out.h"
+#include "mom/train/metrics_log.h"
+#include "mom/train/plan.h"
+#include "mom/train/trainer.h"
+
+namespace mom::train {
+namespace {
+
+// A run can be resumed with other settings here, without becoming another run.
+bool may_change(const std::string& table) { return table == "checkpoint"; }
+
+// The recipe stored with the run must say the same as the one given now.
+void check_same_recipe(Recipe now, const Path& stored) {
+  Recipe then;
+  config::Schema then_schema = then.schema(), now_schema = now.schema();
+  config::load_toml(then_schema, stored);
+  for (size_t t = 0; t < now_schema.tables().size(); ++t) {
+    const config::Table& table = now_schema.tables()[t];
+    if (may_change(table.name())) continue;
+    for (size_t f = 0; f < table.fields().size(); ++f) {
+      const std::string before = then_schema.tables()[t].fields()[f].value_toml(), after = table.fields()[f].value_toml();
+      if (before == after) continue;
+      throw UserError({(table.name().empty() ? "" : table.name() + ".") + table.fields()[f].name(), before + ", as " + stored.string() + " says", after,
+                       "resume with the same recipe or train into another folder"});
+    }
+  }
+}
+
+OrderedJson environment() {
+  OrderedJson environment;
+  environment["machine"] = machine_description();
+  environment["torch"] = TORCH_VERSION;
+  environment["threads"] = at::get_num_threads();
+  return environment;
+}
+
+void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec, const data::EncodedDataset& dataset) {
+  std::filesystem::create_directories(options.run);
+  publish_file(options.run / "recipe.toml", dump_recipe(recipe));
+  OrderedJson env = environment();
+  env["data"] = {{"path", recipe.data.path}, {"manifest", dataset.manifest}};
+  publish_json(options.run / "environment.json", env);
+  publish_json(options.run / "parameters.json", models::inspect_json(spec));
+}
+
+std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
+  char buffer[64];
+  std::string text;
+  for (size_t m = 0; m < spec.modalities.size(); ++m) {
+    std::snprintf(buffer, sizeof(buffer), "%s %.4f  ", spec.modalities[m].c_str(), report.loss[m].mean());
+    text += buffer;
+  }
+  std::snprintf(buffer, sizeof(buffer), "%.0f tok/s", static_cast<double>(report.num_tokens) / report.seconds);
+  return text + buffer;
+}
+
+// The held-out losses of this moment, into the log.
+void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
+  for (const HeldOutSet& set : sets) log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
+  log.sync();
+}
+
+void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<HeldOutSet>& sets) {
+  const Recipe& recipe = trainer.recipe();
+  StopSignals signals;
+  MetricsLog log(options.run, trainer.steps_done(), trainer.model().spec());
+  Progress progress("train " + options.run.filename().string(), "steps", static_cast<uint64_t>(recipe.train.steps), static_cast<uint64_t>(trainer.steps_done()));
+  if (trainer.steps_done() == 0) evaluate(trainer, sets, log);
+  while (!trainer.finished()) {
+    const StepReport report = trainer.step();
+    log.train_step(report, trainer);
+    progress.update(static_cast<uint64_t>(report.step), loss_text(report, trainer.model().spec()));
+    const bool stop = StopSignals::received() != 0 || (options.stop_at > 0 && report.step >= options.stop_at && !trainer.finished());
+    if (report.step % recipe.eval.every_steps == 0 || trainer.finished()) evaluate(trainer, sets, log);
+    if (report.step % recipe.checkpoint.every_steps == 0 || trainer.finished() || stop) {
+      log.sync();
+      trainer.save(options.run);
+    }
+    if (stop && !trainer.finished()) {
+      progress.finish();
+      throw StoppedError(options.run.string() + ": stopped after step " + std::to_string(report.step) + " of " + std::to_string(recipe.train.steps) +
+                         ", saved; run the same command with --resume to go on");
+    }
+  }
+  progress.finish();
+}
+
+}  // namespace
+
+void run_training(const RunOptions& options) {
+  const Recipe recipe = load_recipe(options.recipe, options.overrides);
+  if (recipe.data.path.empty()) throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing", "set it in the recipe or with --set data.path=DIR"});
+  auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  if (options.dry_run) return print_plan(recipe, *dataset, options.json);
+  if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
+  const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
+  if (!options.resume && std::filesystem::exists(options.run / "metrics.jsonl"))
+    throw UserError({options.run.string(), "a new folder", "a run", "add --resume to go on with it, or remove it"});
+  if (!checkpoints.empty()) check_same_recipe(recipe, options.run / "recipe.toml");
+  if (!checkpoints.empty() && checkpoints.back().step >= recipe.train.steps) {
+    log_info(options.run.string() + ": trained already (" + std::to_string(checkpoints.back().step) + " steps)");
+    return;
+  }
+  Trainer trainer(recipe, dataset);
+  if (checkpoints.empty()) {
+    start_run_folder(options, recipe, trainer.model().spec(), *dataset);
+  } else {
+    trainer.resume(checkpoints.back().folder);
+    log_info(options.run.string() + ": going on from step " + std::to_string(trainer.steps_done()));
+  }
+  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens));
+}
+
+std::string recipe_help() {
+  Recipe recipe;
+  return config::help_text(recipe.schema());
+}
+
+std::string recipe_help_markdown() {
+  Recipe recipe;
+  return config::help_markdown(recipe.schema());
+}
+
+}  // namespace mom::train

@@ -1,0 +1,28 @@
+// `mom train`: the entry the program calls. No torch here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mom/base/files.h"
+
+namespace mom::train {
+
+struct RunOptions {
+  Path recipe;
+  Path run;
+  std::vector<std::string> overrides;  // "table.key=value"
+  bool resume = false;                 // go on from the newest checkpoint; start where there is none
+  bool dry_run = false;                // print the plan and stop
+  bool json = false;
+  int64_t stop_at = 0;                 // save and stop after this step (exit 75); 0: train to the end
+};
+
+// Trains to the end. StoppedError after a good save when a signal or stop_at ended it early.
+void run_training(const RunOptions& options);
+
+// The recipe's keys with limits and help, for --help and docs.
+std::string recipe_help();
+std::string recipe_help_markdown();
+
+}  // namespace mom::train

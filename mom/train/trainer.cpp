@@ -1,0 +1,88 @@
+#include "mom/train/trainer.h"
+
+#include <chrono>
+#include <cmath>
+
+#include "mom/base/error.h"
+#include "mom/ops/backend.h"
+#include "mom/train/checkpoint.h"
+
+namespace mom::train {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
+  models::Model model(make_spec(recipe, dataset));
+  models::initialise(*model, static_cast<uint64_t>(recipe.seed));
+  return model;
+}
+
+}  // namespace
+
+Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset)
+    : recipe_(recipe),
+      model_(new_model(recipe, *dataset)),
+      objective_(recipe.objective),
+      loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
+      optimizer_(*model_, recipe.train),
+      flops_per_token_(models::flops_per_token(model_->spec())),
+      tokens_seen_(flops_per_token_.size(), 0) {
+  ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
+}
+
+StepReport Trainer::step() {
+  const auto start = std::chrono::steady_clock::now();
+  StepReport report;
+  const std::vector<data::Batch> batches = loader_.next(recipe_.train.microbatches);
+  report.data_seconds = seconds_since(start);
+  models::LossReport terms;
+  for (const data::Batch& batch : batches) models::add(terms, models::count_terms(batch, model_->spec()));
+  optimizer_.zero_grad();
+  for (const data::Batch& batch : batches) {
+    models::BatchLoss loss = objective_(*model_, batch, terms, models::Timesteps::kUniform);
+    if (loss.total.requires_grad()) loss.total.backward();
+    models::add(report.loss, loss.report);
+    for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
+  }
+  report.total_loss = models::combined_loss(report.loss, model_->spec(), recipe_.objective.image_weight);
+  report.grad_norm = optimizer_.clip_gradients();
+  report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
+  if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
+    throw DivergedError("step " + std::to_string(steps_done_ + 1) + ": expected a finite loss and gradient, found loss " + std::to_string(report.total_loss) +
+                        ", gradient norm " + std::to_string(report.grad_norm) + "; nothing was updated: lower train.learning_rate and start again, or resume from the last checkpoint");
+  optimizer_.step(report.learning_rate);
+  report.step = ++steps_done_;
+  for (const data::Batch& batch : batches)
+    for (size_t m = 0; m < tokens_seen_.size(); ++m) tokens_seen_[m] += batch.num_tokens[m];
+  report.seconds = seconds_since(start);
+  return report;
+}
+
+double Trainer::flops() const {
+  double flops = 0;
+  for (size_t m = 0; m < tokens_seen_.size(); ++m) flops += 3 * flops_per_token_[m].total() * static_cast<double>(tokens_seen_[m]);
+  return flops;
+}
+
+void Trainer::save(const Path& run) {
+  OrderedJson state;
+  state["step"] = steps_done_;
+  state["tokens"] = tokens_seen_;
+  state["data"] = loader_.state();
+  save_checkpoint(run, steps_done_, *model_, optimizer_, state, recipe_.checkpoint.keep);
+}
+
+void Trainer::resume(const Path& checkpoint) {
+  const Json state = load_checkpoint(checkpoint, *model_, optimizer_);
+  const std::string where = (checkpoint / "state.json").string();
+  steps_done_ = json_int(state, "step", where);
+  if (!state.contains("tokens") || !state["tokens"].is_array() || state["tokens"].size() != tokens_seen_.size())
+    throw InputError({where, "\"tokens\" for " + std::to_string(tokens_seen_.size()) + " modalities", "something else", ""});
+  tokens_seen_ = state["tokens"].get<std::vector<int64_t>>();
+  loader_.restore(state.at("data"));
+}
+
+}  // namespace mom::train

@@ -1,0 +1,54 @@
+// A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a checkpoint.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mom/data/loader.h"
+#include "mom/models/counts.h"
+#include "mom/models/model.h"
+#include "mom/models/objective.h"
+#include "mom/train/optimizer.h"
+#include "mom/train/recipe.h"
+
+namespace mom::train {
+
+struct StepReport {
+  int64_t step = 0;               // steps done, this one included
+  models::LossReport loss;        // by modality
+  double total_loss = 0, grad_norm = 0, learning_rate = 0;
+  double seconds = 0, data_seconds = 0;
+  int64_t num_tokens = 0;         // of this step
+};
+
+class Trainer {
+ public:
+  Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset);
+
+  // One optimizer step. DivergedError, before anything is updated, when loss or gradient is not finite.
+  StepReport step();
+
+  int64_t steps_done() const { return steps_done_; }
+  bool finished() const { return steps_done_ >= recipe_.train.steps; }
+  models::ModelImpl& model() { return *model_; }
+  const models::Objective& objective() const { return objective_; }
+  const Recipe& recipe() const { return recipe_; }
+  // Since the first step: tokens by modality and training FLOPs (three forwards).
+  const std::vector<int64_t>& tokens_seen() const { return tokens_seen_; }
+  double flops() const;
+
+  void save(const Path& run);
+  void resume(const Path& checkpoint);
+
+ private:
+  Recipe recipe_;
+  models::Model model_;
+  models::Objective objective_;
+  data::Loader loader_;
+  AdamW optimizer_;
+  std::vector<models::TokenFlops> flops_per_token_;
+  std::vector<int64_t> tokens_seen_;
+  int64_t steps_done_ = 0;
+};
+
+}  // namespace mom::train

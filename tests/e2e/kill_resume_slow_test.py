@@ -1,0 +1,122 @@
+"""`kill -9` at 20 random moments of `mom train`, resumed each time: the final weights are those of an uninterrupted run, byte for byte.
+
+Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes a tiny encoded data set.
+MOM_KILL_SEED repeats a schedule of kills (it is printed).
+"""
+
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BINARY = os.environ["MOM_BINARY"]
+MAKE_TINY_DATA = os.environ["MOM_TINY_DATA"]
+NUM_KILLS = 20
+STEPS = 60
+# Two blocks of width 32 on 256 tokens a step: a few milliseconds a step, a checkpoint every third.
+RECIPE = """
+setting = "transfusion"
+seed = 5
+[model]
+backbone = "mixture_of_mamba"
+d_model = 32
+layers = 1
+[data]
+path = "{data}"
+sequence_tokens = 128
+batch_tokens = 256
+[train]
+steps = {steps}
+learning_rate = 1e-3
+warmup_steps = 5
+[eval]
+every_steps = 20
+[checkpoint]
+every_steps = 3
+keep = 2
+"""
+
+
+def start(recipe, run, log):
+    return subprocess.Popen([BINARY, "train", str(recipe), "--run", str(run), "--resume"], stdout=log, stderr=log)
+
+
+def train_to_the_end(recipe, run, log):
+    start_s = time.monotonic()
+    code = start(recipe, run, log).wait(timeout=900)
+    assert code == 0, f"mom train ended with exit code {code}; log: {log.name}"
+    return time.monotonic() - start_s
+
+
+def final_weights(run):
+    folder = run / "checkpoints" / f"step-{STEPS:08d}"
+    return {name: (folder / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")}
+
+
+def newest_step(run):
+    steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
+    return max(steps, default=0)
+
+
+def kill_once(recipe, run, log, delay_s):
+    """Starts or resumes, kills after delay_s; returns whether the program was still running then."""
+    program = start(recipe, run, log)
+    try:
+        code = program.wait(timeout=delay_s)
+    except subprocess.TimeoutExpired:
+        program.send_signal(signal.SIGKILL)
+        program.wait()
+        return True
+    assert code == 0, f"mom train failed with exit code {code} after a kill; log: {log.name}"
+    return False
+
+
+def kill_many_times(recipe, run, log, whole_s, draw):
+    """Kills spread over the life of a process: loading, stepping, saving. Starts afresh when a run got to its end."""
+    kills, at_steps, finished = 0, [], 0
+    while kills < NUM_KILLS:
+        if kill_once(recipe, run, log, draw.uniform(0.02, 0.7 * whole_s)):
+            kills += 1
+            at_steps.append(newest_step(run))
+            continue
+        check_equal(run)
+        finished += 1
+        run = run.with_name(f"killed-{finished}")
+    train_to_the_end(recipe, run, log)
+    print(f"{kills} kills; newest checkpoint at each: {at_steps}; {finished} runs ended in between")
+    assert any(0 < step < STEPS for step in at_steps), "no kill fell between two checkpoints: the test shows nothing"
+    return run
+
+
+def check_equal(run):
+    expected = final_weights(run.parent / "uninterrupted")
+    for name, content in final_weights(run).items():
+        assert content == expected[name], f"{name} of {run} differs from the uninterrupted run's"
+
+
+def main():
+    seed = int(os.environ.get("MOM_KILL_SEED", random.SystemRandom().randrange(2**32)))
+    print(f"MOM_KILL_SEED={seed}")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        subprocess.run([MAKE_TINY_DATA, folder / "encoded"], check=True)
+        recipe = folder / "recipe.toml"
+        recipe.write_text(RECIPE.format(data=folder / "encoded", steps=STEPS))
+        log_path = folder / "train.log"
+        with open(log_path, "w") as log:
+            try:
+                whole_s = train_to_the_end(recipe, folder / "uninterrupted", log)
+                print(f"uninterrupted: {whole_s:.1f} s")
+                check_equal(kill_many_times(recipe, folder / "killed", log, whole_s, random.Random(seed)))
+            except AssertionError:
+                sys.stderr.write(log_path.read_text()[-4000:])
+                raise
+    print("final weights and optimizer state are equal byte for byte")
+
+
+if __name__ == "__main__":
+    main()
