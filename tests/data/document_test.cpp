@@ -141,6 +141,9 @@ TEST_F(DocumentTest, ReaderRefusesMediaOutsideTheTarOrTheFolder) {
   write_example();
   replace_in("train-pets.jsonl", "\"bytes\":13", "\"bytes\":99999999");
   EXPECT_NE(reading_error().find("media-00000.tar: byte"), std::string::npos) << reading_error();
+  replace_in("train-pets.jsonl", "\"bytes\":99999999",
+             "\"bytes\":1000000000000000000");  // refused before allocating
+  EXPECT_NE(reading_error().find("media-00000.tar: byte"), std::string::npos) << reading_error();
   replace_in("train-pets.jsonl", "media-00000.tar", "../secret.tar");
   EXPECT_NE(reading_error().find("file name in the same folder"), std::string::npos) << reading_error();
 }
