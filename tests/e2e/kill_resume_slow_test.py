@@ -43,7 +43,9 @@ keep = 2
 
 
 def start(recipe, run, log):
-    return subprocess.Popen([BINARY, "train", str(recipe), "--run", str(run), "--resume"], stdout=log, stderr=log)
+    command = [BINARY, "train", str(recipe), "--run", str(run), "--resume"]
+    # One thread: the matrices are tiny, and threads that wait for each other are slow beside other tests.
+    return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
 
 
 def train_to_the_end(recipe, run, log):
