@@ -42,10 +42,10 @@ asan:  ## build and test with address and undefined-behaviour sanitizers
 # The formatter's version matters: Debian 12's clang-format 14.
 SOURCES = $(shell git ls-files '*.cpp' '*.h')
 format:  ## format the sources with clang-format
-	clang-format -i $(SOURCES)
+	@clang-format -i $(SOURCES)
 
 format-check:  ## fail if a source is not formatted
-	clang-format --dry-run -Werror $(SOURCES)
+	@clang-format --dry-run -Werror $(SOURCES)
 
 clean:  ## remove what was built (not data, runs, .venv and .deps)
 	rm -rf build

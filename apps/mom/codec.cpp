@@ -1,7 +1,65 @@
+#include <cstdio>
+#include <memory>
+
 #include "apps/mom/verbs.h"
+#include "mom/codecs/roundtrip.h"
+#include "mom/data/codec_training.h"
 
 namespace mom::app {
+namespace {
 
-void add_codec_verb(CLI::App&) {}
+// Figures for people: "key: value" a line.
+void print_figures(const OrderedJson& figures) {
+  for (const auto& [key, value] : figures.items()) {
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    std::printf("%s: %s\n", key.c_str(), text.c_str());
+  }
+}
+
+void add_train(CLI::App& codec) {
+  struct Options : data::CodecTrainOptions {
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = codec.add_subcommand("train", "train a text or image codec on documents");
+  verb->add_option("CONFIG", options->config, "TOML with kind = \"text\" or \"image_vae\"")->required();
+  verb->add_option("--data", options->documents, "documents folder")->required();
+  verb->add_option("--out", options->out, "codec folder to make")->required();
+  verb->add_option("--set", options->overrides, "override a key of CONFIG, e.g. image_vae.steps=100")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->add_flag("--json", options->json, "the report as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = data::train_codec(*options);
+    options->json ? print_json(result) : print_figures(result);
+  });
+}
+
+void add_roundtrip(CLI::App& codec) {
+  struct Options {
+    Path codec, file, out;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = codec.add_subcommand("roundtrip", "encode and decode one file, and say what was lost");
+  verb->add_option("CODEC", options->codec, "codec folder")->required();
+  verb->add_option("FILE", options->file, "a text, or a PNG, JPEG or WebP picture")->required();
+  verb->add_option("--out", options->out, "file for what comes back: the text, or a PNG")->required();
+  verb->add_flag("--json", options->json, "the figures as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = codecs::roundtrip(options->codec, options->file, options->out);
+    options->json ? print_json(result) : print_figures(result);
+  });
+}
+
+}  // namespace
+
+void add_codec_verb(CLI::App& app) {
+  CLI::App* codec = app.add_subcommand("codec", "train and try codecs");
+  codec->require_subcommand(1);
+  add_train(*codec);
+  add_roundtrip(*codec);
+}
 
 }  // namespace mom::app

@@ -3,6 +3,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/base/log.h"
+#include "mom/data/encode.h"
 #include "mom/data/import.h"
 #include "mom/data/inspect.h"
 #include "mom/quickstart/quickstart.h"
@@ -74,13 +75,40 @@ void add_inspect(CLI::App& data) {
   });
 }
 
+void add_encode(CLI::App& data) {
+  struct Options : data::EncodeOptions {
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = data.add_subcommand("encode", "turn documents into token ids and latents for training");
+  verb->add_option("DIR", options->documents, "documents folder")->required();
+  verb->add_option("--codecs", options->codecs, "codec folders, one a modality")->required();
+  verb->add_option("--out", options->out, "folder of encoded shards to make")->required();
+  verb->add_option("--variants", options->variants,
+                   "views of a picture to encode: itself and slightly shifted and scaled ones")
+      ->capture_default_str();
+  verb->add_flag("--skip-bad", options->skip_bad,
+                 "count and list bad documents instead of stopping at the first");
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->add_flag("--json", options->json, "the counts as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = data::encode_documents(*options);
+    if (options->json) {
+      print_json(result);
+    } else {
+      std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
+    }
+  });
+}
+
 }  // namespace
 
 void add_data_verb(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "make, import and inspect data");
+  CLI::App* data = app.add_subcommand("data", "make, import, encode and inspect data");
   data->require_subcommand(1);
   add_quickstart(*data);
   add_import(*data);
+  add_encode(*data);
   add_inspect(*data);
 }
 

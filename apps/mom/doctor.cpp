@@ -1,7 +1,72 @@
+#include <iostream>
+
 #include "apps/mom/verbs.h"
+#include "mom/base/error.h"
+#include "mom/base/machine.h"
+#include "mom/base/progress.h"
+#include "mom/formats/versions.h"
 
 namespace mom::app {
+namespace {
 
-void add_doctor_verb(CLI::App&) {}
+OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& findings) {
+  OrderedJson report = {{"ok", true}, {"version", MOM_VERSION}};
+  report.update(machine_description());
+  report["memory_free_bytes"] = facts.memory_free_bytes;
+  report["folder"] = facts.folder;
+  report["disk_free_bytes"] = facts.disk_free_bytes;
+  for (const auto& [name, version] : formats::library_versions()) report["libraries"][name] = version;
+  report["findings"] = OrderedJson::array();
+  for (const Finding& finding : findings) {
+    report["findings"].push_back(
+        {{"fatal", finding.fatal}, {"problem", finding.problem}, {"next", finding.next}});
+    if (finding.fatal) report["ok"] = false;
+  }
+  return report;
+}
+
+void print_report(const MachineFacts& facts, const std::vector<Finding>& findings) {
+  auto row = [](const char* name, const std::string& value) {
+    std::string padded = name;
+    padded.resize(12, ' ');
+    std::cout << padded << value << "\n";
+  };
+  auto bytes = [](uint64_t value) { return format_bytes(static_cast<double>(value)); };
+  std::string features, libraries;
+  for (const std::string& feature : facts.features) features += (features.empty() ? "" : " ") + feature;
+  for (const auto& [name, version] : formats::library_versions())
+    libraries += (libraries.empty() ? "" : ", ") + name + " " + version;
+  row("mom", MOM_VERSION " (" + facts.build + ", " + facts.compiler + ", LibTorch " + facts.libtorch + ")");
+  row("system", facts.system);
+  row("processor", facts.processor);
+  row("features", features.empty() ? "none that matter" : features);
+  row("threads", std::to_string(facts.threads_allowed) + " of " + std::to_string(facts.cores) + " cores");
+  row("memory", bytes(facts.memory_free_bytes) + " free of " + bytes(facts.memory_bytes));
+  row("disk", bytes(facts.disk_free_bytes) + " free at " + facts.folder);
+  row("libraries", libraries);
+  for (const Finding& finding : findings)
+    row(finding.fatal ? "PROBLEM" : "note", finding.problem + "; " + finding.next);
+  if (findings.empty()) row("verdict", "all is fine");
+  std::cout.flush();
+}
+
+}  // namespace
+
+void add_doctor_verb(CLI::App& app) {
+  auto* verb = app.add_subcommand(
+      "doctor", "CPU features, threads, versions, memory and disk: what is wrong and what to do");
+  auto json = std::make_shared<bool>(false);
+  verb->add_flag("--json", *json, "print one JSON object");
+  verb->callback([json] {
+    const MachineFacts facts = read_machine(".");
+    const std::vector<Finding> findings = check_machine(facts);
+    if (*json)
+      print_json(describe(facts, findings));
+    else
+      print_report(facts, findings);
+    for (const Finding& finding : findings)
+      if (finding.fatal) throw ResourceError(finding.problem + "; " + finding.next);
+  });
+}
 
 }  // namespace mom::app

@@ -34,7 +34,8 @@ std::string content_hash(const Path& folder, const Json& info_without_hash) {
 CodecInfo read_codec_info(const Path& folder) {
   const Path path = folder / kInfoFile;
   if (!std::filesystem::exists(path)) {
-    throw InputError({folder.string(), "a codec folder (with codec.json)", "none there", "make one with 'mom codec train'"});
+    throw InputError({folder.string(), "a codec folder (with codec.json)", "none there",
+                      "make one with 'mom codec train'"});
   }
   Json info = read_json(path);
   const std::string where = path.string();
@@ -42,21 +43,27 @@ CodecInfo read_codec_info(const Path& folder) {
     throw InputError({where, "format \"mom-codec\" version 1", info.value("format", Json()).dump(), ""});
   }
   for (const char* key : {"config", "report"}) {
-    if (!info.contains(key) || !info[key].is_object()) throw InputError({where, std::string("\"") + key + "\" as an object", "none", ""});
+    if (!info.contains(key) || !info[key].is_object())
+      throw InputError({where, std::string("\"") + key + "\" as an object", "none", ""});
   }
-  CodecInfo result{folder, json_string(info, "kind", where), json_string(info, "modality", where),
-                   json_string(info, "hash", where), info["config"], info["report"]};
+  CodecInfo result{folder,
+                   json_string(info, "kind", where),
+                   json_string(info, "modality", where),
+                   json_string(info, "hash", where),
+                   info["config"],
+                   info["report"]};
   info.erase("hash");
   const std::string found = content_hash(folder, info);
   if (found != result.hash) {
-    throw InputError({where, "content with the hash " + result.hash, found, "the folder was changed or damaged: train or copy it again"});
+    throw InputError({where, "content with the hash " + result.hash, found,
+                      "the folder was changed or damaged: train or copy it again"});
   }
   return result;
 }
 
-void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality, const Json& config,
-                      const Json& report) {
-  Json info = {{"format", "mom-codec"}, {"version", 1},      {"kind", kind},
+void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality,
+                      const Json& config, const Json& report) {
+  Json info = {{"format", "mom-codec"}, {"version", 1},     {"kind", kind},
                {"modality", modality},  {"config", config}, {"report", report}};
   OrderedJson ordered;
   for (const char* key : {"format", "version", "kind", "modality"}) ordered[key] = OrderedJson(info[key]);

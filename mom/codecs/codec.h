@@ -1,7 +1,8 @@
 // What all codecs share: a codec is a folder that names itself by content.
 //
-//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae", "modality": "text" | "image",
-//                         "hash": sha256 hex of everything below but itself, "config": {...}, "report": {held-out figures}}
+//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae",
+//                         "modality": "text" | "image", "hash": sha256 hex of everything below but itself,
+//                         "config": {...}, "report": {held-out figures}}
 //   tokenizer.model      (text) SentencePiece            model.safetensors   (image) weights
 //   report/              (image) originals beside reconstructions, PNG
 //
@@ -30,15 +31,17 @@ struct CodecInfo {
 // Reads codec.json and recomputes the hash: a folder that was changed by hand or damaged is an InputError.
 CodecInfo read_codec_info(const Path& folder);
 
-// Finishes a codec folder that holds all its other files: writes codec.json with the hash, which is the sha256 of
-// "SHA256  RELATIVE/PATH\n" for every other file in order of path, followed by codec.json's own text without "hash".
-void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality, const Json& config,
-                      const Json& report);
+// Finishes a codec folder that holds all its other files: writes codec.json with the hash, which is the
+// sha256 of "SHA256  RELATIVE/PATH\n" for every other file in order of path, followed by codec.json's own
+// text without "hash".
+void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality,
+                      const Json& config, const Json& report);
 
 Json schema_json(const config::Schema& schema);
 void assign_schema(config::Schema& schema, const Json& values, std::string_view where);
 
-// The values of a config struct as a JSON object, and back (unknown keys and wrong types: InputError naming `where`).
+// The values of a config struct as a JSON object, and back (unknown keys and wrong types: InputError naming
+// `where`).
 template <class Config>
 Json config_json(Config config) {
   config::Schema schema;

@@ -9,9 +9,7 @@
 namespace mom::codecs {
 namespace {
 
-constexpr int64_t kBatch = 32;  // pictures at once: activations stay small, and results do not depend on how many are asked for
-
-// Applies `transform` to rows of at most kBatch.
+constexpr int64_t kBatch = 32;  // pictures at once, so that activations stay small
 template <class Transform>
 at::Tensor in_batches(const at::Tensor& input_NX, const Transform& transform) {
   std::vector<at::Tensor> outputs;
@@ -25,8 +23,10 @@ void load_weights(VaeNetImpl& net, const Path& path) {
   nn::NamedTensors tensors = nn::load_tensors(path);
   auto copy = [&](const auto& item) {
     const auto found = tensors.find(item.key());
-    if (found == tensors.end() || found->second.sizes() != item.value().sizes() || found->second.scalar_type() != at::kFloat) {
-      throw InputError({path.string(), "tensor \"" + item.key() + "\" of the shape codec.json gives", "none or another", "train the codec again"});
+    if (found == tensors.end() || found->second.sizes() != item.value().sizes() ||
+        found->second.scalar_type() != at::kFloat) {
+      throw InputError({path.string(), "tensor \"" + item.key() + "\" of the shape codec.json gives",
+                        "none or another", "train the codec again"});
     }
     item.value().copy_(found->second);
     tensors.erase(found);
@@ -34,7 +34,8 @@ void load_weights(VaeNetImpl& net, const Path& path) {
   for (const auto& item : net.named_parameters()) copy(item);
   for (const auto& item : net.named_buffers()) copy(item);
   if (!tensors.empty()) {
-    throw InputError({path.string(), "no other tensors", "\"" + tensors.begin()->first + "\"", "train the codec again"});
+    throw InputError(
+        {path.string(), "no other tensors", "\"" + tensors.begin()->first + "\"", "train the codec again"});
   }
 }
 
@@ -44,21 +45,26 @@ void ImageVaeConfig::describe(config::Table& table) {
   table.field("image_size", image_size, "pixels a side").range(8, 1024);
   table.field("downsample", downsample, "pixels a side of one latent pixel, a power of two").range(2, 32);
   table.field("latent_channels", latent_channels, "numbers in a latent pixel").range(1, 64);
-  table.field("base_channels", base_channels, "width at half resolution; doubles with each halving").range(4, 1024);
+  table.field("base_channels", base_channels, "width at half resolution; doubles with each halving")
+      .range(4, 1024);
   table.field("steps", steps, "training steps").range(1, 1e8);
   table.field("batch_images", batch_images, "pictures a step").range(1, 4096);
   table.field("learning_rate", learning_rate, "peak learning rate").range(0, 1);
   table.field("l1_weight", l1_weight, "weight of the mean absolute error").range(0, 1e6);
   table.field("mse_weight", mse_weight, "weight of the mean squared error").range(0, 1e6);
-  table.field("kl_weight", kl_weight, "weight of the divergence from a standard normal, in nats a latent number").range(0, 1e6);
+  table
+      .field("kl_weight", kl_weight,
+             "weight of the divergence from a standard normal, in nats a latent number")
+      .range(0, 1e6);
   table.field("max_images", max_images, "training pictures at most, drawn evenly").range(1, 1e7);
   table.field("seed", seed, "seed of weights, order and noise").at_least(0);
 }
 
 void ImageVaeConfig::check() const {
   if (!std::has_single_bit(static_cast<uint64_t>(downsample)) || image_size % (2 * downsample) != 0) {
-    throw UserError({"image_vae.downsample", "a power of two, and image_size a multiple of twice it",
-                     "downsample " + std::to_string(downsample) + ", image_size " + std::to_string(image_size), ""});
+    throw UserError(
+        {"image_vae.downsample", "a power of two, and image_size a multiple of twice it",
+         "downsample " + std::to_string(downsample) + ", image_size " + std::to_string(image_size), ""});
   }
 }
 
@@ -68,7 +74,8 @@ struct ImageVae::State {
 };
 
 ImageVae::ImageVae(const Path& folder) : info_(read_codec_info(folder)), state_(std::make_unique<State>()) {
-  if (info_.kind != "image_vae") throw InputError({folder.string(), "an image codec", "kind \"" + info_.kind + "\"", ""});
+  if (info_.kind != "image_vae")
+    throw InputError({folder.string(), "an image codec", "kind \"" + info_.kind + "\"", ""});
   state_->config = config_from_json<ImageVaeConfig>(info_.config, (folder / "codec.json").string());
   torch::NoGradGuard no_grad;
   state_->net = VaeNet(state_->config);
@@ -83,26 +90,30 @@ at::Tensor ImageVae::encode(const at::Tensor& images_NCHW) const {
   const int64_t side = state_->config.image_size;
   TORCH_CHECK(images_NCHW.dim() == 4 && images_NCHW.scalar_type() == at::kByte && images_NCHW.size(1) == 3 &&
                   images_NCHW.size(2) == side && images_NCHW.size(3) == side,
-              "[ImageVae::encode] expected u8 [N, 3, ", side, ", ", side, "], got ", images_NCHW.scalar_type(), " ", images_NCHW.sizes());
+              "[ImageVae::encode] expected u8 [N, 3, ", side, ", ", side, "], got ",
+              images_NCHW.scalar_type(), " ", images_NCHW.sizes());
   torch::NoGradGuard no_grad;
   VaeNetImpl& net = *state_->net;
   return in_batches(images_NCHW, [&](const at::Tensor& images) {
     const at::Tensor mean = net.encode(to_pixels(images)).first;
-    return ((mean - net.latent_mean.view({1, -1, 1, 1})) / net.latent_std.view({1, -1, 1, 1})).contiguous(at::MemoryFormat::Contiguous);
+    return ((mean - net.latent_mean.view({1, -1, 1, 1})) / net.latent_std.view({1, -1, 1, 1}))
+        .contiguous(at::MemoryFormat::Contiguous);
   });
 }
 
 at::Tensor ImageVae::decode(const at::Tensor& latents_NCHW) const {
   const ImageVaeConfig& c = state_->config;
   const int64_t side = c.image_size / c.downsample;
-  TORCH_CHECK(latents_NCHW.dim() == 4 && latents_NCHW.scalar_type() == at::kFloat && latents_NCHW.size(1) == c.latent_channels &&
-                  latents_NCHW.size(2) == side && latents_NCHW.size(3) == side,
+  TORCH_CHECK(latents_NCHW.dim() == 4 && latents_NCHW.scalar_type() == at::kFloat &&
+                  latents_NCHW.size(1) == c.latent_channels && latents_NCHW.size(2) == side &&
+                  latents_NCHW.size(3) == side,
               "[ImageVae::decode] expected f32 [N, ", c.latent_channels, ", ", side, ", ", side, "], got ",
               latents_NCHW.scalar_type(), " ", latents_NCHW.sizes());
   torch::NoGradGuard no_grad;
   VaeNetImpl& net = *state_->net;
   return in_batches(latents_NCHW, [&](const at::Tensor& latents) {
-    const at::Tensor mean = latents * net.latent_std.view({1, -1, 1, 1}) + net.latent_mean.view({1, -1, 1, 1});
+    const at::Tensor mean =
+        latents * net.latent_std.view({1, -1, 1, 1}) + net.latent_mean.view({1, -1, 1, 1});
     return to_bytes(net.decode(mean.contiguous(at::MemoryFormat::ChannelsLast)));
   });
 }

@@ -19,7 +19,8 @@ constexpr double kClipNorm = 1.0;
 
 double learning_rate_at(const ImageVaeConfig& config, int64_t step) {
   const double warmup = std::max<double>(1, std::min<double>(50, static_cast<double>(config.steps) / 10));
-  const double cosine = 0.5 + 0.5 * std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(config.steps));
+  const double cosine =
+      0.5 + 0.5 * std::cos(std::numbers::pi * static_cast<double>(step) / static_cast<double>(config.steps));
   return config.learning_rate * std::min(1.0, static_cast<double>(step + 1) / warmup) * cosine;
 }
 
@@ -32,7 +33,8 @@ class PictureOrder {
     std::vector<at::Tensor> chosen;
     for (int64_t i = 0; i < count; ++i) {
       if (at_ == order_.size()) draw_order();
-      const size_t view = static_cast<size_t>(torch::randint(static_cast<int64_t>(pictures_.train_views.size()), {1}).item<int64_t>());
+      const size_t view = static_cast<size_t>(
+          torch::randint(static_cast<int64_t>(pictures_.train_views.size()), {1}).item<int64_t>());
       chosen.push_back(pictures_.train_views[view][order_[at_++]]);
     }
     return torch::stack(chosen);
@@ -60,11 +62,13 @@ StepLosses losses(const ImageVaeConfig& config, VaeNetImpl& net, const at::Tenso
   const at::Tensor error = net.decode(latents) - pixels;
   const at::Tensor kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean();
   const at::Tensor mse = error.square().mean();
-  return {config.l1_weight * error.abs().mean() + config.mse_weight * mse + config.kl_weight * kl, mse.detach()};
+  return {config.l1_weight * error.abs().mean() + config.mse_weight * mse + config.kl_weight * kl,
+          mse.detach()};
 }
 
 void fit(const ImageVaeConfig& config, VaeNet& net, const VaePictures& pictures) {
-  torch::optim::AdamW optimizer(net->parameters(), torch::optim::AdamWOptions(config.learning_rate).betas({0.9, 0.99}).weight_decay(0));
+  torch::optim::AdamW optimizer(
+      net->parameters(), torch::optim::AdamWOptions(config.learning_rate).betas({0.9, 0.99}).weight_decay(0));
   PictureOrder order(pictures);
   Progress progress("image VAE", "steps", static_cast<uint64_t>(config.steps));
   double smooth_mse = 0;
@@ -72,7 +76,9 @@ void fit(const ImageVaeConfig& config, VaeNet& net, const VaePictures& pictures)
     for (auto& group : optimizer.param_groups()) group.options().set_lr(learning_rate_at(config, step));
     const StepLosses loss = losses(config, *net, to_pixels(order.next(config.batch_images)));
     const double mse = loss.mse.item<double>() / 4;  // pixels span 2
-    if (!std::isfinite(mse)) throw DivergedError("image VAE, step " + std::to_string(step) + ": the loss is not finite; lower image_vae.learning_rate");
+    if (!std::isfinite(mse))
+      throw DivergedError("image VAE, step " + std::to_string(step) +
+                          ": the loss is not finite; lower image_vae.learning_rate");
     optimizer.zero_grad();
     loss.total.backward();
     torch::nn::utils::clip_grad_norm_(net->parameters(), kClipNorm);
@@ -85,11 +91,13 @@ void fit(const ImageVaeConfig& config, VaeNet& net, const VaePictures& pictures)
   progress.finish();
 }
 
-// Sets latent_mean and latent_std from the posterior means of `images`, in two passes so that no precision is lost.
+// Sets latent_mean and latent_std from the posterior means of `images`, in two passes so that no precision is
+// lost.
 void measure_latents(VaeNetImpl& net, const at::Tensor& images) {
   torch::NoGradGuard no_grad;
   std::vector<at::Tensor> means;
-  for (const at::Tensor& batch : images.split(64)) means.push_back(net.encode(to_pixels(batch)).first.contiguous(at::MemoryFormat::Contiguous));
+  for (const at::Tensor& batch : images.split(64))
+    means.push_back(net.encode(to_pixels(batch)).first.contiguous(at::MemoryFormat::Contiguous));
   const at::Tensor latents = torch::cat(means).to(at::kDouble);
   net.latent_mean.copy_(latents.mean({0, 2, 3}));
   net.latent_std.copy_(latents.std(at::IntArrayRef{0, 2, 3}, /*unbiased=*/false).clamp_min(1e-6));
@@ -111,15 +119,19 @@ void write_grid(const Path& path, const at::Tensor& originals, const at::Tensor&
   for (int64_t i = 0; i < count; ++i) {
     const int64_t top = 2 * (i / kColumns) * side, left = i % kColumns * side;
     grid.slice(0, top, top + side).slice(1, left, left + side).copy_(originals[i].permute({1, 2, 0}));
-    grid.slice(0, top + side, top + 2 * side).slice(1, left, left + side).copy_(reconstructions[i].permute({1, 2, 0}));
+    grid.slice(0, top + side, top + 2 * side)
+        .slice(1, left, left + side)
+        .copy_(reconstructions[i].permute({1, 2, 0}));
   }
   const uint8_t* pixels = grid.const_data_ptr<uint8_t>();
   publish_file(path, formats::encode_png({kColumns * side, rows * side, 3, {pixels, pixels + grid.numel()}}));
 }
 
 Json held_out_report(const Path& folder, const VaePictures& pictures) {
-  Json report = {{"train_pictures", pictures.train_views[0].size(0)}, {"validation_pictures", pictures.validation.size(0)}};
-  const at::Tensor originals = pictures.validation.size(0) > 0 ? pictures.validation : pictures.train_views[0].slice(0, 0, 48);
+  Json report = {{"train_pictures", pictures.train_views[0].size(0)},
+                 {"validation_pictures", pictures.validation.size(0)}};
+  const at::Tensor originals =
+      pictures.validation.size(0) > 0 ? pictures.validation : pictures.train_views[0].slice(0, 0, 48);
   const ImageVae codec(folder);
   const at::Tensor reconstructions = codec.decode(codec.encode(originals));
   std::filesystem::create_directory(folder / "report");
@@ -139,10 +151,12 @@ at::Tensor psnr_db(const at::Tensor& images_NCHW, const at::Tensor& others_NCHW)
   return (-10 * torch::log10(error.square().mean({1, 2, 3}))).clamp_max(99);
 }
 
-Json train_image_vae(const ImageVaeConfig& config, const VaePictures& pictures, const Path& out, bool replace) {
+Json train_image_vae(const ImageVaeConfig& config, const VaePictures& pictures, const Path& out,
+                     bool replace) {
   config.check();
   if (pictures.train_views.empty() || pictures.train_views[0].size(0) == 0) {
-    throw UserError("image VAE: expected training pictures, found none in split \"train\"; import some pictures");
+    throw UserError(
+        "image VAE: expected training pictures, found none in split \"train\"; import some pictures");
   }
   FolderPublisher publisher(out, replace);
   torch::manual_seed(static_cast<uint64_t>(config.seed));

@@ -9,7 +9,7 @@
 
 namespace mom::codecs {
 
-at::Tensor to_tensor(const formats::Image& rgb);            // u8 [3, H, W]
-formats::Image to_image(const at::Tensor& image_CHW);       // u8 [3, H, W]
+at::Tensor to_tensor(const formats::Image& rgb);       // u8 [3, H, W]
+formats::Image to_image(const at::Tensor& image_CHW);  // u8 [3, H, W]
 
 }  // namespace mom::codecs

@@ -9,13 +9,19 @@
 
 namespace mom::codecs {
 
-// SentencePiece writes a space as U+2581, so a U+2581 in the text would come back as a space; it and bytes that are not
-// UTF-8 go around it, straight to byte pieces.
+// SentencePiece writes a space as U+2581, so a U+2581 in the text would come back as a space; it and bytes
+// that are not UTF-8 go around it, straight to byte pieces.
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
 
 void TextCodecConfig::describe(config::Table& table) {
-  table.field("vocabulary", vocabulary, "pieces in all: 8 control symbols, newline, 256 bytes, the rest learned").range(272, 1 << 20);
-  table.field("sample_bytes", sample_bytes, "bytes of training text to learn from, drawn evenly over the sources").range(1, 1e9);
+  table
+      .field("vocabulary", vocabulary,
+             "pieces in all: 8 control symbols, newline, 256 bytes, the rest learned")
+      .range(272, 1 << 20);
+  table
+      .field("sample_bytes", sample_bytes,
+             "bytes of training text to learn from, drawn evenly over the sources")
+      .range(1, 1e9);
 }
 
 struct TextCodec::State {
@@ -30,7 +36,8 @@ struct TextCodec::State {
 void TextCodec::State::load(const Path& path) {
   const std::string model = read_file(path);
   const auto status = processor.LoadFromSerializedProto(absl::string_view(model.data(), model.size()));
-  if (!status.ok()) throw InputError({path.string(), "a SentencePiece model", status.ToString(), "train the codec again"});
+  if (!status.ok())
+    throw InputError({path.string(), "a SentencePiece model", status.ToString(), "train the codec again"});
   id_of_byte.fill(-1);
   for (int id = 0; id < processor.GetPieceSize(); ++id) {
     std::string bytes;
@@ -40,12 +47,15 @@ void TextCodec::State::load(const Path& path) {
       bytes.assign(1, static_cast<char>(byte));
     } else if (!processor.IsControl(id) && !processor.IsUnknown(id)) {
       bytes = processor.IdToPiece(id);
-      for (size_t at = 0; (at = bytes.find(kSpaceMark, at)) != std::string::npos;) bytes.replace(at, kSpaceMark.size(), " ");
+      for (size_t at = 0; (at = bytes.find(kSpaceMark, at)) != std::string::npos;)
+        bytes.replace(at, kSpaceMark.size(), " ");
     }
     bytes_of_id.push_back(std::move(bytes));
   }
   for (int32_t id : id_of_byte) {
-    if (id < 0) throw InputError({path.string(), "a model with byte fallback (256 byte pieces)", "fewer", "train the codec again"});
+    if (id < 0)
+      throw InputError(
+          {path.string(), "a model with byte fallback (256 byte pieces)", "fewer", "train the codec again"});
   }
 }
 
@@ -58,7 +68,8 @@ void TextCodec::State::encode_plain(std::string_view text, std::vector<int32_t>&
 }
 
 TextCodec::TextCodec(const Path& folder) : info_(read_codec_info(folder)), state_(std::make_unique<State>()) {
-  if (info_.kind != "text") throw InputError({folder.string(), "a text codec", "kind \"" + info_.kind + "\"", ""});
+  if (info_.kind != "text")
+    throw InputError({folder.string(), "a text codec", "kind \"" + info_.kind + "\"", ""});
   state_->load(folder / "tokenizer.model");
 }
 
@@ -89,7 +100,8 @@ std::string TextCodec::decode(const std::vector<int32_t>& tokens) const {
   std::string text;
   for (int32_t token : tokens) {
     if (token < 0 || token >= vocabulary()) {
-      throw InputError({"token " + std::to_string(token), "an id below " + std::to_string(vocabulary()), "another", ""});
+      throw InputError(
+          {"token " + std::to_string(token), "an id below " + std::to_string(vocabulary()), "another", ""});
     }
     text += state_->bytes_of_id[static_cast<size_t>(token)];
   }
@@ -97,7 +109,9 @@ std::string TextCodec::decode(const std::vector<int32_t>& tokens) const {
 }
 
 std::string TextCodec::piece(int32_t id) const {
-  if (id < 0 || id >= vocabulary()) throw InputError({"token " + std::to_string(id), "an id below " + std::to_string(vocabulary()), "another", ""});
+  if (id < 0 || id >= vocabulary())
+    throw InputError(
+        {"token " + std::to_string(id), "an id below " + std::to_string(vocabulary()), "another", ""});
   return state_->processor.IdToPiece(id);
 }
 

@@ -19,7 +19,8 @@ constexpr size_t kMaxLineBytes = 4000;  // SentencePiece leaves out lines above 
 void append_lines(std::string_view text, std::vector<std::string_view>& lines) {
   while (!text.empty()) {
     size_t length = std::min(text.find('\n'), std::min(text.size(), kMaxLineBytes));
-    while (length < text.size() && length > kMaxLineBytes - 4 && (text[length] & 0xc0) == 0x80) --length;  // whole characters
+    while (length < text.size() && length > kMaxLineBytes - 4 && (text[length] & 0xc0) == 0x80)
+      --length;  // whole characters
     if (length > 0) lines.push_back(text.substr(0, length));
     text.remove_prefix(length < text.size() && text[length] == '\n' ? length + 1 : length);
   }
@@ -52,7 +53,10 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TextCodecCo
           {"vocab_size", std::to_string(config.vocabulary)},
           {"byte_fallback", "true"},
           // Ids 0-7 are special::kPad ... kEosSpeech.
-          {"pad_id", "0"}, {"unk_id", "1"}, {"bos_id", "2"}, {"eos_id", "3"},
+          {"pad_id", "0"},
+          {"unk_id", "1"},
+          {"bos_id", "2"},
+          {"eos_id", "3"},
           {"control_symbols", "<boi>,<eoi>,<bos_speech>,<eos_speech>"},
           {"user_defined_symbols", "\n"},
           // Any text comes back as it went in.
@@ -66,11 +70,13 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TextCodecCo
 
 std::string learn(const TextCodecConfig& config, const std::vector<TextSource>& train) {
   LineIterator lines(train);
-  if (lines.empty()) throw UserError("text codec: expected training text, found none in split \"train\"; import some text");
+  if (lines.empty())
+    throw UserError("text codec: expected training text, found none in split \"train\"; import some text");
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(trainer_arguments(config), &lines, &model);
   if (!status.ok()) {
-    throw UserError({"text.vocabulary", "as many pieces as the text gives", std::to_string(config.vocabulary) + " (" + status.ToString() + ")",
+    throw UserError({"text.vocabulary", "as many pieces as the text gives",
+                     std::to_string(config.vocabulary) + " (" + status.ToString() + ")",
                      "lower text.vocabulary or give more text"});
   }
   return model;
@@ -79,7 +85,8 @@ std::string learn(const TextCodecConfig& config, const std::vector<TextSource>& 
 void check_control_ids(const TextCodec& codec) {
   const char* names[] = {"<pad>", "<unk>", "<s>", "</s>", "<boi>", "<eoi>", "<bos_speech>", "<eos_speech>"};
   for (int32_t id = 0; id < special::kCount; ++id) {
-    if (codec.piece(id) != names[id]) throw Error(ExitCode::kInternal, "text codec: id " + std::to_string(id) + " is not " + names[id]);
+    if (codec.piece(id) != names[id])
+      throw Error(ExitCode::kInternal, "text codec: id " + std::to_string(id) + " is not " + names[id]);
   }
 }
 
@@ -107,7 +114,8 @@ Json train_text_codec(const TextCodecConfig& config, const std::vector<TextSourc
   for (const TextSource& source : train) {
     for (const std::string& text : source.texts) bytes += text.size();
   }
-  log_info("learning " + std::to_string(config.vocabulary) + " pieces from " + format_bytes(static_cast<double>(bytes)) + " of text");
+  log_info("learning " + std::to_string(config.vocabulary) + " pieces from " +
+           format_bytes(static_cast<double>(bytes)) + " of text");
   publish_file(publisher.path() / "tokenizer.model", learn(config, train));
   Json report = {{"sample_bytes", bytes}};
   write_codec_info(publisher.path(), "text", "text", config_json(config), report);

@@ -6,8 +6,8 @@
 
 namespace mom::codecs {
 
-// Bytes of the well-formed UTF-8 character that `text` starts with (Unicode 15, table 3-7: no overlong forms, no
-// surrogates, nothing above U+10FFFF), or 0 when it starts with none.
+// Bytes of the well-formed UTF-8 character that `text` starts with (Unicode 15, table 3-7: no overlong forms,
+// no surrogates, nothing above U+10FFFF), or 0 when it starts with none.
 constexpr size_t utf8_length(std::string_view text) {
   if (text.empty()) return 0;
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };

@@ -69,7 +69,8 @@ VaeNetImpl::VaeNetImpl(const ImageVaeConfig& config) : downsample_(config.downsa
   encoder_ = register_module("encoder", make_encoder(config));
   decoder_ = register_module("decoder", make_decoder(config));
   const int64_t patch = downsample_;
-  linear_in_ = register_module("linear_in", nn::Conv2d(nn::Conv2dOptions(3, config.latent_channels, patch).stride(patch)));
+  linear_in_ = register_module("linear_in",
+                               nn::Conv2d(nn::Conv2dOptions(3, config.latent_channels, patch).stride(patch)));
   linear_out_ = register_module("linear_out", conv(config.latent_channels, 3 * patch * patch, 1));
   latent_mean = register_buffer("latent_mean", torch::zeros({config.latent_channels}));
   latent_std = register_buffer("latent_std", torch::ones({config.latent_channels}));
@@ -92,7 +93,8 @@ at::Tensor to_pixels(const at::Tensor& images_NCHW) {
 }
 
 at::Tensor to_bytes(const at::Tensor& pixels) {
-  return pixels.add(1).mul_(127.5).round_().clamp_(0, 255).to(at::kByte).contiguous(at::MemoryFormat::Contiguous);
+  return pixels.add(1).mul_(127.5).round_().clamp_(0, 255).to(at::kByte).contiguous(
+      at::MemoryFormat::Contiguous);
 }
 
 }  // namespace mom::codecs

@@ -1,6 +1,7 @@
-// The network of the image VAE: residual convolutions at half resolution and below, none at full resolution, where most of
-// the time would go. Beside them a linear path (one patch <-> one latent pixel) carries the coarse picture from the start.
-// Pixels are in [-1, 1]. N pictures, C latent channels, S picture side, f downsampling.
+// The network of the image VAE: residual convolutions at half resolution and below, none at full resolution,
+// where most of the time would go. Beside them a linear path (one patch <-> one latent pixel) carries the
+// coarse picture from the start. Pixels are in [-1, 1]. N pictures, C latent channels, S picture side, f
+// downsampling.
 #pragma once
 
 #include <torch/torch.h>

@@ -25,7 +25,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 // 8 rather than 8.0: for people.
 std::string plain_number(double value) {
-  if (value == std::floor(value) && std::abs(value) < 1e15)
+  if (value == std::floor(value) && std::abs(value) <= 0x1p53)
     return std::to_string(static_cast<int64_t>(value));
   return toml_number(value);
 }

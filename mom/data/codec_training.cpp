@@ -39,7 +39,8 @@ void warn_unused(const config::Schema& schema, const std::string& kind) {
   for (const config::Table& table : schema.tables()) {
     if (table.name().empty() || table.name() == kind) continue;
     for (const config::Field& field : table.fields()) {
-      if (field.was_set()) log_warning(table.name() + "." + field.name() + " has no effect with kind = \"" + kind + "\"");
+      if (field.was_set())
+        log_warning(table.name() + "." + field.name() + " has no effect with kind = \"" + kind + "\"");
     }
   }
 }
@@ -50,7 +51,8 @@ CodecConfig load_config(const CodecTrainOptions& options) {
   config.describe(schema);
   config::load_toml(schema, options.config);
   for (const std::string& assignment : options.overrides) config::apply_override(schema, assignment);
-  if (!schema.was_set("kind")) throw UserError({options.config.string(), "kind = \"text\" or \"image_vae\"", "no kind", ""});
+  if (!schema.was_set("kind"))
+    throw UserError({options.config.string(), "kind = \"text\" or \"image_vae\"", "no kind", ""});
   warn_unused(schema, config.kind);
   return config;
 }
@@ -69,24 +71,30 @@ std::string text_of(const Document& document) {
 
 // A fixed uniform number in [0, 1) for a document: those below p are a sample of share p.
 double draw_of(const Collection& collection, const Document& document) {
-  const uint64_t hash = splitmix64_finalise(fnv1a64("codec sample\n" + collection.source + "\n" + document.key));
+  const uint64_t hash =
+      splitmix64_finalise(fnv1a64("codec sample\n" + collection.source + "\n" + document.key));
   return static_cast<double>(hash >> 11) * 0x1.0p-53;
 }
 
 // At most about budget bytes of text of one split, by source; the same for the same documents.
-std::vector<codecs::TextSource> sample_texts(const DocumentReader& reader, const std::string& split, uint64_t budget, bool evenly) {
+std::vector<codecs::TextSource> sample_texts(const DocumentReader& reader, const std::string& split,
+                                             uint64_t budget, bool evenly) {
   std::vector<const Collection*> collections;
   std::vector<uint64_t> sizes;
   for (const Collection& collection : reader.collections()) {
     if (collection.split != split || collection.num_segments.count("text") == 0) continue;
     collections.push_back(&collection);
-    reader.for_each(collection, [&, size = &sizes.emplace_back(0)](const Document& document) { *size += text_of(document).size(); });
+    reader.for_each(collection, [&, size = &sizes.emplace_back(0)](const Document& document) {
+      *size += text_of(document).size();
+    });
   }
-  std::vector<uint64_t> shares = evenly ? even_shares(sizes, budget) : std::vector<uint64_t>(sizes.size(), budget);
+  std::vector<uint64_t> shares =
+      evenly ? even_shares(sizes, budget) : std::vector<uint64_t>(sizes.size(), budget);
   std::vector<codecs::TextSource> sources;
   for (size_t i = 0; i < collections.size(); ++i) {
     codecs::TextSource& source = sources.emplace_back(codecs::TextSource{collections[i]->source, {}});
-    const double share = static_cast<double>(shares[i]) / static_cast<double>(std::max<uint64_t>(sizes[i], 1));
+    const double share =
+        static_cast<double>(shares[i]) / static_cast<double>(std::max<uint64_t>(sizes[i], 1));
     reader.for_each(*collections[i], [&](const Document& document) {
       if (draw_of(*collections[i], document) >= share) return;
       if (std::string text = text_of(document); !text.empty()) source.texts.push_back(std::move(text));
@@ -105,7 +113,8 @@ uint64_t count_pictures(const DocumentReader& reader, const std::string& split) 
 }
 
 // K views of at most about max_images pictures, each [N, 3, S, S].
-std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std::string& split, int64_t side, int64_t max_images, int64_t num_views) {
+std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std::string& split, int64_t side,
+                                        int64_t max_images, int64_t num_views) {
   const uint64_t total = count_pictures(reader, split);
   const double share = total == 0 ? 0 : static_cast<double>(max_images) / static_cast<double>(total);
   std::vector<std::vector<at::Tensor>> views(static_cast<size_t>(num_views));
@@ -127,19 +136,23 @@ std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std:
   }
   progress.finish();
   std::vector<at::Tensor> stacked;
-  for (auto& view : views) stacked.push_back(view.empty() ? torch::empty({0, 3, side, side}, at::kByte) : torch::stack(view));
+  for (auto& view : views)
+    stacked.push_back(view.empty() ? torch::empty({0, 3, side, side}, at::kByte) : torch::stack(view));
   return stacked;
 }
 
-Json train_by_kind(const CodecConfig& config, const DocumentReader& reader, const CodecTrainOptions& options) {
+Json train_by_kind(const CodecConfig& config, const DocumentReader& reader,
+                   const CodecTrainOptions& options) {
   if (config.kind == "text") {
-    return codecs::train_text_codec(config.text, sample_texts(reader, "train", static_cast<uint64_t>(config.text.sample_bytes), true),
-                                    sample_texts(reader, "validation", kHeldOutBytes, false), options.out, options.replace);
+    return codecs::train_text_codec(
+        config.text, sample_texts(reader, "train", static_cast<uint64_t>(config.text.sample_bytes), true),
+        sample_texts(reader, "validation", kHeldOutBytes, false), options.out, options.replace);
   }
   config.image_vae.check();
   const int64_t side = config.image_vae.image_size;
-  codecs::VaePictures pictures{sample_pictures(reader, "train", side, config.image_vae.max_images, kTrainingViews),
-                               sample_pictures(reader, "validation", side, kHeldOutImages, 1)[0]};
+  codecs::VaePictures pictures{
+      sample_pictures(reader, "train", side, config.image_vae.max_images, kTrainingViews),
+      sample_pictures(reader, "validation", side, kHeldOutImages, 1)[0]};
   return codecs::train_image_vae(config.image_vae, pictures, options.out, options.replace);
 }
 
@@ -164,7 +177,10 @@ OrderedJson train_codec(const CodecTrainOptions& options) {
   const DocumentReader reader(options.documents);
   const Json report = train_by_kind(config, reader, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return {{"kind", config.kind}, {"hash", codecs::read_codec_info(options.out).hash}, {"seconds", seconds}, {"report", report}};
+  return {{"kind", config.kind},
+          {"hash", codecs::read_codec_info(options.out).hash},
+          {"seconds", seconds},
+          {"report", report}};
 }
 
 }  // namespace mom::data

@@ -1,5 +1,5 @@
-// Trains a codec on a documents folder: reads the config, draws training material from split "train" and held-out material
-// from split "validation", and hands both to mom/codecs.
+// Trains a codec on a documents folder: reads the config, draws training material from split "train" and
+// held-out material from split "validation", and hands both to mom/codecs.
 #pragma once
 
 #include <string>
@@ -18,11 +18,12 @@ struct CodecTrainOptions {
   bool replace = false;
 };
 
-// Returns {"kind", "hash", "seconds", "report": {...}}. UserError: a wrong config, no training material of that kind, `out` exists.
+// Returns {"kind", "hash", "seconds", "report": {...}}. UserError: a wrong config, no training material of
+// that kind, `out` exists.
 OrderedJson train_codec(const CodecTrainOptions& options);
 
-// How much to take of each source so that together they give `budget` and no source gives more than it has: as evenly as
-// the sources allow.
+// How much to take of each source so that together they give `budget` and no source gives more than it has:
+// as evenly as the sources allow.
 std::vector<uint64_t> even_shares(const std::vector<uint64_t>& sizes, uint64_t budget);
 
 }  // namespace mom::data

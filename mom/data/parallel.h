@@ -12,7 +12,8 @@
 
 namespace mom::data {
 
-// Calls body(0) ... body(count - 1), each once, in no fixed order. The first exception ends the loop and is thrown here.
+// Calls body(0) ... body(count - 1), each once, in no fixed order. The first exception ends the loop and is
+// thrown here.
 inline void parallel_for(int64_t count, int64_t num_threads, const std::function<void(int64_t)>& body) {
   std::atomic<int64_t> next = 0;
   std::exception_ptr failure;

@@ -3,6 +3,7 @@
 //   dataset.json      {"format": "mom-encoded", "version": 1, "modalities": ["text", "image"],
 //                      "codecs": {"text": {"hash", "kind", "vocabulary"}, "image": {"hash", "kind", "latent_shape": [C, H, W], "variants": K}},
 //                      "skipped": n, "shards": [{"source", "split", "file", "documents", "segments": {..}, "tokens": {"text": n, "image": n}}]}
+//                     (image tokens are counted as patches of 2x2 latent pixels)
 //   SPLIT-SOURCE-00000.safetensors
 //   codecs/text/, codecs/image/      copies of the codecs, so that the folder is all a run needs
 //

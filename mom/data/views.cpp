@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
@@ -13,7 +14,8 @@ constexpr double kMaxGrowth = 1.1;  // of the canvas: the picture shrinks by up 
 
 // The picture on a white square canvas of `canvas` pixels a side, its top left corner at (left, top).
 formats::Image placed(const formats::Image& rgb, int64_t canvas, int64_t left, int64_t top) {
-  formats::Image result{canvas, canvas, 3, std::vector<uint8_t>(static_cast<size_t>(canvas * canvas * 3), 255)};
+  formats::Image result{canvas, canvas, 3,
+                        std::vector<uint8_t>(static_cast<size_t>(canvas * canvas * 3), 255)};
   for (int64_t y = 0; y < rgb.height; ++y) {
     const auto row = rgb.pixels.begin() + y * rgb.width * 3;
     std::copy(row, row + rgb.width * 3, result.pixels.begin() + ((top + y) * canvas + left) * 3);
@@ -23,7 +25,8 @@ formats::Image placed(const formats::Image& rgb, int64_t canvas, int64_t left, i
 
 }  // namespace
 
-std::vector<formats::Image> picture_views(const formats::Image& picture, int64_t side, int64_t count, std::string_view key) {
+std::vector<formats::Image> picture_views(const formats::Image& picture, int64_t side, int64_t count,
+                                          std::string_view key) {
   const formats::Image rgb = formats::blend_on_white(picture);
   std::vector<formats::Image> views = {formats::fit_square(rgb, side)};
   for (int64_t view = 1; view < count; ++view) {
@@ -40,7 +43,8 @@ std::vector<formats::Image> picture_views(const formats::Image& picture, int64_t
 formats::Image read_picture(const DocumentReader& reader, const MediaRef& media, const std::string& sample) {
   try {
     const std::string bytes = reader.read_media(media);
-    return formats::decode_image(std::as_bytes(std::span(bytes)), media.file + " at byte " + std::to_string(media.offset));
+    return formats::decode_image(std::as_bytes(std::span(bytes)),
+                                 media.file + " at byte " + std::to_string(media.offset));
   } catch (const InputError& error) {
     throw InputError(sample + ": " + error.what());
   }

@@ -21,8 +21,8 @@ static_assert(sizeof(UstarHeader) == kBlock);
 
 std::string header(std::string_view name, std::string_view prefix, uint64_t size, char type) {
   UstarHeader block = {};
-  std::memcpy(block.name, name.data(), name.size());
-  std::memcpy(block.prefix, prefix.data(), prefix.size());
+  name.copy(block.name, sizeof block.name);  // unlike memcpy fine with an empty view
+  prefix.copy(block.prefix, sizeof block.prefix);
   std::memcpy(block.mode, "0000644", 8);
   std::memcpy(block.uid, "0000000", 8);
   std::memcpy(block.gid, "0000000", 8);

@@ -29,6 +29,7 @@ layers = 1
 path = "{data}"
 sequence_tokens = 128
 batch_tokens = 256
+mixture = {{ shapes = 0.6, words = 0.4 }}
 [train]
 steps = {steps}
 learning_rate = 1e-3
@@ -103,9 +104,9 @@ def main():
     print(f"MOM_KILL_SEED={seed}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        subprocess.run([MAKE_TINY_DATA, folder / "encoded"], check=True)
+        subprocess.run([MAKE_TINY_DATA, folder / "tiny"], check=True)
         recipe = folder / "recipe.toml"
-        recipe.write_text(RECIPE.format(data=folder / "encoded", steps=STEPS))
+        recipe.write_text(RECIPE.format(data=folder / "tiny" / "encoded", steps=STEPS))
         log_path = folder / "train.log"
         with open(log_path, "w") as log:
             try:

@@ -288,8 +288,9 @@ TEST(ImageFile, ForeignBytesAreNamed) {
 }
 
 TEST(ImageFile, BlendOnWhite) {
-  const Image image{3, 1, 4, {100, 0, 50, 255, 100, 0, 50, 0, 100, 0, 50, 128}};
-  EXPECT_EQ(blend_on_white(image).pixels, (std::vector<uint8_t>{100, 0, 50, 255, 255, 255, 177, 127, 152}));
+  const Image image{4, 1, 4, {100, 0, 50, 255, 100, 0, 50, 0, 100, 0, 50, 128, 10, 10, 10, 100}};
+  EXPECT_EQ(blend_on_white(image).pixels,
+            (std::vector<uint8_t>{100, 0, 50, 255, 255, 255, 177, 127, 152, 159, 159, 159}));
   const Image rgb = noise(4, 4, 3);
   EXPECT_EQ(blend_on_white(rgb).pixels, rgb.pixels);
 }

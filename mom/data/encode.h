@@ -1,0 +1,28 @@
+// Documents -> encoded shards (mom/data/shard.h): texts become token ids, pictures latents, once, before
+// training.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/base/json.h"
+
+namespace mom::data {
+
+struct EncodeOptions {
+  Path documents;
+  std::vector<Path> codecs;  // at most one a modality
+  Path out;
+  bool replace = false;
+  bool skip_bad = false;  // count and list documents that cannot be read instead of stopping at the first
+  int64_t variants =
+      4;  // views of a picture that are encoded: the picture itself and slightly shifted and scaled ones
+};
+
+// Returns {"documents", "skipped", "segments": {MODALITY: n}, "tokens": {MODALITY: n}, "shards", "seconds"}.
+// The same input gives the same shards (latents: at the same number of threads). UserError: a modality
+// without codec, two codecs of one modality, `out` exists. InputError: a bad document, by name.
+OrderedJson encode_documents(const EncodeOptions& options);
+
+}  // namespace mom::data

@@ -1,0 +1,226 @@
+#include "mom/data/shard.h"
+
+#include <set>
+
+#include "mom/base/error.h"
+#include "mom/codecs/codec.h"
+#include "mom/codecs/text_codec.h"
+
+namespace mom::data {
+namespace {
+
+using formats::DType;
+
+[[noreturn]] void fail(const Shard& shard, const std::string& expected, const std::string& found) {
+  throw InputError({shard.file->path().string(), expected, found, "encode the documents again"});
+}
+
+// CSR offsets: first 0, never falling, last = `end`.
+void check_offsets(const Shard& shard, const char* name, std::span<const int64_t> offsets, size_t end) {
+  const std::string what(name);
+  if (offsets.empty() || offsets.front() != 0)
+    fail(shard, what + " beginning with 0", offsets.empty() ? "nothing" : std::to_string(offsets.front()));
+  for (size_t i = 1; i < offsets.size(); ++i) {
+    if (offsets[i] < offsets[i - 1])
+      fail(shard, what + " that never falls", std::to_string(offsets[i]) + " at entry " + std::to_string(i));
+  }
+  if (offsets.back() != static_cast<int64_t>(end))
+    fail(shard, what + " ending with " + std::to_string(end), std::to_string(offsets.back()));
+}
+
+void check_length(const Shard& shard, const char* name, size_t length, size_t expected) {
+  if (length != expected)
+    fail(shard, std::string(name) + " with " + std::to_string(expected) + " entries", std::to_string(length));
+}
+
+void check_tokens(const Shard& shard, std::span<const int32_t> tokens, const char* name, int64_t vocabulary) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] < codecs::special::kCount || tokens[i] >= vocabulary) {
+      fail(shard,
+           std::string(name) + " from " + std::to_string(codecs::special::kCount) + " below " +
+               std::to_string(vocabulary),
+           std::to_string(tokens[i]) + " at entry " + std::to_string(i));
+    }
+  }
+}
+
+// A text has parts and no latent, a picture a latent of its own and no parts.
+void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i, int64_t& next_latent) {
+  const std::string where = "segment " + std::to_string(i);
+  if (shard.segment_modality[i] >= dataset.modalities.size()) {
+    fail(shard, where + " of a modality below " + std::to_string(dataset.modalities.size()),
+         std::to_string(shard.segment_modality[i]));
+  }
+  const bool image = dataset.modalities[shard.segment_modality[i]] == "image";
+  const int64_t parts = shard.segment_parts[i + 1] - shard.segment_parts[i], latent = shard.segment_latent[i];
+  if (image ? parts != 0 : parts < 1)
+    fail(shard, where + (image ? " (image) without parts" : " with at least one part"),
+         std::to_string(parts) + " parts");
+  if (latent != (image ? next_latent : -1))
+    fail(shard, where + " with latent " + std::to_string(image ? next_latent : -1), std::to_string(latent));
+  if (image) ++next_latent;
+}
+
+void check_free_documents(const Shard& shard, const EncodedDataset& dataset) {
+  for (size_t i = 0; i < shard.document_free.size(); ++i) {
+    if (shard.document_free[i] == 0) continue;
+    const std::string where = "document " + std::to_string(i);
+    const auto begin = static_cast<size_t>(shard.document_segments[i]),
+               end = static_cast<size_t>(shard.document_segments[i + 1]);
+    std::multiset<std::string> modalities;
+    for (size_t s = begin; s < end; ++s) modalities.insert(dataset.modalities[shard.segment_modality[s]]);
+    if (shard.document_free[i] != 1 || modalities != std::multiset<std::string>{"image", "text"}) {
+      fail(shard, where + " of free order with one text and one image",
+           std::to_string(end - begin) + " segments");
+    }
+  }
+}
+
+void check_shard(const Shard& shard, const EncodedDataset& dataset) {
+  const size_t segments = shard.segment_modality.size();
+  check_offsets(shard, "document_segments", shard.document_segments, segments);
+  check_length(shard, "document_free", shard.document_free.size(), shard.document_segments.size() - 1);
+  check_length(shard, "segment_parts", shard.segment_parts.size(), segments + 1);
+  check_length(shard, "segment_latent", shard.segment_latent.size(), segments);
+  check_offsets(shard, "part_tokens", shard.part_tokens, shard.tokens.size());
+  check_offsets(shard, "segment_parts", shard.segment_parts, shard.part_tokens.size() - 1);
+  check_tokens(shard, shard.tokens, "tokens", dataset.vocabulary);
+  check_tokens(shard, shard.colon, "metadata \"colon\"", dataset.vocabulary);
+  check_tokens(shard, shard.comma, "metadata \"comma\"", dataset.vocabulary);
+  int64_t latents = 0;
+  for (size_t i = 0; i < segments; ++i) check_segment(shard, dataset, i, latents);
+  const int64_t rows = shard.num_variants == 0 ? 0 : shard.file->get("latents").shape[0];
+  if (rows != latents) fail(shard, "latents with " + std::to_string(latents) + " rows", std::to_string(rows));
+  for (size_t i = 0; i < shard.latents.size(); ++i) {
+    if ((shard.latents[i] & 0x7c00) == 0x7c00)
+      fail(shard, "finite latents", "entry " + std::to_string(i) + " is not");
+  }
+  check_free_documents(shard, dataset);
+}
+
+std::vector<int32_t> parse_ids(const Shard& shard, const std::string& name) {
+  const auto found = shard.file->metadata().find(name);
+  if (found == shard.file->metadata().end()) fail(shard, "metadata \"" + name + "\"", "none");
+  std::vector<int32_t> ids;
+  int64_t id = -1;
+  for (char c : found->second + " ") {
+    if (c >= '0' && c <= '9' && id < 100'000'000) {
+      id = 10 * std::max<int64_t>(id, 0) + (c - '0');
+    } else if (c == ' ') {
+      if (id >= 0) ids.push_back(static_cast<int32_t>(id));
+      id = -1;
+    } else {
+      fail(shard, "metadata \"" + name + "\" of space-separated ids", "\"" + found->second + "\"");
+    }
+  }
+  return ids;
+}
+
+void read_latents(Shard& shard, const EncodedDataset& dataset, int64_t variants) {
+  if (!shard.file->contains("latents")) return;
+  const formats::TensorView& view = shard.file->get("latents", DType::kF16, 5);
+  const std::vector<int64_t> shape(view.shape.begin() + 2, view.shape.end());
+  if (view.shape[1] != variants || shape != dataset.latent_shape) {
+    fail(shard, "latents of the shape that dataset.json states", "another");
+  }
+  shard.latents = shard.file->values<uint16_t>("latents", DType::kF16, 5);
+  shard.num_variants = variants;
+  shard.latent_shape = shape;
+}
+
+Shard open_shard(const EncodedDataset& dataset, const Json& entry, int64_t variants,
+                 const std::string& where) {
+  Shard shard;
+  shard.source = json_string(entry, "source", where);
+  shard.split = json_string(entry, "split", where);
+  const std::string name = json_string(entry, "file", where);
+  if (Path(name).filename() != name || name == "..")
+    throw InputError({where, "\"file\" as a name in the folder", "\"" + name + "\"", ""});
+  shard.file = std::make_shared<formats::SafetensorsReader>(dataset.folder / name);
+  shard.document_segments = shard.file->values<int64_t>("document_segments", DType::kI64, 1);
+  shard.document_free = shard.file->values<uint8_t>("document_free", DType::kU8, 1);
+  shard.segment_modality = shard.file->values<uint8_t>("segment_modality", DType::kU8, 1);
+  shard.segment_parts = shard.file->values<int64_t>("segment_parts", DType::kI64, 1);
+  shard.segment_latent = shard.file->values<int64_t>("segment_latent", DType::kI64, 1);
+  shard.part_tokens = shard.file->values<int64_t>("part_tokens", DType::kI64, 1);
+  shard.tokens = shard.file->values<int32_t>("tokens", DType::kI32, 1);
+  shard.colon = parse_ids(shard, "colon");
+  shard.comma = parse_ids(shard, "comma");
+  read_latents(shard, dataset, variants);
+  check_shard(shard, dataset);
+  if (json_int(entry, "documents", where) != shard.num_documents()) {
+    fail(shard, std::to_string(json_int(entry, "documents", where)) + " documents, as dataset.json states",
+         std::to_string(shard.num_documents()));
+  }
+  return shard;
+}
+
+const Json& member(const Json& object, const char* key, const std::string& where) {
+  if (!object.is_object() || !object.contains(key))
+    throw InputError({where, std::string("\"") + key + "\"", "none", "encode the documents again"});
+  return object[key];
+}
+
+// The hash dataset.json states, which the copy of the codec must have.
+std::string check_codec(const EncodedDataset& dataset, const std::string& modality, const Json& stated,
+                        const std::string& where) {
+  const std::string hash = json_string(stated, "hash", where);
+  const codecs::CodecInfo info = codecs::read_codec_info(dataset.folder / "codecs" / modality);
+  if (info.hash != hash || info.modality != modality) {
+    throw InputError({info.folder.string(), "the " + modality + " codec " + hash,
+                      info.modality + " codec " + info.hash,
+                      "the data was encoded with another codec: put that one back or encode again"});
+  }
+  return hash;
+}
+
+int64_t open_image_codec(EncodedDataset& dataset, const Json& stated, const std::string& where) {
+  dataset.image_codec_hash = check_codec(dataset, "image", stated, where);
+  const Json& shape = member(stated, "latent_shape", where);
+  if (!shape.is_array() || shape.size() != 3)
+    throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
+  for (const Json& size : shape) {
+    if (!size.is_number_integer() || size.get<int64_t>() < 1)
+      throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
+    dataset.latent_shape.push_back(size.get<int64_t>());
+  }
+  return json_int(stated, "variants", where);
+}
+
+}  // namespace
+
+EncodedDataset open_encoded(const Path& folder) {
+  EncodedDataset dataset;
+  dataset.folder = folder;
+  const Path path = folder / "dataset.json";
+  const std::string where = path.string();
+  if (!std::filesystem::exists(path))
+    throw InputError({folder.string(), "encoded data (with dataset.json)", "none there",
+                      "make it with 'mom data encode'"});
+  dataset.manifest = read_json(path);
+  const std::string format = json_string(dataset.manifest, "format", where);
+  if (format != "mom-encoded" || json_int(dataset.manifest, "version", where) != 1) {
+    throw InputError({where, "format \"mom-encoded\" version 1", "\"" + format + "\"",
+                      "encode documents with 'mom data encode'"});
+  }
+  const Json& codecs = member(dataset.manifest, "codecs", where);
+  int64_t variants = 0;
+  for (const Json& modality : member(dataset.manifest, "modalities", where)) {
+    const std::string& name =
+        dataset.modalities.emplace_back(modality.is_string() ? modality.get<std::string>() : modality.dump());
+    const Json& stated = member(codecs, name.c_str(), where);
+    if (name == "text") {
+      dataset.text_codec_hash = check_codec(dataset, name, stated, where);
+      dataset.vocabulary = json_int(stated, "vocabulary", where);
+    } else if (name == "image") {
+      variants = open_image_codec(dataset, stated, where);
+    } else {
+      throw InputError({where, "modalities text and image", "\"" + name + "\"", ""});
+    }
+  }
+  for (const Json& entry : member(dataset.manifest, "shards", where))
+    dataset.shards.push_back(open_shard(dataset, entry, variants, where));
+  return dataset;
+}
+
+}  // namespace mom::data

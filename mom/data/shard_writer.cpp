@@ -1,0 +1,56 @@
+#include "mom/data/shard_writer.h"
+
+#include "mom/formats/safetensors.h"
+
+namespace mom::data {
+namespace {
+
+using formats::DType;
+
+template <class T>
+formats::TensorToWrite entry(const char* name, DType dtype, const std::vector<T>& values,
+                             std::vector<int64_t> shape = {}) {
+  if (shape.empty()) shape = {static_cast<int64_t>(values.size())};
+  return {name, {dtype, std::move(shape), std::as_bytes(std::span(values))}};
+}
+
+std::string join(const std::vector<int32_t>& ids) {
+  std::string text;
+  for (int32_t id : ids) text += (text.empty() ? "" : " ") + std::to_string(id);
+  return text;
+}
+
+}  // namespace
+
+void ShardWriter::add(const EncodedDocument& document) {
+  for (const EncodedSegment& segment : document.segments) {
+    for (const std::vector<int32_t>& part : segment.parts) {
+      tokens_.insert(tokens_.end(), part.begin(), part.end());
+      part_tokens_.push_back(static_cast<int64_t>(tokens_.size()));
+    }
+    segment_parts_.push_back(static_cast<int64_t>(part_tokens_.size()) - 1);
+    segment_latent_.push_back(segment.latents.empty() ? -1 : num_images_++);
+    latents_.insert(latents_.end(), segment.latents.begin(), segment.latents.end());
+    modality_.push_back(segment.modality);
+  }
+  document_segments_.push_back(static_cast<int64_t>(modality_.size()));
+  free_.push_back(document.free_order ? 1 : 0);
+}
+
+void ShardWriter::write(const Path& path) const {
+  std::vector<formats::TensorToWrite> tensors = {entry("document_segments", DType::kI64, document_segments_),
+                                                 entry("document_free", DType::kU8, free_),
+                                                 entry("segment_modality", DType::kU8, modality_),
+                                                 entry("segment_parts", DType::kI64, segment_parts_),
+                                                 entry("segment_latent", DType::kI64, segment_latent_),
+                                                 entry("part_tokens", DType::kI64, part_tokens_),
+                                                 entry("tokens", DType::kI32, tokens_)};
+  if (num_images_ > 0) {
+    const auto [channels, height, width] = format_.latent_shape;
+    tensors.push_back(entry("latents", DType::kF16, latents_,
+                            {num_images_, format_.num_variants, channels, height, width}));
+  }
+  formats::write_safetensors(path, tensors, {{"colon", join(format_.colon)}, {"comma", join(format_.comma)}});
+}
+
+}  // namespace mom::data

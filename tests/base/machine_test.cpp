@@ -1,0 +1,119 @@
+#include "mom/base/machine.h"
+
+#include <gtest/gtest.h>
+#include <sched.h>
+
+#include "tests/support/temp_folder.h"
+
+namespace mom {
+namespace {
+
+void put(const Path& path, const std::string& content) {
+  std::filesystem::create_directories(path.parent_path());
+  test::write_file(path, content);
+}
+
+TEST(Machine, FactsAreThere) {
+  const MachineFacts facts = read_machine(".");
+  EXPECT_GE(facts.cores, 1);
+  EXPECT_GE(facts.threads_allowed, 1);
+  EXPECT_LE(facts.threads_allowed, facts.cores);
+  EXPECT_GT(facts.memory_bytes, facts.memory_free_bytes);
+  EXPECT_GT(facts.memory_free_bytes, 0u);
+  EXPECT_GT(facts.disk_free_bytes, 0u);
+  EXPECT_FALSE(facts.system.empty());
+  EXPECT_FALSE(facts.processor.empty());
+  EXPECT_NE(facts.libtorch, "");
+  EXPECT_EQ(facts.features.empty(), false);
+}
+
+TEST(Machine, AffinityCounts) {
+  cpu_set_t before, one;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
+  CPU_ZERO(&one);
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu)
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+  EXPECT_EQ(read_machine(".").threads_allowed, 1);
+  ::sched_setaffinity(0, sizeof before, &before);
+}
+
+TEST(Machine, DescriptionIsStable) {
+  const OrderedJson first = machine_description();
+  EXPECT_EQ(first.dump(), machine_description().dump());
+  for (const char* key :
+       {"processor", "features", "cores", "threads_allowed", "memory_bytes", "compiler", "libtorch"})
+    EXPECT_TRUE(first.contains(key)) << key;
+}
+
+TEST(Machine, CgroupVersion2TakesTheTightestOfAllLevels) {
+  test::TempFolder root;
+  put(root / "proc/self/cgroup", "0::/a/b\n");
+  put(root / "sys/fs/cgroup/a/b/cpu.max", "120000 100000\n");
+  put(root / "sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+  put(root / "sys/fs/cgroup/a/b/memory.max", "4000000000\n");
+  put(root / "sys/fs/cgroup/a/b/memory.current", "1000\n");
+  put(root / "sys/fs/cgroup/a/memory.max", "3000000000\n");
+  put(root / "sys/fs/cgroup/a/memory.current", "2000\n");
+  const CgroupLimits limits = read_cgroup_limits(root.path());
+  EXPECT_EQ(limits.cpus, 1.2);
+  EXPECT_EQ(limits.memory_bytes, 3000000000u);
+  EXPECT_EQ(limits.memory_used_bytes, 2000u);
+}
+
+TEST(Machine, CgroupVersion1) {
+  test::TempFolder root;
+  put(root / "proc/self/cgroup", "4:memory:/host/path\n3:cpu,cpuacct:/\n0::/\n");
+  put(root / "sys/fs/cgroup/memory/memory.limit_in_bytes", "5000\n");  // as seen inside a container
+  put(root / "sys/fs/cgroup/memory/memory.usage_in_bytes", "70\n");
+  put(root / "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "50000\n");
+  put(root / "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+  const CgroupLimits limits = read_cgroup_limits(root.path());
+  EXPECT_EQ(limits.cpus, 0.5);
+  EXPECT_EQ(limits.memory_bytes, 5000u);
+  EXPECT_EQ(limits.memory_used_bytes, 70u);
+}
+
+TEST(Machine, NoLimitsWhereNoneAreSet) {
+  test::TempFolder root;
+  EXPECT_EQ(read_cgroup_limits(root.path()).cpus, 0);
+  put(root / "proc/self/cgroup", "4:memory:/\n3:cpu:/\nnonsense\n");
+  put(root / "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  put(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
+  put(root / "sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+  const CgroupLimits limits = read_cgroup_limits(root.path());
+  EXPECT_EQ(limits.cpus, 0);
+  EXPECT_EQ(limits.memory_bytes, 0u);
+}
+
+MachineFacts fine_machine() {
+  MachineFacts facts;
+  facts.features = {"avx2"};
+  facts.cores = facts.threads_allowed = 64;
+  facts.memory_bytes = facts.memory_free_bytes = facts.disk_free_bytes = uint64_t{8} << 30;
+  facts.folder_writable = true;
+  facts.build = "Release";
+  return facts;
+}
+
+TEST(Machine, FindingsSayWhatIsWrong) {
+  EXPECT_TRUE(check_machine(fine_machine()).empty());
+  const std::pair<void (*)(MachineFacts&), bool> faults[] = {
+      {[](MachineFacts& facts) { facts.folder_writable = false; }, true},
+      {[](MachineFacts& facts) { facts.disk_free_bytes = 1000; }, true},
+      {[](MachineFacts& facts) { facts.memory_free_bytes = 1000; }, true},
+      {[](MachineFacts& facts) { facts.features.clear(); }, false},
+      {[](MachineFacts& facts) { facts.cores = 128; }, false},
+      {[](MachineFacts& facts) { facts.build = "Debug"; }, false}};
+  for (const auto& [break_it, fatal] : faults) {
+    MachineFacts facts = fine_machine();
+    break_it(facts);
+    const auto findings = check_machine(facts);
+    ASSERT_EQ(findings.size(), 1u);
+    EXPECT_EQ(findings[0].fatal, fatal) << findings[0].problem;
+    EXPECT_FALSE(findings[0].next.empty());
+  }
+}
+
+}  // namespace
+}  // namespace mom

@@ -1,0 +1,149 @@
+#include "mom/data/shard.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "mom/base/error.h"
+#include "tests/support/tiny_data.h"
+
+namespace mom::data {
+namespace {
+
+constexpr const char* kShard = "train-shapes-00000.safetensors";
+
+class ShardTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TempFolder;
+    test::make_tiny_encoded(*folder_ / "tiny");
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static Path fresh_copy() {
+    const Path copy = *folder_ / "copy";
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(*folder_ / "tiny" / "encoded", copy, std::filesystem::copy_options::recursive);
+    return copy;
+  }
+  // Sets entry `index` of a tensor in the file's bytes, where the reader says they are.
+  template <class T>
+  static Path with_entry(const char* name, size_t index, T value) {
+    const Path copy = fresh_copy();
+    std::string bytes = read_file(copy / kShard);
+    {
+      const formats::SafetensorsReader reader(copy / kShard);
+      const MappedFile file(copy / kShard);
+      const auto& values = reader.get(name).bytes;
+      const std::string_view whole(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+      const std::string_view part(reinterpret_cast<const char*>(values.data()), values.size());
+      const size_t header = 8 + [&] {
+        uint64_t size;
+        std::memcpy(&size, whole.data(), 8);
+        return size;
+      }();
+      const Json described = parse_json(whole.substr(8, header - 8), "header");
+      const size_t begin = header + described[name]["data_offsets"][0].get<size_t>();
+      EXPECT_EQ(whole.substr(begin, part.size()), part);
+      std::memcpy(bytes.data() + begin + index * sizeof(T), &value, sizeof(T));
+    }
+    test::write_file(copy / kShard, bytes);
+    return copy;
+  }
+  static void expect_refused(const Path& folder, const std::string& expected) {
+    try {
+      open_encoded(folder);
+      FAIL() << "opened, expected an error about " << expected;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
+    }
+  }
+  static void edit_manifest(const Path& folder, const std::function<void(Json&)>& edit) {
+    Json manifest = read_json(folder / "dataset.json");
+    edit(manifest);
+    test::write_file(folder / "dataset.json", manifest.dump());
+  }
+  static inline test::TempFolder* folder_ = nullptr;
+};
+
+TEST_F(ShardTest, OpensWhatEncodeMade) {
+  const EncodedDataset dataset = open_encoded(fresh_copy());
+  EXPECT_EQ(dataset.modalities, (std::vector<std::string>{"text", "image"}));
+  EXPECT_EQ(dataset.vocabulary, 320);
+  EXPECT_EQ(dataset.text_codec_hash.size(), 64u);
+  EXPECT_EQ(dataset.image_codec_hash.size(), 64u);
+  EXPECT_EQ(dataset.shards.size(), 4u);
+}
+
+TEST_F(ShardTest, TheLayoutIsPlainSafetensors) {
+  const formats::SafetensorsReader reader(fresh_copy() / kShard);
+  using formats::DType;
+  EXPECT_EQ(reader.get("document_segments", DType::kI64, 1).shape, std::vector<int64_t>{21});
+  EXPECT_EQ(reader.get("document_free", DType::kU8, 1).shape, std::vector<int64_t>{20});
+  EXPECT_EQ(reader.get("segment_modality", DType::kU8, 1).shape, std::vector<int64_t>{40});
+  EXPECT_EQ(reader.get("segment_latent", DType::kI64, 1).shape, std::vector<int64_t>{40});
+  EXPECT_EQ(reader.get("latents", DType::kF16, 5).shape, (std::vector<int64_t>{20, 2, 4, 8, 8}));
+}
+
+TEST_F(ShardTest, RefusesDamagedOffsetsAndTokens) {
+  EXPECT_NO_THROW(open_encoded(with_entry<int32_t>("tokens", 0, 319)));
+  expect_refused(with_entry<int32_t>("tokens", 0, 320), "tokens");
+  expect_refused(with_entry<int32_t>("tokens", 3, -5), "tokens");
+  expect_refused(with_entry<int32_t>("tokens", 3, 4), "tokens");  // <boi> inside a text
+  expect_refused(with_entry<int64_t>("document_segments", 0, 1), "document_segments");
+  expect_refused(with_entry<int64_t>("document_segments", 5, int64_t{1} << 60), "document_segments");
+  expect_refused(with_entry<int64_t>("document_segments", 20, 39), "document_segments");
+  expect_refused(with_entry<int64_t>("segment_parts", 1, -1), "segment_parts");
+  expect_refused(with_entry<int64_t>("part_tokens", 2, int64_t{1} << 40), "part_tokens");
+  expect_refused(with_entry<int64_t>("segment_latent", 1, 7), "latent");
+  expect_refused(with_entry<int64_t>("segment_latent", 0, 0), "latent");
+  expect_refused(with_entry<uint8_t>("segment_modality", 0, 2), "modality");
+  expect_refused(with_entry<uint8_t>("segment_modality", 0, 1), "segment 0");
+  expect_refused(with_entry<uint8_t>("document_free", 0, 2), "free order");
+  expect_refused(with_entry<uint16_t>("latents", 9, 0x7e00), "finite");
+}
+
+TEST_F(ShardTest, RefusesMissingAndTruncatedShards) {
+  Path folder = fresh_copy();
+  std::filesystem::remove(folder / kShard);
+  expect_refused(folder, kShard);
+  folder = fresh_copy();
+  std::filesystem::resize_file(folder / kShard, std::filesystem::file_size(folder / kShard) - 1);
+  expect_refused(folder, kShard);
+  expect_refused(*folder_ / "tiny" / "documents", "mom-encoded");
+  expect_refused(*folder_ / "tiny" / "codec-text", "dataset.json");
+}
+
+TEST_F(ShardTest, RefusesAnotherCodec) {
+  Path folder = fresh_copy();
+  test::write_file(*folder_ / "other.toml", "kind = \"text\"\n[text]\nvocabulary = 321\n");
+  std::filesystem::remove_all(folder / "codecs" / "text");
+  train_codec(
+      {*folder_ / "other.toml", {}, *folder_ / "tiny" / "documents", folder / "codecs" / "text", false});
+  expect_refused(folder, "another codec");
+  folder = fresh_copy();
+  std::filesystem::remove_all(folder / "codecs" / "image");
+  std::filesystem::copy(folder / "codecs" / "text", folder / "codecs" / "image",
+                        std::filesystem::copy_options::recursive);
+  expect_refused(folder, "codecs/image");
+}
+
+TEST_F(ShardTest, RefusesAManifestThatDoesNotFit) {
+  const auto refuse = [&](const std::string& expected, const std::function<void(Json&)>& edit) {
+    const Path folder = fresh_copy();
+    edit_manifest(folder, edit);
+    expect_refused(folder, expected);
+  };
+  refuse("version", [](Json& m) { m["version"] = 2; });
+  refuse("documents", [](Json& m) { m["shards"][0]["documents"] = 1; });
+  refuse("name in the folder", [](Json& m) { m["shards"][0]["file"] = "../x.safetensors"; });
+  refuse("latent_shape", [](Json& m) { m["codecs"]["image"]["latent_shape"] = {4, 8}; });
+  refuse("latents of the shape", [](Json& m) { m["codecs"]["image"]["latent_shape"] = {4, 8, 16}; });
+  refuse("modalities", [](Json& m) {
+    m["modalities"][1] = "smell";
+    m["codecs"]["smell"] = Json::object();
+  });
+  refuse("codecs", [](Json& m) { m.erase("codecs"); });
+}
+
+}  // namespace
+}  // namespace mom::data

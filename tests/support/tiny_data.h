@@ -1,0 +1,101 @@
+// A small data set made in about a second, for tests that need real documents, codecs and encoded data:
+// coloured shapes with captions and keywords (free order), and plain texts.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "mom/data/codec_training.h"
+#include "mom/data/document.h"
+#include "mom/data/encode.h"
+#include "mom/formats/image_file.h"
+#include "tests/support/temp_folder.h"
+
+namespace mom::test {
+
+inline constexpr int kTinyPictures = 24;  // 20 train, 4 validation, source "shapes"
+inline constexpr int kTinyTexts = 36;     // 30 train, 6 validation, source "words"
+inline constexpr std::array<const char*, 6> kTinyColours = {"red",   "green",  "blue",
+                                                            "black", "yellow", "grey"};
+inline constexpr std::array<const char*, 4> kTinyShapes = {"square", "disc", "bar", "frame"};
+
+// A shape of 20 x 20 pixels, RGBA, transparent around.
+inline formats::Image tiny_picture(int index) {
+  constexpr std::array<std::array<uint8_t, 3>, 6> kRgb = {
+      {{220, 30, 30}, {30, 160, 60}, {40, 60, 210}, {20, 20, 20}, {240, 210, 40}, {128, 128, 128}}};
+  formats::Image image{20, 20, 4, std::vector<uint8_t>(20 * 20 * 4, 0)};
+  for (int y = 0; y < 20; ++y) {
+    for (int x = 0; x < 20; ++x) {
+      const int dx = x - 10, dy = y - 10;
+      const bool square = dx * dx < 49 && dy * dy < 49;
+      const std::array<bool, 4> inside = {square, dx * dx + dy * dy < 64, dy * dy < 9,
+                                          square && (dx * dx > 16 || dy * dy > 16)};
+      if (!inside[static_cast<size_t>(index % 4)]) continue;
+      uint8_t* pixel = &image.pixels[static_cast<size_t>(4 * (20 * y + x))];
+      for (size_t c = 0; c < 3; ++c) pixel[c] = kRgb[static_cast<size_t>(index % 6)][c];
+      pixel[3] = 255;
+    }
+  }
+  return image;
+}
+
+inline data::Segment text_segment(std::string text, std::vector<std::string> keywords = {}) {
+  return {"text", std::move(text), std::move(keywords), {}};
+}
+
+inline std::string tiny_text(int index) {
+  std::string text = "Entry " + std::to_string(index) + ".";
+  for (int i = 0; i < 12; ++i) {
+    text += std::string(i % 4 == 0 ? "\nThe " : " The ") +
+            kTinyColours[static_cast<size_t>((index + i) % 6)] + " " +
+            kTinyShapes[static_cast<size_t>((index / 2 + i) % 4)] + " lies beside the other.";
+  }
+  return text;
+}
+
+// Makes a documents folder at `folder`.
+inline void make_tiny_documents(const Path& folder) {
+  data::DocumentWriter writer(folder, /*replace=*/false);
+  for (int i = 0; i < kTinyPictures; ++i) {
+    const std::string colour = kTinyColours[static_cast<size_t>(i % 6)],
+                      shape = kTinyShapes[static_cast<size_t>(i % 4)];
+    data::Document document{"shape-" + std::to_string(i), true, {}};
+    document.segments.push_back(text_segment(colour + " " + shape, {colour, shape, "figure"}));
+    document.segments.push_back(
+        {"image", "", {}, writer.add_media(document.key + ".png", formats::encode_png(tiny_picture(i)))});
+    writer.add("shapes", i % 6 == 5 ? "validation" : "train", document);
+  }
+  for (int i = 0; i < kTinyTexts; ++i) {
+    writer.add("words", i % 6 == 5 ? "validation" : "train",
+               {"text-" + std::to_string(i), false, {text_segment(tiny_text(i))}});
+  }
+  writer.commit();
+}
+
+// Codecs of 320 pieces and of 16 x 16 pictures as latents [4, 8, 8], trained on `documents`, at `text` and
+// `image`.
+inline void make_tiny_codecs(const Path& documents, const Path& text, const Path& image) {
+  const Path configs = text.parent_path();
+  write_file(configs / "tiny_text.toml", "kind = \"text\"\n[text]\nvocabulary = 320\n");
+  write_file(
+      configs / "tiny_image.toml",
+      "kind = \"image_vae\"\n[image_vae]\nimage_size = 16\ndownsample = 2\nbase_channels = 8\nsteps = 30\n");
+  data::train_codec({configs / "tiny_text.toml", {}, documents, text, false});
+  data::train_codec({configs / "tiny_image.toml", {}, documents, image, false});
+}
+
+// Makes folder/documents, folder/codec-text, folder/codec-image and folder/encoded; returns the last.
+inline Path make_tiny_encoded(const Path& folder) {
+  std::filesystem::create_directories(folder);
+  make_tiny_documents(folder / "documents");
+  make_tiny_codecs(folder / "documents", folder / "codec-text", folder / "codec-image");
+  data::EncodeOptions options;
+  options.documents = folder / "documents";
+  options.codecs = {folder / "codec-text", folder / "codec-image"};
+  options.out = folder / "encoded";
+  options.variants = 2;
+  data::encode_documents(options);
+  return options.out;
+}
+
+}  // namespace mom::test
