@@ -146,9 +146,7 @@ std::string models_section(const Subject& subject) {
   const Cells training = training_rows(subject);
   rows.insert(rows.end(), training.begin(), training.end());
   return "<section id=\"models\"><h2>Models and cost</h2>\n" + table(run_head(subject, ""), rows, true) +
-         "<p class=\"remark\">Active: what one token of that modality passes through. A mixture has more "
-         "parameters in all, and the "
-         "same number active.</p></section>\n";
+         "<p class=\"remark\">Active: what one token of that modality passes through.</p></section>\n";
 }
 
 std::string recipe_section(const Subject& subject) {
