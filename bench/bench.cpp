@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,22 +22,42 @@ constexpr double kSeconds = 1.0;  // of timing a bench, when repeats allow
 struct Timing {
   int repeats = 0;
   double median_ms = 0, min_ms = 0, spread_ms = 0;  // spread: between the quartiles
+  double baseline_median_ms = 0, baseline_min_ms = 0;
 };
 
 Timing time(const Bench& bench) {
   using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < kWarmups; ++i) bench.run();
-  std::vector<double> ms;
+  auto once = [](const std::function<void()>& run) {
+    const auto start = Clock::now();
+    run();
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+  };
+  for (int i = 0; i < kWarmups; ++i) {
+    bench.run();
+    if (bench.baseline) bench.baseline();
+  }
+  std::vector<double> ms, baseline_ms;
   for (double total = 0; static_cast<int>(ms.size()) < kMinRepeats ||
                          (total < kSeconds * 1e3 && static_cast<int>(ms.size()) < kMaxRepeats);
        total += ms.back()) {
-    const auto start = Clock::now();
-    bench.run();
-    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+    ms.push_back(once(bench.run));
+    if (bench.baseline) baseline_ms.push_back(once(bench.baseline));
   }
   std::sort(ms.begin(), ms.end());
+  std::sort(baseline_ms.begin(), baseline_ms.end());
   const size_t n = ms.size();
-  return {static_cast<int>(n), ms[n / 2], ms.front(), ms[n * 3 / 4] - ms[n / 4]};
+  Timing timing{static_cast<int>(n), ms[n / 2], ms.front(), ms[n * 3 / 4] - ms[n / 4], 0, 0};
+  if (bench.baseline) {
+    timing.baseline_median_ms = baseline_ms[n / 2];
+    timing.baseline_min_ms = baseline_ms.front();
+  }
+  return timing;
+}
+
+int64_t peak_rss_bytes() {
+  struct rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
 }
 
 OrderedJson result_of(const Bench& bench, const Timing& t) {
@@ -53,6 +75,15 @@ OrderedJson result_of(const Bench& bench, const Timing& t) {
   result["gflops_per_s"] = bench.work.flops / t.min_ms * 1e-6;
   result["gbytes_per_s"] = bench.work.bytes / t.min_ms * 1e-6;
   result["gexp_per_s"] = bench.work.exponentials / t.min_ms * 1e-6;
+  if (bench.work.tokens > 0) {
+    result["tokens_per_s"] = bench.work.tokens / t.median_ms * 1e3;
+    result["peak_rss_bytes"] = peak_rss_bytes();
+  }
+  if (bench.baseline) {
+    result["baseline"] = bench.baseline_name;
+    result["ratio_of_medians"] = t.median_ms / t.baseline_median_ms;
+    result["ratio_of_minima"] = t.min_ms / t.baseline_min_ms;
+  }
   return result;
 }
 
@@ -60,6 +91,11 @@ void print_row(const Bench& bench, const Timing& t) {
   std::printf("%-18s %-28s %9.3f %9.3f %9.3f %9.1f %9.1f %9.2f\n", bench.name.c_str(), bench.shape.c_str(),
               t.median_ms, t.min_ms, t.spread_ms, bench.work.flops / t.min_ms * 1e-6,
               bench.work.bytes / t.min_ms * 1e-6, bench.work.exponentials / t.min_ms * 1e-6);
+  if (bench.work.tokens > 0)
+    std::printf("  %.0f tokens/s, peak memory %.0f MiB\n", bench.work.tokens / t.median_ms * 1e3, static_cast<double>(peak_rss_bytes()) / 1048576.0);
+  if (bench.baseline)
+    std::printf("  against %s in turns: %.3f x of the medians, %.3f x of the minima\n", bench.baseline_name.c_str(), t.median_ms / t.baseline_median_ms,
+                t.min_ms / t.baseline_min_ms);
   std::fflush(stdout);
 }
 
@@ -70,6 +106,7 @@ void register_all() {
     register_conv_benches();
     register_linear_benches();
     register_norm_benches();
+    register_step_benches();
     return true;
   }();
   (void)done;

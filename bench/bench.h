@@ -9,7 +9,7 @@
 namespace mom::bench {
 
 struct Work {  // of one run
-  double flops = 0, bytes = 0, exponentials = 0;
+  double flops = 0, bytes = 0, exponentials = 0, tokens = 0;
 };
 
 struct Bench {
@@ -17,6 +17,8 @@ struct Bench {
   Work work;
   std::function<void()> check;  // throws where the fast version differs from its reference
   std::function<void()> run;
+  std::function<void()> baseline = {};  // optional: timed in turns with run; the result has the ratio of the medians and minima
+  std::string baseline_name = {};
 };
 
 // A bench is made only when it is asked for. `make` may allocate.
@@ -36,6 +38,7 @@ void register_conv_benches();
 void register_linear_benches();
 void register_norm_benches();
 void register_roof_benches();
+void register_step_benches();
 
 // Runs the named benches (none = all), or lists them. Results on stdout, as one JSON object with `json`.
 // Returns 0. An unknown name is a UserError. A name is matched whole or as a prefix.

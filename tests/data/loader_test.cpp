@@ -94,8 +94,12 @@ TEST_F(LoaderTest, PicturesAreWholeAndTargetsFollowTheRules) {
       const int64_t row = batch.routing.order_T[t].item<int64_t>();
       const bool last = t + 1 == num_tokens || tokens[t + 1].item<int64_t>() == kBos;
       const bool silent = is_image[t].item<bool>() || tokens[t].item<int64_t>() == kBoi;
-      if (silent) EXPECT_EQ(target[static_cast<size_t>(row)], -1);
-      if (!silent && !last && (batch.routing.offsets_S1 == t + 1).sum().item<int64_t>() == 0) EXPECT_EQ(target[static_cast<size_t>(row)], tokens[t + 1].item<int64_t>());
+      const bool ends = (batch.routing.offsets_S1 == t + 1).sum().item<int64_t>() != 0;
+      if (silent) {
+        EXPECT_EQ(target[static_cast<size_t>(row)], -1);
+      } else if (!last && !ends) {
+        EXPECT_EQ(target[static_cast<size_t>(row)], tokens[t + 1].item<int64_t>());
+      }
     }
   }
 }
