@@ -17,7 +17,7 @@ struct ImageVaeConfig {
   int64_t downsample = 4;   // f, a power of two
   int64_t latent_channels = 4;
   int64_t base_channels = 32;
-  int64_t steps = 1200;
+  int64_t steps = 900;
   int64_t batch_images = 8;
   double learning_rate = 3e-3;
   double l1_weight = 0.2, mse_weight = 4.0, kl_weight = 1e-4;

@@ -174,6 +174,9 @@ std::vector<uint64_t> even_shares(const std::vector<uint64_t>& sizes, uint64_t b
 OrderedJson train_codec(const CodecTrainOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const CodecConfig config = load_config(options);
+  {
+    const FolderPublisher refuses_now(options.out, options.replace);
+  }  // not only after the pictures are read
   const DocumentReader reader(options.documents);
   const Json report = train_by_kind(config, reader, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
