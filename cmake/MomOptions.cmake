@@ -1,5 +1,6 @@
 # Language, warnings, sanitizers and compiler cache: everything that is the same for all targets.
 option(MOM_BUILD_TESTS "Build the tests" ON)
+option(MOM_UNITY "Compile several torch files as one: a faster clean build, a slower rebuild after a small change" ON)
 set(MOM_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)

@@ -1,7 +1,7 @@
-# mom_library(NAME [DEPENDS folders...] [LINKS libs...] [TORCH] [SHARED] [OUTPUT file])
+# mom_library(NAME [DEPENDS folders...] [LINKS libs...] [TORCH] [SHARED] [NO_UNITY] [OUTPUT file])
 #   one folder = one target mom_NAME, made of all *.cpp in the folder.
 function(mom_library name)
-  cmake_parse_arguments(ARG "TORCH;SHARED" "OUTPUT" "DEPENDS;LINKS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;SHARED;NO_UNITY" "OUTPUT" "DEPENDS;LINKS;EXCLUDE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(kind STATIC)
   if(ARG_SHARED)
@@ -18,6 +18,12 @@ function(mom_library name)
   if(ARG_TORCH)
     target_link_libraries(mom_${name} PUBLIC mom_torch)
     target_precompile_headers(mom_${name} REUSE_FROM mom_torch_pch)
+    if(ARG_NO_UNITY)
+      set(MOM_UNITY OFF)
+    endif()
+    # torch/torch.h costs each file 5 s also when precompiled (its templates are instantiated again): compile several as one.
+    set_target_properties(mom_${name} PROPERTIES UNITY_BUILD ${MOM_UNITY} UNITY_BUILD_BATCH_SIZE 6)
+    target_compile_options(mom_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # false alarm in joined files
   endif()
   if(ARG_OUTPUT)
     set_target_properties(mom_${name} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT})

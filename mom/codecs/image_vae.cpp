@@ -10,10 +10,12 @@ namespace mom::codecs {
 namespace {
 
 constexpr int64_t kBatch = 32;  // pictures at once, so that activations stay small
+
+// Applies `transform` to at most kBatch rows at a time; `empty_0X` is what no rows give.
 template <class Transform>
-at::Tensor in_batches(const at::Tensor& input_NX, const Transform& transform) {
-  std::vector<at::Tensor> outputs;
-  for (int64_t begin = 0; begin == 0 || begin < input_NX.size(0); begin += kBatch) {
+at::Tensor in_batches(const at::Tensor& input_NX, const at::Tensor& empty_0X, const Transform& transform) {
+  std::vector<at::Tensor> outputs = {empty_0X};
+  for (int64_t begin = 0; begin < input_NX.size(0); begin += kBatch) {
     outputs.push_back(transform(input_NX.slice(0, begin, begin + kBatch)));
   }
   return torch::cat(outputs);
@@ -94,7 +96,9 @@ at::Tensor ImageVae::encode(const at::Tensor& images_NCHW) const {
               images_NCHW.scalar_type(), " ", images_NCHW.sizes());
   torch::NoGradGuard no_grad;
   VaeNetImpl& net = *state_->net;
-  return in_batches(images_NCHW, [&](const at::Tensor& images) {
+  const int64_t latent_side = side / state_->config.downsample;
+  const at::Tensor empty = torch::empty({0, state_->config.latent_channels, latent_side, latent_side});
+  return in_batches(images_NCHW, empty, [&](const at::Tensor& images) {
     const at::Tensor mean = net.encode(to_pixels(images)).first;
     return ((mean - net.latent_mean.view({1, -1, 1, 1})) / net.latent_std.view({1, -1, 1, 1}))
         .contiguous(at::MemoryFormat::Contiguous);
@@ -111,7 +115,8 @@ at::Tensor ImageVae::decode(const at::Tensor& latents_NCHW) const {
               latents_NCHW.scalar_type(), " ", latents_NCHW.sizes());
   torch::NoGradGuard no_grad;
   VaeNetImpl& net = *state_->net;
-  return in_batches(latents_NCHW, [&](const at::Tensor& latents) {
+  const at::Tensor empty = torch::empty({0, 3, c.image_size, c.image_size}, at::kByte);
+  return in_batches(latents_NCHW, empty, [&](const at::Tensor& latents) {
     const at::Tensor mean =
         latents * net.latent_std.view({1, -1, 1, 1}) + net.latent_mean.view({1, -1, 1, 1});
     return to_bytes(net.decode(mean.contiguous(at::MemoryFormat::ChannelsLast)));

@@ -31,7 +31,7 @@ DraftSegment parse_text(const Json& json, const std::string& where) {
 DraftSegment parse_media(const Json& json, const char* modality, const std::string& where,
                          const FindMedia& find) {
   std::string name = json_string(json, modality, where);
-  Found found = find(name);
+  Found found = find(name, where);
   return media_segment(modality, std::move(name), std::move(found.bytes), found.place);
 }
 

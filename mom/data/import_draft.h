@@ -34,7 +34,8 @@ DraftSegment media_segment(const std::string& modality, std::string name, std::s
 struct Found {
   std::string bytes, place;
 };
-using FindMedia = std::function<Found(const std::string& name)>;  // throws InputError when there is none
+// `where` names the segment; throws InputError when there is no such file.
+using FindMedia = std::function<Found(const std::string& name, const std::string& where)>;
 
 // {"segments": [...]} or {"text": ..., "image": ..., "speech": ...}, both with optional "key" and
 // "free_order".

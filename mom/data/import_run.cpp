@@ -47,8 +47,9 @@ ImportSummary ImportRun::finish() {
   if (summary_.num_documents == 0) {
     std::string sources;
     for (const Path& source : options_.sources) sources += (sources.empty() ? "" : ", ") + source.string();
-    throw InputError(
-        {sources, "documents", "only bad samples (" + std::to_string(summary_.num_skipped) + ")", ""});
+    std::string found = "no samples";
+    if (summary_.num_skipped > 0) found = "only bad samples (" + std::to_string(summary_.num_skipped) + ")";
+    throw InputError({sources, "documents", found, "see 'mom data import --help' for what a sample is"});
   }
   writer_.set_skipped(summary_.num_skipped);
   writer_.commit();

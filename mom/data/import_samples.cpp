@@ -85,7 +85,9 @@ class SampleImport {
     for (const std::string& name : sample.files[Kind::kJson]) {
       try {
         Json json = parse_json(members_.read(name), where(sample, name));
-        bool has_others = sample.files.size() > 1;
+        bool has_others = false;
+        for (Kind kind : {Kind::kText, Kind::kImage, Kind::kSpeech})
+          has_others = has_others || sample.files.contains(kind);
         sample.interleaved =
             sample.interleaved || !has_others || (json.is_object() && json.contains("segments"));
         for (const std::string& media : media_in(json))
@@ -130,11 +132,11 @@ class SampleImport {
 
   Draft read_interleaved(const Sample& sample) const {
     const std::string& name = only(sample, Kind::kJson);
-    FindMedia find = [&](const std::string& media) -> Found {
+    FindMedia find = [&](const std::string& media, const std::string& segment) -> Found {
       auto found = resolve(name, media);
       if (!found)
-        throw InputError({where(sample, name), "a file '" + media + "' beside it", "none",
-                          "add it, or correct the segment"});
+        throw InputError(
+            {segment, "a file '" + media + "' beside it", "none", "add it, or correct the segment"});
       return {members_.read(*found), where(sample, *found)};
     };
     return parse_draft(parse_json(members_.read(name), where(sample, name)), sample.key, where(sample, name),

@@ -48,9 +48,11 @@ void import_text_file(ImportRun& run, const Path& file) {
 }
 
 void import_json_lines(ImportRun& run, const Path& file) {
-  FindMedia find = [&](const std::string& name) -> Found {
+  FindMedia find = [&](const std::string& name, const std::string& where) -> Found {
     Path path = file.parent_path() / name;
-    return {read_file(path), path.string()};
+    if (!std::filesystem::is_regular_file(path))
+      throw InputError({where, "a file '" + path.string() + "'", "none", "add it, or correct the line"});
+    return {read_file(path), where + ": " + path.string()};
   };
   uint64_t num_lines = 0;
   for_each_line(file, [&](std::string_view line, uint64_t number) {

@@ -6,6 +6,7 @@
 #include "mom/base/error.h"
 #include "mom/base/json.h"
 #include "mom/data/document.h"
+#include "mom/data/shard.h"
 
 namespace mom::data {
 namespace {
@@ -36,11 +37,11 @@ Counts read_counts(const Json& shard, const char* key, const std::string& where)
 }
 
 // Shards of one source and split are one row.
-FolderSummary summarise_encoded(const Json& manifest, const std::string& where) {
+FolderSummary summarise_encoded(const Path& folder) {
+  const Json manifest = open_encoded(folder).manifest;  // after every check of every shard
+  const std::string where = (folder / "dataset.json").string();
   FolderSummary summary{
       .encoded = true, .skipped = static_cast<uint64_t>(json_int(manifest, "skipped", where)), .rows = {}};
-  if (!manifest.contains("shards") || !manifest["shards"].is_array())
-    throw InputError({where, "\"shards\" as a list", "none", "encode the data anew"});
   for (const Json& shard : manifest["shards"]) {
     std::string source = json_string(shard, "source", where), split = json_string(shard, "split", where);
     auto row = std::find_if(summary.rows.begin(), summary.rows.end(),
@@ -104,7 +105,7 @@ FolderSummary summarise_folder(const Path& folder) {
   if (std::filesystem::is_regular_file(manifest)) {
     Json json = read_json(manifest);
     if (json.is_object() && json.contains("format") && json["format"] == "mom-encoded")
-      return summarise_encoded(json, manifest.string());
+      return summarise_encoded(folder);
   }
   return summarise_documents(folder);
 }

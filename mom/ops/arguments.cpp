@@ -74,6 +74,11 @@ std::vector<int64_t> offsets_or_whole(const std::optional<at::Tensor>& offsets, 
   return {values, values + host.numel()};
 }
 
+at::Tensor host_offsets(const std::optional<at::Tensor>& offsets, int64_t num_rows) {
+  if (offsets) return offsets->cpu().contiguous();
+  return at::tensor({int64_t{0}, num_rows}, at::kLong);
+}
+
 at::Tensor or_undefined(const std::optional<at::Tensor>& tensor) { return tensor ? *tensor : at::Tensor(); }
 
 std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {

@@ -29,6 +29,8 @@ void check_order(std::string_view op, const std::optional<at::Tensor>& order_T, 
 
 // The offsets as numbers; absent = {0, num_rows}.
 std::vector<int64_t> offsets_or_whole(const std::optional<at::Tensor>& offsets, int64_t num_rows);
+// The same as a contiguous i64 tensor in host memory.
+at::Tensor host_offsets(const std::optional<at::Tensor>& offsets, int64_t num_rows);
 
 // An absent tensor as an undefined one, and back: what autograd functions and save_for_backward take.
 at::Tensor or_undefined(const std::optional<at::Tensor>& tensor);

@@ -35,6 +35,7 @@ ImageVaeConfig small_config() {
 class ImageVaeTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    at::set_num_threads(1);  // at these sizes more threads only wait for each other on a busy machine
     folder_ = new test::TempFolder;
     report_ =
         new Json(train_image_vae(small_config(), {{discs(64, 1)}, discs(16, 2)}, *folder_ / "codec", false));

@@ -2,6 +2,8 @@
 // coloured shapes with captions and keywords (free order), and plain texts.
 #pragma once
 
+#include <ATen/Parallel.h>
+
 #include <array>
 #include <string>
 
@@ -85,7 +87,9 @@ inline void make_tiny_codecs(const Path& documents, const Path& text, const Path
 }
 
 // Makes folder/documents, folder/codec-text, folder/codec-image and folder/encoded; returns the last.
+// Leaves tensor operations at one thread: at these sizes more only wait for each other on a busy machine.
 inline Path make_tiny_encoded(const Path& folder) {
+  at::set_num_threads(1);
   std::filesystem::create_directories(folder);
   make_tiny_documents(folder / "documents");
   make_tiny_codecs(folder / "documents", folder / "codec-text", folder / "codec-image");

@@ -1,0 +1,135 @@
+#include "bench/bench.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+
+#include "mom/base/error.h"
+#include "mom/base/json.h"
+#include "mom/kernels/cpu_capability.h"
+
+namespace mom::bench {
+namespace {
+
+constexpr int kWarmups = 3, kMinRepeats = 10, kMaxRepeats = 200;
+constexpr double kSeconds = 1.0;  // of timing a bench, when repeats allow
+
+struct Timing {
+  int repeats = 0;
+  double median_ms = 0, min_ms = 0, spread_ms = 0;  // spread: between the quartiles
+};
+
+Timing time(const Bench& bench) {
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < kWarmups; ++i) bench.run();
+  std::vector<double> ms;
+  for (double total = 0; static_cast<int>(ms.size()) < kMinRepeats ||
+                         (total < kSeconds * 1e3 && static_cast<int>(ms.size()) < kMaxRepeats);
+       total += ms.back()) {
+    const auto start = Clock::now();
+    bench.run();
+    ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  std::sort(ms.begin(), ms.end());
+  const size_t n = ms.size();
+  return {static_cast<int>(n), ms[n / 2], ms.front(), ms[n * 3 / 4] - ms[n / 4]};
+}
+
+OrderedJson result_of(const Bench& bench, const Timing& t) {
+  OrderedJson result;
+  result["name"] = bench.name;
+  result["shape"] = bench.shape;
+  result["threads"] = at::get_num_threads();
+  result["repeats"] = t.repeats;
+  result["median_ms"] = t.median_ms;
+  result["min_ms"] = t.min_ms;
+  result["spread_ms"] = t.spread_ms;
+  result["flops"] = bench.work.flops;
+  result["bytes"] = bench.work.bytes;
+  result["exponentials"] = bench.work.exponentials;
+  result["gflops_per_s"] = bench.work.flops / t.min_ms * 1e-6;
+  result["gbytes_per_s"] = bench.work.bytes / t.min_ms * 1e-6;
+  result["gexp_per_s"] = bench.work.exponentials / t.min_ms * 1e-6;
+  return result;
+}
+
+void print_row(const Bench& bench, const Timing& t) {
+  std::printf("%-18s %-28s %9.3f %9.3f %9.3f %9.1f %9.1f %9.2f\n", bench.name.c_str(), bench.shape.c_str(),
+              t.median_ms, t.min_ms, t.spread_ms, bench.work.flops / t.min_ms * 1e-6,
+              bench.work.bytes / t.min_ms * 1e-6, bench.work.exponentials / t.min_ms * 1e-6);
+  std::fflush(stdout);
+}
+
+void register_all() {
+  static const bool done = [] {
+    register_roof_benches();
+    register_scan_benches();
+    register_conv_benches();
+    register_linear_benches();
+    register_norm_benches();
+    return true;
+  }();
+  (void)done;
+}
+
+std::vector<Entry> chosen(const std::vector<std::string>& names) {
+  if (names.empty()) return registry();
+  std::vector<Entry> entries;
+  for (const std::string& name : names) {
+    const size_t before = entries.size();
+    for (const Entry& entry : registry()) {
+      if (entry.name.starts_with(name)) entries.push_back(entry);
+    }
+    if (entries.size() == before) {
+      throw UserError({"bench", "the name of a bench", "'" + name + "'", "see 'mom bench --list'"});
+    }
+  }
+  return entries;
+}
+
+}  // namespace
+
+std::vector<Entry>& registry() {
+  static std::vector<Entry> entries;
+  return entries;
+}
+
+int run(const std::vector<std::string>& names, bool list, bool json) {
+  register_all();
+  OrderedJson results = OrderedJson::array();
+  const std::vector<Entry> entries = chosen(names);
+  if (!list && !json) {
+    std::printf("cpu capability %s, %d threads; rates are of the fastest run\n",
+                kernels::cpu_capability().c_str(), at::get_num_threads());
+    std::printf("%-18s %-28s %9s %9s %9s %9s %9s %9s\n", "name", "shape", "median ms", "min ms", "spread ms",
+                "GFLOP/s", "GB/s", "Gexp/s");
+  }
+  for (const Entry& entry : entries) {
+    if (list) {
+      if (json) {
+        results.push_back({{"name", entry.name}, {"help", entry.help}});
+      } else {
+        std::printf("%-18s %s\n", entry.name.c_str(), entry.help.c_str());
+      }
+      continue;
+    }
+    const Bench bench = entry.make();
+    if (bench.check) bench.check();
+    const Timing timing = time(bench);
+    if (json) {
+      results.push_back(result_of(bench, timing));
+    } else {
+      print_row(bench, timing);
+    }
+  }
+  if (json) {
+    const OrderedJson whole{{"cpu_capability", kernels::cpu_capability()}, {"benches", results}};
+    std::cout << whole.dump(2) << std::endl;
+  }
+  return 0;
+}
+
+}  // namespace mom::bench

@@ -1,0 +1,211 @@
+#include "mom/compare/compare.h"
+
+#include <algorithm>
+#include <set>
+
+#include "mom/base/error.h"
+#include "mom/compare/comparable.h"
+#include "mom/compare/words.h"
+
+namespace mom::compare {
+namespace {
+
+using runs::RunFolder;
+
+std::optional<double> find(const std::map<std::string, double>& values, const std::string& key) {
+  const auto found = values.find(key);
+  if (found == values.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<double> point_loss(const runs::MetricPoint& point, const std::string& modality,
+                                 double image_weight) {
+  if (modality != kOverall) return find(point.losses, modality);
+  if (image_weight == 0) return point.loss;
+  const auto text = find(point.losses, "text"), image = find(point.losses, "image");
+  if (!text || !image) return std::nullopt;
+  return *text + image_weight * *image;
+}
+
+std::optional<double> evaluated_loss(const RunFolder& run, const std::string& set,
+                                     const std::string& modality, double image_weight) {
+  const auto found = run.evaluation.find(set);
+  if (found == run.evaluation.end()) return std::nullopt;
+  const auto& [losses, tokens] = found->second;
+  if (modality != kOverall) return find(losses, modality);
+  const auto text = find(losses, "text"), image = find(losses, "image");
+  if (image_weight > 0) return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
+  double sum = 0, count = 0;
+  for (const auto& [name, loss] : losses) {
+    const double weight = find(tokens, name).value_or(0);
+    sum += weight * loss;
+    count += weight;
+  }
+  return count > 0 ? std::optional(sum / count) : std::nullopt;
+}
+
+bool evaluated_at_end(const RunFolder& run) {
+  return !run.evaluation.empty() && run.evaluation_step == run.final_step();
+}
+
+struct Losses {
+  std::optional<double> dense, mix;
+};
+
+Row make_row(const std::string& set, const std::string& modality, const Losses& final, const Curve& dense_raw,
+             const Curve& mix_raw) {
+  Row row{set, modality, *final.dense, *final.mix, 0, Match::kUnknown, {}, {}, {}};
+  row.gain = row.dense_loss == 0 ? 0 : (row.dense_loss - row.mix_loss) / row.dense_loss;
+  if (dense_raw.size() < 2 || mix_raw.size() < 2) return row;
+  const Curve dense = smoothed(dense_raw), mix = smoothed(mix_raw);
+  row.flops_to_match = end_point_ratio(dense, mix);
+  row.match = row.flops_to_match ? Match::kReached : Match::kNever;
+  row.flops_to_match_slope = slope_ratio(dense, mix);
+  row.dense_self_match = end_point_ratio(dense, dense);
+  return row;
+}
+
+std::set<std::string> all_sets(const RunFolder& run) {
+  std::set<std::string> sets;
+  for (const auto& [set, points] : run.evals) sets.insert(set);
+  for (const auto& [set, losses] : run.evaluation) sets.insert(set);
+  return sets;
+}
+
+// Sets in the order of the page: the chosen one, then by their names in words.
+std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& mix, std::string& chosen) {
+  std::vector<std::string> sets;
+  const auto of_mix = all_sets(mix);
+  for (const std::string& set : all_sets(dense)) {
+    if (of_mix.count(set)) sets.push_back(set);
+  }
+  if (sets.empty()) {
+    throw UserError({mix.path.string(), "a held-out set that " + dense.path.string() + " has too", "none",
+                     "train with [eval] every_steps, or run mom eval on both"});
+  }
+  if (!chosen.empty() && std::find(sets.begin(), sets.end(), chosen) == sets.end()) {
+    std::string names;
+    for (const std::string& set : sets) names += (names.empty() ? "" : ", ") + set;
+    throw UserError({"--set", "one of " + names, chosen, ""});
+  }
+  if (chosen.empty()) {
+    chosen = *std::max_element(sets.begin(), sets.end(), [&](const std::string& a, const std::string& b) {
+      return modalities_of(dense, a).size() < modalities_of(dense, b).size();
+    });
+  }
+  std::sort(sets.begin(), sets.end(),
+            [](const auto& a, const auto& b) { return set_text(a, kOverall) < set_text(b, kOverall); });
+  std::stable_partition(sets.begin(), sets.end(), [&](const std::string& set) { return set == chosen; });
+  return sets;
+}
+
+}  // namespace
+
+double image_weight_of(const RunFolder& run) {
+  return run.setting() == "transfusion" ? run.recipe_number("objective.image_weight", 5) : 0;
+}
+
+Curve held_out_curve(const RunFolder& run, const std::string& set, const std::string& modality,
+                     double image_weight) {
+  Curve curve;
+  const auto found = run.evals.find(set);
+  if (found == run.evals.end()) return curve;
+  for (const auto& point : found->second) {
+    const auto loss = point_loss(point, modality, image_weight);
+    if (!loss) continue;
+    curve.flops.push_back(point.flops);
+    curve.loss.push_back(*loss);
+  }
+  return curve;
+}
+
+std::vector<std::string> modalities_of(const RunFolder& run, const std::string& set) {
+  std::set<std::string> names;
+  if (const auto found = run.evals.find(set); found != run.evals.end()) {
+    for (const auto& point : found->second) {
+      for (const auto& [name, loss] : point.losses) names.insert(name);
+    }
+  }
+  if (const auto found = run.evaluation.find(set); found != run.evaluation.end()) {
+    for (const auto& [name, loss] : found->second.losses) names.insert(name);
+  }
+  std::vector<std::string> ordered(names.begin(),
+                                   names.end());  // image, speech, text: the names happen to sort so
+  if (ordered.size() > 1) ordered.push_back(kOverall);
+  return ordered;
+}
+
+Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std::string& set) {
+  Comparison out{dense.model_name(),
+                 mix.model_name(),
+                 dense.path,
+                 mix.path,
+                 set,
+                 {},
+                 "",
+                 image_weight_of(dense),
+                 comparability_warnings(dense, mix)};
+  const bool from_file = evaluated_at_end(dense) && evaluated_at_end(mix);
+  out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
+  for (const std::string& name : ordered_sets(dense, mix, out.set)) {
+    for (const std::string& modality : modalities_of(dense, name)) {
+      const Curve dense_curve = held_out_curve(dense, name, modality, out.image_weight);
+      const Curve mix_curve = held_out_curve(mix, name, modality, out.image_weight);
+      Losses final;
+      if (from_file) {
+        final = {evaluated_loss(dense, name, modality, out.image_weight),
+                 evaluated_loss(mix, name, modality, out.image_weight)};
+      }
+      if ((!final.dense || !final.mix) && dense_curve.size() > 0 && mix_curve.size() > 0) {
+        final = {dense_curve.loss.back(), mix_curve.loss.back()};
+      }
+      if (final.dense && final.mix)
+        out.rows.push_back(make_row(name, modality, final, dense_curve, mix_curve));
+    }
+  }
+  if (out.rows.empty() || out.rows.front().set != out.set) {
+    throw UserError({mix.path.string(), "losses of set " + out.set + " that both runs have", "none",
+                     "run mom eval on both"});
+  }
+  return out;
+}
+
+namespace {
+
+OrderedJson number_or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson(nullptr);
+}
+
+OrderedJson row_json(const Row& row) {
+  OrderedJson out;
+  out["dense_loss"] = row.dense_loss;
+  out["mix_loss"] = row.mix_loss;
+  out["gain"] = row.gain;
+  out["flops_to_match"] = number_or_null(row.flops_to_match);
+  out["flops_to_match_slope"] = number_or_null(row.flops_to_match_slope);
+  out["match"] = row.match == Match::kReached ? "reached" : row.match == Match::kNever ? "never" : "unknown";
+  out["dense_self_match"] = number_or_null(row.dense_self_match);
+  return out;
+}
+
+}  // namespace
+
+OrderedJson to_json(const Comparison& comparison) {
+  OrderedJson out;
+  out["dense"] = comparison.dense_path.string();
+  out["mix"] = comparison.mix_path.string();
+  out["set"] = comparison.set;
+  for (const Row& row : comparison.rows) {
+    if (row.set == comparison.set) out[row.modality] = row_json(row);
+  }
+  // One modality only: overall is that modality.
+  if (!out.contains(kOverall)) out[kOverall] = row_json(comparison.rows.front());
+  for (const Row& row : comparison.rows) out["sets"][row.set][row.modality] = row_json(row);
+  out["loss_source"] = comparison.loss_source;
+  out["image_weight"] =
+      comparison.image_weight > 0 ? OrderedJson(comparison.image_weight) : OrderedJson(nullptr);
+  out["warnings"] = comparison.warnings;
+  return out;
+}
+
+}  // namespace mom::compare

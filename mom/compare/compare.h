@@ -1,0 +1,63 @@
+// Two runs compared on held-out data: gain and FLOPs to match, for each modality and overall.
+//
+//   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs
+//   have them at
+//                      their final step, else the last evaluation in training
+//   FLOPs to match     curve.h, from the evaluations in training, over cumulative training FLOPs
+//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not
+//   print its formula);
+//                      else the mean over all tokens of the set
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/compare/curve.h"
+#include "mom/runs/run_folder.h"
+
+namespace mom::compare {
+
+inline constexpr const char* kOverall = "overall";
+
+enum class Match { kReached, kNever, kUnknown };  // kUnknown: fewer than two evaluations in a run
+
+struct Row {
+  std::string set, modality;  // modality "overall" for the sum
+  double dense_loss = 0, mix_loss = 0, gain = 0;
+  Match match = Match::kUnknown;
+  std::optional<double> flops_to_match, flops_to_match_slope;
+  // The part of its FLOPs after which the dense run itself first has its final smoothed loss. Well below 1
+  // its curve is flat at the end, and a match says little.
+  std::optional<double> dense_self_match;
+};
+
+struct Comparison {
+  std::string dense_name, mix_name;  // models in words
+  Path dense_path, mix_path;
+  std::string set;        // the held-out set the verdict is about
+  std::vector<Row> rows;  // those of `set` first
+  std::string loss_source;
+  double image_weight = 0;            // 0 where the setting has none
+  std::vector<std::string> warnings;  // why the runs may not be comparable
+};
+
+// `set` empty: the held-out set with the most modalities. UserError when the settings differ or nothing can
+// be compared.
+Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix,
+                        const std::string& set = "");
+
+// The held-out curve of a modality or "overall", as measured; empty when not measured.
+Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality,
+                     double image_weight);
+double image_weight_of(const runs::RunFolder& run);  // 0 unless transfusion
+
+// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two
+// others).
+std::vector<std::string> modalities_of(const runs::RunFolder& run, const std::string& set);
+
+// Keys per modality and `overall` of the chosen set at the top; `sets` has all of them.
+OrderedJson to_json(const Comparison& comparison);
+
+}  // namespace mom::compare

@@ -1,0 +1,120 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "mom/kernels/selective_scan_forward.cpp"
+#include "mom/kernels/foreach_target.h"
+// After the target loop:
+#include "mom/kernels/cpu_capability.h"
+#include "mom/kernels/selective_scan_tile-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mom::kernels::HWY_NAMESPACE {
+namespace {
+
+void read_chunk(const Tile& tile, Chunk& chunk) {
+  const ScanInputs& in = tile.in;
+  chunk.read_coefficients(tile);
+  for (int64_t t = 0; t < chunk.length; ++t) {
+    const int64_t row = tile.row(chunk.begin + t);
+    for (int64_t v = 0; v < tile.num_vectors; ++v) {
+      const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v);
+      const Vec u = load_row(in.u, row, column, left);
+      Vec step = hn::Add(load_row(in.dt, row, column, left), load(tile.dt_bias + v * kLanes));
+      if (in.dt_softplus) step = softplus(step);
+      store(step, chunk.step + at(v, t));
+      store(hn::Mul(step, u), chunk.du + at(v, t));
+      store(hn::Mul(load(tile.skip + v * kLanes), u), chunk.y + at(v, t));
+    }
+  }
+}
+
+void write_chunk(const Tile& tile, const Chunk& chunk, const MutableRows& y_rows) {
+  for (int64_t t = 0; t < chunk.length; ++t) {
+    const int64_t row = tile.row(chunk.begin + t);
+    for (int64_t v = 0; v < tile.num_vectors; ++v) {
+      const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v);
+      Vec y = load(chunk.y + at(v, t));
+      if (tile.in.gate.data) y = hn::Mul(y, silu(load_row(tile.in.gate, row, column, left)));
+      store_row(y, y_rows, row, column, left);
+    }
+  }
+}
+
+// Carries kGroup states of one vector of channels through the chunk, adding c * h to y.
+template <int kGroup>
+HWY_INLINE void advance(const Tile& tile, const Chunk& chunk, int64_t v, int64_t n0, float* state) {
+  Vec h[kGroup], a[kGroup];
+  for (int g = 0; g < kGroup; ++g) {
+    h[g] = load(state + (n0 + g) * kScanBlock + v * kLanes);
+    a[g] = hn::Mul(load(tile.a + (n0 + g) * kScanBlock + v * kLanes), set(kLog2E));
+  }
+  for (int64_t t = 0; t < chunk.length; ++t) {
+    const Vec step = load(chunk.step + at(v, t)), du = load(chunk.du + at(v, t));
+    const float* b = chunk.b + t * tile.plan.padded_states + n0;
+    const float* c = chunk.c + t * tile.plan.padded_states + n0;
+    Vec y = load(chunk.y + at(v, t));
+    for (int g = 0; g < kGroup; ++g) {
+      h[g] = fma(exp2(hn::Mul(step, a[g])), h[g], hn::Mul(du, set(b[g])));
+      y = fma(set(c[g]), h[g], y);
+    }
+    store(y, chunk.y + at(v, t));
+  }
+  for (int g = 0; g < kGroup; ++g) store(h[g], state + (n0 + g) * kScanBlock + v * kLanes);
+}
+
+void advance_all(const Tile& tile, const Chunk& chunk, float* state) {
+  constexpr int kWide = kLanes >= 16 ? 8 : 4;  // as many states as fit in registers
+  for (int64_t v = 0; v < tile.num_vectors; ++v) {
+    int64_t n = 0;
+    for (; n + kWide <= tile.plan.padded_states; n += kWide) advance<kWide>(tile, chunk, v, n, state);
+    for (; n < tile.plan.padded_states; n += 4) advance<4>(tile, chunk, v, n, state);
+  }
+}
+
+}  // namespace
+
+void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t index) {
+  Scratch scratch(Tile::scratch_size(plan) + Chunk::scratch_size(plan) + plan.state_size());
+  const Tile tile(in, plan, index % plan.num_blocks, scratch);
+  Chunk chunk(plan, scratch);
+  float* state = scratch.take(plan.state_size());
+  const int64_t group = index / plan.num_blocks;
+  for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
+    tile.read_state(in.initial, s, state);
+    const int64_t end = in.offsets[s + 1];
+    int64_t chunk_index = 0;
+    for (chunk.begin = in.offsets[s]; chunk.begin < end; chunk.begin += kScanChunk, ++chunk_index) {
+      chunk.length = std::min(kScanChunk, end - chunk.begin);
+      if (out.chunk_states) {
+        std::copy(state, state + plan.state_size(),
+                  out.chunk_states + plan.chunk_state_at(s, chunk_index, tile.block));
+      }
+      read_chunk(tile, chunk);
+      advance_all(tile, chunk, state);
+      write_chunk(tile, chunk, out.y);
+    }
+    tile.write_state(state, s, out.final_state);
+  }
+}
+
+}  // namespace mom::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mom::kernels {
+
+HWY_EXPORT(scan_forward_tile);
+
+int64_t scan_chunk_state_size(const ScanInputs& in) {
+  const ScanPlan plan(in);
+  return plan.first_chunk.back() * plan.num_blocks * plan.state_size();
+}
+
+void selective_scan_forward(const ScanInputs& in, const ScanOutputs& out, const ParallelFor& parallel_for) {
+  apply_cpu_capability_from_environment();
+  const ScanPlan plan(in);
+  parallel_for(plan.num_tiles(), [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(scan_forward_tile)(in, out, plan, tile);
+  });
+}
+
+}  // namespace mom::kernels
+#endif

@@ -1,0 +1,191 @@
+#include "mom/report/charts.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "mom/compare/words.h"
+
+namespace mom::report {
+namespace {
+
+using runs::MetricPoint;
+using runs::RunFolder;
+
+constexpr size_t kMaxPoints = 800;      // of a training curve; more than a chart has pixels for
+constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
+
+struct Series {
+  std::vector<double> flops, steps, tokens, raw, fit;
+};
+
+std::optional<double> loss_of(const MetricPoint& point, const std::string& modality, double image_weight) {
+  if (modality == compare::kOverall && image_weight == 0) return point.loss;
+  const auto find = [&](const char* name) -> std::optional<double> {
+    const auto found = point.losses.find(name);
+    return found == point.losses.end() ? std::nullopt : std::optional(found->second);
+  };
+  if (modality != compare::kOverall) return find(modality.c_str());
+  const auto text = find("text"), image = find("image");
+  return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
+}
+
+Series collect(const std::vector<MetricPoint>& points, const std::string& modality, double image_weight) {
+  Series series;
+  for (const MetricPoint& point : points) {
+    const auto loss = loss_of(point, modality, image_weight);
+    if (!loss) continue;
+    series.flops.push_back(point.flops);
+    series.steps.push_back(static_cast<double>(point.step));
+    series.tokens.push_back(point.tokens);
+    series.raw.push_back(*loss);
+  }
+  return series;
+}
+
+void thin(Series& series) {
+  const size_t count = series.raw.size();
+  if (count <= kMaxPoints) return;
+  for (auto* values : {&series.flops, &series.steps, &series.tokens, &series.raw, &series.fit}) {
+    std::vector<double> kept;
+    for (size_t i = 0; i < kMaxPoints; ++i) kept.push_back((*values)[i * (count - 1) / (kMaxPoints - 1)]);
+    *values = std::move(kept);
+  }
+}
+
+OrderedJson series_json(size_t run, const Series& series) {
+  return {{"run", run},        {"flops", series.flops}, {"steps", series.steps}, {"tokens", series.tokens},
+          {"raw", series.raw}, {"fit", series.fit}};
+}
+
+size_t index_of(const Subject& subject, const Path& path) {
+  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                  [&](const RunFolder& run) { return run.path == path; });
+  return static_cast<size_t>(found - subject.runs.begin());
+}
+
+void add_matches(OrderedJson& chart, const Subject& subject, const std::string& set,
+                 const std::string& modality) {
+  for (const auto& comparison : subject.comparisons) {
+    const auto row =
+        std::find_if(comparison.rows.begin(), comparison.rows.end(), [&](const compare::Row& candidate) {
+          return candidate.set == set && candidate.modality == modality;
+        });
+    if (row == comparison.rows.end() || row->match == compare::Match::kUnknown) continue;
+    const size_t dense = index_of(subject, comparison.dense_path);
+    const auto curve = compare::smoothed(
+        compare::held_out_curve(subject.runs[dense], set, modality, comparison.image_weight));
+    chart["target"] = {{"run", dense}, {"loss", curve.loss.back()}};
+    if (!row->flops_to_match) continue;
+    chart["matches"].push_back({{"run", index_of(subject, comparison.mix_path)},
+                                {"flops", *row->flops_to_match * curve.flops.back()},
+                                {"part", *row->flops_to_match}});
+  }
+}
+
+std::string unit_of(const std::string& modality, double image_weight) {
+  if (image_weight == 0) return "nats a token";
+  if (modality == "image") return "noise MSE";
+  return modality == compare::kOverall
+             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
+             : "nats a token";
+}
+
+OrderedJson held_out_chart(const Subject& subject, const std::string& set, const std::string& modality) {
+  OrderedJson chart;
+  chart["group"] = "held-out";
+  const double weight = compare::image_weight_of(subject.runs.front());
+  chart["title"] = modality + ": " + compare::set_text(set, modality);
+  chart["unit"] = unit_of(modality, weight);
+  chart["series"] = OrderedJson::array();
+  for (size_t i = 0; i < subject.runs.size(); ++i) {
+    const auto found = subject.runs[i].evals.find(set);
+    if (found == subject.runs[i].evals.end()) continue;
+    Series series = collect(found->second, modality, compare::image_weight_of(subject.runs[i]));
+    if (series.raw.empty()) continue;
+    series.fit = compare::smoothed({series.flops, series.raw}).loss;
+    chart["series"].push_back(series_json(i, series));
+  }
+  add_matches(chart, subject, set, modality);
+  return chart;
+}
+
+OrderedJson training_chart(const Subject& subject, const std::string& modality) {
+  OrderedJson chart;
+  chart["group"] = "training";
+  chart["title"] = modality + ": training loss";
+  chart["unit"] = unit_of(modality, compare::image_weight_of(subject.runs.front()));
+  chart["series"] = OrderedJson::array();
+  for (size_t i = 0; i < subject.runs.size(); ++i) {
+    const RunFolder& run = subject.runs[i];
+    Series series = collect(run.train, modality, compare::image_weight_of(run));
+    if (series.raw.empty()) continue;
+    const double half_life = std::max(1.0, kHalfLifePart * static_cast<double>(run.final_step()));
+    series.fit = compare::moving_average(series.steps, series.raw, half_life);
+    thin(series);
+    chart["series"].push_back(series_json(i, series));
+  }
+  return chart;
+}
+
+// (set, modality) of all held-out charts: sets with most modalities first, "overall" after everything.
+std::vector<std::pair<std::string, std::string>> held_out_charts(const Subject& subject) {
+  std::map<std::string, std::vector<std::string>> modalities;
+  for (const RunFolder& run : subject.runs) {
+    for (const auto& [set, points] : run.evals) {
+      auto of_run = compare::modalities_of(run, set);
+      if (of_run.size() > modalities[set].size()) modalities[set] = std::move(of_run);
+    }
+  }
+  std::vector<std::pair<std::string, std::string>> charts;
+  for (const auto& [set, names] : modalities) {
+    for (const std::string& name : names) charts.emplace_back(set, name);
+  }
+  std::stable_sort(charts.begin(), charts.end(), [&](const auto& a, const auto& b) {
+    const bool a_overall = a.second == compare::kOverall, b_overall = b.second == compare::kOverall;
+    if (a_overall != b_overall) return b_overall;
+    if (modalities[a.first].size() != modalities[b.first].size()) {
+      return modalities[a.first].size() > modalities[b.first].size();
+    }
+    return compare::set_text(a.first, compare::kOverall) < compare::set_text(b.first, compare::kOverall);
+  });
+  return charts;
+}
+
+std::vector<std::string> training_modalities(const Subject& subject) {
+  std::set<std::string> names;
+  for (const RunFolder& run : subject.runs) {
+    for (const MetricPoint& point : run.train) {
+      for (const auto& [name, loss] : point.losses) names.insert(name);
+    }
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace
+
+std::vector<std::string> run_labels(const std::vector<RunFolder>& runs) {
+  std::map<std::string, int> count;
+  for (const RunFolder& run : runs) ++count[run.model_name()];
+  std::vector<std::string> labels;
+  for (const RunFolder& run : runs) {
+    const std::string name = run.model_name();
+    labels.push_back(count[name] > 1 ? name + " (" + run.name + ")" : name);
+  }
+  return labels;
+}
+
+OrderedJson chart_data(const Subject& subject) {
+  OrderedJson data;
+  data["runs"] = run_labels(subject.runs);
+  data["charts"] = OrderedJson::array();
+  for (const auto& [set, modality] : held_out_charts(subject)) {
+    data["charts"].push_back(held_out_chart(subject, set, modality));
+  }
+  for (const std::string& modality : training_modalities(subject)) {
+    data["charts"].push_back(training_chart(subject, modality));
+  }
+  return data;
+}
+
+}  // namespace mom::report

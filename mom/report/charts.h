@@ -1,0 +1,20 @@
+// The numbers behind the charts, as JSON for web/report.js:
+//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "target"?,
+//   "matches"?}]}
+// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. `target` is
+// the dense run's final smoothed loss, `matches` the FLOPs at which others first reach it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/report/report.h"
+
+namespace mom::report {
+
+OrderedJson chart_data(const Subject& subject);
+// A label for each run: the model in words, with the run's name where two would be the same.
+std::vector<std::string> run_labels(const std::vector<runs::RunFolder>& runs);
+
+}  // namespace mom::report

@@ -1,0 +1,33 @@
+// Run folders -> one self-contained HTML page. The page loads nothing: styles, scripts, numbers and pictures
+// are inside it. Verdict and tables are plain HTML made here; charts are drawn by web/report.js from a JSON
+// block.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/compare/compare.h"
+#include "mom/runs/run_folder.h"
+
+namespace mom::report {
+
+// What the page is about: runs in the order of their colours, dense runs first, and each mixture against its
+// dense run.
+struct Subject {
+  std::vector<runs::RunFolder> runs;
+  std::vector<compare::Comparison> comparisons;
+  std::vector<std::string> notes;    // what is not on the page, and why
+  std::vector<std::string> command;  // the arguments that make this page again: inputs, then the output
+};
+
+// Reads runs and folders of runs. A mixture is compared with the dense run of the same setting and seed, else
+// with the first dense run of its setting; without one it is shown without a verdict.
+Subject read_subject(const std::vector<Path>& inputs);
+
+std::string render_page(const Subject& subject);
+
+// Writes the page (atomic) and returns the verdicts, one a comparison. InputError for damaged runs.
+std::vector<std::string> write_report(const std::vector<Path>& inputs, const Path& out);
+
+}  // namespace mom::report

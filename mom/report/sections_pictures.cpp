@@ -1,0 +1,103 @@
+// Held-out pictures: the original, what the model was given, and what each run made of it.
+#include <algorithm>
+
+#include "mom/report/charts.h"
+#include "mom/report/html.h"
+#include "mom/report/sections.h"
+
+namespace mom::report {
+namespace {
+
+using runs::DenoisedItem;
+using runs::RunFolder;
+
+constexpr size_t kMaxItems = 16;  // a run; the page stays small enough to mail
+
+struct Shot {
+  std::string caption;
+  int64_t timestep;
+  std::string original, noised;       // data URIs
+  std::vector<std::string> denoised;  // a run each, empty where a run has none
+};
+
+Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
+  Shot shot{item.caption, item.timestep, png_data_uri(item.original), png_data_uri(item.noised), {}};
+  shot.denoised.resize(num_runs);
+  shot.denoised[run] = png_data_uri(item.denoised);
+  return shot;
+}
+
+// Runs given the same noised picture share a row; other noise would make them not comparable, so it gets its
+// own.
+std::vector<Shot> load_shots(const Subject& subject) {
+  std::vector<Shot> shots;
+  for (size_t run = 0; run < subject.runs.size(); ++run) {
+    const auto& items = subject.runs[run].denoised;
+    for (size_t i = 0; i < std::min(items.size(), kMaxItems); ++i) {
+      Shot shot = load(items[i], run, subject.runs.size());
+      const auto same = std::find_if(shots.begin(), shots.end(), [&](const Shot& other) {
+        return other.caption == shot.caption && other.timestep == shot.timestep &&
+               other.original == shot.original && other.noised == shot.noised && other.denoised[run].empty();
+      });
+      if (same == shots.end()) {
+        shots.push_back(std::move(shot));
+      } else {
+        same->denoised[run] = shot.denoised[run];
+      }
+    }
+  }
+  return shots;
+}
+
+std::string figure(const std::string& uri, const std::string& label, const std::string& alt) {
+  const std::string picture = uri.empty() ? "<span class=\"none\">none</span>"
+                                          : "<img src=\"" + uri + "\" alt=\"" + escape(alt) + "\">";
+  return "<div>" + picture + "<span>" + escape(label) + "</span></div>";
+}
+
+std::string shot_html(const Shot& shot, const std::vector<std::string>& labels,
+                      const std::vector<bool>& shown) {
+  std::string out =
+      "<figure><div class=\"strip\">" + figure(shot.original, "original", shot.caption) +
+      figure(shot.noised, "noised, t = " + std::to_string(shot.timestep), shot.caption + ", noised");
+  for (size_t run = 0; run < labels.size(); ++run) {
+    if (shown[run])
+      out += figure(shot.denoised[run], labels[run], shot.caption + ", denoised by " + labels[run]);
+  }
+  return out + "</div><figcaption>" + escape(shot.caption) + "</figcaption></figure>\n";
+}
+
+}  // namespace
+
+std::string pictures_section(const Subject& subject) {
+  const std::vector<Shot> shots = load_shots(subject);
+  if (shots.empty()) return "";
+  std::vector<bool> shown;
+  std::string steps;
+  size_t left_out = 0;
+  const auto labels = run_labels(subject.runs);
+  for (size_t i = 0; i < subject.runs.size(); ++i) {
+    const RunFolder& run = subject.runs[i];
+    shown.push_back(!run.denoised.empty());
+    if (run.denoised.empty()) continue;
+    steps +=
+        (steps.empty() ? "" : ", ") + escape(labels[i]) + " at step " + std::to_string(run.denoised_step);
+    left_out = std::max(left_out, run.denoised.size() - std::min(run.denoised.size(), kMaxItems));
+  }
+  std::string out =
+      "<section id=\"pictures\"><h2>Held-out pictures, denoised</h2>\n<p>Each model is given the caption and "
+      "the "
+      "noised picture, and predicts the noise in one step; taking that away leaves the picture shown. "
+      "Originals are "
+      "shown as the image codec gives them back. t counts noise: none at 0, nothing else at the end of the "
+      "schedule. "
+      "Shown: " +
+      steps + ".</p>\n<div class=\"gallery\">\n";
+  for (const Shot& shot : shots) out += shot_html(shot, labels, shown);
+  out += "</div>\n";
+  if (left_out > 0)
+    out += "<p class=\"remark\">" + std::to_string(left_out) + " more are in the run folder, samples/.</p>\n";
+  return out + "</section>\n";
+}
+
+}  // namespace mom::report

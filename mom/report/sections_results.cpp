@@ -1,0 +1,169 @@
+// What came out: verdict, results, notes, definitions.
+#include <algorithm>
+#include <set>
+
+#include "mom/compare/comparable.h"
+#include "mom/compare/words.h"
+#include "mom/report/charts.h"
+#include "mom/report/html.h"
+#include "mom/report/sections.h"
+
+namespace mom::report {
+namespace {
+
+using compare::Comparison;
+using compare::Row;
+
+std::string gain_cell(const Row& row) {
+  const std::string text = compare::percent_text(row.gain);
+  if (row.gain >= 0.0005) return "<span class=\"won\">+" + text + " <small>better</small></span>";
+  if (row.gain <= -0.0005) return "<span class=\"lost\">" + text + " <small>worse</small></span>";
+  return text + " <small>level</small>";
+}
+
+// The number, and a bar as long as the part of dense's FLOPs.
+std::string match_cell(const Row& row, const std::string& colour) {
+  const std::string text = escape(compare::match_text(row));
+  if (!row.flops_to_match) return text;
+  const std::string width = compare::fixed(std::min(*row.flops_to_match, 1.0) * 100, 1);
+  return text + "<span class=\"bar\" aria-hidden=\"true\"><span class=\"" + colour +
+         "\" style=\"width:" + width + "%\"></span></span>";
+}
+
+std::string comparison_table(const Subject& subject, const Comparison& comparison) {
+  const auto colour = [&](const Path& path) {
+    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                    [&](const auto& run) { return run.path == path; });
+    return "c" + std::to_string((found - subject.runs.begin()) % 6);
+  };
+  std::vector<std::vector<std::string>> rows;
+  for (const Row& row : comparison.rows) {
+    rows.push_back({"<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
+                        escape(compare::set_text(row.set, row.modality)) + "</span>",
+                    compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss), gain_cell(row),
+                    match_cell(row, colour(comparison.mix_path)), escape(compare::slope_text(row))});
+  }
+  const auto swatch = [&](const Path& path) { return "<i class=\"swatch " + colour(path) + "\"></i>"; };
+  return table(
+      {"Held-out loss", swatch(comparison.dense_path) + escape(comparison.dense_name),
+       swatch(comparison.mix_path) + escape(comparison.mix_name), "Gain", "FLOPs to match", "by slope"},
+      rows, true);
+}
+
+std::string flat_remark(const Comparison& comparison) {
+  std::string out;
+  for (const Row& row : comparison.rows) {
+    if (!row.dense_self_match || *row.dense_self_match >= 0.95) continue;
+    out +=
+        "<p class=\"remark\">" +
+        escape(row.modality + ", " + compare::set_text(row.set, row.modality) + ": the smoothed curve of " +
+               comparison.dense_name + " is flat at the end; it has its final value after " +
+               compare::percent_text(*row.dense_self_match) +
+               " of its own FLOPs, so compare FLOPs to match with that, not with 100%.") +
+        "</p>\n";
+  }
+  return out;
+}
+
+// Models with several seeds would show a spread; with one there is none to show.
+std::string seed_remark(const Subject& subject) {
+  std::set<std::string> seeds;
+  for (const auto& run : subject.runs) seeds.insert(run.recipe_value("seed", "unknown"));
+  if (seeds.size() > 1) return "";
+  return "<p class=\"remark\">One seed (" + escape(*seeds.begin()) +
+         "): differences between seeds are not measured here.</p>\n";
+}
+
+std::string single_run_summary(const runs::RunFolder& run) {
+  std::string out = "<p class=\"verdict\">" + escape(run.model_name()) + ", " +
+                    std::to_string(run.final_step()) + " steps in the setting " + escape(run.setting()) + ".";
+  for (const auto& [set, points] : run.evals) {
+    for (const auto& [modality, loss] : points.back().losses) {
+      out += " Held-out " + escape(modality) + " loss, " + escape(compare::set_text(set, modality)) +
+             ": <b>" + compare::loss_text(loss) + "</b>.";
+    }
+  }
+  return out + "</p>\n<p class=\"remark\">No verdict: that takes a dense run and a mixture.</p>\n";
+}
+
+}  // namespace
+
+std::string verdict_section(const Subject& subject) {
+  if (subject.comparisons.empty()) {
+    std::string out;
+    for (const auto& run : subject.runs) out += single_run_summary(run);
+    return out;
+  }
+  std::string out;
+  for (const Comparison& comparison : subject.comparisons) {
+    const std::string lead = subject.comparisons.size() > 1
+                                 ? "<b>" + escape(comparison.mix_path.filename().string()) + ":</b> "
+                                 : "";
+    out += "<p class=\"verdict\">" + lead + escape(compare::verdict(comparison)) + "</p>\n";
+  }
+  return out + seed_remark(subject);
+}
+
+std::string results_section(const Subject& subject) {
+  if (subject.comparisons.empty()) return "";
+  std::string out = "<section id=\"results\"><h2>Gain and FLOPs to match</h2>\n";
+  for (const Comparison& comparison : subject.comparisons) {
+    if (subject.comparisons.size() > 1) {
+      out += "<h3>" +
+             escape(comparison.mix_path.filename().string() + " against " +
+                    comparison.dense_path.filename().string()) +
+             "</h3>\n";
+    }
+    out += comparison_table(subject, comparison) + flat_remark(comparison);
+    out += "<p class=\"remark\">Losses: " + escape(comparison.loss_source) +
+           ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n";
+    for (const std::string& warning : comparison.warnings) {
+      out += "<p class=\"warning\"><b>Not a clean comparison:</b> " + escape(warning) + ".</p>\n";
+    }
+  }
+  return out + "</section>\n";
+}
+
+std::string notes_section(const Subject& subject) {
+  if (subject.notes.empty()) return "";
+  std::string out = "<section id=\"notes\"><h2>Not on this page</h2><ul>\n";
+  for (const std::string& note : subject.notes) out += "<li>" + escape(note) + ".</li>\n";
+  return out + "</ul></section>\n";
+}
+
+std::string definitions_section(const Subject& subject) {
+  const double weight = compare::image_weight_of(subject.runs.front());
+  std::string overall = "the mean over all tokens of the set.";
+  if (weight > 0) {
+    const std::string number = compare::fixed(weight, weight == static_cast<int>(weight) ? 0 : 2);
+    overall =
+        "text loss + " + number +
+        " &times; image loss, the sum that is trained (objective.image_weight in the recipe). The paper does "
+        "not print its formula for overall loss; this one fits the size of its numbers.";
+  }
+  return "<section id=\"definitions\"><h2>What the numbers mean</h2><dl>\n"
+         "<dt>Loss</dt><dd>Text: nats a token. Image: mean squared error of the predicted noise where images "
+         "are continuous, nats a token where "
+         "they are codes. Lower is better.</dd>\n"
+         "<dt>Gain</dt><dd>(dense &minus; mix) / dense, from the final held-out losses. Above zero the mix "
+         "is better.</dd>\n"
+         "<dt>FLOPs to match</dt><dd>The training FLOPs after which the mix first has the dense run&rsquo;s "
+         "final loss, as a part of the dense "
+         "run&rsquo;s FLOPs. &lsquo;Not reached&rsquo;: it never had that loss in this training.</dd>\n"
+         "<dt>By slope</dt><dd>For every loss on the dense curve, the FLOPs y at which the mix has it "
+         "against the FLOPs x at which dense has it; the "
+         "slope of y on x through the origin. It looks at the whole training, not at the end only.</dd>\n"
+         "<dt>Overall</dt><dd>" +
+         overall +
+         "</dd>\n"
+         "<dt>Smoothing</dt><dd>FLOPs to match are read from smoothed held-out curves, linear between "
+         "evaluations: at each evaluation a least-squares line over "
+         "up to two evaluations on either side, against the logarithm of the FLOPs, and then the nearest "
+         "curve that never rises. Gain uses losses as measured. "
+         "Training curves are exponential averages with a half-life of 2% of the steps.</dd>\n"
+         "<dt>FLOPs</dt><dd>Analytic, forward and backward, one multiply-add = 2, summed over the tokens "
+         "really trained on.</dd>\n"
+         "</dl></section>\n";
+}
+
+}  // namespace mom::report

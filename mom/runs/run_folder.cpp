@@ -1,0 +1,190 @@
+#include "mom/runs/run_folder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+#include "mom/base/error.h"
+#include "mom/base/hash.h"
+#include "mom/runs/metrics.h"
+
+namespace mom::runs {
+namespace fs = std::filesystem;
+namespace {
+
+std::optional<Json> read_optional(const Path& file) {
+  if (!fs::exists(file)) return std::nullopt;
+  Json value = read_json(file);
+  if (!value.is_object()) throw InputError({file.string(), "a JSON object", value.type_name(), ""});
+  return value;
+}
+
+std::map<std::string, double> number_map(const Json& object, const char* key, const std::string& where) {
+  std::map<std::string, double> out;
+  if (!object.is_object() || !object.contains(key)) return out;
+  const Json& inner = object.at(key);
+  if (!inner.is_object())
+    throw InputError({where, "\"" + std::string(key) + "\" as an object", inner.type_name(), ""});
+  for (const auto& [name, value] : inner.items()) {
+    if (value.is_null()) continue;
+    if (!value.is_number()) {
+      throw InputError(
+          {where, "\"" + std::string(key) + "." + name + "\" as a number", value.type_name(), ""});
+    }
+    out[name] = value.get<double>();
+  }
+  return out;
+}
+
+void read_evaluation(const Path& file, RunFolder& run) {
+  const auto value = read_optional(file);
+  if (!value) {
+    run.missing.push_back(
+        "evaluation.json (written by mom eval): losses are those of the last evaluation in training");
+    return;
+  }
+  run.evaluation_step = json_int(*value, "step", file.string());
+  if (!value->contains("sets") || !value->at("sets").is_object()) {
+    throw InputError({file.string(), "\"sets\" as an object", "none", "run mom eval again"});
+  }
+  for (const auto& [name, set] : value->at("sets").items()) {
+    const std::string where = file.string() + " set \"" + name + "\"";
+    run.evaluation[name] = {number_map(set, "loss", where), number_map(set, "tokens", where)};
+  }
+}
+
+// A file named by denoised.json has to lie inside samples/: the list is data, and may come from elsewhere.
+Path sample_file(const Path& folder, const Json& item, const char* key, const std::string& where) {
+  const Path name = json_string(item, key, where);
+  const bool climbs = std::any_of(name.begin(), name.end(), [](const Path& part) { return part == ".."; });
+  if (name.empty() || name.is_absolute() || climbs) {
+    throw InputError(
+        {where, "\"" + std::string(key) + "\" as a file inside samples/", "\"" + name.string() + "\"", ""});
+  }
+  return folder / name;
+}
+
+void read_denoised(const Path& folder, RunFolder& run) {
+  const Path file = folder / "denoised.json";
+  const auto value = read_optional(file);
+  if (!value) {
+    run.missing.push_back("samples/denoised.json: no pictures to show");
+    return;
+  }
+  run.denoised_step = json_int(*value, "step", file.string());
+  if (!value->contains("items") || !value->at("items").is_array()) {
+    throw InputError({file.string(), "\"items\" as an array", "none", ""});
+  }
+  int64_t number = 0;
+  for (const Json& item : value->at("items")) {
+    const std::string where = file.string() + " item " + std::to_string(number++);
+    if (!item.is_object()) throw InputError({where, "an object", item.type_name(), ""});
+    run.denoised.push_back({json_string(item, "caption", where), json_int(item, "timestep", where),
+                            sample_file(folder, item, "original", where),
+                            sample_file(folder, item, "noised", where),
+                            sample_file(folder, item, "denoised", where)});
+  }
+}
+
+bool is_run(const Path& path) {
+  return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl");
+}
+
+}  // namespace
+
+std::string RunFolder::recipe_value(const std::string& key, const std::string& otherwise) const {
+  const auto found = recipe.find(key);
+  return found == recipe.end() ? otherwise : found->second;
+}
+
+double RunFolder::recipe_number(const std::string& key, double otherwise) const {
+  const std::string text = recipe_value(key);
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  return text.empty() || *end != '\0' || !std::isfinite(value) ? otherwise : value;
+}
+
+std::string RunFolder::model_name() const {
+  static const std::map<std::string, std::string> kNames = {
+      {"mamba", "dense Mamba"},
+      {"mixture_of_mamba", "Mixture-of-Mamba"},
+      {"transformer", "Transformer"},
+      {"mixture_of_transformers", "Mixture-of-Transformers"},
+      {"moe_transformer", "MoE-Transformer"},
+      {"moe_mamba", "MoE-Mamba"},
+      {"ssm", "linear SSM"}};
+  const std::string backbone = recipe_value("model.backbone", "model");
+  const auto found = kNames.find(backbone);
+  if (found == kNames.end()) return backbone;
+  if (backbone != "mixture_of_mamba") return found->second;
+  std::string projections = recipe_value("model.decoupled");  // ["in_proj", "out_proj"] -> in_proj, out_proj
+  std::erase_if(projections, [](char c) { return c == '[' || c == ']' || c == '"' || c == ' '; });
+  if (projections.empty() || std::count(projections.begin(), projections.end(), ',') == 3)
+    return found->second;
+  for (size_t at = 0; (at = projections.find(',', at)) != std::string::npos; at += 2)
+    projections.insert(at + 1, 1, ' ');
+  return found->second + " (" + projections + ")";
+}
+
+bool RunFolder::is_mixture() const {
+  const std::string backbone = recipe_value("model.backbone");
+  return backbone.rfind("mixture_of_", 0) == 0 || backbone.rfind("moe_", 0) == 0;
+}
+
+std::string RunFolder::data_identity() const {
+  if (!environment || !environment->contains("data")) return "";
+  const Json& data = environment->at("data");
+  if (!data.is_object() || !data.contains("manifest")) return "";
+  return sha256_hex(data.at("manifest").dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
+}
+
+int64_t RunFolder::final_step() const {
+  int64_t step = train.empty() ? 0 : train.back().step;
+  for (const auto& [set, points] : evals) step = std::max(step, points.back().step);
+  return step;
+}
+
+RunFolder read_run_folder(const Path& path) {
+  RunFolder run;
+  run.path = path;
+  const Path normal = path.lexically_normal();
+  run.name = normal.has_filename() ? normal.filename().string() : normal.parent_path().filename().string();
+  if (!is_run(path)) {
+    throw InputError({path.string(), "a run folder with recipe.toml and metrics.jsonl",
+                      fs::exists(path) ? "a folder without them" : "nothing",
+                      "give the folder mom train --run wrote"});
+  }
+  run.recipe_text = read_file(path / "recipe.toml", uint64_t{1} << 20);
+  run.recipe = flatten_toml(run.recipe_text, (path / "recipe.toml").string());
+  Metrics metrics = read_metrics(path / "metrics.jsonl");
+  run.train = std::move(metrics.train);
+  run.evals = std::move(metrics.evals);
+  if (metrics.torn_last_line) run.missing.push_back("the last line of metrics.jsonl: it is not complete");
+  if (run.evals.empty()) run.missing.push_back("eval lines in metrics.jsonl: no held-out curves");
+  run.environment = read_optional(path / "environment.json");
+  if (!run.environment) run.missing.push_back("environment.json: machine and versions are not known");
+  run.parameters = read_optional(path / "parameters.json");
+  if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs a token are not known");
+  read_evaluation(path / "evaluation.json", run);
+  read_denoised(path / "samples", run);
+  return run;
+}
+
+std::vector<Path> find_runs(const Path& path) {
+  if (is_run(path)) return {path};
+  std::vector<Path> found;
+  if (fs::is_directory(path)) {
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.is_directory() && is_run(entry.path())) found.push_back(entry.path());
+    }
+  }
+  if (found.empty()) {
+    throw InputError({path.string(), "a run folder, or a folder of run folders (recipe.toml, metrics.jsonl)",
+                      fs::exists(path) ? "none inside" : "nothing there",
+                      "train with mom train --run " + path.string()});
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace mom::runs

@@ -1,0 +1,85 @@
+// A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is
+// used, so that a run of another version or machine can be compared and reported.
+//
+//   recipe.toml          resolved recipe; needed
+//   metrics.jsonl        an object a line, `kind` "train" or "eval" (eval lines name their held-out `set`);
+//   needed environment.json     machine, versions, data parameters.json      the object of `mom inspect
+//   --json` evaluation.json      the object `mom eval` writes: losses on the whole held-out sets at the final
+//   step samples/denoised.json and the PNG files it names: held-out pictures, noised and denoised
+// The last four may be missing: `missing` then says so.
+//
+// Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/base/json.h"
+
+namespace mom::runs {
+
+// One line of metrics.jsonl. Losses are nats a text token or mean squared error of the noise, by modality.
+struct MetricPoint {
+  int64_t step = 0;
+  double flops = 0;                                              // training FLOPs spent so far
+  double tokens = 0;                                             // tokens seen so far, all modalities
+  std::optional<double> loss;                                    // `loss`: what training minimises
+  std::map<std::string, double> losses;                          // `loss_MODALITY`
+  std::optional<double> learning_rate, grad_norm, tokens_per_s;  // train lines only
+};
+
+struct DenoisedItem {
+  std::string caption;
+  int64_t timestep = 0;
+  Path original, noised, denoised;  // absolute or as the run's path; inside RUN/samples
+};
+
+// The losses `mom eval` measured on one held-out set, with the tokens they are means over.
+struct EvaluatedSet {
+  std::map<std::string, double> losses, tokens;
+};
+
+struct RunFolder {
+  Path path;
+  std::string name;  // last part of the path
+  std::string recipe_text;
+  std::map<std::string, std::string> recipe;  // "train.steps" -> its value as TOML; strings without quotes
+  std::vector<MetricPoint> train;
+  std::map<std::string, std::vector<MetricPoint>> evals;  // by held-out set, steps rising
+  std::optional<Json> environment, parameters;
+  int64_t evaluation_step = 0;
+  std::map<std::string, EvaluatedSet> evaluation;
+  int64_t denoised_step = 0;
+  std::vector<DenoisedItem> denoised;
+  std::vector<std::string> missing;  // "evaluation.json (written by `mom eval`)"
+
+  // The recipe's value, or `otherwise`.
+  std::string recipe_value(const std::string& key, const std::string& otherwise = "") const;
+  double recipe_number(const std::string& key, double otherwise) const;
+  std::string setting() const { return recipe_value("setting"); }
+  // "Mixture-of-Mamba", "dense Mamba": the backbone in words, with the projections when only some are
+  // decoupled.
+  std::string model_name() const;
+  // A mixture has weights of its own for each modality or expert; what it is compared with has not.
+  bool is_mixture() const;
+  // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not
+  // recorded.
+  std::string data_identity() const;
+  int64_t final_step() const;  // last step of any line; 0 without lines
+};
+
+RunFolder read_run_folder(const Path& path);
+
+// A run folder, or a folder whose sub-folders are runs (a study): the runs in order of name. InputError when
+// there is none.
+std::vector<Path> find_runs(const Path& path);
+
+// TOML text -> dotted key -> value, arrays and inline tables as TOML. InputError "WHERE:LINE: ..." on a
+// syntax error.
+std::map<std::string, std::string> flatten_toml(std::string_view text, const std::string& where);
+
+}  // namespace mom::runs

@@ -1,0 +1,179 @@
+#include "mom/compare/compare.h"
+
+#include <gtest/gtest.h>
+
+#include "mom/base/error.h"
+#include "mom/compare/words.h"
+#include "tests/support/fake_runs.h"
+
+namespace mom::compare {
+namespace {
+
+using test::FakeRun;
+
+FakeRun without_pictures(FakeRun run) {
+  run.pictures = false;
+  return run;
+}
+
+// What smoothing adds to the ratio on these curves of 19 evaluations (curve.h): local lines cut the bend.
+constexpr double kSmoothingBias = 0.004;
+
+class CompareTest : public testing::Test {
+ protected:
+  runs::RunFolder run(const char* name, const FakeRun& fake) {
+    return runs::read_run_folder(test::write_fake_run(folder_.path() / name, without_pictures(fake)));
+  }
+  const Row& row(const Comparison& comparison, const std::string& set, const std::string& modality) {
+    for (const Row& candidate : comparison.rows) {
+      if (candidate.set == set && candidate.modality == modality) return candidate;
+    }
+    throw std::runtime_error("no row " + set + " " + modality);
+  }
+  test::TempFolder folder_;
+};
+
+TEST_F(CompareTest, GainIsFromTheFinalLosses) {
+  const auto comparison = compare_runs(run("dense", {}), run("mix", test::fake_mix()));
+  const double at_end = 1 / std::sqrt(460.0);
+  const double dense = 0.13 + 0.9 * at_end, mix = 0.119 + 0.86 * at_end;
+  const Row& image = row(comparison, "noto", "image");
+  EXPECT_NEAR(image.dense_loss, dense, 1e-12);
+  EXPECT_NEAR(image.mix_loss, mix, 1e-12);
+  EXPECT_NEAR(image.gain, (dense - mix) / dense, 1e-12);
+  EXPECT_EQ(comparison.set, "noto");
+  EXPECT_EQ(comparison.loss_source, "mom eval at the final step");
+  EXPECT_TRUE(comparison.warnings.empty()) << comparison.warnings.front();
+}
+
+TEST_F(CompareTest, OverallIsTextPlusWeightedImageInTransfusion) {
+  const auto comparison = compare_runs(run("dense", {}), run("mix", test::fake_mix()));
+  const double text = row(comparison, "noto", "text").dense_loss,
+               image = row(comparison, "noto", "image").dense_loss;
+  EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, text + 5 * image, 1e-12);
+}
+
+TEST_F(CompareTest, OverallIsTheMeanOverTokensElsewhere) {
+  FakeRun dense, mix = test::fake_mix();
+  dense.setting = mix.setting = "chameleon";
+  const auto comparison = compare_runs(run("dense", dense), run("mix", mix));
+  const double text = row(comparison, "noto", "text").dense_loss,
+               image = row(comparison, "noto", "image").dense_loss;
+  EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, (1700 * text + 5504 * image) / (1700 + 5504),
+              1e-12);
+}
+
+TEST_F(CompareTest, FlopsToMatchInClosedForm) {
+  FakeRun mix = test::fake_mix();
+  mix.image_floor = 0.13;
+  mix.image_scale = 0.72;  // (s + 10) shrinks by 0.8^2: 460 -> 294.4, s = 284.4 of 450
+  const auto comparison = compare_runs(run("dense", {}), run("mix", mix));
+  EXPECT_NEAR(row(comparison, "noto", "image").flops_to_match.value(), 284.4 / 450, kSmoothingBias);
+  EXPECT_TRUE(row(comparison, "noto", "image").flops_to_match_slope.has_value());
+}
+
+TEST_F(CompareTest, DearerStepsCount) {
+  FakeRun mix = test::fake_mix();
+  mix.image_floor = 0.13;
+  mix.image_scale = 0.72;
+  mix.flops_per_step *= 1.5;
+  const auto comparison = compare_runs(run("dense", {}), run("mix", mix));
+  EXPECT_NEAR(row(comparison, "noto", "image").flops_to_match.value(), 1.5 * 284.4 / 450,
+              1.5 * kSmoothingBias);
+  ASSERT_EQ(comparison.warnings.size(), 1u);
+  EXPECT_NE(comparison.warnings[0].find("1.50 x the FLOPs"), std::string::npos) << comparison.warnings[0];
+}
+
+TEST_F(CompareTest, JsonHasTheContractsKeysAndNullForNever) {
+  FakeRun worse = test::fake_mix();
+  worse.image_floor = 0.2;
+  const OrderedJson json = to_json(compare_runs(run("dense", {}), run("mix", worse)));
+  for (const char* modality : {"text", "image", "overall"}) {
+    for (const char* key : {"dense_loss", "mix_loss", "gain", "flops_to_match", "flops_to_match_slope"}) {
+      EXPECT_TRUE(json.at(modality).contains(key)) << modality << " " << key;
+    }
+  }
+  EXPECT_TRUE(json["image"]["flops_to_match"].is_null());
+  EXPECT_EQ(json["image"]["match"], "never");
+  EXPECT_LT(json["image"]["gain"].get<double>(), 0);
+  EXPECT_TRUE(json["sets"]["foldoc"].contains("text"));
+  EXPECT_TRUE(json["sets"]["gcide"].contains("text"));
+}
+
+TEST_F(CompareTest, WordsSayWhoLost) {
+  FakeRun worse = test::fake_mix();
+  worse.image_floor = 0.2;
+  const auto comparison = compare_runs(run("dense", {}), run("mix", worse));
+  const std::string table = table_text(comparison);
+  EXPECT_NE(table.find("Mixture-of-Mamba loses"), std::string::npos) << table;
+  EXPECT_NE(table.find("not reached"), std::string::npos) << table;
+  EXPECT_NE(verdict(comparison).find("loses to dense Mamba on image"), std::string::npos)
+      << verdict(comparison);
+  EXPECT_NE(verdict(comparison).find("beats it on text"), std::string::npos) << verdict(comparison);
+}
+
+TEST_F(CompareTest, ARunAgainstItselfDrawsLevel) {
+  FakeRun noisy;
+  noisy.noise = 0.02;
+  const auto dense = run("dense", noisy);
+  const auto comparison = compare_runs(dense, dense);
+  for (const Row& each : comparison.rows) {
+    EXPECT_EQ(each.gain, 0);
+    EXPECT_EQ(each.flops_to_match, each.dense_self_match);
+    EXPECT_DOUBLE_EQ(each.flops_to_match_slope.value(), 1);
+  }
+  EXPECT_NE(verdict(comparison).find("draws level"), std::string::npos);
+}
+
+TEST_F(CompareTest, EvaluationOfAnotherStepIsNotUsed) {
+  const auto dense_path = test::write_fake_run(folder_.path() / "dense", without_pictures({}));
+  Json evaluation = read_json(dense_path / "evaluation.json");
+  evaluation["step"] = 100;
+  test::write_text(dense_path / "evaluation.json", evaluation.dump());
+  const auto comparison = compare_runs(runs::read_run_folder(dense_path), run("mix", test::fake_mix()));
+  EXPECT_EQ(comparison.loss_source, "the last evaluation in training");
+}
+
+TEST_F(CompareTest, ChoosesTheSetAskedFor) {
+  const auto dense = run("dense", {}), mix = run("mix", test::fake_mix());
+  const auto comparison = compare_runs(dense, mix, "foldoc");
+  EXPECT_EQ(comparison.rows.front().set, "foldoc");
+  EXPECT_EQ(to_json(comparison)["overall"], to_json(comparison)["text"]);
+  EXPECT_THROW(compare_runs(dense, mix, "c4"), UserError);
+}
+
+TEST_F(CompareTest, WarnsWhenTheRunsAreNotOfOneTraining) {
+  FakeRun shorter = test::fake_mix();
+  shorter.steps = 200;
+  const auto comparison = compare_runs(run("dense", {}), run("mix", shorter));
+  ASSERT_EQ(comparison.warnings.size(), 2u);
+  EXPECT_NE(comparison.warnings[0].find("different steps"), std::string::npos);
+  EXPECT_NE(comparison.warnings[1].find("train.steps"), std::string::npos);
+}
+
+TEST_F(CompareTest, WarnsWhenTheDataDiffer) {
+  const Path dense_path = test::write_fake_run(folder_.path() / "dense", without_pictures({}));
+  Json environment = read_json(dense_path / "environment.json");
+  environment["data"]["manifest"]["shards"] = {"b"};
+  test::write_text(dense_path / "environment.json", environment.dump());
+  const auto comparison = compare_runs(runs::read_run_folder(dense_path), run("mix", test::fake_mix()));
+  ASSERT_EQ(comparison.warnings.size(), 1u);
+  EXPECT_NE(comparison.warnings[0].find("the data differ"), std::string::npos) << comparison.warnings[0];
+}
+
+TEST_F(CompareTest, DifferentSettingsAreRefused) {
+  FakeRun other = test::fake_mix();
+  other.setting = "chameleon";
+  EXPECT_THROW(compare_runs(run("dense", {}), run("mix", other)), UserError);
+}
+
+TEST_F(CompareTest, OneEvaluationIsNotMeasuredRatherThanNever) {
+  FakeRun dense, mix = test::fake_mix();
+  dense.eval_every = mix.eval_every = 1000;
+  const auto comparison = compare_runs(run("dense", dense), run("mix", mix));
+  EXPECT_EQ(comparison.rows.front().match, Match::kUnknown);
+  EXPECT_EQ(match_text(comparison.rows.front()), "not measured");
+}
+
+}  // namespace
+}  // namespace mom::compare

@@ -1,0 +1,161 @@
+// Documents folders: what is written comes back; damage is told; nothing half-written is left behind.
+#include "mom/data/document.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "mom/base/error.h"
+
+namespace mom::data {
+namespace {
+
+class DocumentTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = Path(testing::TempDir()) / ("mom-document-test-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_);
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  static Document text_document(const std::string& key, const std::string& text) {
+    Document document{.key = key, .segments = {}};
+    document.segments.push_back({"text", text, {}, {}});
+    return document;
+  }
+
+  // Two collections; a picture used twice under two names.
+  void write_example() {
+    DocumentWriter writer(folder(), false);
+    Document pair{.key = "fox", .free_order = true, .segments = {}};
+    pair.segments.push_back({"text", "a red \"fox\"\n\xF0\x9F\xA6\x8A", {"animal", "red"}, {}});
+    pair.segments.push_back({"image", "", {}, writer.add_media("fox.png", "picture bytes")});
+    writer.add("pets", "train", pair);
+    Document same{.key = "fox2", .segments = {}};
+    same.segments.push_back({"image", "", {}, writer.add_media("fox2.png", "picture bytes")});
+    same.segments.push_back({"speech", "", {}, writer.add_media("fox2.wav", std::string(1000, 's'))});
+    writer.add("pets", "test", same);
+    writer.set_skipped(3);
+    writer.commit();
+  }
+  Path folder() const { return root_ / "documents"; }
+
+  size_t entries_in_root() const {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator(root_), {}));
+  }
+
+  // The message of the InputError that reading everything gives; "" when there is none.
+  std::string reading_error() const {
+    try {
+      DocumentReader reader(folder());
+      for (const Collection& collection : reader.collections())
+        reader.for_each(collection, [&](const Document& document) {
+          for (const Segment& segment : document.segments)
+            if (segment.modality != "text") reader.read_media(segment.media);
+        });
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  void replace_in(const std::string& file, const std::string& from, const std::string& to) {
+    std::string content = read_file(folder() / file);
+    size_t at = content.find(from);
+    ASSERT_NE(at, std::string::npos);
+    publish_file(folder() / file, content.replace(at, from.size(), to));
+  }
+
+  Path root_;
+};
+
+TEST_F(DocumentTest, RoundTrip) {
+  write_example();
+  DocumentReader reader(folder());
+  EXPECT_EQ(reader.skipped(), 3u);
+  ASSERT_EQ(reader.collections().size(), 2u);
+  const Collection& train = reader.collections()[1];
+  EXPECT_EQ(train.file, "train-pets.jsonl");
+  EXPECT_EQ(train.num_documents, 1u);
+  EXPECT_EQ(train.num_segments, (std::map<std::string, uint64_t>{{"image", 1}, {"text", 1}}));
+  reader.for_each(train, [&](const Document& document) {
+    EXPECT_EQ(document.key, "fox");
+    EXPECT_TRUE(document.free_order);
+    ASSERT_EQ(document.segments.size(), 2u);
+    EXPECT_EQ(document.segments[0].text, "a red \"fox\"\n\xF0\x9F\xA6\x8A");
+    EXPECT_EQ(document.segments[0].keywords, (std::vector<std::string>{"animal", "red"}));
+    EXPECT_EQ(reader.read_media(document.segments[1].media), "picture bytes");
+  });
+  reader.for_each(reader.collections()[0], [&](const Document& document) {
+    EXPECT_FALSE(document.free_order);
+    EXPECT_EQ(document.segments[1].modality, "speech");
+    EXPECT_EQ(reader.read_media(document.segments[1].media), std::string(1000, 's'));
+  });
+}
+
+TEST_F(DocumentTest, SameBytesAreStoredOnce) {
+  write_example();
+  std::string tar = read_file(folder() / "media-00000.tar");
+  size_t first = tar.find("picture bytes");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(tar.find("picture bytes", first + 1), std::string::npos);
+}
+
+TEST_F(DocumentTest, SameDocumentsGiveSameBytes) {
+  write_example();
+  std::string manifest = read_file(folder() / "dataset.json"), tar = read_file(folder() / "media-00000.tar");
+  std::filesystem::remove_all(folder());
+  write_example();
+  EXPECT_EQ(read_file(folder() / "dataset.json"), manifest);
+  EXPECT_EQ(read_file(folder() / "media-00000.tar"), tar);
+}
+
+TEST_F(DocumentTest, NothingIsLeftOfAnUnfinishedWriter) {
+  {
+    DocumentWriter writer(folder(), false);
+    writer.add("a", "train", text_document("k", "text"));
+  }
+  EXPECT_EQ(entries_in_root(), 0u);
+  DocumentWriter empty(folder(), false);
+  EXPECT_THROW(empty.commit(), InputError);
+}
+
+TEST_F(DocumentTest, WriterRefusesKeysUsedTwiceBadTextAndBadNames) {
+  DocumentWriter writer(folder(), false);
+  writer.add("a", "train", text_document("k", "text"));
+  EXPECT_THROW(writer.add("a", "train", text_document("k", "other")), InputError);
+  EXPECT_NO_THROW(writer.add("b", "train", text_document("k", "other")));
+  EXPECT_THROW(writer.add("a", "train", text_document("bad", "\xFF")), InputError);
+  EXPECT_THROW(writer.add("a/b", "train", text_document("k", "text")), UserError);
+  EXPECT_THROW(writer.add("a", "train", Document{.key = "none", .segments = {}}), InputError);
+}
+
+TEST_F(DocumentTest, ReaderTellsFileAndLine) {
+  write_example();
+  EXPECT_EQ(reading_error(), "");
+  replace_in("train-pets.jsonl", "\"text\":", "\"texts\":");
+  EXPECT_NE(reading_error().find("train-pets.jsonl:1"), std::string::npos) << reading_error();
+}
+
+TEST_F(DocumentTest, ReaderRefusesMediaOutsideTheTarOrTheFolder) {
+  write_example();
+  replace_in("train-pets.jsonl", "\"bytes\":13", "\"bytes\":99999999");
+  EXPECT_NE(reading_error().find("media-00000.tar: byte"), std::string::npos) << reading_error();
+  replace_in("train-pets.jsonl", "\"bytes\":99999999",
+             "\"bytes\":1000000000000000000");  // refused before allocating
+  EXPECT_NE(reading_error().find("media-00000.tar: byte"), std::string::npos) << reading_error();
+  replace_in("train-pets.jsonl", "media-00000.tar", "../secret.tar");
+  EXPECT_NE(reading_error().find("file name in the same folder"), std::string::npos) << reading_error();
+}
+
+TEST_F(DocumentTest, ReaderTellsMissingDocumentsAndForeignFolders) {
+  write_example();
+  publish_file(folder() / "test-pets.jsonl", "");
+  EXPECT_NE(reading_error().find("expected 1 documents, found 0"), std::string::npos) << reading_error();
+  replace_in("dataset.json", "mom-documents", "mom-encoded");
+  EXPECT_NE(reading_error().find("mom-documents"), std::string::npos);
+  EXPECT_THROW(DocumentReader(root_ / "nowhere"), InputError);
+}
+
+}  // namespace
+}  // namespace mom::data

@@ -1,0 +1,320 @@
+// Import: each kind of source made here and read back; each kind of bad input told by name, with nothing left
+// behind.
+#include "mom/data/import.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "mom/base/error.h"
+#include "mom/data/document.h"
+#include "mom/data/inspect.h"
+#include "mom/data/split.h"
+#include "mom/formats/image_file.h"
+#include "mom/formats/tar.h"
+
+namespace mom::data {
+namespace {
+
+std::string png(uint8_t shade) {
+  formats::Image image{.width = 5, .height = 4, .channels = 3, .pixels = {}};
+  image.pixels.assign(60, shade);
+  return formats::encode_png(image);
+}
+
+// 16-bit mono WAV of `num_frames` at 16 kHz.
+std::string wav(uint32_t num_frames) {
+  std::string bytes;
+  auto put = [&](uint64_t value, int size) {
+    for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFF);
+  };
+  bytes += "RIFF", put(36 + num_frames * 2, 4), bytes += "WAVEfmt ";
+  put(16, 4), put(1, 2), put(1, 2), put(16000, 4), put(32000, 4), put(2, 2), put(16, 2);
+  bytes += "data", put(num_frames * 2, 4);
+  for (uint32_t i = 0; i < num_frames; ++i) put(i * 37 & 0x7FF, 2);
+  return bytes;
+}
+
+using Files = std::vector<std::pair<std::string, std::string>>;
+
+class ImportTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = Path(testing::TempDir()) / ("mom-import-test-" + std::to_string(::getpid()));
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_ / "out");
+  }
+  void TearDown() override { std::filesystem::remove_all(root_); }
+
+  Path make_tar(const Files& files, const std::string& name = "pets.tar") {
+    formats::TarWriter writer(root_ / name);
+    for (const auto& [member, content] : files) writer.add(member, content);
+    writer.close();
+    return root_ / name;
+  }
+  Path make_folder(const Files& files) {
+    for (const auto& [name, content] : files) make_file("pets/" + name, content);
+    return root_ / "pets";
+  }
+  Path make_file(const std::string& name, const std::string& content) {
+    std::filesystem::create_directories((root_ / name).parent_path());
+    publish_file(root_ / name, content);
+    return root_ / name;
+  }
+
+  ImportOptions options(const Path& source) const {
+    ImportOptions options;
+    options.sources = {source};
+    options.out = root_ / "out" / "documents";
+    options.split = "train";
+    return options;
+  }
+  ImportSummary import(const Path& source) { return import_documents(options(source)); }
+
+  // "key: text | [image] ..." of every document of the result.
+  std::vector<std::string> result() const {
+    std::vector<std::string> lines;
+    DocumentReader reader(root_ / "out" / "documents");
+    for (const Collection& collection : reader.collections())
+      reader.for_each(collection, [&](const Document& document) {
+        std::string line = document.key + (document.free_order ? "*:" : ":");
+        for (const Segment& segment : document.segments) {
+          line += " " + (segment.modality == "text" ? segment.text : "[" + segment.modality + "]");
+          if (segment.modality != "text") EXPECT_GT(reader.read_media(segment.media).size(), 0u);
+        }
+        lines.push_back(line);
+      });
+    return lines;
+  }
+
+  // The import must fail with an InputError that holds all of `parts`, and leave nothing.
+  void expect_error(const ImportOptions& given, const std::vector<std::string>& parts) {
+    try {
+      import_documents(given);
+      ADD_FAILURE() << "no error";
+    } catch (const InputError& error) {
+      std::string message = error.what();
+      for (const std::string& part : parts) EXPECT_NE(message.find(part), std::string::npos) << message;
+      EXPECT_EQ(message.find('\n'), std::string::npos) << message;
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(root_ / "out"));
+  }
+  void expect_error(const Path& source, const std::vector<std::string>& parts) {
+    expect_error(options(source), parts);
+  }
+
+  Path root_;
+};
+
+using Lines = std::vector<std::string>;
+
+TEST_F(ImportTest, WebDatasetTar) {
+  Path tar = make_tar({{"a/cat.txt", "a cat\n"},
+                       {"a/cat.png", png(1)},
+                       {"a/dog.PNG", png(2)},
+                       {"a/dog.txt", "a dog"},
+                       {"a/dog.wav", wav(100)},
+                       {"a/dog.json", "{\"width\": 5}"},
+                       {"a/owl.wav", wav(50)},
+                       {"a/owl.txt", "an owl"}});
+  EXPECT_EQ(import(tar).num_documents, 3u);
+  EXPECT_EQ(result(),
+            (Lines{"a/cat*: a cat [image]", "a/dog: a dog [image] [speech]", "a/owl: an owl [speech]"}));
+}
+
+TEST_F(ImportTest, CompressedTarGivesTheSame) {
+  Path tar = make_tar({{"cat.txt", "a cat"}, {"cat.png", png(1)}, {"cat.wav", wav(10)}});
+  ASSERT_EQ(std::system(("gzip -k " + tar.string()).c_str()), 0);
+  import(tar);
+  Lines plain = result();
+  std::filesystem::remove_all(root_ / "out" / "documents");
+  import(root_ / "pets.tar.gz");
+  EXPECT_EQ(result(), plain);
+}
+
+TEST_F(ImportTest, InterleavedSegments) {
+  std::string json = R"({"segments": [{"text": "first", "keywords": ["k"]}, {"image": "story.0.png"},
+                         {"text": "then"}, {"image": "story.1.png"}, {"speech": "story.wav"}, {"image": "story.0.png"}]})";
+  Path tar = make_tar({{"s/story.json", json},
+                       {"s/story.0.png", png(1)},
+                       {"s/story.1.png", png(2)},
+                       {"s/story.wav", wav(9)}});
+  import(tar);
+  EXPECT_EQ(result(), (Lines{"s/story: first [image] then [image] [speech] [image]"}));
+}
+
+TEST_F(ImportTest, FolderIsSortedAndHoldsOtherSources) {
+  make_tar({{"inner.txt", "in a tar"}, {"inner.png", png(3)}}, "pets.tar");
+  Path folder = make_folder({{"z.txt", "last"},
+                             {"z.png", png(1)},
+                             {"b/a.txt", "first"},
+                             {"b/a.png", png(2)},
+                             {".hidden.png", "x"},
+                             {"list.jsonl", R"({"key": "named", "text": "by line", "image": "free.png"})"},
+                             {"free.png", png(9)}});
+  std::filesystem::rename(root_ / "pets.tar", folder / "more.tar");
+  EXPECT_EQ(import(folder).num_documents, 4u);
+  EXPECT_EQ(result(), (Lines{"named*: by line [image]", "inner*: in a tar [image]", "b/a*: first [image]",
+                             "z*: last [image]"}));
+}
+
+TEST_F(ImportTest, FolderOfTextsOnly) {
+  import(make_folder({{"b.txt", "two\n\nparagraphs"}, { "a.txt", "\xEF\xBB\xBFone" }}));
+  EXPECT_EQ(result(), (Lines{"a: one", "b: two\n\nparagraphs"}));
+}
+
+TEST_F(ImportTest, JsonLines) {
+  make_file("cat.png", png(1));
+  Path file = make_file("lines.jsonl",
+                        "{\"text\": \"only text\"}\n\n"
+                        "{\"key\": \"k\", \"segments\": [{\"image\": \"cat.png\"}, {\"text\": \"after\"}]}\n"
+                        "{\"text\": \"a cat\", \"image\": \"cat.png\", \"url\": \"ignored\"}\n");
+  import(file);
+  EXPECT_EQ(result(), (Lines{"lines:1: only text", "k: [image] after", "lines:4*: a cat [image]"}));
+}
+
+TEST_F(ImportTest, TextFileWholeAndByParagraph) {
+  Path file = make_file("book.txt", "one\nstill one\n\n \ntwo\n");
+  import(file);
+  EXPECT_EQ(result(), (Lines{"book: one\nstill one\n\n \ntwo"}));
+  ImportOptions by_paragraph = options(file);
+  by_paragraph.paragraphs = by_paragraph.replace = true;
+  import_documents(by_paragraph);
+  EXPECT_EQ(result(), (Lines{"book:1: one\nstill one", "book:2: two"}));
+}
+
+TEST_F(ImportTest, SplitsByHashOfTheKey) {
+  std::string lines;
+  for (int i = 0; i < 200; ++i) lines += "{\"key\": \"k" + std::to_string(i) + "\", \"text\": \"t\"}\n";
+  ImportOptions by_hash = options(make_file("many.jsonl", lines));
+  by_hash.split = "";
+  import_documents(by_hash);
+  DocumentReader reader(by_hash.out);
+  EXPECT_EQ(reader.collections().size(), 3u);
+  for (const Collection& collection : reader.collections())
+    reader.for_each(collection, [&](const Document& document) {
+      EXPECT_EQ(split_by_hash(document.key), collection.split);
+    });
+}
+
+TEST_F(ImportTest, UnreadablePicture) {
+  std::string cut = png(1);
+  cut.resize(cut.size() / 2);
+  expect_error(make_tar({{"ok.txt", "t"}, {"ok.png", png(1)}, {"bad.txt", "t"}, {"bad.png", cut}}),
+               {"pets.tar", "sample 'bad'", "bad.png", "--skip-bad"});
+  expect_error(make_folder({{"bad.txt", "t"}, {"bad.jpg", "no picture"}}),
+               {"pets", "sample 'bad'", "bad.jpg"});
+}
+
+TEST_F(ImportTest, IncompleteSamples) {
+  expect_error(make_tar({{"a.txt", "t"}, {"a.png", png(1)}, {"b.txt", "t"}}),
+               {"pets.tar", "sample 'b'", "caption b.txt without picture"});
+  expect_error(make_folder({{"a.txt", "t"}, {"a.png", png(1)}, {"c.webp", png(2)}}),
+               {"pets", "sample 'c'", "picture c.webp without caption"});
+  expect_error(make_tar({{"s.wav", wav(5)}}), {"sample 's'", "sound s.wav without text"});
+  expect_error(make_tar({{"a.txt", "t"}, {"a.png", png(1)}, {"a.jpg", png(1)}}),
+               {"sample 'a'", "a.png and a.jpg"});
+}
+
+TEST_F(ImportTest, BadText) {
+  expect_error(make_tar({{"a.txt", "caf\xE9"}, {"a.png", png(1)}}),
+               {"pets.tar", "sample 'a'", "a.txt: byte 3", "UTF-8"});
+  expect_error(make_tar({{"a.txt", " \n"}, {"a.png", png(1)}}), {"sample 'a'", "nothing but blanks"});
+  expect_error(make_file("x.jsonl", "{\"text\": \"good\"}\n{\"text\": \"caf\xE9\"}\n"), {"x.jsonl:2"});
+  expect_error(make_file("m.jsonl", R"({"text": "t", "image": "gone.png"})"), {"m.jsonl:1", "gone.png"});
+  expect_error(make_file("y.jsonl", "{\"text\": \"good\"}\n{\"text\": \n"), {"y.jsonl:2"});
+}
+
+TEST_F(ImportTest, BadSound) {
+  expect_error(make_tar({{"a.txt", "t"}, {"a.wav", "no sound"}}), {"sample 'a'", "a.wav", "sound"});
+  expect_error(make_tar({{"a.txt", "t"}, {"a.wav", wav(100).substr(0, 144)}}),
+               {"sample 'a'", "a.wav", "ends before"});
+  expect_error(make_tar({{"a.txt", "t"}, {"a.wav", wav(0)}}), {"sample 'a'", "a.wav"});
+}
+
+TEST_F(ImportTest, BadSegments) {
+  auto error_of = [&](const std::string& json, const std::vector<std::string>& parts) {
+    expect_error(make_tar({{"s.json", json}, {"s.0.png", png(1)}}), parts);
+  };
+  error_of(R"({"segments": [{"image": "other.png"}]})", {"sample 's'", "segment 0", "other.png"});
+  error_of(R"({"segments": [{"text": "t"}, {"video": "v"}]})", {"sample 's'", "segment 1"});
+  error_of(R"({"segments": []})", {"sample 's'", "at least one"});
+  error_of(R"({"segments": [{"text": "t", "image": "s.0.png"}]})", {"segment 0", "both"});
+  error_of(R"({"segments": )", {"sample 's'", "s.json"});
+  error_of(R"({"title": "t"})", {"sample 's'", "\"segments\""});
+}
+
+TEST_F(ImportTest, TruncatedTar) {
+  Path tar = make_tar(
+      {{"a.txt", "t"}, {"a.png", png(1)}, {"b.txt", "t"}, {"b.png", png(2) + std::string(5000, 'x')}});
+  std::filesystem::resize_file(tar, 4000);
+  expect_error(tar, {"pets.tar"});
+  ImportOptions skipping = options(tar);
+  skipping.skip_bad = true;
+  ImportSummary summary = import_documents(skipping);
+  EXPECT_EQ(summary.num_documents, 1u);
+  EXPECT_EQ(result(), (Lines{"a*: t [image]"}));
+}
+
+TEST_F(ImportTest, EmptyAndMissingSources) {
+  std::filesystem::create_directories(root_ / "empty");
+  expect_error(root_ / "empty", {"empty", "a folder with files"});
+  expect_error(root_ / "nowhere", {"nowhere", "found nothing"});
+  expect_error(make_file("empty.jsonl", ""), {"empty.jsonl"});
+  expect_error(make_file("x.pdf", "x"), {"x.pdf", ".jsonl"});
+  expect_error(make_tar({}), {"pets.tar"});
+  expect_error(make_folder({{"readme.md", "x"}}), {"pets", "no samples"});
+}
+
+TEST_F(ImportTest, SkipBadCountsAndKeepsTheGood) {
+  Path tar = make_tar({{"a.txt", "t"},
+                       {"a.png", "broken"},
+                       {"b.txt", "t"},
+                       {"b.png", png(1)},
+                       {"c.txt", "t"},
+                       {"d.png", png(1)}});
+  ImportOptions skipping = options(tar);
+  skipping.skip_bad = true;
+  testing::internal::CaptureStderr();
+  ImportSummary summary = import_documents(skipping);
+  std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(summary.num_documents, 1u);
+  EXPECT_EQ(summary.num_skipped, 3u);
+  EXPECT_EQ(inspect_json(skipping.out).dump(),
+            R"({"documents":1,"segments":{"image":1,"text":1},"skipped":3})");
+  for (const char* part : {"sample 'a'", "sample 'c'", "sample 'd'", "3 bad samples"})
+    EXPECT_NE(log.find(part), std::string::npos) << log;
+}
+
+TEST_F(ImportTest, OnlyBadSamplesIsAnError) {
+  ImportOptions skipping = options(make_tar({{"a.txt", "t"}, {"a.png", "broken"}}));
+  skipping.skip_bad = true;
+  expect_error(skipping, {"pets.tar", "only bad samples (1)"});
+}
+
+TEST_F(ImportTest, FailureKeepsWhatWasThereBefore) {
+  Path good = make_file("good.txt", "good");
+  import(good);
+  ImportOptions replacing = options(make_file("bad.jsonl", "broken"));
+  EXPECT_THROW(import(good), UserError);  // not without --replace
+  replacing.replace = true;
+  EXPECT_THROW(import_documents(replacing), InputError);
+  EXPECT_EQ(result(), (Lines{"good: good"}));
+}
+
+TEST_F(ImportTest, ContactSheetShowsThePictures) {
+  import(make_tar({{"a.txt", "t"}, {"a.png", png(10)}, {"b.txt", "t"}, { "b.png", png(200) }}));
+  write_contact_sheet(root_ / "out" / "documents", root_ / "sheet.png");
+  formats::Image sheet = formats::read_image(root_ / "sheet.png");
+  EXPECT_EQ(sheet.width, 2 * 88 + 8);
+  EXPECT_EQ(sheet.height, 96);
+  auto pixel = [&](int64_t x, int64_t y) {
+    return sheet.pixels[static_cast<size_t>((y * sheet.width + x) * 3)];
+  };
+  EXPECT_EQ(pixel(48, 48), 10);
+  EXPECT_EQ(pixel(136, 48), 200);
+}
+
+}  // namespace
+}  // namespace mom::data

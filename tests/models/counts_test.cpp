@@ -1,0 +1,112 @@
+// Parameters and FLOPs against the papers' sizes, and against the GEMMs that really run.
+#include "mom/models/counts.h"
+
+#include <ATen/record_function.h>
+#include <gtest/gtest.h>
+
+#include <mutex>
+
+#include "mom/base/error.h"
+#include "tests/support/tiny_model.h"
+
+namespace mom {
+namespace {
+
+models::ModelSpec paper_spec(int64_t d_model, int64_t layers, int64_t vocabulary, int64_t modalities, bool mixture) {
+  models::ModelSpec spec;
+  spec.hidden_size = d_model;
+  spec.num_blocks = 2 * layers;
+  spec.intermediate_size = 2 * d_model;
+  spec.time_step_rank = (d_model + 15) / 16;
+  spec.vocab_size = vocabulary;
+  spec.modalities = {"text", "image", "speech"};
+  spec.modalities.resize(static_cast<size_t>(modalities));
+  if (mixture) spec.decoupled = {"in_proj", "x_proj", "dt_proj", "out_proj"};
+  return spec;
+}
+
+// Totals in millions, derived from the papers' widths and depths (untied embeddings).
+TEST(Counts, PapersSizes) {
+  struct Row {
+    int64_t d_model, layers, vocabulary;
+    double dense, mixture_2, mixture_3;
+  };
+  for (const Row& row : {Row{768, 16, 32000, 169.8, 289.4, 409.0}, Row{1536, 24, 32000, 814.3, 1526.9, 2239.6}, Row{2048, 24, 32000, 1400.3, 2665.1, 3929.8},
+                         Row{256, 4, 65536, 37.1, 40.5, 43.9}, Row{1024, 24, 65536, 454.2, 772.1, 1089.9}, Row{2048, 24, 65536, 1537.6, 2802.4, 4067.2}}) {
+    auto millions = [&](int64_t modalities, bool mixture) {
+      return static_cast<double>(models::count_parameters(paper_spec(row.d_model, row.layers, row.vocabulary, modalities, mixture)).total) / 1e6;
+    };
+    EXPECT_NEAR(millions(2, false), row.dense, 0.06);
+    EXPECT_NEAR(millions(2, true), row.mixture_2, 0.06);
+    EXPECT_NEAR(millions(3, true), row.mixture_3, 0.06);
+  }
+}
+
+TEST(Counts, ActiveParametersAndFlopsAreThoseOfDense) {
+  const models::ModelSpec dense = paper_spec(768, 16, 32000, 2, false), mixture = paper_spec(768, 16, 32000, 2, true);
+  EXPECT_EQ(models::count_parameters(dense).active, models::count_parameters(mixture).active);
+  EXPECT_EQ(models::count_parameters(dense).total, models::count_parameters(dense).active[0]);
+  EXPECT_EQ(models::flops_per_token(dense)[1].total(), models::flops_per_token(mixture)[1].total());
+  // Blocks alone: 0.247 GFLOP a token at 163M.
+  const double head = 2.0 * 768 * 32000;
+  EXPECT_NEAR((models::flops_per_token(dense)[0].total() - head) / 1e9, 0.247, 0.001);
+}
+
+std::mutex mutex_;
+double gemm_flops_ = 0;
+
+double numel(const c10::IValue& value) { return static_cast<double>(value.toTensor().numel()); }
+
+// m k n of a product [m, k] x [k, n] is sqrt of the three matrices' sizes multiplied.
+std::unique_ptr<at::ObserverContext> count_gemm(const at::RecordFunction& call) {
+  const std::string name = call.name();
+  const size_t first = name == "aten::addmm" ? 1 : 0;
+  if (name != "aten::mm" && name != "aten::addmm") return nullptr;
+  const auto inputs = call.inputs();
+  const at::Tensor a = inputs[first].toTensor(), b = inputs[first + 1].toTensor();
+  std::lock_guard lock(mutex_);
+  gemm_flops_ += 2.0 * static_cast<double>(a.size(0) * a.size(1) * b.size(1));
+  return nullptr;
+}
+
+// Every mm and addmm of forward and backward, counted where it runs.
+TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
+  for (const std::vector<std::string>& decoupled : {std::vector<std::string>{}, {"in_proj", "out_proj"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}}) {
+    models::Model model = test::tiny_model(decoupled);
+    test::Sequence sequence;
+    test::append(sequence, model->spec(), 7, true, 4);
+    test::append(sequence, model->spec(), 9, false, 0);
+    test::append(sequence, model->spec(), 2, true, 2);
+    test::draw_patches(sequence, model->spec());
+    const models::ModelInput input = test::to_input(sequence);
+    const auto flops = models::flops_per_token(model->spec());
+    double expected = 0;
+    for (size_t m = 0; m < 2; ++m) expected += flops[m].gemm * static_cast<double>(input.routing.group_size(static_cast<int64_t>(m)));
+    gemm_flops_ = 0;
+    const auto handle = at::addGlobalCallback(at::RecordFunctionCallback(count_gemm).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+    const at::Tensor hidden = model->forward(input);
+    const at::Tensor logits = model->logits(hidden.narrow(0, 0, input.routing.group_size(0)));
+    const at::Tensor noise = model->noise(hidden, input.routing);
+    EXPECT_NEAR(gemm_flops_ / expected, 1, 1e-9);
+    (logits.square().sum() + noise.square().sum()).backward();
+    at::removeCallback(handle);
+    // Inputs of patch_in and of the timestep's network need no gradient: a little less than three forwards.
+    EXPECT_GT(gemm_flops_ / expected, 2.9);
+    EXPECT_LE(gemm_flops_ / expected, 3 + 1e-9);
+  }
+}
+
+TEST(Counts, NamedSizes) {
+  models::ModelConfig config;
+  config.size = "1.4B";
+  models::apply_named_size(config, false, false);
+  EXPECT_EQ(config.d_model, 2048);
+  EXPECT_EQ(config.layers, 24);
+  config.size = "2B";
+  EXPECT_THROW(models::apply_named_size(config, false, false), UserError);
+  config.size = "163M";
+  EXPECT_THROW(models::apply_named_size(config, true, false), UserError);
+}
+
+}  // namespace
+}  // namespace mom

@@ -1,0 +1,187 @@
+// Run folders with made-up curves, for tests of compare and report only: no training stands behind these
+// numbers.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/base/random.h"
+#include "mom/formats/image_file.h"
+#include "tests/support/temp_folder.h"
+
+namespace mom::test {
+
+struct FakeRun {
+  std::string backbone = "mamba";
+  std::string decoupled = "[]";
+  double image_floor = 0.13, image_scale = 0.9;  // loss = floor + scale * (step + 10)^-0.5
+  double text_floor = 3.6, text_scale = 12;
+  double noise = 0.0;  // relative, on every logged loss
+  int64_t steps = 450, eval_every = 25, train_every = 1;
+  double flops_per_step = 2.4e11;
+  std::string setting = "transfusion";
+  std::string caption = "red apple: fruit, red, healthy";
+  bool pictures = true, parameters = true, environment = true, evaluation = true;
+};
+
+inline void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::filesystem::create_directories(path.parent_path());
+  std::ofstream(path, std::ios::binary) << text;
+}
+
+class FakeLosses {
+ public:
+  FakeLosses(const FakeRun& run, uint64_t seed) : run_(run), random_(seed) {}
+  double image(double step) { return jitter(run_.image_floor + run_.image_scale / std::sqrt(step + 10)); }
+  double text(double step) { return jitter(run_.text_floor + run_.text_scale / std::sqrt(step + 10)); }
+
+ private:
+  double jitter(double loss) { return loss * (1 + run_.noise * random_.normal()); }
+  FakeRun run_;
+  RandomStream random_;
+};
+
+inline OrderedJson fake_line(const FakeRun& run, const char* kind, int64_t step) {
+  const double tokens = static_cast<double>(step) * 4096;
+  return {{"kind", kind},
+          {"step", step},
+          {"tokens", tokens},
+          {"tokens_text", tokens / 2},
+          {"tokens_image", tokens / 2},
+          {"flops", static_cast<double>(step) * run.flops_per_step}};
+}
+
+inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRun& run) {
+  FakeLosses training(run, 1), held_out(run, 2);
+  std::string lines;
+  for (int64_t step = 0; step <= run.steps; ++step) {
+    if (step > 0 && step % run.train_every == 0) {
+      OrderedJson line = fake_line(run, "train", step);
+      const double text = training.text(static_cast<double>(step)),
+                   image = training.image(static_cast<double>(step));
+      line.update({{"loss", text + 5 * image},
+                   {"loss_text", text},
+                   {"loss_image", image},
+                   {"lr", 1e-3},
+                   {"grad_norm", 0.7},
+                   {"tokens_per_s", 5200.0}});
+      lines += line.dump() + "\n";
+    }
+    if (step % run.eval_every != 0) continue;
+    const double text = held_out.text(static_cast<double>(step)),
+                 image = held_out.image(static_cast<double>(step));
+    OrderedJson noto = fake_line(run, "eval", step);
+    noto.update({{"set", "noto"},
+                 {"loss", text + 0.4 + 5 * image},
+                 {"loss_text", text + 0.4},
+                 {"loss_image", image}});
+    OrderedJson same = fake_line(run, "eval", step), other = same;
+    same.update({{"set", "gcide"}, {"loss", text}, {"loss_text", text}});
+    other.update({{"set", "foldoc"}, {"loss", text + 1.1}, {"loss_text", text + 1.1}});
+    lines += noto.dump() + "\n" + same.dump() + "\n" + other.dump() + "\n";
+  }
+  write_text(folder / "metrics.jsonl", lines);
+}
+
+// A disc on white, under noise, and after `error` of the noise is left.
+inline std::string fake_picture(int index, double noise, double error) {
+  formats::Image image{64, 64, 3, std::vector<uint8_t>(64 * 64 * 3, 255)};
+  RandomStream random(static_cast<uint64_t>(index) + 100);
+  for (int y = 0; y < 64; ++y) {
+    for (int x = 0; x < 64; ++x) {
+      const bool inside = std::hypot(x - 32, y - 32 + index % 5) < 18 + index % 7;
+      for (int c = 0; c < 3; ++c) {
+        const double clean = inside ? (c == index % 3 ? 220 : 60) : 255;
+        const double value = clean + 255 * noise * error * random.normal();
+        image.pixels[static_cast<size_t>((y * 64 + x) * 3 + c)] =
+            static_cast<uint8_t>(std::min(255.0, std::max(0.0, value)));
+      }
+    }
+  }
+  return formats::encode_png(image);
+}
+
+inline void write_fake_samples(const std::filesystem::path& folder, const FakeRun& run, double error) {
+  OrderedJson list = {{"step", run.steps}, {"items", OrderedJson::array()}};
+  for (int i = 0; i < 6; ++i) {
+    const std::string stem = std::to_string(i);
+    const int timestep = 150 + 150 * i;
+    const double noise = timestep / 1000.0;
+    write_text(folder / (stem + "-original.png"), fake_picture(i, 0, 0));
+    write_text(folder / (stem + "-noised.png"), fake_picture(i, noise, 1));
+    write_text(folder / (stem + "-denoised.png"), fake_picture(i, noise, error));
+    list["items"].push_back(
+        {{"caption", i == 0 ? run.caption : "held-out concept " + stem + ": keyword, another keyword"},
+         {"timestep", timestep},
+         {"original", stem + "-original.png"},
+         {"noised", stem + "-noised.png"},
+         {"denoised", stem + "-denoised.png"}});
+  }
+  write_text(folder / "denoised.json", list.dump());
+}
+
+inline std::string fake_recipe(const FakeRun& run) {
+  return "setting = \"" + run.setting + "\"\nseed = 1\n\n[model]\nbackbone = \"" + run.backbone +
+         "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
+         "\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
+         "images = 0.5, gcide = 0.5 }\n\n"
+         "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
+         std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
+}
+
+// Writes a run folder and returns its path.
+inline std::filesystem::path write_fake_run(const std::filesystem::path& folder, const FakeRun& run) {
+  const bool mix = run.backbone != "mamba";
+  write_text(folder / "recipe.toml", fake_recipe(run));
+  write_fake_metrics(folder, run);
+  if (run.environment) {
+    write_text(folder / "environment.json",
+               OrderedJson({{"mom_version", "0.1.0"},
+                            {"torch", "2.13.0"},
+                            {"cpu", "a test, no machine"},
+                            {"threads", 2},
+                            {"data",
+                             {{"path", "data/quickstart"},
+                              {"manifest", {{"format", "mom-encoded"}, {"shards", {"a"}}}}}}})
+                   .dump());
+  }
+  if (run.parameters) {
+    OrderedJson parameters;
+    parameters["parameters"] = {{"total", mix ? 7903104 : 5240448},
+                                {"embedding", 1572864},
+                                {"active", {{"text", 3667584}, {"image", 3682944}}}};
+    parameters["flops_per_token"] = {{"text", 10650000}, {"image", 7520000}};
+    parameters["state_bytes"] = 233472;
+    write_text(folder / "parameters.json", parameters.dump());
+  }
+  if (run.evaluation) {
+    const double at_end = 1 / std::sqrt(static_cast<double>(run.steps) + 10);
+    const double text = run.text_floor + run.text_scale * at_end,
+                 image = run.image_floor + run.image_scale * at_end;
+    OrderedJson sets;
+    sets["noto"] = {{"loss", {{"text", text + 0.4}, {"image", image}}},
+                    {"tokens", {{"text", 1700}, {"image", 5504}}}};
+    sets["gcide"] = {{"loss", {{"text", text}}}, {"tokens", {{"text", 100000}}}};
+    sets["foldoc"] = {{"loss", {{"text", text + 1.1}}}, {"tokens", {{"text", 100000}}}};
+    write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());
+  }
+  if (run.pictures) write_fake_samples(folder / "samples", run, mix ? 0.15 : 0.25);
+  return folder;
+}
+
+inline FakeRun fake_mix() {
+  FakeRun run;
+  run.backbone = "mixture_of_mamba";
+  run.decoupled = "[\"in_proj\", \"x_proj\", \"dt_proj\", \"out_proj\"]";
+  run.image_floor = 0.119;
+  run.image_scale = 0.86;
+  run.text_scale = 11.3;
+  return run;
+}
+
+}  // namespace mom::test

@@ -1,0 +1,86 @@
+// A small Transfusion model and random packed input, for tests of the model's properties.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "mom/models/model.h"
+
+namespace mom::test {
+
+inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
+  models::ModelSpec spec;
+  spec.model_type = decoupled.empty() ? "mamba" : "mixture_of_mamba";
+  spec.setting = "transfusion";
+  spec.hidden_size = 24;
+  spec.num_blocks = 3;
+  spec.intermediate_size = 48;
+  spec.state_size = 5;
+  spec.time_step_rank = 3;
+  spec.vocab_size = 50;
+  spec.modalities = {"text", "image"};
+  spec.decoupled = std::move(decoupled);
+  spec.latent_shape = {2, 4, 4};
+  spec.patch_size = 2;
+  return spec;
+}
+
+inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t seed = 1) {
+  models::Model model(tiny_spec(std::move(decoupled)));
+  models::initialise(*model, seed);
+  torch::NoGradGuard no_grad;
+  torch::manual_seed(static_cast<int64_t>(seed));
+  // Off the initial zeros, so that the noise head says something.
+  for (auto& item : model->named_parameters())
+    if (item.key().rfind("patch_out", 0) == 0) item.value().normal_(0, 0.3);
+  return model;
+}
+
+// Positions in sequence order; pictures are whole runs of patches_per_image() positions.
+struct Sequence {
+  std::vector<int64_t> tokens, modality, offsets = {0};
+  at::Tensor patches_QP;    // in sequence order
+  at::Tensor timesteps_I;
+};
+
+// Text of `before`, a picture, text of `after`.
+inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t before, bool picture, int64_t after, bool end = true) {
+  auto text = [&](int64_t n) {
+    for (int64_t i = 0; i < n; ++i) {
+      sequence.tokens.push_back(static_cast<int64_t>((7 * sequence.tokens.size() + 3) % static_cast<size_t>(spec.vocab_size)));
+      sequence.modality.push_back(0);
+    }
+  };
+  text(before);
+  for (int64_t i = 0; picture && i < spec.patches_per_image(); ++i) {
+    sequence.tokens.push_back(0);
+    sequence.modality.push_back(1);
+  }
+  text(after);
+  if (end) sequence.offsets.push_back(static_cast<int64_t>(sequence.tokens.size()));
+}
+
+inline void draw_patches(Sequence& sequence, const models::ModelSpec& spec, int64_t seed = 5) {
+  torch::manual_seed(seed);
+  const int64_t count = std::count(sequence.modality.begin(), sequence.modality.end(), 1);
+  sequence.patches_QP = torch::randn({count, spec.patch_width()});
+  sequence.timesteps_I = torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
+}
+
+inline models::ModelInput to_input(const Sequence& sequence, int64_t num_modalities = 2) {
+  models::ModelInput input;
+  input.routing = nn::make_routing(torch::tensor(sequence.modality, torch::kInt64), torch::tensor(sequence.offsets, torch::kInt64), num_modalities);
+  const at::Tensor tokens = torch::tensor(sequence.tokens, torch::kInt64);
+  input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
+  input.patches_QP = sequence.patches_QP;
+  input.timesteps_I = sequence.timesteps_I;
+  return input;
+}
+
+// Final activations in sequence order.
+inline at::Tensor run(models::Model& model, const Sequence& sequence, models::ModelState* state = nullptr) {
+  torch::NoGradGuard no_grad;
+  const models::ModelInput input = to_input(sequence);
+  return model->forward(input, state).index_select(0, input.routing.order_T);
+}
+
+}  // namespace mom::test

@@ -1,0 +1,234 @@
+// The trainer: resumption bit for bit, checkpoints that are whole or refused, schedule, optimizer, divergence.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <fstream>
+
+#include "mom/base/error.h"
+#include "mom/train/checkpoint.h"
+#include "mom/train/run.h"
+#include "mom/train/trainer.h"
+#include "tests/support/tiny_data.h"
+
+namespace mom {
+namespace {
+
+class TrainTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TempFolder;
+    encoded_ = test::make_tiny_encoded(folder_->path() / "tiny");
+    dataset_ = std::make_shared<data::EncodedDataset>(data::open_encoded(encoded_));
+  }
+  static void TearDownTestSuite() {
+    dataset_.reset();
+    delete folder_;
+  }
+  static train::Recipe recipe(const std::string& backbone = "mixture_of_mamba") {
+    train::Recipe recipe;
+    recipe.model.backbone = backbone;
+    if (backbone == "mamba") recipe.model.decoupled.clear();
+    recipe.model.d_model = 32;
+    recipe.model.layers = 1;
+    recipe.data.path = encoded_.string();
+    recipe.data.sequence_tokens = 128;
+    recipe.data.batch_tokens = 512;
+    recipe.train.steps = 8;
+    recipe.train.warmup_steps = 2;
+    recipe.train.microbatches = 2;
+    return recipe;
+  }
+  static std::map<std::string, at::Tensor> weights(train::Trainer& trainer) {
+    std::map<std::string, at::Tensor> copies;
+    for (auto& item : trainer.model().named_parameters()) copies[item.key()] = item.value().detach().clone();
+    return copies;
+  }
+  static test::TempFolder* folder_;
+  static Path encoded_;
+  static std::shared_ptr<data::EncodedDataset> dataset_;
+};
+test::TempFolder* TrainTest::folder_ = nullptr;
+Path TrainTest::encoded_;
+std::shared_ptr<data::EncodedDataset> TrainTest::dataset_;
+
+TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
+  for (const char* backbone : {"mamba", "mixture_of_mamba"}) {
+    test::TempFolder run;
+    train::Trainer whole(recipe(backbone), dataset_), first(recipe(backbone), dataset_);
+    for (int i = 0; i < 8; ++i) whole.step();
+    for (int i = 0; i < 4; ++i) first.step();
+    first.save(run.path());
+    train::Trainer second(recipe(backbone), dataset_);
+    second.resume(train::list_checkpoints(run.path()).back().folder);
+    EXPECT_EQ(second.steps_done(), 4);
+    for (int i = 0; i < 4; ++i) second.step();
+    const auto expected = weights(whole), found = weights(second);
+    for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(tensor, found.at(name))) << name;
+    EXPECT_EQ(whole.tokens_seen(), second.tokens_seen());
+    EXPECT_FALSE(torch::equal(weights(first)["backbone.embeddings.weight"], expected.at("backbone.embeddings.weight")));
+  }
+}
+
+TEST_F(TrainTest, LossFalls) {
+  train::Recipe longer = recipe();
+  longer.train.steps = 40;
+  longer.train.learning_rate = 5e-3;
+  train::Trainer trainer(longer, dataset_);
+  const double first = trainer.step().total_loss;
+  double last = 0;
+  while (!trainer.finished()) last = trainer.step().total_loss;
+  EXPECT_LT(last, 0.8 * first);
+}
+
+TEST_F(TrainTest, DamagedCheckpointsAreRefusedByFile) {
+  test::TempFolder run;
+  train::Trainer trainer(recipe(), dataset_);
+  trainer.step();
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
+    trainer.save(run.path());
+    const Path folder = train::list_checkpoints(run.path()).back().folder;
+    train::verify_checkpoint(folder);
+    std::string content = read_file(folder / name);
+    content[content.size() / 2] = static_cast<char>(content[content.size() / 2] ^ 1);
+    std::ofstream(folder / name, std::ios::binary) << content;
+    try {
+      trainer.resume(folder);
+      FAIL() << name;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find(name), std::string::npos);
+    }
+    std::filesystem::resize_file(folder / name, content.size() - 1);
+    EXPECT_THROW(train::verify_checkpoint(folder), InputError);
+    std::filesystem::remove(folder / name);
+    EXPECT_THROW(train::verify_checkpoint(folder), InputError);
+  }
+}
+
+TEST_F(TrainTest, ForeignCheckpointIsRefused) {
+  test::TempFolder run;
+  train::Trainer dense(recipe("mamba"), dataset_), mixture(recipe(), dataset_);
+  dense.step();
+  dense.save(run.path());
+  EXPECT_THROW(mixture.resume(train::list_checkpoints(run.path()).back().folder), InputError);
+}
+
+TEST_F(TrainTest, KeepsOnlyTheNewest) {
+  test::TempFolder run;
+  train::Recipe keeping = recipe();
+  keeping.checkpoint.keep = 2;
+  train::Trainer trainer(keeping, dataset_);
+  for (int i = 0; i < 4; ++i) {
+    trainer.step();
+    trainer.save(run.path());
+  }
+  const auto found = train::list_checkpoints(run.path());
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].step, 3);
+  EXPECT_EQ(found[1].step, 4);
+}
+
+TEST_F(TrainTest, NonFiniteLossStopsBeforeTheUpdate) {
+  train::Trainer trainer(recipe(), dataset_);
+  trainer.step();
+  {
+    torch::NoGradGuard no_grad;
+    trainer.model().named_parameters()["backbone.norm_f.weight"].fill_(std::numeric_limits<float>::infinity());
+  }
+  const auto before = weights(trainer);
+  EXPECT_THROW(trainer.step(), DivergedError);
+  for (const auto& [name, tensor] : weights(trainer)) EXPECT_TRUE(torch::equal(tensor, before.at(name))) << name;
+}
+
+TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
+  test::TempFolder folder;
+  const Path toml = folder.path() / "recipe.toml", run = folder.path() / "run";
+  publish_file(toml, train::dump_recipe(recipe()));
+  train::RunOptions options{toml, run, {"train.steps=6", "eval.every_steps=3", "checkpoint.every_steps=2"}, false, false, false, 3};
+  EXPECT_THROW(train::run_training(options), StoppedError);
+  EXPECT_EQ(train::list_checkpoints(run).back().step, 3);
+  EXPECT_THROW(train::run_training(options), UserError);  // a run is there and --resume was not given
+  options.resume = true;
+  options.stop_at = 0;
+  options.overrides.push_back("train.learning_rate=0.5");
+  EXPECT_THROW(train::run_training(options), UserError);
+  options.overrides.pop_back();
+  train::run_training(options);
+  for (const char* name : {"recipe.toml", "environment.json", "metrics.jsonl", "parameters.json", "tensorboard"}) EXPECT_TRUE(std::filesystem::exists(run / name)) << name;
+  std::vector<int64_t> train_steps, eval_steps;
+  for_each_line(run / "metrics.jsonl", [&](std::string_view line, uint64_t) {
+    const Json json = parse_json(line, "metrics");
+    (json["kind"] == "train" ? train_steps : eval_steps).push_back(json["step"].get<int64_t>());
+  });
+  EXPECT_EQ(train_steps, (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(eval_steps, (std::vector<int64_t>{0, 0, 3, 3, 6, 6}));  // two held-out sets
+  EXPECT_EQ(train::list_checkpoints(run).back().step, 6);
+}
+
+TEST(Schedule, WarmsUpThenFollowsTheCosine) {
+  train::TrainConfig config;
+  config.steps = 101;
+  config.warmup_steps = 10;
+  config.learning_rate = 1;
+  config.min_learning_rate = 0.1;
+  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 0), 0.1);
+  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 9), 1);
+  EXPECT_NEAR(train::learning_rate_at(config, 55), 0.55, 1e-9);
+  EXPECT_NEAR(train::learning_rate_at(config, 100), 0.1, 1e-12);
+}
+
+// Against the update written out (Loshchilov & Hutter 2019).
+TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
+  models::ModelSpec spec;
+  spec.hidden_size = 8;
+  spec.num_blocks = 1;
+  spec.intermediate_size = 16;
+  spec.time_step_rank = 1;
+  spec.vocab_size = 20;
+  models::Model model(spec);
+  models::initialise(*model, 1);
+  train::TrainConfig config;
+  train::AdamW optimizer(*model, config);
+  const double lr = 0.01;
+  std::map<std::string, at::Tensor> expected, m, v;
+  for (auto& item : model->named_parameters()) expected[item.key()] = item.value().detach().to(torch::kFloat64).clone();
+  for (int step = 1; step <= 3; ++step) {
+    for (auto& item : model->named_parameters()) {
+      const at::Tensor g = torch::full_like(item.value(), 0.1 * step);
+      item.value().mutable_grad() = g;
+      const std::string& name = item.key();
+      const bool spared = name.ends_with("bias") || name.ends_with("A_log") || name.ends_with(".D") || name.find("norm") != std::string::npos;
+      if (!m.count(name)) m[name] = v[name] = torch::zeros_like(expected[name]);
+      m[name] = 0.9 * m[name] + 0.1 * g;
+      v[name] = 0.95 * v[name] + 0.05 * g * g;
+      expected[name] = expected[name] * (1 - (spared ? 0 : lr * 0.1)) -
+                       lr * (m[name] / (1 - std::pow(0.9, step))) / ((v[name] / (1 - std::pow(0.95, step))).sqrt() + 1e-8);
+    }
+    optimizer.step(lr);
+  }
+  for (auto& item : model->named_parameters())
+    EXPECT_LE((item.value() - expected[item.key()]).abs().max().item<double>(), 1e-6) << item.key();
+}
+
+TEST(AdamW, ClipsTheGlobalNorm) {
+  models::ModelSpec spec;
+  spec.hidden_size = 8;
+  spec.num_blocks = 1;
+  spec.intermediate_size = 16;
+  spec.time_step_rank = 1;
+  spec.vocab_size = 20;
+  models::Model model(spec);
+  models::initialise(*model, 1);
+  train::TrainConfig config;
+  config.clip_norm = 0.5;
+  train::AdamW optimizer(*model, config);
+  double squares = 0;
+  for (auto& item : model->named_parameters()) {
+    item.value().mutable_grad() = torch::full_like(item.value(), 0.3);
+    squares += 0.09 * static_cast<double>(item.value().numel());
+  }
+  EXPECT_NEAR(optimizer.clip_gradients(), std::sqrt(squares), 1e-3);
+  EXPECT_NEAR(optimizer.clip_gradients(), 0.5, 1e-4);
+}
+
+}  // namespace
+}  // namespace mom
