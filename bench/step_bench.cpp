@@ -60,7 +60,7 @@ models::ModelSpec step_spec(bool pictures, bool mixture) {
 data::Batch step_batch(const models::ModelSpec& spec) {
   const int64_t num_tokens = kSequences * kLength;
   const at::Tensor position = torch::arange(num_tokens, torch::kInt64);
-  const at::Tensor modality = spec.has_patches() ? (position / 64) % 2 : torch::zeros_like(position);
+  const at::Tensor modality = spec.has_patches() ? position.div(64, "floor").remainder(2) : torch::zeros_like(position);
   data::Batch batch;
   batch.routing = nn::make_routing(modality, torch::arange(kSequences + 1, torch::kInt64) * kLength, static_cast<int64_t>(spec.modalities.size()));
   torch::manual_seed(1);

@@ -16,7 +16,8 @@ import time
 BINARY = os.environ["MOM_BINARY"]
 MAKE_TINY_DATA = os.environ["MOM_TINY_DATA"]
 NUM_KILLS = 20
-STEPS = 60
+STEPS = 120
+CHECKPOINT_STEPS = 3
 # Two blocks of width 32 on 256 tokens a step: a few milliseconds a step, a checkpoint every third.
 RECIPE = """
 setting = "transfusion"
@@ -35,9 +36,9 @@ steps = {steps}
 learning_rate = 1e-3
 warmup_steps = 5
 [eval]
-every_steps = 20
+every_steps = 40
 [checkpoint]
-every_steps = 3
+every_steps = {checkpoint_steps}
 keep = 2
 """
 
@@ -65,11 +66,18 @@ def newest_step(run):
     return max(steps, default=0)
 
 
-def kill_once(recipe, run, log, delay_s):
-    """Starts or resumes, kills after delay_s; returns whether the program was still running then."""
+def kill_once(recipe, run, log, draw):
+    """Starts or resumes, kills at a random moment; returns whether the program was still running then.
+
+    One kill in four falls anywhere in the start; the others after one or two further checkpoints, in the steps or the save that follow.
+    """
     program = start(recipe, run, log)
+    further_steps = draw.choice((0, CHECKPOINT_STEPS, CHECKPOINT_STEPS, 2 * CHECKPOINT_STEPS))
+    target_step = newest_step(run) + further_steps
+    while program.poll() is None and newest_step(run) < target_step:
+        time.sleep(0.002)
     try:
-        code = program.wait(timeout=delay_s)
+        code = program.wait(timeout=draw.uniform(0, 0.2 if further_steps else 1.0))
     except subprocess.TimeoutExpired:
         program.send_signal(signal.SIGKILL)
         program.wait()
@@ -78,20 +86,20 @@ def kill_once(recipe, run, log, delay_s):
     return False
 
 
-def kill_many_times(recipe, run, log, whole_s, draw):
-    """Kills spread over the life of a process: loading, stepping, saving. Starts afresh when a run got to its end."""
-    kills, at_steps, finished = 0, [], 0
-    while kills < NUM_KILLS:
-        if kill_once(recipe, run, log, draw.uniform(0.02, 0.7 * whole_s)):
-            kills += 1
+def kill_many_times(recipe, run, log, draw):
+    """Kills and resumes; goes on with a fresh run when one got to its end. Returns the last run, trained to its end."""
+    at_steps, finished = [], 0
+    while len(at_steps) < NUM_KILLS:
+        if kill_once(recipe, run, log, draw):
             at_steps.append(newest_step(run))
             continue
         check_equal(run)
         finished += 1
         run = run.with_name(f"killed-{finished}")
     train_to_the_end(recipe, run, log)
-    print(f"{kills} kills; newest checkpoint at each: {at_steps}; {finished} runs ended in between")
-    assert any(0 < step < STEPS for step in at_steps), "no kill fell between two checkpoints: the test shows nothing"
+    print(f"{len(at_steps)} kills; newest checkpoint at each: {at_steps}; {finished} runs ended in between")
+    assert len({step for step in at_steps if 0 < step < STEPS}) >= NUM_KILLS // 4, \
+        "too few kills fell into training: this shows nothing"
     return run
 
 
@@ -108,13 +116,14 @@ def main():
         folder = pathlib.Path(name)
         subprocess.run([MAKE_TINY_DATA, folder / "tiny"], check=True)
         recipe = folder / "recipe.toml"
-        recipe.write_text(RECIPE.format(data=folder / "tiny" / "encoded", steps=STEPS))
+        recipe.write_text(RECIPE.format(data=folder / "tiny" / "encoded", steps=STEPS,
+                                         checkpoint_steps=CHECKPOINT_STEPS))
         log_path = folder / "train.log"
         with open(log_path, "w") as log:
             try:
                 whole_s = train_to_the_end(recipe, folder / "uninterrupted", log)
                 print(f"uninterrupted: {whole_s:.1f} s")
-                check_equal(kill_many_times(recipe, folder / "killed", log, whole_s, random.Random(seed)))
+                check_equal(kill_many_times(recipe, folder / "killed", log, random.Random(seed)))
             except AssertionError:
                 sys.stderr.write(log_path.read_text()[-4000:])
                 raise
