@@ -92,9 +92,11 @@ void print_row(const Bench& bench, const Timing& t) {
               t.median_ms, t.min_ms, t.spread_ms, bench.work.flops / t.min_ms * 1e-6,
               bench.work.bytes / t.min_ms * 1e-6, bench.work.exponentials / t.min_ms * 1e-6);
   if (bench.work.tokens > 0)
-    std::printf("  %.0f tokens/s, peak memory %.0f MiB\n", bench.work.tokens / t.median_ms * 1e3, static_cast<double>(peak_rss_bytes()) / 1048576.0);
+    std::printf("  %.0f tokens/s, peak memory %.0f MiB\n", bench.work.tokens / t.median_ms * 1e3,
+                static_cast<double>(peak_rss_bytes()) / 1048576.0);
   if (bench.baseline)
-    std::printf("  against %s in turns: %.3f x of the medians, %.3f x of the minima\n", bench.baseline_name.c_str(), t.median_ms / t.baseline_median_ms,
+    std::printf("  against %s in turns: %.3f x of the medians, %.3f x of the minima\n",
+                bench.baseline_name.c_str(), t.median_ms / t.baseline_median_ms,
                 t.min_ms / t.baseline_min_ms);
   std::fflush(stdout);
 }

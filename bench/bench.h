@@ -17,7 +17,8 @@ struct Bench {
   Work work;
   std::function<void()> check;  // throws where the fast version differs from its reference
   std::function<void()> run;
-  std::function<void()> baseline = {};  // optional: timed in turns with run; the result has the ratio of the medians and minima
+  std::function<void()> baseline =
+      {};  // optional: timed in turns with run; the result has the ratio of the medians and minima
   std::string baseline_name = {};
 };
 

@@ -1,5 +1,5 @@
-// The whole training step: forward, backward, clipping, AdamW. train_step has the sizes the peers are timed at; mixture_step
-// times dense Mamba and Mixture-of-Mamba in turns, so that the machine's drift is in both.
+// The whole training step: forward, backward, clipping, AdamW. train_step has the sizes the peers are timed
+// at; mixture_step times dense Mamba and Mixture-of-Mamba in turns, so that the machine's drift is in both.
 #include <torch/torch.h>
 
 #include "bench/bench.h"
@@ -20,7 +20,11 @@ struct Step {
   data::Batch batch;
   models::LossReport terms;
 
-  Step(const models::ModelSpec& spec, data::Batch with) : model(initialised(spec)), optimizer(*model, train::TrainConfig{}), batch(std::move(with)), terms(models::count_terms(batch, spec)) {}
+  Step(const models::ModelSpec& spec, data::Batch with)
+      : model(initialised(spec)),
+        optimizer(*model, train::TrainConfig{}),
+        batch(std::move(with)),
+        terms(models::count_terms(batch, spec)) {}
 
   static models::Model initialised(const models::ModelSpec& spec) {
     models::Model model(spec);
@@ -60,15 +64,18 @@ models::ModelSpec step_spec(bool pictures, bool mixture) {
 data::Batch step_batch(const models::ModelSpec& spec) {
   const int64_t num_tokens = kSequences * kLength;
   const at::Tensor position = torch::arange(num_tokens, torch::kInt64);
-  const at::Tensor modality = spec.has_patches() ? position.div(64, "floor").remainder(2) : torch::zeros_like(position);
+  const at::Tensor modality =
+      spec.has_patches() ? position.div(64, "floor").remainder(2) : torch::zeros_like(position);
   data::Batch batch;
-  batch.routing = nn::make_routing(modality, torch::arange(kSequences + 1, torch::kInt64) * kLength, static_cast<int64_t>(spec.modalities.size()));
+  batch.routing = nn::make_routing(modality, torch::arange(kSequences + 1, torch::kInt64) * kLength,
+                                   static_cast<int64_t>(spec.modalities.size()));
   torch::manual_seed(1);
   batch.tokens_T = torch::randint(0, kVocabulary, {num_tokens}, torch::kInt64);
   const int64_t num_text = batch.routing.group_size(0);
   batch.target_rows_R = torch::arange(num_text, torch::kInt64);
   batch.target_ids_R = torch::randint(0, kVocabulary, {num_text}, torch::kInt64);
-  if (spec.has_patches()) batch.latents_ICHW = torch::randn({(num_tokens - num_text) / spec.patches_per_image(), 4, 16, 16});
+  if (spec.has_patches())
+    batch.latents_ICHW = torch::randn({(num_tokens - num_text) / spec.patches_per_image(), 4, 16, 16});
   return batch;
 }
 
@@ -76,7 +83,9 @@ data::Batch step_batch(const models::ModelSpec& spec) {
 double step_flops(const Step& step) {
   double flops = 0;
   const auto per_token = models::flops_per_token(step.model->spec());
-  for (size_t m = 0; m < per_token.size(); ++m) flops += 3 * per_token[m].total() * static_cast<double>(step.batch.routing.group_size(static_cast<int64_t>(m)));
+  for (size_t m = 0; m < per_token.size(); ++m)
+    flops += 3 * per_token[m].total() *
+             static_cast<double>(step.batch.routing.group_size(static_cast<int64_t>(m)));
   return flops;
 }
 
@@ -101,8 +110,10 @@ Bench step_bench(const std::string& name, bool pictures, bool mixture) {
 }  // namespace
 
 void register_step_benches() {
-  Register("train_step", "one training step on text (the sizes of bench/peers)", [] { return step_bench("train_step", false, false); });
-  Register("step_dense", "one Transfusion step of dense Mamba, half image", [] { return step_bench("step_dense", true, false); });
+  Register("train_step", "one training step on text (the sizes of bench/peers)",
+           [] { return step_bench("train_step", false, false); });
+  Register("step_dense", "one Transfusion step of dense Mamba, half image",
+           [] { return step_bench("step_dense", true, false); });
   Register("step_mixture", "the same of Mixture-of-Mamba, in turns with dense", [] {
     Bench bench = step_bench("step_mixture", true, true);
     auto dense = std::make_shared<Bench>(step_bench("step_dense", true, false));

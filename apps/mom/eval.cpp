@@ -9,11 +9,14 @@ namespace mom::app {
 namespace {
 
 void print_table(const OrderedJson& result) {
-  std::printf("step %lld, split %s\n%-20s %-10s %12s %12s\n", result["step"].get<long long>(), result["split"].get<std::string>().c_str(), "set", "modality", "loss", "tokens");
+  std::printf("step %lld, split %s\n%-20s %-10s %12s %12s\n", result["step"].get<long long>(),
+              result["split"].get<std::string>().c_str(), "set", "modality", "loss", "tokens");
   for (const auto& [name, set] : result["sets"].items())
     for (const auto& [modality, loss] : set["loss"].items())
-      std::printf("%-20s %-10s %12.5f %12lld\n", name.c_str(), modality.c_str(), loss.get<double>(), set["tokens"][modality].get<long long>());
-  std::printf("text: nats a token; image: mean squared error of the predicted noise (predicting nothing gives 1)\n");
+      std::printf("%-20s %-10s %12.5f %12lld\n", name.c_str(), modality.c_str(), loss.get<double>(),
+                  set["tokens"][modality].get<long long>());
+  std::printf(
+      "text: nats a token; image: mean squared error of the predicted noise (predicting nothing gives 1)\n");
 }
 
 }  // namespace
@@ -24,8 +27,16 @@ void add_eval_verb(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("eval", "loss per modality on held-out data");
   verb->add_option("RUN", options->run, "run folder")->required();
   verb->add_option("--data", options->data, "other encoded data than the run's");
-  verb->add_option("--split", options->split, "which documents")->check(CLI::IsMember({"train", "validation", "test"}))->capture_default_str();
-  verb->add_option("--samples", options->samples, "denoised pictures to write into RUN/samples")->check(CLI::NonNegativeNumber)->capture_default_str();
+  verb->add_option("--split", options->split, "which documents")
+      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->capture_default_str();
+  verb->add_option("--max-tokens", options->max_tokens,
+                   "about how many tokens of each set, spread evenly; 0: all")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  verb->add_option("--samples", options->samples, "denoised pictures to write into RUN/samples")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   verb->add_flag("--json", *json, "one JSON object");
   verb->callback([options, json] {
     const OrderedJson result = eval::evaluate_run(*options);

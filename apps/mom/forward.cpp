@@ -12,8 +12,12 @@ void add_forward_verb(CLI::App& app) {
   };
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("forward", "run a model on given tensors");
-  verb->add_option("MODEL", options->model, "model folder (Hugging Face Mamba folders too), checkpoint or run")->required();
-  verb->add_option("--input", options->input, "safetensors: tokens, modality, offsets; transfusion: patches, timesteps")->required();
+  verb->add_option("MODEL", options->model,
+                   "model folder (Hugging Face Mamba folders too), checkpoint or run")
+      ->required();
+  verb->add_option("--input", options->input,
+                   "safetensors: tokens, modality, offsets; transfusion: patches, timesteps")
+      ->required();
   verb->add_option("--output", options->output, "safetensors: logits; transfusion: noise")->required();
   verb->callback([options] { eval::forward_file(options->model, options->input, options->output); });
 }

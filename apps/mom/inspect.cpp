@@ -11,12 +11,15 @@ namespace mom::app {
 namespace {
 
 void print_text(const OrderedJson& json) {
-  std::printf("%s, d_model %lld, %lld blocks, vocabulary %lld\n", json["backbone"].get<std::string>().c_str(), json["d_model"].get<long long>(),
-              json["blocks"].get<long long>(), json["vocabulary"].get<long long>());
-  std::printf("parameters  %s in all, %s in token tables\n", format_count(json["parameters"]["total"].get<double>()).c_str(),
+  std::printf("%s, d_model %lld, %lld blocks, vocabulary %lld\n", json["backbone"].get<std::string>().c_str(),
+              json["d_model"].get<long long>(), json["blocks"].get<long long>(),
+              json["vocabulary"].get<long long>());
+  std::printf("parameters  %s in all, %s in token tables\n",
+              format_count(json["parameters"]["total"].get<double>()).c_str(),
               format_count(json["parameters"]["embedding"].get<double>()).c_str());
   for (const auto& [modality, count] : json["parameters"]["active"].items())
-    std::printf("%-11s %s parameters active, %s FLOPs a token (forward)\n", modality.c_str(), format_count(count.get<double>()).c_str(),
+    std::printf("%-11s %s parameters active, %s FLOPs a token (forward)\n", modality.c_str(),
+                format_count(count.get<double>()).c_str(),
                 format_count(json["flops_per_token"][modality].get<double>()).c_str());
   std::printf("state       %s a sequence\n", format_bytes(json["state_bytes"].get<double>()).c_str());
 }
@@ -37,8 +40,12 @@ void add_inspect_verb(CLI::App& app) {
   verb->add_option("--setting", options->setting, "with --size")->capture_default_str();
   verb->add_flag("--json", options->json, "one JSON object");
   verb->callback([options] {
-    if (options->path.empty() == options->size.empty()) throw UserError("inspect: expected either PATH or --size, found " + std::string(options->size.empty() ? "neither" : "both"));
-    const OrderedJson json = options->size.empty() ? eval::inspect_path(options->path) : eval::inspect_size(options->size, options->backbone, options->setting);
+    if (options->path.empty() == options->size.empty())
+      throw UserError("inspect: expected either PATH or --size, found " +
+                      std::string(options->size.empty() ? "neither" : "both"));
+    const OrderedJson json = options->size.empty()
+                                 ? eval::inspect_path(options->path)
+                                 : eval::inspect_size(options->size, options->backbone, options->setting);
     options->json ? print_json(json) : print_text(json);
   });
 }

@@ -25,8 +25,10 @@ int run(int argc, char** argv) {
   CLI::App app("mom: pre-train, compare, sample and serve multi-modal state-space models", "mom");
   app.require_subcommand(1);
   app.set_version_flag("--version", MOM_VERSION);
-  app.add_flag_callback("--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
-  app.add_flag_callback("--verbose", [] { set_log_level(LogLevel::kDebug); }, "say more");
+  app.add_flag_callback(
+      "--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
+  app.add_flag_callback(
+      "--verbose", [] { set_log_level(LogLevel::kDebug); }, "say more");
   add_data_verb(app);
   add_codec_verb(app);
   add_train_verb(app);

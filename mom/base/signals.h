@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM ask a long operation to stop at its next safe point; a second one ends the process at once.
+// SIGINT and SIGTERM ask a long operation to stop at its next safe point; a second one ends the process at
+// once.
 #pragma once
 
 namespace mom {

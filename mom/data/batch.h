@@ -1,5 +1,5 @@
-// A batch: T packed tokens in a row with the offsets of their sequences, no padding. Made by the loader, read by the
-// objective and the model. Rows are modality-major (nn/routing.h). I pictures, R target rows.
+// A batch: T packed tokens in a row with the offsets of their sequences, no padding. Made by the loader, read
+// by the objective and the model. Rows are modality-major (nn/routing.h). I pictures, R target rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,12 +13,13 @@ namespace mom::data {
 
 struct Batch {
   nn::Routing routing;
-  at::Tensor tokens_T;        // i64, by row; 0 on rows of a continuous modality
-  at::Tensor target_rows_R;   // i64: rows with a next-token loss ...
-  at::Tensor target_ids_R;    // i64: ... and the token each has to predict
-  at::Tensor latents_ICHW;    // f32, clean, in the order of their rows
+  at::Tensor tokens_T;              // i64, by row; 0 on rows of a continuous modality
+  at::Tensor target_rows_R;         // i64: rows with a next-token loss ...
+  at::Tensor target_ids_R;          // i64: ... and the token each has to predict
+  at::Tensor latents_ICHW;          // f32, clean, in the order of their rows
   std::vector<int64_t> num_tokens;  // by modality
-  // Draws that go with this batch (timesteps, noise) come from this key alone, so that every model sees the same ones.
+  // Draws that go with this batch (timesteps, noise) come from this key alone, so that every model sees the
+  // same ones.
   uint64_t noise_key = 0;
 
   int64_t num_images() const { return latents_ICHW.defined() ? latents_ICHW.size(0) : 0; }

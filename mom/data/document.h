@@ -1,7 +1,8 @@
 // Documents: what import makes and encode reads. A documents folder holds
 //
 //   dataset.json                {"format": "mom-documents", "version": 1, "skipped": n, "collections": [
-//                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl", "documents": n,
+//                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl",
+//                                  "documents": n,
 //                                   "segments": {"text": n, "image": n}}, ...]}
 //   SPLIT-SOURCE.jsonl          a document a line:
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
@@ -40,8 +41,8 @@ struct Segment {
 };
 
 struct Document {
-  std::string key;           // unique in its collection
-  bool free_order = false;   // one text and one image whose order the loader draws (80% text first)
+  std::string key;          // unique in its collection
+  bool free_order = false;  // one text and one image whose order the loader draws (80% text first)
   std::vector<Segment> segments;
 };
 

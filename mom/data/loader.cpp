@@ -18,9 +18,12 @@ void DataConfig::describe(config::Table& table) {
   table.field("path", path, "encoded data, made by `mom data encode`");
   table.field("sequence_tokens", sequence_tokens, "longest packed sequence").range(8, 1 << 20);
   table.field("batch_tokens", batch_tokens, "tokens a step, over all microbatches").range(8, 1 << 28);
-  table.field("mixture", mixture, "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data");
-  table.field("reset_state", reset_state, "start from a zero state at document borders; false: state flows through");
-  table.field("caption_first", caption_first, "chance that text precedes the picture where the order is free").range(0, 1);
+  table.field("mixture", mixture,
+              "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data");
+  table.field("reset_state", reset_state,
+              "start from a zero state at document borders; false: state flows through");
+  table.field("caption_first", caption_first, "chance that text precedes the picture where the order is free")
+      .range(0, 1);
 }
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
@@ -33,7 +36,8 @@ LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& co
   options.image_modality = index_of("image");
   options.caption_first = config.caption_first;
   if (!dataset.latent_shape.empty())
-    options.patches_per_image = (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
+    options.patches_per_image =
+        (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
   return options;
 }
 
@@ -45,6 +49,9 @@ std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::str
     view.source = shard.source;
     for (int64_t i = 0; i < shard.num_documents(); ++i) view.documents.emplace_back(&shard, i);
     view.num_tokens += static_cast<int64_t>(shard.tokens.size());
+    if (!shard.latent_shape.empty())
+      view.num_pictures += std::count_if(shard.segment_latent.begin(), shard.segment_latent.end(),
+                                         [](int64_t row) { return row >= 0; });
   }
   std::vector<SourceView> sources;
   for (auto& [name, view] : by_name) sources.push_back(std::move(view));
@@ -61,7 +68,8 @@ struct Loader::Cursor {
   void shuffle(uint64_t seed) {
     order.resize(view.documents.size());
     std::iota(order.begin(), order.end(), 0u);
-    RandomStream random(stream_key({seed, fnv1a64("order"), fnv1a64(view.source), static_cast<uint64_t>(epoch)}));
+    RandomStream random(
+        stream_key({seed, fnv1a64("order"), fnv1a64(view.source), static_cast<uint64_t>(epoch)}));
     random.shuffle(order);
   }
   void advance(uint64_t seed) {
@@ -75,17 +83,24 @@ struct Loader::Cursor {
 
 Loader::~Loader() = default;
 
-Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size, uint64_t seed)
-    : dataset_(std::move(dataset)), config_(config), layout_(layout_options(*dataset_, config, patch_size)), seed_(seed) {
+Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size,
+               uint64_t seed)
+    : dataset_(std::move(dataset)),
+      config_(config),
+      layout_(layout_options(*dataset_, config, patch_size)),
+      seed_(seed) {
   std::vector<SourceView> sources = sources_of(*dataset_, "train");
   std::string known;
   for (const SourceView& view : sources) known += (known.empty() ? "" : ", ") + view.source;
   for (const auto& [name, weight] : config_.mixture)
     if (std::none_of(sources.begin(), sources.end(), [&](const SourceView& v) { return v.source == name; }))
-      throw UserError({"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"", ""});
+      throw UserError(
+          {"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"", ""});
   for (SourceView& view : sources) {
     const auto found = config_.mixture.find(view.source);
-    const double weight = config_.mixture.empty() ? static_cast<double>(view.num_tokens) : found == config_.mixture.end() ? 0.0 : found->second;
+    const double weight = config_.mixture.empty()          ? static_cast<double>(view.num_tokens)
+                          : found == config_.mixture.end() ? 0.0
+                                                           : found->second;
     if (weight < 0) throw UserError({"data.mixture." + view.source, "0 or more", std::to_string(weight), ""});
     if (weight == 0 || view.documents.empty()) continue;
     Cursor cursor;
@@ -94,15 +109,18 @@ Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& 
     cursor.shuffle(seed_);
     cursors_.push_back(std::move(cursor));
   }
-  if (cursors_.empty()) throw UserError({config_.path, "documents of split \"train\" with a weight above 0 in data.mixture", "none", ""});
+  if (cursors_.empty())
+    throw UserError(
+        {config_.path, "documents of split \"train\" with a weight above 0 in data.mixture", "none", ""});
 }
 
 LaidOut Loader::peek(size_t source) {
   const Cursor& cursor = cursors_[source];
   const uint32_t document = cursor.order[cursor.index];
   const auto& [shard, index] = cursor.view.documents[document];
-  return lay_out(*shard, index, layout_, RandomStream(stream_key({seed_, fnv1a64("document"), fnv1a64(cursor.view.source),
-                                                                  static_cast<uint64_t>(cursor.epoch), document})));
+  return lay_out(*shard, index, layout_,
+                 RandomStream(stream_key({seed_, fnv1a64("document"), fnv1a64(cursor.view.source),
+                                          static_cast<uint64_t>(cursor.epoch), document})));
 }
 
 // The source that is furthest behind its share. Ties go to the first by name.
@@ -116,7 +134,8 @@ int Loader::pick(bool divisible_only) {
   double best_deficit = 0;
   for (size_t i = 0; i < cursors_.size(); ++i) {
     if (divisible_only && !peek(i).divisible()) continue;
-    const double deficit = cursors_[i].weight / total_weight * (total_tokens + 1) - static_cast<double>(cursors_[i].tokens_used);
+    const double deficit =
+        cursors_[i].weight / total_weight * (total_tokens + 1) - static_cast<double>(cursors_[i].tokens_used);
     if (best < 0 || deficit > best_deficit) {
       best = static_cast<int>(i);
       best_deficit = deficit;
@@ -136,7 +155,9 @@ void Loader::fill_sequence(BatchBuilder& builder) {
     const int64_t length = static_cast<int64_t>(document.positions.size()), rest = length - cursor.offset;
     if (rest > room && !document.divisible()) {
       if (length > config_.sequence_tokens)
-        throw UserError({"data.sequence_tokens", "room for the longest document with pictures (" + std::to_string(length) + " tokens, source " + cursor.view.source + ")",
+        throw UserError({"data.sequence_tokens",
+                         "room for the longest document with pictures (" + std::to_string(length) +
+                             " tokens, source " + cursor.view.source + ")",
                          std::to_string(config_.sequence_tokens), "raise it"});
       divisible_only = true;  // the picture opens the next sequence; text fills this one
       continue;
@@ -155,12 +176,15 @@ void Loader::fill_sequence(BatchBuilder& builder) {
 }
 
 std::vector<Batch> Loader::next(int64_t num_microbatches) {
-  const int64_t sequences = std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
+  const int64_t sequences =
+      std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
   std::vector<Batch> batches;
   for (int64_t m = 0; m < num_microbatches; ++m) {
-    BatchBuilder builder(layout_, static_cast<int64_t>(dataset_->modalities.size()), dataset_->latent_shape, config_.reset_state);
+    BatchBuilder builder(layout_, static_cast<int64_t>(dataset_->modalities.size()), dataset_->latent_shape,
+                         config_.reset_state);
     for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
-    batches.push_back(builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
+    batches.push_back(
+        builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
   }
   return batches;
 }
@@ -169,8 +193,11 @@ Json Loader::state() const {
   Json state;
   state["batches"] = num_batches_;
   for (const Cursor& cursor : cursors_)
-    state["sources"][cursor.view.source] = {{"documents", cursor.view.documents.size()}, {"epoch", cursor.epoch}, {"index", cursor.index},
-                                            {"offset", cursor.offset}, {"tokens", cursor.tokens_used}};
+    state["sources"][cursor.view.source] = {{"documents", cursor.view.documents.size()},
+                                            {"epoch", cursor.epoch},
+                                            {"index", cursor.index},
+                                            {"offset", cursor.offset},
+                                            {"tokens", cursor.tokens_used}};
   return state;
 }
 
@@ -182,32 +209,42 @@ void Loader::restore(const Json& state) {
     auto found = sources.find(cursor.view.source);
     if (found == sources.end() || sources.size() != cursors_.size() ||
         json_int(*found, "documents", where) != static_cast<int64_t>(cursor.view.documents.size()))
-      throw InputError({where, "the data this run began with", "other data or another mixture in " + config_.path, "resume with the same data"});
+      throw InputError({where, "the data this run began with",
+                        "other data or another mixture in " + config_.path, "resume with the same data"});
     cursor.epoch = json_int(*found, "epoch", where);
     cursor.index = json_int(*found, "index", where);
     cursor.offset = json_int(*found, "offset", where);
     cursor.tokens_used = json_int(*found, "tokens", where);
-    if (cursor.epoch < 0 || cursor.index < 0 || cursor.index >= static_cast<int64_t>(cursor.view.documents.size()) || cursor.offset < 0)
+    if (cursor.epoch < 0 || cursor.index < 0 ||
+        cursor.index >= static_cast<int64_t>(cursor.view.documents.size()) || cursor.offset < 0)
       throw InputError({where, "a position inside the data", found->dump(), "the checkpoint is damaged"});
     cursor.shuffle(seed_);
   }
 }
 
-std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source, const std::string& split,
-                                    const DataConfig& config, int64_t patch_size, int64_t max_tokens) {
+std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source,
+                                    const std::string& split, const DataConfig& config, int64_t patch_size,
+                                    int64_t max_tokens) {
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
   LayOutOptions options = layout_options(dataset, config, patch_size);
   options.augment = false;
   const int64_t num_modalities = static_cast<int64_t>(dataset.modalities.size());
   BatchBuilder builder(options, num_modalities, dataset.latent_shape, config.reset_state);
   std::vector<Batch> batches;
-  int64_t in_sequence = 0, total = 0;
-  auto flush = [&] { batches.push_back(builder.finish(stream_key({kHeldOutSeed, fnv1a64(source), batches.size()}))); };
+  int64_t in_sequence = 0;
+  auto flush = [&] {
+    batches.push_back(builder.finish(stream_key({kHeldOutSeed, fnv1a64(source), batches.size()})));
+  };
   for (const SourceView& view : sources_of(dataset, split)) {
     if (view.source != source) continue;
-    for (size_t i = 0; i < view.documents.size() && (max_tokens == 0 || total < max_tokens); ++i) {
+    // A part of the set is every n-th document, so that it says the same as the whole.
+    const int64_t rough_tokens = view.num_tokens + view.num_pictures * options.patches_per_image;
+    const size_t stride =
+        max_tokens == 0 ? 1 : static_cast<size_t>(std::max<int64_t>(1, rough_tokens / max_tokens));
+    for (size_t i = 0; i < view.documents.size(); i += stride) {
       const auto& [shard, index] = view.documents[i];
-      const LaidOut document = lay_out(*shard, index, options, RandomStream(stream_key({kHeldOutSeed, fnv1a64(source), i})));
+      const LaidOut document =
+          lay_out(*shard, index, options, RandomStream(stream_key({kHeldOutSeed, fnv1a64(source), i})));
       const int64_t length = static_cast<int64_t>(document.positions.size());
       for (int64_t begin = 0; begin < length;) {
         if (in_sequence > 0 && in_sequence + (length - begin) > config.sequence_tokens) {
@@ -218,7 +255,6 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
         const int64_t take = document.divisible() ? std::min(length - begin, config.sequence_tokens) : length;
         builder.add(document, begin, begin + take);
         in_sequence += take;
-        total += take;
         begin += take;
       }
     }

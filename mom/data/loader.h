@@ -1,5 +1,5 @@
-// Training batches in an order that the seed fixes, with a state of a few numbers that resumes it exactly; and held-out
-// batches that are the same for every model.
+// Training batches in an order that the seed fixes, with a state of a few numbers that resumes it exactly;
+// and held-out batches that are the same for every model.
 #pragma once
 
 #include <map>
@@ -17,11 +17,12 @@ namespace mom::data {
 
 // [data] of a recipe.
 struct DataConfig {
-  std::string path;                // encoded data
-  int64_t sequence_tokens = 512;   // longest packed sequence
-  int64_t batch_tokens = 4096;     // tokens a step, over all microbatches
-  config::Weights mixture;         // source -> share of the tokens; empty: by the amount of training data
-  bool reset_state = true;         // sequences start at document borders; false: state flows through, as in the authors' code
+  std::string path;               // encoded data
+  int64_t sequence_tokens = 512;  // longest packed sequence
+  int64_t batch_tokens = 4096;    // tokens a step, over all microbatches
+  config::Weights mixture;        // source -> share of the tokens; empty: by the amount of training data
+  bool reset_state =
+      true;  // sequences start at document borders; false: state flows through, as in the authors' code
   double caption_first = 0.8;
   void describe(config::Table& table);
 };
@@ -30,14 +31,16 @@ struct DataConfig {
 struct SourceView {
   std::string source;
   std::vector<std::pair<const Shard*, int64_t>> documents;
-  int64_t num_tokens = 0;
+  int64_t num_tokens = 0;  // text, without specials
+  int64_t num_pictures = 0;
 };
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
 
 class Loader {
  public:
   // UserError: a mixture that names an unknown source, no training data, a sequence too short for a picture.
-  Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size, uint64_t seed);
+  Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size,
+         uint64_t seed);
   ~Loader();
 
   // The microbatches of the next step; together at most batch_tokens.
@@ -60,10 +63,11 @@ class Loader {
   std::vector<Cursor> cursors_;
 };
 
-// All documents of `split` and `source` in their order (at most about max_tokens; 0: all), packed as in training, without
-// augmentation. The same for every model and seed.
-std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source, const std::string& split,
-                                    const DataConfig& config, int64_t patch_size, int64_t max_tokens);
+// The documents of `split` and `source` in their order (every n-th, so that it is about max_tokens; 0: all),
+// packed as in training, without augmentation. The same for every model and seed.
+std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source,
+                                    const std::string& split, const DataConfig& config, int64_t patch_size,
+                                    int64_t max_tokens);
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
 

@@ -30,14 +30,16 @@ struct PictureRef {
 struct LaidOut {
   std::vector<Position> positions;
   std::vector<PictureRef> pictures;
-  bool divisible() const { return pictures.empty(); }  // text may be cut at a sequence's end, pictures may not
+  bool divisible() const {
+    return pictures.empty();
+  }  // text may be cut at a sequence's end, pictures may not
 };
 
 struct LayOutOptions {
   int64_t patches_per_image = 0;
   int64_t text_modality = 0, image_modality = -1;
-  double caption_first = 0.8;   // chance that text comes first where the order is free
-  bool augment = true;          // false: all keywords in their order, the picture as it is
+  double caption_first = 0.8;  // chance that text comes first where the order is free
+  bool augment = true;         // false: all keywords in their order, the picture as it is
 };
 
 // Draws order, keywords and the pictures' variants from `random`.
@@ -46,8 +48,10 @@ LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& optio
 // Collects laid-out documents and makes the batch's tensors, routing and targets.
 class BatchBuilder {
  public:
-  BatchBuilder(const LayOutOptions& options, int64_t num_modalities, std::vector<int64_t> latent_shape, bool reset_state);
-  // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never cut).
+  BatchBuilder(const LayOutOptions& options, int64_t num_modalities, std::vector<int64_t> latent_shape,
+               bool reset_state);
+  // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never
+  // cut).
   void add(const LaidOut& document, int64_t begin, int64_t end);
   void end_sequence();
   int64_t num_tokens() const { return static_cast<int64_t>(positions_.size()); }

@@ -16,7 +16,9 @@ namespace {
 void check_codecs(const models::ModelSpec& spec, const data::EncodedDataset& dataset) {
   auto check = [&](const char* modality, const std::string& expected, const std::string& found) {
     if (expected == found) return;
-    throw InputError({dataset.folder.string(), std::string("data encoded by the ") + modality + " codec the model was trained with (" + expected.substr(0, 12) + ")",
+    throw InputError({dataset.folder.string(),
+                      std::string("data encoded by the ") + modality + " codec the model was trained with (" +
+                          expected.substr(0, 12) + ")",
                       found.empty() ? "none" : found.substr(0, 12), "encode the documents with that codec"});
   };
   check("text", spec.text_codec_hash, dataset.text_codec_hash);
@@ -40,25 +42,30 @@ OrderedJson tokens_json(const std::vector<int64_t>& tokens, const std::vector<st
 
 OrderedJson evaluate_run(const EvalOptions& options) {
   if (!std::filesystem::exists(options.run / "recipe.toml"))
-    throw InputError({options.run.string(), "a run folder with recipe.toml", "none", "give the folder `mom train --run` wrote"});
+    throw InputError({options.run.string(), "a run folder with recipe.toml", "none",
+                      "give the folder `mom train --run` wrote"});
   const train::Recipe recipe = train::load_recipe(options.run / "recipe.toml", {});
   const Path folder = train::find_model_folder(options.run);
   models::Model model = models::load_model(folder);
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  const data::EncodedDataset dataset = data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
+  const data::EncodedDataset dataset =
+      data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
   check_codecs(model->spec(), dataset);
   const models::Objective objective(recipe.objective);
   const std::vector<std::string>& modalities = model->spec().modalities;
   models::LossReport total(modalities.size());
   std::vector<int64_t> total_tokens(modalities.size(), 0);
   OrderedJson json;
-  const Json state = std::filesystem::exists(folder / "state.json") ? read_json(folder / "state.json") : Json::object();
+  const Json state =
+      std::filesystem::exists(folder / "state.json") ? read_json(folder / "state.json") : Json::object();
   json["step"] = state.value("step", int64_t{0});
   json["split"] = options.split;
   json["loss"] = OrderedJson::object();
   json["tokens"] = OrderedJson::object();
-  std::vector<train::HeldOutSet> sets = train::held_out_sets(dataset, recipe, 0, options.split);
-  if (sets.empty()) throw InputError({dataset.folder.string(), "documents of split \"" + options.split + "\"", "none", ""});
+  std::vector<train::HeldOutSet> sets =
+      train::held_out_sets(dataset, recipe, options.max_tokens, options.split);
+  if (sets.empty())
+    throw InputError({dataset.folder.string(), "documents of split \"" + options.split + "\"", "none", ""});
   uint64_t num_batches = 0, done = 0;
   for (const train::HeldOutSet& set : sets) num_batches += set.batches.size();
   Progress progress("eval " + options.run.filename().string(), "batches", num_batches);
@@ -70,15 +77,19 @@ OrderedJson evaluate_run(const EvalOptions& options) {
       for (size_t m = 0; m < tokens.size(); ++m) tokens[m] += batch.num_tokens[m];
       progress.update(++done, set.name);
     }
-    json["sets"][set.name] = {{"loss", loss_json(report, modalities)}, {"tokens", tokens_json(tokens, modalities)}};
+    json["sets"][set.name] = {{"loss", loss_json(report, modalities)},
+                              {"tokens", tokens_json(tokens, modalities)}};
     models::add(total, report);
     for (size_t m = 0; m < tokens.size(); ++m) total_tokens[m] += tokens[m];
   }
   progress.finish();
   json["loss"] = loss_json(total, modalities);
   json["tokens"] = tokens_json(total_tokens, modalities);
-  if (options.data.empty() && options.split == "validation") publish_json(options.run / "evaluation.json", json);
-  if (options.samples > 0 && options.data.empty()) write_denoised_samples(options.run, *model, objective, dataset, recipe, json["step"].get<int64_t>(), options.samples);
+  if (options.data.empty() && options.split == "validation")
+    publish_json(options.run / "evaluation.json", json);
+  if (options.samples > 0 && options.data.empty())
+    write_denoised_samples(options.run, *model, objective, dataset, recipe, json["step"].get<int64_t>(),
+                           options.samples);
   return json;
 }
 

@@ -1,4 +1,5 @@
-// `mom eval`: losses of a trained model on held-out data, and pictures of what it denoises. The entry has no torch.
+// `mom eval`: losses of a trained model on held-out data, and pictures of what it denoises. The entry has no
+// torch.
 #pragma once
 
 #include <string>
@@ -9,14 +10,16 @@
 namespace mom::eval {
 
 struct EvalOptions {
-  Path run;          // a run folder
-  Path data;         // other encoded data; empty: the run's
+  Path run;   // a run folder
+  Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
-  int64_t samples = 8;  // denoised pictures written to RUN/samples (0: none)
+  int64_t max_tokens = 0;  // about how many tokens of each set, spread evenly over it; 0: all
+  int64_t samples = 8;     // denoised pictures written to RUN/samples (0: none)
 };
 
-// {"step", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME: {"loss", "tokens"}}}.
-// Also published as RUN/evaluation.json when the data is the run's own and the split is validation.
+// {"step", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME: {"loss",
+// "tokens"}}}. Also published as RUN/evaluation.json when the data is the run's own and the split is
+// validation.
 OrderedJson evaluate_run(const EvalOptions& options);
 
 }  // namespace mom::eval

@@ -15,20 +15,25 @@ at::Tensor required(const formats::SafetensorsReader& file, const char* name, DT
   return nn::to_tensor(file.get(name, dtype, rank));
 }
 
-void check(bool ok, const Path& file, const std::string& what, const std::string& expected, const std::string& found) {
+void check(bool ok, const Path& file, const std::string& what, const std::string& expected,
+           const std::string& found) {
   if (!ok) throw InputError({file.string() + ": " + what, expected, found, ""});
 }
 
 void check_offsets(const at::Tensor& offsets, int64_t num_tokens, const Path& file) {
   const int64_t* o = offsets.const_data_ptr<int64_t>();
   const int64_t n = offsets.size(0);
-  check(n >= 1 && o[0] == 0 && o[n - 1] == num_tokens, file, "offsets", "first 0, last " + std::to_string(num_tokens), "others");
-  for (int64_t i = 1; i < n; ++i) check(o[i] >= o[i - 1], file, "offsets[" + std::to_string(i) + "]", "rising values", std::to_string(o[i]));
+  check(n >= 1 && o[0] == 0 && o[n - 1] == num_tokens, file, "offsets",
+        "first 0, last " + std::to_string(num_tokens), "others");
+  for (int64_t i = 1; i < n; ++i)
+    check(o[i] >= o[i - 1], file, "offsets[" + std::to_string(i) + "]", "rising values",
+          std::to_string(o[i]));
 }
 
 void check_below(const at::Tensor& values, int64_t bound, const Path& file, const std::string& name) {
   if (values.numel() == 0) return;
-  check(values.min().item<int64_t>() >= 0 && values.max().item<int64_t>() < bound, file, name, "0 to " + std::to_string(bound - 1),
+  check(values.min().item<int64_t>() >= 0 && values.max().item<int64_t>() < bound, file, name,
+        "0 to " + std::to_string(bound - 1),
         std::to_string(values.min().item<int64_t>()) + " to " + std::to_string(values.max().item<int64_t>()));
 }
 
@@ -36,9 +41,13 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
   const formats::SafetensorsReader file(path);
   const at::Tensor tokens = required(file, "tokens", DType::kI64, 1);
   const int64_t num_tokens = tokens.size(0);
-  const at::Tensor modality = file.contains("modality") ? required(file, "modality", DType::kI64, 1) : torch::zeros({num_tokens}, torch::kInt64);
-  const at::Tensor offsets = file.contains("offsets") ? required(file, "offsets", DType::kI64, 1) : torch::tensor({int64_t{0}, num_tokens}, torch::kInt64);
-  check(modality.size(0) == num_tokens, path, "modality", std::to_string(num_tokens) + " values", std::to_string(modality.size(0)));
+  const at::Tensor modality = file.contains("modality") ? required(file, "modality", DType::kI64, 1)
+                                                        : torch::zeros({num_tokens}, torch::kInt64);
+  const at::Tensor offsets = file.contains("offsets")
+                                 ? required(file, "offsets", DType::kI64, 1)
+                                 : torch::tensor({int64_t{0}, num_tokens}, torch::kInt64);
+  check(modality.size(0) == num_tokens, path, "modality", std::to_string(num_tokens) + " values",
+        std::to_string(modality.size(0)));
   check_below(tokens, spec.vocab_size, path, "tokens");
   check_below(modality, static_cast<int64_t>(spec.modalities.size()), path, "modality");
   check_offsets(offsets, num_tokens, path);
@@ -47,13 +56,19 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
   input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
   if (!spec.has_patches()) return input;
   const int64_t num_patches = input.routing.group_size(spec.modality_index("image"));
-  check(num_patches % spec.patches_per_image() == 0, path, "modality", "whole pictures of " + std::to_string(spec.patches_per_image()) + " patches", std::to_string(num_patches));
+  check(num_patches % spec.patches_per_image() == 0, path, "modality",
+        "whole pictures of " + std::to_string(spec.patches_per_image()) + " patches",
+        std::to_string(num_patches));
   const int64_t num_images = num_patches / spec.patches_per_image();
-  input.patches_QP = num_images || file.contains("patches") ? required(file, "patches", DType::kF32, 2) : torch::zeros({0, spec.patch_width()});
-  input.timesteps_I = num_images || file.contains("timesteps") ? required(file, "timesteps", DType::kI64, 1) : torch::zeros({0}, torch::kInt64);
-  check(input.patches_QP.size(0) == num_patches && input.patches_QP.size(1) == spec.patch_width(), path, "patches",
-        "[" + std::to_string(num_patches) + ", " + std::to_string(spec.patch_width()) + "]", c10::str(input.patches_QP.sizes()));
-  check(input.timesteps_I.size(0) == num_images, path, "timesteps", std::to_string(num_images) + " values", std::to_string(input.timesteps_I.size(0)));
+  input.patches_QP = num_images || file.contains("patches") ? required(file, "patches", DType::kF32, 2)
+                                                            : torch::zeros({0, spec.patch_width()});
+  input.timesteps_I = num_images || file.contains("timesteps") ? required(file, "timesteps", DType::kI64, 1)
+                                                               : torch::zeros({0}, torch::kInt64);
+  check(input.patches_QP.size(0) == num_patches && input.patches_QP.size(1) == spec.patch_width(), path,
+        "patches", "[" + std::to_string(num_patches) + ", " + std::to_string(spec.patch_width()) + "]",
+        c10::str(input.patches_QP.sizes()));
+  check(input.timesteps_I.size(0) == num_images, path, "timesteps", std::to_string(num_images) + " values",
+        std::to_string(input.timesteps_I.size(0)));
   check_below(input.timesteps_I, spec.diffusion_steps, path, "timesteps");
   return input;
 }

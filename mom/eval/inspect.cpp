@@ -8,12 +8,15 @@
 namespace mom::eval {
 
 OrderedJson inspect_path(const Path& path) {
-  if (!std::filesystem::exists(path)) throw InputError({path.string(), "a recipe, a run or a model folder", "nothing there", ""});
+  if (!std::filesystem::exists(path))
+    throw InputError({path.string(), "a recipe, a run or a model folder", "nothing there", ""});
   if (path.extension() == ".toml") {
     const train::Recipe recipe = train::load_recipe(path, {});
     const bool has_data = !recipe.data.path.empty() && std::filesystem::exists(recipe.data.path);
     // Without the data its vocabulary is not known: the papers' stands in, and the output says so.
-    OrderedJson json = models::inspect_json(has_data ? train::make_spec(recipe, data::open_encoded(recipe.data.path)) : train::make_spec(recipe.model, recipe.setting));
+    OrderedJson json =
+        models::inspect_json(has_data ? train::make_spec(recipe, data::open_encoded(recipe.data.path))
+                                      : train::make_spec(recipe.model, recipe.setting));
     json["vocabulary_from"] = has_data ? recipe.data.path : "the papers (no data at data.path)";
     return json;
   }

@@ -20,18 +20,21 @@ struct Example {
   std::string caption;
 };
 
-std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe, const codecs::TextCodec& text, int64_t count) {
+std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe,
+                                    const codecs::TextCodec& text, int64_t count) {
   data::LayOutOptions layout = data::layout_options(dataset, recipe.data, recipe.model.patch_size);
   layout.augment = false;
   layout.caption_first = 1;
   std::vector<Example> examples;
   for (const data::SourceView& view : data::sources_of(dataset, "validation")) {
     const size_t stride = std::max<size_t>(1, view.documents.size() / static_cast<size_t>(count));
-    for (size_t i = 0; i < view.documents.size() && static_cast<int64_t>(examples.size()) < count; i += stride) {
+    for (size_t i = 0; i < view.documents.size() && static_cast<int64_t>(examples.size()) < count;
+         i += stride) {
       const auto& [shard, index] = view.documents[i];
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
       if (document.pictures.size() != 1) continue;
-      data::BatchBuilder builder(layout, static_cast<int64_t>(dataset.modalities.size()), dataset.latent_shape, recipe.data.reset_state);
+      data::BatchBuilder builder(layout, static_cast<int64_t>(dataset.modalities.size()),
+                                 dataset.latent_shape, recipe.data.reset_state);
       builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
       std::vector<int32_t> caption;
       for (const data::Position& position : document.positions)
@@ -51,8 +54,9 @@ std::string png_of(const at::Tensor& image_CHW) {
 
 }  // namespace
 
-void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective, const data::EncodedDataset& dataset,
-                            const train::Recipe& recipe, int64_t step, int64_t count) {
+void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective,
+                            const data::EncodedDataset& dataset, const train::Recipe& recipe, int64_t step,
+                            int64_t count) {
   torch::NoGradGuard no_grad;
   const codecs::TextCodec text(dataset.folder / "codecs" / "text");
   const codecs::ImageVae vae(dataset.folder / "codecs" / "image");
@@ -61,12 +65,16 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
   for (const Example& example : first_pictures(dataset, recipe, text, count)) {
-    models::NoisedInput noised = models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
+    models::NoisedInput noised =
+        models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
     noised.input.timesteps_I.fill_(timestep);
-    const at::Tensor noise = models::unpatchify(noised.noise_QP, dataset.latent_shape, model.spec().patch_size);
+    const at::Tensor noise =
+        models::unpatchify(noised.noise_QP, dataset.latent_shape, model.spec().patch_size);
     const at::Tensor input = schedule.add_noise(example.batch.latents_ICHW, noise, noised.input.timesteps_I);
     noised.input.patches_QP = models::patchify(input, model.spec().patch_size);
-    const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing), dataset.latent_shape, model.spec().patch_size);
+    const at::Tensor predicted =
+        models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing),
+                           dataset.latent_shape, model.spec().patch_size);
     const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
     const at::Tensor pixels = vae.decode(torch::cat({example.batch.latents_ICHW, input, clean}));
     const std::string stem = "picture-" + std::to_string(items.size());

@@ -7,10 +7,11 @@
 
 namespace mom::eval {
 
-// Writes RUN/samples/denoised.json and its PNGs: for the first validation pictures the original as the codec gives it back, the
-// noised latent decoded, and the clean latent predicted from it in one step, caption first. The same pictures, noise
-// and timestep for every run on the same data.
-void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective, const data::EncodedDataset& dataset,
-                            const train::Recipe& recipe, int64_t step, int64_t count);
+// Writes RUN/samples/denoised.json and its PNGs: for the first validation pictures the original as the codec
+// gives it back, the noised latent decoded, and the clean latent predicted from it in one step, caption
+// first. The same pictures, noise and timestep for every run on the same data.
+void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective,
+                            const data::EncodedDataset& dataset, const train::Recipe& recipe, int64_t step,
+                            int64_t count);
 
 }  // namespace mom::eval

@@ -33,15 +33,17 @@ ParameterCounts count_parameters(const ModelSpec& s) {
     (is_decoupled(s, p.name) ? own : shared) += size;
   }
   const int64_t table = s.vocab_size * s.hidden_size;
-  const int64_t patches = !s.has_patches() ? 0
-                                           : (s.patch_width() + 1) * s.hidden_size + (s.hidden_size + 1) * s.patch_width() +
-                                                 (kTimestepFeatures + 1) * s.hidden_size + (s.hidden_size + 1) * s.hidden_size;
+  const int64_t patches =
+      !s.has_patches() ? 0
+                       : (s.patch_width() + 1) * s.hidden_size + (s.hidden_size + 1) * s.patch_width() +
+                             (kTimestepFeatures + 1) * s.hidden_size + (s.hidden_size + 1) * s.hidden_size;
   ParameterCounts counts;
   counts.embedding = s.tie_word_embeddings ? table : 2 * table;
   counts.total = counts.embedding + patches + s.hidden_size + s.num_blocks * (shared + num_modalities * own);
   for (int64_t m = 0; m < num_modalities; ++m) {
     const bool is_patch = s.has_patches() && m == s.modality_index("image");
-    counts.active.push_back(s.num_blocks * (shared + own) + s.hidden_size + (is_patch ? patches : counts.embedding));
+    counts.active.push_back(s.num_blocks * (shared + own) + s.hidden_size +
+                            (is_patch ? patches : counts.embedding));
   }
   return counts;
 }

@@ -13,15 +13,16 @@ namespace mom::models {
 
 struct ParameterCounts {
   int64_t total = 0;
-  int64_t embedding = 0;                // token tables: input, and output when untied
-  std::vector<int64_t> active;          // by modality: what one of its tokens passes through
+  int64_t embedding = 0;        // token tables: input, and output when untied
+  std::vector<int64_t> active;  // by modality: what one of its tokens passes through
 };
 ParameterCounts count_parameters(const ModelSpec& spec);
 
 struct TokenFlops {
-  double gemm = 0;   // projections, embeddings of patches, heads
-  double conv = 0;   // 2 K a channel
-  double scan = 0;   // 7 a channel and state slot (step * a, exp, b * (step u), two multiply-adds), and 8 a channel
+  double gemm = 0;  // projections, embeddings of patches, heads
+  double conv = 0;  // 2 K a channel
+  double scan =
+      0;  // 7 a channel and state slot (step * a, exp, b * (step u), two multiply-adds), and 8 a channel
   double total() const { return gemm + conv + scan; }
 };
 // By modality. A text token passes the language-model head; a picture's patch passes patch_in and patch_out.

@@ -24,12 +24,14 @@ at::Tensor CosineSchedule::signal_scale(const at::Tensor& timesteps_I) const {
   return torch::tensor(alpha_bar_, torch::kFloat64).index_select(0, timesteps_I).sqrt().view({-1, 1, 1, 1});
 }
 
-at::Tensor CosineSchedule::add_noise(const at::Tensor& clean, const at::Tensor& noise, const at::Tensor& timesteps_I) const {
+at::Tensor CosineSchedule::add_noise(const at::Tensor& clean, const at::Tensor& noise,
+                                     const at::Tensor& timesteps_I) const {
   const at::Tensor signal = signal_scale(timesteps_I);
   return clean * signal.to(torch::kFloat32) + noise * (1 - signal.square()).sqrt().to(torch::kFloat32);
 }
 
-at::Tensor CosineSchedule::remove_noise(const at::Tensor& noised, const at::Tensor& noise, const at::Tensor& timesteps_I) const {
+at::Tensor CosineSchedule::remove_noise(const at::Tensor& noised, const at::Tensor& noise,
+                                        const at::Tensor& timesteps_I) const {
   const at::Tensor signal = signal_scale(timesteps_I);
   return (noised - noise * (1 - signal.square()).sqrt().to(torch::kFloat32)) / signal.to(torch::kFloat32);
 }

@@ -1,5 +1,5 @@
-// The noise schedule of the image objective: cosine (Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17), noise prediction.
-// I pictures, C x H x W latents; t counts from 0 (little noise) to steps - 1 (pure noise).
+// The noise schedule of the image objective: cosine (Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17),
+// noise prediction. I pictures, C x H x W latents; t counts from 0 (little noise) to steps - 1 (pure noise).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,9 +16,11 @@ class CosineSchedule {
   // Share of the signal's variance that is left at step t: product of (1 - beta), each beta at most 0.999.
   double alpha_bar(int64_t t) const { return alpha_bar_[static_cast<size_t>(t)]; }
   // sqrt(alpha_bar) x + sqrt(1 - alpha_bar) noise, one timestep a picture. f32 in and out.
-  at::Tensor add_noise(const at::Tensor& clean_ICHW, const at::Tensor& noise_ICHW, const at::Tensor& timesteps_I) const;
+  at::Tensor add_noise(const at::Tensor& clean_ICHW, const at::Tensor& noise_ICHW,
+                       const at::Tensor& timesteps_I) const;
   // The clean latent that goes with a noised one if `noise` is what was added.
-  at::Tensor remove_noise(const at::Tensor& noised_ICHW, const at::Tensor& noise_ICHW, const at::Tensor& timesteps_I) const;
+  at::Tensor remove_noise(const at::Tensor& noised_ICHW, const at::Tensor& noise_ICHW,
+                          const at::Tensor& timesteps_I) const;
 
  private:
   at::Tensor signal_scale(const at::Tensor& timesteps_I) const;  // sqrt(alpha_bar), [I, 1, 1, 1]
@@ -27,6 +29,7 @@ class CosineSchedule {
 
 // [I, C, H, W] -> [I * (H/p) * (W/p), C * p * p], patches in raster order; and back.
 at::Tensor patchify(const at::Tensor& images_ICHW, int64_t patch_size);
-at::Tensor unpatchify(const at::Tensor& patches_QP, const std::vector<int64_t>& latent_shape, int64_t patch_size);
+at::Tensor unpatchify(const at::Tensor& patches_QP, const std::vector<int64_t>& latent_shape,
+                      int64_t patch_size);
 
 }  // namespace mom::models

@@ -8,7 +8,9 @@ namespace mom::models {
 namespace {
 
 struct TableImpl : torch::nn::Module {  // a [rows, width] parameter called weight
-  TableImpl(int64_t rows, int64_t width) { weight = register_parameter("weight", torch::empty({rows, width})); }
+  TableImpl(int64_t rows, int64_t width) {
+    weight = register_parameter("weight", torch::empty({rows, width}));
+  }
   at::Tensor weight;
 };
 TORCH_MODULE(Table);
@@ -31,10 +33,12 @@ nn::MambaOptions block_options(const ModelSpec& spec) {
   return options;
 }
 
-// Sinusoids of the timestep at geometric frequencies (Vaswani et al. 2017, as DDPM uses them). i64 [I] -> f32 [I, 128].
+// Sinusoids of the timestep at geometric frequencies (Vaswani et al. 2017, as DDPM uses them). i64 [I] -> f32
+// [I, 128].
 at::Tensor timestep_features(const at::Tensor& timesteps_I) {
   const int64_t half = kTimestepFeatures / 2;
-  at::Tensor frequency = torch::exp(torch::arange(half, torch::kFloat32) * (-std::log(10000.0) / static_cast<double>(half)));
+  at::Tensor frequency =
+      torch::exp(torch::arange(half, torch::kFloat32) * (-std::log(10000.0) / static_cast<double>(half)));
   at::Tensor angle = timesteps_I.to(torch::kFloat32).unsqueeze(1) * frequency;
   return torch::cat({angle.cos(), angle.sin()}, 1);
 }
@@ -51,7 +55,9 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   }
   backbone->register_module("layers", layers);
   norm_ = backbone->register_module("norm_f", nn::RmsNorm(spec.hidden_size, spec.layer_norm_epsilon));
-  lm_head_ = spec.tie_word_embeddings ? embeddings_ : register_module("lm_head", Table(spec.vocab_size, spec.hidden_size))->weight;
+  lm_head_ = spec.tie_word_embeddings
+                 ? embeddings_
+                 : register_module("lm_head", Table(spec.vocab_size, spec.hidden_size))->weight;
   if (!spec.has_patches()) return;
   patch_in_ = register_module("patch_in", torch::nn::Linear(spec.patch_width(), spec.hidden_size));
   time_in_ = register_module("timestep_in", torch::nn::Linear(kTimestepFeatures, spec.hidden_size));
@@ -64,7 +70,8 @@ at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tens
   at::Tensor time_IE = time_out_->forward(torch::silu(time_in_->forward(timestep_features(timesteps_I))));
   at::Tensor patches_QE = patch_in_->forward(patches_QP);
   if (num_images == 0) return patches_QE;
-  return (patches_QE.view({num_images, -1, spec_.hidden_size}) + time_IE.unsqueeze(1)).view({-1, spec_.hidden_size});
+  return (patches_QE.view({num_images, -1, spec_.hidden_size}) + time_IE.unsqueeze(1))
+      .view({-1, spec_.hidden_size});
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input) {
@@ -75,23 +82,28 @@ at::Tensor ModelImpl::embed(const ModelInput& input) {
     if (m == image) {
       parts.push_back(embed_patches(input.patches_QP, input.timesteps_I));
     } else {
-      parts.push_back(torch::embedding(embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
+      parts.push_back(torch::embedding(
+          embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
     }
   }
   return torch::cat(parts);
 }
 
 at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
-  TORCH_CHECK(input.routing.num_modalities() == static_cast<int64_t>(spec_.modalities.size()), "[model] expected routing for ",
-              spec_.modalities.size(), " modalities, got ", input.routing.num_modalities());
+  TORCH_CHECK(input.routing.num_modalities() == static_cast<int64_t>(spec_.modalities.size()),
+              "[model] expected routing for ", spec_.modalities.size(), " modalities, got ",
+              input.routing.num_modalities());
   if (state) state->resize(blocks_.size());
   at::Tensor branch = embed(input), residual;
   for (size_t i = 0; i < blocks_.size(); ++i)
-    std::tie(branch, residual) = blocks_[i]->forward(branch, residual, input.routing, state ? &(*state)[i] : nullptr);
+    std::tie(branch, residual) =
+        blocks_[i]->forward(branch, residual, input.routing, state ? &(*state)[i] : nullptr);
   return std::get<0>(norm_->forward(branch, residual));
 }
 
-at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) { return torch::nn::functional::linear(hidden_RE, lm_head_); }
+at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
+  return torch::nn::functional::linear(hidden_RE, lm_head_);
+}
 
 at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& routing) {
   const int64_t image = spec_.modality_index("image");
@@ -100,7 +112,8 @@ at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& rout
 
 bool ModelImpl::without_decay(const std::string& name) {
   auto ends_with = [&](std::string_view tail) { return name.size() >= tail.size() && name.ends_with(tail); };
-  return ends_with(".bias") || ends_with(".A_log") || ends_with(".D") || ends_with("norm.weight") || ends_with("norm_f.weight");
+  return ends_with(".bias") || ends_with(".A_log") || ends_with(".D") || ends_with("norm.weight") ||
+         ends_with("norm_f.weight");
 }
 
 }  // namespace mom::models

@@ -1,5 +1,6 @@
-// The network: embeddings per modality, Mamba blocks, final norm, heads. Weights carry the names of Hugging Face's Mamba
-// checkpoints. T packed tokens (rows are modality-major), V vocabulary, E width, P patch width, I pictures, Q patches in all.
+// The network: embeddings per modality, Mamba blocks, final norm, heads. Weights carry the names of Hugging
+// Face's Mamba checkpoints. T packed tokens (rows are modality-major), V vocabulary, E width, P patch width,
+// I pictures, Q patches in all.
 #pragma once
 
 #include <torch/torch.h>
@@ -15,9 +16,9 @@ namespace mom::models {
 
 struct ModelInput {
   nn::Routing routing;
-  at::Tensor tokens_T;      // i64, in row order; rows of a continuous modality are not read
-  at::Tensor patches_QP;    // transfusion: f32 noised patches, in row order (= order of the pictures)
-  at::Tensor timesteps_I;   // transfusion: i64, one a picture
+  at::Tensor tokens_T;     // i64, in row order; rows of a continuous modality are not read
+  at::Tensor patches_QP;   // transfusion: f32 noised patches, in row order (= order of the pictures)
+  at::Tensor timesteps_I;  // transfusion: i64, one a picture
 };
 
 // What generation carries from call to call, one entry a block.
@@ -29,7 +30,7 @@ class ModelImpl : public torch::nn::Module {
 
   // Final normed activations [T, E], in row order. `state` (may be null) is read and replaced.
   at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
-  at::Tensor logits(const at::Tensor& hidden_RE);                        // [R, V], any rows
+  at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
   at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
 
   const ModelSpec& spec() const { return spec_; }
@@ -48,13 +49,14 @@ class ModelImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Model);
 
-// Every parameter from its own random stream, keyed by seed and name: neither the order of construction nor other parameters
-// matter, and a modality's copies start independently. Distributions: REFERENCE section 1.
+// Every parameter from its own random stream, keyed by seed and name: neither the order of construction nor
+// other parameters matter, and a modality's copies start independently. Distributions: REFERENCE section 1.
 void initialise(ModelImpl& model, uint64_t seed);
 
 // A model folder: config.json + model.safetensors.
 void write_model(const Path& folder, ModelImpl& model);
-// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or damaged file.
+// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or
+// damaged file.
 Model load_model(const Path& folder);
 void load_weights(ModelImpl& model, const Path& safetensors_file);
 nn::NamedTensors named_weights(ModelImpl& model);

@@ -12,9 +12,9 @@ struct NamedSize {
   int64_t d_model, layers;
 };
 // REFERENCE: Mixture-of-Transformers, tables 1, 3 and 4. The names are dense Transformers' parameter counts.
-constexpr NamedSize kSizes[] = {{"37M", 256, 4},   {"94M", 512, 8},    {"163M", 768, 16},  {"443M", 1024, 24},
-                                {"760M", 1536, 24}, {"880M", 1536, 24}, {"1.4B", 2048, 24}, {"1.5B", 2048, 24},
-                                {"7B", 4096, 32}};
+constexpr NamedSize kSizes[] = {{"37M", 256, 4},    {"94M", 512, 8},    {"163M", 768, 16},
+                                {"443M", 1024, 24}, {"760M", 1536, 24}, {"880M", 1536, 24},
+                                {"1.4B", 2048, 24}, {"1.5B", 2048, 24}, {"7B", 4096, 32}};
 
 template <class T>
 T value_or(const Json& json, const char* key, T fallback, std::string_view where) {
@@ -30,7 +30,8 @@ T value_or(const Json& json, const char* key, T fallback, std::string_view where
 int64_t checked(const Json& json, const char* key, int64_t fallback, int64_t high, std::string_view where) {
   const int64_t value = value_or<int64_t>(json, key, fallback, where);
   if (value < 1 || value > high)
-    throw InputError({std::string(where) + ": \"" + key + "\"", "1 to " + std::to_string(high), std::to_string(value), ""});
+    throw InputError({std::string(where) + ": \"" + key + "\"", "1 to " + std::to_string(high),
+                      std::to_string(value), ""});
   return value;
 }
 
@@ -49,11 +50,14 @@ void ModelConfig::describe(config::Table& table) {
   table.field("state_size", state_size, "state slots a channel (N)").range(1, 256);
   table.field("conv_kernel", conv_kernel, "taps of the causal convolution").range(1, 8);
   table.field("expand", expand, "inner width / d_model").range(1, 8);
-  table.field("time_step_rank", time_step_rank, "rank of the step projection; 0: d_model / 16, rounded up").range(0, 65536);
-  table.field("decoupled", decoupled, "projections with own weights a modality (mixture_of_mamba only)").one_of(all_projections());
+  table.field("time_step_rank", time_step_rank, "rank of the step projection; 0: d_model / 16, rounded up")
+      .range(0, 65536);
+  table.field("decoupled", decoupled, "projections with own weights a modality (mixture_of_mamba only)")
+      .one_of(all_projections());
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels a side of one patch (transfusion)").range(1, 64);
-  table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares").one_of({"auto", "reference", "cpu", "check"});
+  table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
+      .one_of({"auto", "reference", "cpu", "check"});
 }
 
 std::vector<std::string> named_sizes() {
@@ -66,9 +70,11 @@ void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was
   if (config.size.empty()) return;
   for (const NamedSize& size : kSizes) {
     if (config.size != size.name) continue;
-    if ((d_model_was_set && config.d_model != size.d_model) || (layers_was_set && config.layers != size.layers))
-      throw UserError("model.size = \"" + config.size + "\" means d_model " + std::to_string(size.d_model) + ", layers " +
-                      std::to_string(size.layers) + ", but the recipe sets others; remove one of them");
+    if ((d_model_was_set && config.d_model != size.d_model) ||
+        (layers_was_set && config.layers != size.layers))
+      throw UserError("model.size = \"" + config.size + "\" means d_model " + std::to_string(size.d_model) +
+                      ", layers " + std::to_string(size.layers) +
+                      ", but the recipe sets others; remove one of them");
     config.d_model = size.d_model;
     config.layers = size.layers;
     return;
@@ -123,7 +129,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   ModelSpec spec;
   spec.model_type = value_or<std::string>(json, "model_type", "", where);
   if (spec.model_type != "mamba" && spec.model_type != "mixture_of_mamba")
-    throw InputError({std::string(where) + ": \"model_type\"", "\"mamba\" or \"mixture_of_mamba\"", "\"" + spec.model_type + "\"", ""});
+    throw InputError({std::string(where) + ": \"model_type\"", "\"mamba\" or \"mixture_of_mamba\"",
+                      "\"" + spec.model_type + "\"", ""});
   constexpr int64_t kMany = int64_t{1} << 24;
   spec.hidden_size = checked(json, "hidden_size", 768, kMany, where);
   spec.num_blocks = checked(json, "num_hidden_layers", 32, 4096, where);
@@ -139,7 +146,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   spec.layer_norm_epsilon = value_or<double>(json, "layer_norm_epsilon", 1e-5, where);
   spec.use_conv_bias = value_or<bool>(json, "use_conv_bias", true, where);
   spec.use_bias = value_or<bool>(json, "use_bias", false, where);
-  spec.tie_word_embeddings = value_or<bool>(json, "tie_word_embeddings", true, where);  // Hugging Face's default
+  spec.tie_word_embeddings =
+      value_or<bool>(json, "tie_word_embeddings", true, where);  // Hugging Face's default
   const std::string activation = value_or<std::string>(json, "hidden_act", "silu", where);
   if (activation != "silu" && activation != "swish")
     throw InputError({std::string(where) + ": \"hidden_act\"", "\"silu\"", "\"" + activation + "\"", ""});
@@ -148,7 +156,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   if (spec.modalities.empty()) throw InputError(std::string(where) + ": \"modalities\" is empty");
   for (const std::string& name : spec.decoupled)
     if (!std::count(all_projections().begin(), all_projections().end(), name))
-      throw InputError({std::string(where) + ": \"decoupled\"", "names of projections", "\"" + name + "\"", ""});
+      throw InputError(
+          {std::string(where) + ": \"decoupled\"", "names of projections", "\"" + name + "\"", ""});
   spec.setting = value_or<std::string>(json, "setting", "", where);
   if (spec.has_patches()) {
     spec.latent_shape = value_or<std::vector<int64_t>>(json, "latent_shape", {}, where);
@@ -159,7 +168,9 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
     if (spec.latent_shape.size() != 3 || spec.modality_index("image") < 0 ||
         *std::min_element(spec.latent_shape.begin(), spec.latent_shape.end()) < 1 ||
         spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
-      throw InputError(std::string(where) + ": setting \"transfusion\" needs the modality \"image\" and a latent_shape [C, H, W] of whole patches");
+      throw InputError(std::string(where) +
+                       ": setting \"transfusion\" needs the modality \"image\" and a latent_shape [C, H, W] "
+                       "of whole patches");
   }
   return spec;
 }

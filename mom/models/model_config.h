@@ -1,5 +1,5 @@
-// What a model is: the recipe's [model] table, and the config.json of a model folder (the keys of Hugging Face's MambaConfig
-// plus ours), and the sizes the papers name.
+// What a model is: the recipe's [model] table, and the config.json of a model folder (the keys of Hugging
+// Face's MambaConfig plus ours), and the sizes the papers name.
 #pragma once
 
 #include <cstdint>
@@ -20,14 +20,14 @@ inline constexpr int64_t kTimestepFeatures = 128;
 // [model] of a recipe.
 struct ModelConfig {
   std::string backbone = "mixture_of_mamba";
-  std::string size;                // "163M" ...: fills d_model and layers
+  std::string size;  // "163M" ...: fills d_model and layers
   int64_t d_model = 192;
-  int64_t layers = 4;              // 1 layer = 2 Mamba blocks
+  int64_t layers = 4;  // 1 layer = 2 Mamba blocks
   int64_t state_size = 16, conv_kernel = 4, expand = 2;
-  int64_t time_step_rank = 0;      // 0: ceil(d_model / 16)
+  int64_t time_step_rank = 0;  // 0: ceil(d_model / 16)
   std::vector<std::string> decoupled = {"in_proj", "x_proj", "dt_proj", "out_proj"};
   bool tie_word_embeddings = false;
-  int64_t patch_size = 2;          // latent pixels a side of one patch
+  int64_t patch_size = 2;  // latent pixels a side of one patch
   std::string scan_backend = "auto";
   void describe(config::Table& table);
 };
@@ -36,7 +36,8 @@ struct ModelConfig {
 struct ModelSpec {
   std::string model_type = "mamba";  // "mamba" or "mixture_of_mamba"
   std::string setting;               // "transfusion"; empty for a plain language model
-  int64_t hidden_size = 0, num_blocks = 0, state_size = 16, conv_kernel = 4, intermediate_size = 0, time_step_rank = 0;
+  int64_t hidden_size = 0, num_blocks = 0, state_size = 16, conv_kernel = 4, intermediate_size = 0,
+          time_step_rank = 0;
   int64_t vocab_size = 0;
   double layer_norm_epsilon = 1e-5;
   bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;

@@ -19,7 +19,8 @@ void write_model(const Path& folder, ModelImpl& model) {
 void load_weights(ModelImpl& model, const Path& file) {
   torch::NoGradGuard no_grad;
   nn::NamedTensors tensors = nn::load_tensors(file);
-  if (model.spec().tie_word_embeddings) tensors.erase("lm_head.weight");  // some writers store the table twice
+  if (model.spec().tie_word_embeddings)
+    tensors.erase("lm_head.weight");  // some writers store the table twice
   std::string problems;
   int64_t num_problems = 0;
   auto complain = [&](const std::string& problem) {
@@ -46,7 +47,8 @@ void load_weights(ModelImpl& model, const Path& file) {
 Model load_model(const Path& folder) {
   const Path config = folder / "config.json", weights = folder / "model.safetensors";
   if (!std::filesystem::exists(config))
-    throw InputError({folder.string(), "a model folder with config.json and model.safetensors", "no config.json", "give a model folder or a run"});
+    throw InputError({folder.string(), "a model folder with config.json and model.safetensors",
+                      "no config.json", "give a model folder or a run"});
   Model model(spec_from_json(read_json(config), config.string()));
   load_weights(*model, weights);
   return model;

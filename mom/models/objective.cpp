@@ -15,8 +15,12 @@ at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Times
   at::Tensor timesteps = torch::empty({num_images}, torch::kInt64);
   for (int64_t i = 0; i < num_images; ++i) {
     const double u = random.uniform();
-    const double position = how == Timesteps::kUniform ? u : (static_cast<double>(stratum[static_cast<size_t>(i)]) + u) / static_cast<double>(num_images);
-    timesteps.mutable_data_ptr<int64_t>()[i] = std::min(steps - 1, static_cast<int64_t>(position * static_cast<double>(steps)));
+    const double position =
+        how == Timesteps::kUniform
+            ? u
+            : (static_cast<double>(stratum[static_cast<size_t>(i)]) + u) / static_cast<double>(num_images);
+    timesteps.mutable_data_ptr<int64_t>()[i] =
+        std::min(steps - 1, static_cast<int64_t>(position * static_cast<double>(steps)));
   }
   return timesteps;
 }
@@ -35,30 +39,38 @@ void add(LossReport& to, const LossReport& from) {
 
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   LossReport report(spec.modalities.size());
-  report[static_cast<size_t>(spec.modality_index("text"))].count = static_cast<double>(batch.target_rows_R.size(0));
-  if (spec.has_patches()) report[static_cast<size_t>(spec.modality_index("image"))].count = static_cast<double>(batch.latents_ICHW.numel());
+  report[static_cast<size_t>(spec.modality_index("text"))].count =
+      static_cast<double>(batch.target_rows_R.size(0));
+  if (spec.has_patches())
+    report[static_cast<size_t>(spec.modality_index("image"))].count =
+        static_cast<double>(batch.latents_ICHW.numel());
   return report;
 }
 
 double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight) {
   double loss = report[static_cast<size_t>(spec.modality_index("text"))].mean();
-  if (spec.has_patches()) loss += image_weight * report[static_cast<size_t>(spec.modality_index("image"))].mean();
+  if (spec.has_patches())
+    loss += image_weight * report[static_cast<size_t>(spec.modality_index("image"))].mean();
   return loss;
 }
 
-NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule, Timesteps how) {
+NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
+                       Timesteps how) {
   NoisedInput noised;
   noised.input.routing = batch.routing;
   noised.input.tokens_T = batch.tokens_T;
   if (!spec.has_patches()) return noised;
   noised.input.timesteps_I = draw_timesteps(batch.num_images(), schedule.steps(), batch.noise_key, how);
-  const at::Tensor noise = torch::randn(batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
+  const at::Tensor noise = torch::randn(
+      batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
   noised.noise_QP = patchify(noise, spec.patch_size);
-  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I), spec.patch_size);
+  noised.input.patches_QP =
+      patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I), spec.patch_size);
   return noised;
 }
 
-BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms, Timesteps how) const {
+BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
+                                Timesteps how) const {
   const ModelSpec& spec = model.spec();
   const size_t text = static_cast<size_t>(spec.modality_index("text"));
   const NoisedInput noised = make_input(batch, spec, schedule_, how);
@@ -68,7 +80,9 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   loss.total = torch::zeros({}, torch::kFloat32);
   if (loss.report[text].count > 0) {
     const at::Tensor logits_RV = model.logits(hidden_TE.index_select(0, batch.target_rows_R));
-    const at::Tensor sum = torch::nn::functional::cross_entropy(logits_RV, batch.target_ids_R, torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+    const at::Tensor sum = torch::nn::functional::cross_entropy(
+        logits_RV, batch.target_ids_R,
+        torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
     loss.report[text].sum = sum.item<double>();
     loss.total = loss.total + sum / step_terms[text].count;
   }
@@ -81,7 +95,8 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   return loss;
 }
 
-LossReport held_out_loss(ModelImpl& model, const Objective& objective, const std::vector<data::Batch>& batches) {
+LossReport held_out_loss(ModelImpl& model, const Objective& objective,
+                         const std::vector<data::Batch>& batches) {
   torch::NoGradGuard no_grad;
   LossReport report(model.spec().modalities.size());
   for (const data::Batch& batch : batches)

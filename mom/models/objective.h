@@ -1,7 +1,9 @@
 // What is learned: next token on text, noise prediction on pictures' latents.
-//   loss = mean over target tokens of -log p(next token)  +  image_weight * mean over latent elements of (noise - prediction)^2
-// No token loss where the input is <boi>, none on picture positions; one timestep a picture; noise is added to the latent before
-// it is cut into patches. Source: Transfusion (arXiv 2408.11039); what Mixture-of-Mamba leaves open: docs/decisions/.
+//   loss = mean over target tokens of -log p(next token)  +  image_weight * mean over latent elements of
+//   (noise - prediction)^2
+// No token loss where the input is <boi>, none on picture positions; one timestep a picture; noise is added
+// to the latent before it is cut into patches. Source: Transfusion (arXiv 2408.11039); what Mixture-of-Mamba
+// leaves open: docs/decisions/.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,7 +24,8 @@ struct ObjectiveConfig {
   void describe(config::Table& table);
 };
 
-// Sums and counts of one modality's loss; the mean is what is reported. Text: nats and tokens. Image: squares and elements.
+// Sums and counts of one modality's loss; the mean is what is reported. Text: nats and tokens. Image: squares
+// and elements.
 struct LossSum {
   double sum = 0, count = 0;
   double mean() const { return count > 0 ? sum / count : 0; }
@@ -50,7 +53,8 @@ class Objective {
  public:
   Objective(const ObjectiveConfig& config) : config_(config), schedule_(config.diffusion_steps) {}
   // `step_terms`: counts over all microbatches of the step (only .count is read).
-  BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms, Timesteps timesteps) const;
+  BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
+                       Timesteps timesteps) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }
 
@@ -64,9 +68,11 @@ struct NoisedInput {
   ModelInput input;
   at::Tensor noise_QP;  // what the model is to predict
 };
-NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule, Timesteps timesteps);
+NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
+                       Timesteps timesteps);
 
 // Mean losses of held-out batches, without gradients.
-LossReport held_out_loss(ModelImpl& model, const Objective& objective, const std::vector<data::Batch>& batches);
+LossReport held_out_loss(ModelImpl& model, const Objective& objective,
+                         const std::vector<data::Batch>& batches);
 
 }  // namespace mom::models

@@ -46,22 +46,24 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const Routing& routin
   at::Tensor xz = in_proj->forward(x_TE, routing);
   at::Tensor gate_TD = xz.narrow(1, o.d_inner, o.d_inner);
   auto [x_TD, conv_state] = ops::causal_conv1d(
-      xz.narrow(1, 0, o.d_inner), conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true, routing.offsets_S1,
-      state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
+      xz.narrow(1, 0, o.d_inner), conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true,
+      routing.offsets_S1, state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
   at::Tensor dt_b_c = x_proj->forward(x_TD, routing);
-  // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added with its GEMM.
+  // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added
+  // with its GEMM.
   const bool fuse_bias = !dt_proj->decoupled();
   at::Tensor dt_TD = dt_proj->forward(dt_b_c.narrow(1, 0, o.dt_rank), routing, /*add_bias=*/!fuse_bias);
   auto [y_TD, scan_state] = ops::selective_scan(
       x_TD, dt_TD, -A_log.exp(), dt_b_c.narrow(1, o.dt_rank, o.state_size),
       dt_b_c.narrow(1, o.dt_rank + o.state_size, o.state_size), D, gate_TD,
-      fuse_bias ? std::optional<at::Tensor>(dt_proj->bias(0)) : std::nullopt, /*dt_softplus=*/true, routing.offsets_S1,
-      state ? if_defined(state->scan_SDN) : std::nullopt, routing.order_T);
+      fuse_bias ? std::optional<at::Tensor>(dt_proj->bias(0)) : std::nullopt, /*dt_softplus=*/true,
+      routing.offsets_S1, state ? if_defined(state->scan_SDN) : std::nullopt, routing.order_T);
   if (state) *state = {conv_state, scan_state};
   return out_proj->forward(y_TD, routing);
 }
 
-std::tuple<at::Tensor, at::Tensor> RmsNormImpl::forward(const at::Tensor& x_TE, const at::Tensor& residual_TE) {
+std::tuple<at::Tensor, at::Tensor> RmsNormImpl::forward(const at::Tensor& x_TE,
+                                                        const at::Tensor& residual_TE) {
   return ops::add_rms_norm(x_TE, if_defined(residual_TE), weight, epsilon_);
 }
 
@@ -70,7 +72,8 @@ MambaBlockImpl::MambaBlockImpl(const MambaOptions& options) {
   mixer = register_module("mixer", MambaMixer(options));
 }
 
-std::tuple<at::Tensor, at::Tensor> MambaBlockImpl::forward(const at::Tensor& branch_TE, const at::Tensor& residual_TE,
+std::tuple<at::Tensor, at::Tensor> MambaBlockImpl::forward(const at::Tensor& branch_TE,
+                                                           const at::Tensor& residual_TE,
                                                            const Routing& routing, MambaState* state) {
   auto [normed, residual] = norm->forward(branch_TE, residual_TE);
   return {mixer->forward(normed, routing, state), residual};

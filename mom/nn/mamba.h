@@ -1,6 +1,7 @@
-// The Mamba block, dense or Mixture-of-Mamba: a pre-norm residual branch around a Mamba-1 mixer whose four projections may
-// each have their own weights a modality, while convolution, state transition and recurrent state are shared.
-// T packed tokens, S sequences, E model width, D inner width (expand * E), N state slots, R dt rank, K conv taps.
+// The Mamba block, dense or Mixture-of-Mamba: a pre-norm residual branch around a Mamba-1 mixer whose four
+// projections may each have their own weights a modality, while convolution, state transition and recurrent
+// state are shared. T packed tokens, S sequences, E model width, D inner width (expand * E), N state slots, R
+// dt rank, K conv taps.
 //
 // For a token of modality m, W^m its own weight where the projection is decoupled:
 //   x, z = W_in^m norm(h);   x = silu(conv1d(x));   dt, b, c = W_x^m x;   dt = W_dt^m dt + bias_dt^m
@@ -36,11 +37,12 @@ struct MambaState {
 class MambaMixerImpl : public torch::nn::Module {
  public:
   explicit MambaMixerImpl(const MambaOptions& options);
-  // x_TE -> [T, E]. `state` (may be null): read where defined, and replaced by the state after the last position.
+  // x_TE -> [T, E]. `state` (may be null): read where defined, and replaced by the state after the last
+  // position.
   at::Tensor forward(const at::Tensor& x_TE, const Routing& routing, MambaState* state = nullptr);
 
   ModalityLinear in_proj{nullptr}, x_proj{nullptr}, dt_proj{nullptr}, out_proj{nullptr};
-  at::Tensor A_log, D;              // named on disk as the published checkpoints name them
+  at::Tensor A_log, D;  // named on disk as the published checkpoints name them
   at::Tensor conv_weight, conv_bias;
 
  private:

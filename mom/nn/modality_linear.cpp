@@ -13,17 +13,21 @@ TORCH_MODULE(OneModality);
 
 ModalityLinearImpl::ModalityLinearImpl(const ModalityLinearOptions& options) : options_(options) {
   auto add_parameters = [&](torch::nn::Module& owner) {
-    weights_.push_back(owner.register_parameter("weight", torch::empty({options.out_features, options.in_features})));
-    if (options.bias) biases_.push_back(owner.register_parameter("bias", torch::empty({options.out_features})));
+    weights_.push_back(
+        owner.register_parameter("weight", torch::empty({options.out_features, options.in_features})));
+    if (options.bias)
+      biases_.push_back(owner.register_parameter("bias", torch::empty({options.out_features})));
   };
   if (!decoupled()) add_parameters(*this);
-  for (const std::string& modality : options.modalities) add_parameters(*register_module(modality, OneModality()));
+  for (const std::string& modality : options.modalities)
+    add_parameters(*register_module(modality, OneModality()));
 }
 
 at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& routing, bool add_bias) {
   const at::TensorList biases = add_bias ? at::TensorList(biases_) : at::TensorList();
   if (decoupled()) return ops::modality_linear(x_TI, weights_, biases, routing.group_offsets_M1);
-  return ops::modality_linear(x_TI, weights_, biases, torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
+  return ops::modality_linear(x_TI, weights_, biases,
+                              torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
 }
 
 }  // namespace mom::nn

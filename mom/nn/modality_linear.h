@@ -1,6 +1,6 @@
-// A linear layer with one weight, or with one weight a modality. Rows are modality-major, so that each modality is one GEMM
-// on a contiguous slice of the input straight into a slice of the output.
-// Parameters: shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`).
+// A linear layer with one weight, or with one weight a modality. Rows are modality-major, so that each
+// modality is one GEMM on a contiguous slice of the input straight into a slice of the output. Parameters:
+// shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`).
 #pragma once
 
 #include <torch/torch.h>

@@ -13,8 +13,8 @@ Routing make_routing(const at::Tensor& modality_T, const at::Tensor& offsets_S1,
   const int64_t* modality = modality_T.const_data_ptr<int64_t>();
   std::vector<int64_t> next(num_modalities + 1, 0);
   for (int64_t t = 0; t < num_tokens; ++t) {
-    TORCH_CHECK(modality[t] >= 0 && modality[t] < num_modalities, "[make_routing] modality_T[", t, "]: expected below ",
-                num_modalities, ", got ", modality[t]);
+    TORCH_CHECK(modality[t] >= 0 && modality[t] < num_modalities, "[make_routing] modality_T[", t,
+                "]: expected below ", num_modalities, ", got ", modality[t]);
     ++next[modality[t] + 1];
   }
   for (int64_t m = 0; m < num_modalities; ++m) next[m + 1] += next[m];

@@ -17,8 +17,10 @@ struct DTypePair {
   at::ScalarType torch;
 };
 constexpr DTypePair kDTypes[] = {
-    {DType::kBool, at::kBool}, {DType::kU8, at::kByte},  {DType::kI8, at::kChar},      {DType::kI16, at::kShort}, {DType::kI32, at::kInt},
-    {DType::kI64, at::kLong},  {DType::kF16, at::kHalf}, {DType::kBF16, at::kBFloat16}, {DType::kF32, at::kFloat}, {DType::kF64, at::kDouble},
+    {DType::kBool, at::kBool},  {DType::kU8, at::kByte},       {DType::kI8, at::kChar},
+    {DType::kI16, at::kShort},  {DType::kI32, at::kInt},       {DType::kI64, at::kLong},
+    {DType::kF16, at::kHalf},   {DType::kBF16, at::kBFloat16}, {DType::kF32, at::kFloat},
+    {DType::kF64, at::kDouble},
 };
 
 }  // namespace
@@ -34,10 +36,12 @@ at::Tensor to_tensor(const formats::TensorView& view) {
 }
 
 formats::TensorView view_of(const at::Tensor& tensor) {
-  TORCH_CHECK(tensor.is_contiguous() && tensor.device().is_cpu(), "[view_of] expected a contiguous CPU tensor");
+  TORCH_CHECK(tensor.is_contiguous() && tensor.device().is_cpu(),
+              "[view_of] expected a contiguous CPU tensor");
   for (const DTypePair& pair : kDTypes) {
     if (pair.torch != tensor.scalar_type()) continue;
-    return {pair.file, tensor.sizes().vec(),
+    return {pair.file,
+            tensor.sizes().vec(),
             {static_cast<const std::byte*>(tensor.const_data_ptr()), static_cast<size_t>(tensor.nbytes())}};
   }
   TORCH_CHECK(false, "[view_of] dtype ", tensor.scalar_type(), " has no safetensors twin");
@@ -51,7 +55,8 @@ NamedTensors load_tensors(const Path& path, std::map<std::string, std::string>* 
   return tensors;
 }
 
-void write_tensors(const Path& path, const NamedTensors& tensors, const std::map<std::string, std::string>& metadata) {
+void write_tensors(const Path& path, const NamedTensors& tensors,
+                   const std::map<std::string, std::string>& metadata) {
   std::vector<at::Tensor> keep;  // contiguous copies must outlive the views
   std::vector<formats::TensorToWrite> entries;
   for (const auto& [name, tensor] : tensors) {

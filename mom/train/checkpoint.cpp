@@ -19,13 +19,15 @@ Path checkpoint_folder(const Path& run, int64_t step) {
 }
 
 const std::vector<std::string>& checkpoint_files() {
-  static const std::vector<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors", "state.json"};
+  static const std::vector<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors",
+                                                 "state.json"};
   return files;
 }
 
 void remove_old(const Path& run, int64_t keep) {
   std::vector<Checkpoint> all = list_checkpoints(run);
-  for (size_t i = 0; keep > 0 && i + static_cast<size_t>(keep) < all.size(); ++i) std::filesystem::remove_all(all[i].folder);
+  for (size_t i = 0; keep > 0 && i + static_cast<size_t>(keep) < all.size(); ++i)
+    std::filesystem::remove_all(all[i].folder);
 }
 
 }  // namespace
@@ -40,11 +42,13 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
     if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
     found.push_back({entry.path(), std::stoll(digits)});
   }
-  std::sort(found.begin(), found.end(), [](const Checkpoint& a, const Checkpoint& b) { return a.step < b.step; });
+  std::sort(found.begin(), found.end(),
+            [](const Checkpoint& a, const Checkpoint& b) { return a.step < b.step; });
   return found;
 }
 
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer, const OrderedJson& state, int64_t keep) {
+void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer,
+                     const OrderedJson& state, int64_t keep) {
   const Path target = checkpoint_folder(run, step);
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
@@ -56,7 +60,8 @@ void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, co
   manifest["version"] = 1;
   manifest["step"] = step;
   for (const std::string& name : checkpoint_files())
-    manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)}, {"sha256", sha256_hex_of_file(folder.path() / name)}};
+    manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)},
+                               {"sha256", sha256_hex_of_file(folder.path() / name)}};
   publish_json(folder.path() / "manifest.json", manifest);
   folder.commit();
   remove_old(run, keep);
@@ -65,12 +70,14 @@ void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, co
 void verify_checkpoint(const Path& folder) {
   const Path path = folder / "manifest.json";
   const Json manifest = read_json(path);
-  if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" || !manifest.contains("files"))
+  if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" ||
+      !manifest.contains("files"))
     throw InputError({path.string(), "a checkpoint's manifest", "something else", ""});
   for (const std::string& name : checkpoint_files()) {
     const Path file = folder / name;
     const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
-    if (!manifest["files"].contains(name)) throw InputError({path.string(), "an entry for " + name, "none", advice});
+    if (!manifest["files"].contains(name))
+      throw InputError({path.string(), "an entry for " + name, "none", advice});
     const Json& entry = manifest["files"][name];
     std::error_code error;
     const auto size = std::filesystem::file_size(file, error);
@@ -79,7 +86,8 @@ void verify_checkpoint(const Path& folder) {
     if (static_cast<int64_t>(size) != expected)
       throw InputError({file.string(), std::to_string(expected) + " bytes", std::to_string(size), advice});
     if (sha256_hex_of_file(file) != json_string(entry, "sha256", path.string()))
-      throw InputError({file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
+      throw InputError(
+          {file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
   }
 }
 
@@ -94,7 +102,8 @@ Path find_model_folder(const Path& path) {
   if (std::filesystem::exists(path / "config.json")) return path;
   const std::vector<Checkpoint> checkpoints = list_checkpoints(path);
   if (checkpoints.empty())
-    throw InputError({path.string(), "a model folder (config.json) or a run with a checkpoint", std::filesystem::exists(path) ? "neither" : "no such folder", ""});
+    throw InputError({path.string(), "a model folder (config.json) or a run with a checkpoint",
+                      std::filesystem::exists(path) ? "neither" : "no such folder", ""});
   verify_checkpoint(checkpoints.back().folder);
   return checkpoints.back().folder;
 }

@@ -1,5 +1,6 @@
-// Checkpoints: RUN/checkpoints/step-00001000/{config.json, model.safetensors, optimizer.safetensors, state.json, manifest.json}.
-// The folder appears by rename once everything in it is on disk; the manifest (sizes and sha256) is written last.
+// Checkpoints: RUN/checkpoints/step-00001000/{config.json, model.safetensors, optimizer.safetensors,
+// state.json, manifest.json}. The folder appears by rename once everything in it is on disk; the manifest
+// (sizes and sha256) is written last.
 #pragma once
 
 #include <optional>
@@ -19,7 +20,8 @@ struct Checkpoint {
 std::vector<Checkpoint> list_checkpoints(const Path& run);  // rising steps
 
 // `state` is everything but tensors: step, counters, data position.
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer, const OrderedJson& state, int64_t keep);
+void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer,
+                     const OrderedJson& state, int64_t keep);
 
 // Checks the manifest: every file present with its size and sha256. InputError names the file.
 void verify_checkpoint(const Path& folder);
@@ -27,7 +29,8 @@ void verify_checkpoint(const Path& folder);
 // Verifies, then restores model and optimizer and returns the state.
 Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer);
 
-// The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
+// The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint
+// of a run.
 Path find_model_folder(const Path& path);
 
 }  // namespace mom::train

@@ -1,4 +1,5 @@
-// The held-out sets of a data folder: every source with documents of split "validation". A set is named after its source.
+// The held-out sets of a data folder: every source with documents of split "validation". A set is named after
+// its source.
 #pragma once
 
 #include <string>
@@ -15,6 +16,7 @@ struct HeldOutSet {
 };
 
 // At most about max_tokens of each (0: all).
-std::vector<HeldOutSet> held_out_sets(const data::EncodedDataset& dataset, const Recipe& recipe, int64_t max_tokens, const std::string& split = "validation");
+std::vector<HeldOutSet> held_out_sets(const data::EncodedDataset& dataset, const Recipe& recipe,
+                                      int64_t max_tokens, const std::string& split = "validation");
 
 }  // namespace mom::train

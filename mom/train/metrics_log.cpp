@@ -32,7 +32,8 @@ OrderedJson MetricsLog::start_line(const char* kind, const Trainer& trainer) con
   int64_t total = 0;
   for (int64_t tokens : trainer.tokens_seen()) total += tokens;
   line["tokens"] = total;
-  for (size_t m = 0; m < spec_.modalities.size(); ++m) line["tokens_" + spec_.modalities[m]] = trainer.tokens_seen()[m];
+  for (size_t m = 0; m < spec_.modalities.size(); ++m)
+    line["tokens_" + spec_.modalities[m]] = trainer.tokens_seen()[m];
   line["flops"] = trainer.flops();
   return line;
 }

@@ -11,9 +11,11 @@
 namespace mom::train {
 
 double learning_rate_at(const TrainConfig& config, int64_t step) {
-  if (step < config.warmup_steps) return config.learning_rate * static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps);
+  if (step < config.warmup_steps)
+    return config.learning_rate * static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps);
   const int64_t span = std::max<int64_t>(1, config.steps - 1 - config.warmup_steps);
-  const double progress = std::min(1.0, static_cast<double>(step - config.warmup_steps) / static_cast<double>(span));
+  const double progress =
+      std::min(1.0, static_cast<double>(step - config.warmup_steps) / static_cast<double>(span));
   const double cosine = 0.5 * (1 + std::cos(progress * 3.14159265358979323846));
   return config.min_learning_rate + (config.learning_rate - config.min_learning_rate) * cosine;
 }
@@ -41,7 +43,8 @@ double AdamW::clip_gradients() {
     for (at::Tensor& parameter : group.parameters)
       if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   const double norm = torch::stack(at::_foreach_norm(gradients, 2)).to(torch::kFloat64).norm().item<double>();
-  if (std::isfinite(norm) && config_.clip_norm > 0 && norm > config_.clip_norm) at::_foreach_mul_(gradients, config_.clip_norm / norm);
+  if (std::isfinite(norm) && config_.clip_norm > 0 && norm > config_.clip_norm)
+    at::_foreach_mul_(gradients, config_.clip_norm / norm);
   return norm;
 }
 
@@ -52,8 +55,9 @@ void AdamW::step(double learning_rate) {
     for (at::Tensor& parameter : group.parameters)  // a modality that a whole step did not see
       gradients.push_back(parameter.grad().defined() ? parameter.grad() : torch::zeros_like(parameter));
     for (at::Tensor& count : group.steps) count.add_(1);
-    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, /*max_exp_avg_sqs=*/{}, group.steps, learning_rate,
-                      config_.beta1, config_.beta2, group.weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, /*max_exp_avg_sqs=*/{},
+                      group.steps, learning_rate, config_.beta1, config_.beta2, group.weight_decay,
+                      config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
   }
 }
 
@@ -74,7 +78,9 @@ void AdamW::restore(const nn::NamedTensors& tensors, const Path& file) {
   auto copy = [&](const std::string& name, at::Tensor& to) {
     auto found = tensors.find(name);
     if (found == tensors.end() || found->second.sizes() != to.sizes())
-      throw InputError({file.string(), "optimizer state " + name, found == tensors.end() ? "none" : "another shape", "the checkpoint is of another model"});
+      throw InputError({file.string(), "optimizer state " + name,
+                        found == tensors.end() ? "none" : "another shape",
+                        "the checkpoint is of another model"});
     to.copy_(found->second);
   };
   for (Group& group : groups_) {

@@ -1,4 +1,5 @@
-// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments a parameter.
+// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments a
+// parameter.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,8 +25,9 @@ class AdamW {
   double clip_gradients();
   void step(double learning_rate);
 
-  nn::NamedTensors state() const;                // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
-  void restore(const nn::NamedTensors& tensors, const Path& file);  // InputError when one is missing or misshapen
+  nn::NamedTensors state() const;  // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
+  void restore(const nn::NamedTensors& tensors,
+               const Path& file);  // InputError when one is missing or misshapen
 
  private:
   struct Group {

@@ -9,22 +9,29 @@ void TrainConfig::describe(config::Table& table) {
   table.field("learning_rate", learning_rate, "peak learning rate, reached after the warm-up").range(0, 10);
   table.field("min_learning_rate", min_learning_rate, "learning rate at the end of the cosine").range(0, 10);
   table.field("warmup_steps", warmup_steps, "steps of linear warm-up").range(0, 1e9);
-  table.field("weight_decay", weight_decay, "decoupled decay; not on norms, biases, A_log and D").range(0, 10);
+  table.field("weight_decay", weight_decay, "decoupled decay; not on norms, biases, A_log and D")
+      .range(0, 10);
   table.field("beta1", beta1, "AdamW's first moment").range(0, 0.9999999);
   table.field("beta2", beta2, "AdamW's second moment").range(0, 0.9999999);
   table.field("epsilon", epsilon, "AdamW's epsilon").range(1e-30, 1);
   table.field("clip_norm", clip_norm, "largest global gradient norm; 0: no clipping").range(0, 1e9);
-  table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory").range(1, 65536);
+  table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory")
+      .range(1, 65536);
   table.field("precision", precision, "arithmetic of the projections").one_of({"float32"});
 }
 
 void EvalConfig::describe(config::Table& table) {
-  table.field("every_steps", every_steps, "steps between held-out evaluations; the last step is always evaluated").range(1, 1e9);
-  table.field("max_tokens", max_tokens, "tokens of each held-out set used while training; 0: all").range(0, 1e12);
+  table
+      .field("every_steps", every_steps,
+             "steps between held-out evaluations; the last step is always evaluated")
+      .range(1, 1e9);
+  table.field("max_tokens", max_tokens, "tokens of each held-out set used while training; 0: all")
+      .range(0, 1e12);
 }
 
 void CheckpointConfig::describe(config::Table& table) {
-  table.field("every_steps", every_steps, "steps between checkpoints; the last step is always saved").range(1, 1e9);
+  table.field("every_steps", every_steps, "steps between checkpoints; the last step is always saved")
+      .range(1, 1e9);
   table.field("keep", keep, "newest checkpoints kept; 0: all").range(0, 1e9);
 }
 
@@ -50,9 +57,11 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
   models::apply_named_size(recipe.model, schema.was_set("model.d_model"), schema.was_set("model.layers"));
   if (recipe.model.backbone == "mamba") recipe.model.decoupled.clear();
   if (recipe.train.min_learning_rate > recipe.train.learning_rate)
-    throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate", std::to_string(recipe.train.min_learning_rate), ""});
+    throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate",
+                     std::to_string(recipe.train.min_learning_rate), ""});
   if (recipe.data.batch_tokens < recipe.data.sequence_tokens * recipe.train.microbatches)
-    throw UserError({file.string() + ": data.batch_tokens", "at least sequence_tokens x microbatches", std::to_string(recipe.data.batch_tokens), ""});
+    throw UserError({file.string() + ": data.batch_tokens", "at least sequence_tokens x microbatches",
+                     std::to_string(recipe.data.batch_tokens), ""});
   return recipe;
 }
 
@@ -87,11 +96,15 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   spec.text_codec_hash = dataset.text_codec_hash;
   spec.image_codec_hash = dataset.image_codec_hash;
   const std::string where = dataset.folder.string();
-  if (spec.modality_index("text") < 0) throw UserError({where, "data with text", "none", "encode it with a text codec"});
+  if (spec.modality_index("text") < 0)
+    throw UserError({where, "data with text", "none", "encode it with a text codec"});
   if (spec.latent_shape.empty() || spec.modality_index("image") < 0)
-    throw UserError({where, "pictures encoded as latents (setting transfusion)", "none", "encode them with a codec of kind image_vae"});
+    throw UserError({where, "pictures encoded as latents (setting transfusion)", "none",
+                     "encode them with a codec of kind image_vae"});
   if (spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
-    throw UserError({"model.patch_size", "a divisor of the latents' " + std::to_string(spec.latent_shape[1]) + " x " + std::to_string(spec.latent_shape[2]),
+    throw UserError({"model.patch_size",
+                     "a divisor of the latents' " + std::to_string(spec.latent_shape[1]) + " x " +
+                         std::to_string(spec.latent_shape[2]),
                      std::to_string(spec.patch_size), ""});
   return spec;
 }
@@ -104,7 +117,8 @@ models::ModelSpec make_spec(const models::ModelConfig& model, const std::string&
     spec.latent_shape = {8, 32, 32};
   } else {  // section 4 and 5: one joint vocabulary
     spec.vocab_size = 65536;
-    spec.modalities = setting == "chameleon" ? std::vector<std::string>{"text", "image"} : std::vector<std::string>{"text", "image", "speech"};
+    spec.modalities = setting == "chameleon" ? std::vector<std::string>{"text", "image"}
+                                             : std::vector<std::string>{"text", "image", "speech"};
   }
   return spec;
 }

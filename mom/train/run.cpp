@@ -31,9 +31,11 @@ void check_same_recipe(Recipe now, const Path& stored) {
     const config::Table& table = now_schema.tables()[t];
     if (may_change(table.name())) continue;
     for (size_t f = 0; f < table.fields().size(); ++f) {
-      const std::string before = then_schema.tables()[t].fields()[f].value_toml(), after = table.fields()[f].value_toml();
+      const std::string before = then_schema.tables()[t].fields()[f].value_toml(),
+                        after = table.fields()[f].value_toml();
       if (before == after) continue;
-      throw UserError({(table.name().empty() ? "" : table.name() + ".") + table.fields()[f].name(), before + ", as " + stored.string() + " says", after,
+      throw UserError({(table.name().empty() ? "" : table.name() + ".") + table.fields()[f].name(),
+                       before + ", as " + stored.string() + " says", after,
                        "resume with the same recipe or train into another folder"});
     }
   }
@@ -47,7 +49,8 @@ OrderedJson environment() {
   return environment;
 }
 
-void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec, const data::EncodedDataset& dataset) {
+void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec,
+                      const data::EncodedDataset& dataset) {
   std::filesystem::create_directories(options.run);
   publish_file(options.run / "recipe.toml", dump_recipe(recipe));
   OrderedJson env = environment();
@@ -63,13 +66,15 @@ std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
     std::snprintf(buffer, sizeof(buffer), "%s %.4f  ", spec.modalities[m].c_str(), report.loss[m].mean());
     text += buffer;
   }
-  std::snprintf(buffer, sizeof(buffer), "%.0f tok/s", static_cast<double>(report.num_tokens) / report.seconds);
+  std::snprintf(buffer, sizeof(buffer), "%.0f tok/s",
+                static_cast<double>(report.num_tokens) / report.seconds);
   return text + buffer;
 }
 
 // The held-out losses of this moment, into the log.
 void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
-  for (const HeldOutSet& set : sets) log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
+  for (const HeldOutSet& set : sets)
+    log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
   log.sync();
 }
 
@@ -77,13 +82,15 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
   const Recipe& recipe = trainer.recipe();
   StopSignals signals;
   MetricsLog log(options.run, trainer.steps_done(), trainer.model().spec());
-  Progress progress("train " + options.run.filename().string(), "steps", static_cast<uint64_t>(recipe.train.steps), static_cast<uint64_t>(trainer.steps_done()));
+  Progress progress("train " + options.run.filename().string(), "steps",
+                    static_cast<uint64_t>(recipe.train.steps), static_cast<uint64_t>(trainer.steps_done()));
   if (trainer.steps_done() == 0) evaluate(trainer, sets, log);
   while (!trainer.finished()) {
     const StepReport report = trainer.step();
     log.train_step(report, trainer);
     progress.update(static_cast<uint64_t>(report.step), loss_text(report, trainer.model().spec()));
-    const bool stop = StopSignals::received() != 0 || (options.stop_at > 0 && report.step >= options.stop_at && !trainer.finished());
+    const bool stop = StopSignals::received() != 0 ||
+                      (options.stop_at > 0 && report.step >= options.stop_at && !trainer.finished());
     if (report.step % recipe.eval.every_steps == 0 || trainer.finished()) evaluate(trainer, sets, log);
     if (report.step % recipe.checkpoint.every_steps == 0 || trainer.finished() || stop) {
       log.sync();
@@ -91,7 +98,8 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
     }
     if (stop && !trainer.finished()) {
       progress.finish();
-      throw StoppedError(options.run.string() + ": stopped after step " + std::to_string(report.step) + " of " + std::to_string(recipe.train.steps) +
+      throw StoppedError(options.run.string() + ": stopped after step " + std::to_string(report.step) +
+                         " of " + std::to_string(recipe.train.steps) +
                          ", saved; run the same command with --resume to go on");
     }
   }
@@ -102,16 +110,20 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
 
 void run_training(const RunOptions& options) {
   const Recipe recipe = load_recipe(options.recipe, options.overrides);
-  if (recipe.data.path.empty()) throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing", "set it in the recipe or with --set data.path=DIR"});
+  if (recipe.data.path.empty())
+    throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing",
+                     "set it in the recipe or with --set data.path=DIR"});
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
   const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
   if (!options.resume && std::filesystem::exists(options.run / "metrics.jsonl"))
-    throw UserError({options.run.string(), "a new folder", "a run", "add --resume to go on with it, or remove it"});
+    throw UserError(
+        {options.run.string(), "a new folder", "a run", "add --resume to go on with it, or remove it"});
   if (!checkpoints.empty()) check_same_recipe(recipe, options.run / "recipe.toml");
   if (!checkpoints.empty() && checkpoints.back().step >= recipe.train.steps) {
-    log_info(options.run.string() + ": trained already (" + std::to_string(checkpoints.back().step) + " steps)");
+    log_info(options.run.string() + ": trained already (" + std::to_string(checkpoints.back().step) +
+             " steps)");
     return;
   }
   Trainer trainer(recipe, dataset);

@@ -15,7 +15,7 @@ struct RunOptions {
   bool resume = false;                 // go on from the newest checkpoint; start where there is none
   bool dry_run = false;                // print the plan and stop
   bool json = false;
-  int64_t stop_at = 0;                 // save and stop after this step (exit 75); 0: train to the end
+  int64_t stop_at = 0;  // save and stop after this step (exit 75); 0: train to the end
 };
 
 // Trains to the end. StoppedError after a good save when a signal or stop_at ended it early.

@@ -51,8 +51,11 @@ StepReport Trainer::step() {
   report.grad_norm = optimizer_.clip_gradients();
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
   if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
-    throw DivergedError("step " + std::to_string(steps_done_ + 1) + ": expected a finite loss and gradient, found loss " + std::to_string(report.total_loss) +
-                        ", gradient norm " + std::to_string(report.grad_norm) + "; nothing was updated: lower train.learning_rate and start again, or resume from the last checkpoint");
+    throw DivergedError(
+        "step " + std::to_string(steps_done_ + 1) + ": expected a finite loss and gradient, found loss " +
+        std::to_string(report.total_loss) + ", gradient norm " + std::to_string(report.grad_norm) +
+        "; nothing was updated: lower train.learning_rate and start again, or resume from the last "
+        "checkpoint");
   optimizer_.step(report.learning_rate);
   report.step = ++steps_done_;
   for (const data::Batch& batch : batches)
@@ -63,7 +66,8 @@ StepReport Trainer::step() {
 
 double Trainer::flops() const {
   double flops = 0;
-  for (size_t m = 0; m < tokens_seen_.size(); ++m) flops += 3 * flops_per_token_[m].total() * static_cast<double>(tokens_seen_[m]);
+  for (size_t m = 0; m < tokens_seen_.size(); ++m)
+    flops += 3 * flops_per_token_[m].total() * static_cast<double>(tokens_seen_[m]);
   return flops;
 }
 
@@ -79,8 +83,10 @@ void Trainer::resume(const Path& checkpoint) {
   const Json state = load_checkpoint(checkpoint, *model_, optimizer_);
   const std::string where = (checkpoint / "state.json").string();
   steps_done_ = json_int(state, "step", where);
-  if (!state.contains("tokens") || !state["tokens"].is_array() || state["tokens"].size() != tokens_seen_.size())
-    throw InputError({where, "\"tokens\" for " + std::to_string(tokens_seen_.size()) + " modalities", "something else", ""});
+  if (!state.contains("tokens") || !state["tokens"].is_array() ||
+      state["tokens"].size() != tokens_seen_.size())
+    throw InputError({where, "\"tokens\" for " + std::to_string(tokens_seen_.size()) + " modalities",
+                      "something else", ""});
   tokens_seen_ = state["tokens"].get<std::vector<int64_t>>();
   loader_.restore(state.at("data"));
 }

@@ -1,4 +1,5 @@
-// A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a checkpoint.
+// A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a
+// checkpoint.
 #pragma once
 
 #include <memory>
@@ -14,11 +15,11 @@
 namespace mom::train {
 
 struct StepReport {
-  int64_t step = 0;               // steps done, this one included
-  models::LossReport loss;        // by modality
+  int64_t step = 0;         // steps done, this one included
+  models::LossReport loss;  // by modality
   double total_loss = 0, grad_norm = 0, learning_rate = 0;
   double seconds = 0, data_seconds = 0;
-  int64_t num_tokens = 0;         // of this step
+  int64_t num_tokens = 0;  // of this step
 };
 
 class Trainer {

@@ -18,7 +18,8 @@ class LoaderTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     folder_ = new test::TempFolder;
-    dataset_ = std::make_shared<data::EncodedDataset>(data::open_encoded(test::make_tiny_encoded(folder_->path() / "tiny")));
+    dataset_ = std::make_shared<data::EncodedDataset>(
+        data::open_encoded(test::make_tiny_encoded(folder_->path() / "tiny")));
   }
   static void TearDownTestSuite() {
     dataset_.reset();
@@ -33,9 +34,10 @@ class LoaderTest : public testing::Test {
   }
   static data::Loader loader(uint64_t seed = 1) { return data::Loader(dataset_, config(), 2, seed); }
   static bool same(const data::Batch& a, const data::Batch& b) {
-    return torch::equal(a.tokens_T, b.tokens_T) && torch::equal(a.routing.order_T, b.routing.order_T) && torch::equal(a.routing.offsets_S1, b.routing.offsets_S1) &&
-           torch::equal(a.target_rows_R, b.target_rows_R) && torch::equal(a.target_ids_R, b.target_ids_R) && torch::equal(a.latents_ICHW, b.latents_ICHW) &&
-           a.noise_key == b.noise_key;
+    return torch::equal(a.tokens_T, b.tokens_T) && torch::equal(a.routing.order_T, b.routing.order_T) &&
+           torch::equal(a.routing.offsets_S1, b.routing.offsets_S1) &&
+           torch::equal(a.target_rows_R, b.target_rows_R) && torch::equal(a.target_ids_R, b.target_ids_R) &&
+           torch::equal(a.latents_ICHW, b.latents_ICHW) && a.noise_key == b.noise_key;
   }
   static test::TempFolder* folder_;
   static std::shared_ptr<data::EncodedDataset> dataset_;
@@ -72,7 +74,8 @@ TEST_F(LoaderTest, KeepsTheMixture) {
   data::Loader loader(dataset_, uneven, 2, 1);
   for (int i = 0; i < 40; ++i) loader.next(1);
   const Json sources = loader.state()["sources"];
-  const double shapes = sources["shapes"]["tokens"].get<double>(), words = sources["words"]["tokens"].get<double>();
+  const double shapes = sources["shapes"]["tokens"].get<double>(),
+               words = sources["words"]["tokens"].get<double>();
   EXPECT_NEAR(shapes / (shapes + words), 0.75, 0.02);
   uneven.mixture = {{"shape", 1.0}};
   EXPECT_THROW(data::Loader(dataset_, uneven, 2, 1), UserError);
@@ -89,7 +92,9 @@ TEST_F(LoaderTest, PicturesAreWholeAndTargetsFollowTheRules) {
     const at::Tensor tokens = batch.tokens_T.index_select(0, batch.routing.order_T);
     const at::Tensor is_image = batch.routing.order_T >= num_text;
     std::vector<int64_t> target(static_cast<size_t>(num_tokens), -1);
-    for (int64_t r = 0; r < batch.target_rows_R.size(0); ++r) target[static_cast<size_t>(batch.target_rows_R[r].item<int64_t>())] = batch.target_ids_R[r].item<int64_t>();
+    for (int64_t r = 0; r < batch.target_rows_R.size(0); ++r)
+      target[static_cast<size_t>(batch.target_rows_R[r].item<int64_t>())] =
+          batch.target_ids_R[r].item<int64_t>();
     for (int64_t t = 0; t < num_tokens; ++t) {
       const int64_t row = batch.routing.order_T[t].item<int64_t>();
       const bool last = t + 1 == num_tokens || tokens[t + 1].item<int64_t>() == kBos;

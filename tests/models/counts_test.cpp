@@ -12,7 +12,8 @@
 namespace mom {
 namespace {
 
-models::ModelSpec paper_spec(int64_t d_model, int64_t layers, int64_t vocabulary, int64_t modalities, bool mixture) {
+models::ModelSpec paper_spec(int64_t d_model, int64_t layers, int64_t vocabulary, int64_t modalities,
+                             bool mixture) {
   models::ModelSpec spec;
   spec.hidden_size = d_model;
   spec.num_blocks = 2 * layers;
@@ -31,10 +32,15 @@ TEST(Counts, PapersSizes) {
     int64_t d_model, layers, vocabulary;
     double dense, mixture_2, mixture_3;
   };
-  for (const Row& row : {Row{768, 16, 32000, 169.8, 289.4, 409.0}, Row{1536, 24, 32000, 814.3, 1526.9, 2239.6}, Row{2048, 24, 32000, 1400.3, 2665.1, 3929.8},
-                         Row{256, 4, 65536, 37.1, 40.5, 43.9}, Row{1024, 24, 65536, 454.2, 772.1, 1089.9}, Row{2048, 24, 65536, 1537.6, 2802.4, 4067.2}}) {
+  for (const Row& row :
+       {Row{768, 16, 32000, 169.8, 289.4, 409.0}, Row{1536, 24, 32000, 814.3, 1526.9, 2239.6},
+        Row{2048, 24, 32000, 1400.3, 2665.1, 3929.8}, Row{256, 4, 65536, 37.1, 40.5, 43.9},
+        Row{1024, 24, 65536, 454.2, 772.1, 1089.9}, Row{2048, 24, 65536, 1537.6, 2802.4, 4067.2}}) {
     auto millions = [&](int64_t modalities, bool mixture) {
-      return static_cast<double>(models::count_parameters(paper_spec(row.d_model, row.layers, row.vocabulary, modalities, mixture)).total) / 1e6;
+      return static_cast<double>(models::count_parameters(
+                                     paper_spec(row.d_model, row.layers, row.vocabulary, modalities, mixture))
+                                     .total) /
+             1e6;
     };
     EXPECT_NEAR(millions(2, false), row.dense, 0.06);
     EXPECT_NEAR(millions(2, true), row.mixture_2, 0.06);
@@ -43,7 +49,8 @@ TEST(Counts, PapersSizes) {
 }
 
 TEST(Counts, ActiveParametersAndFlopsAreThoseOfDense) {
-  const models::ModelSpec dense = paper_spec(768, 16, 32000, 2, false), mixture = paper_spec(768, 16, 32000, 2, true);
+  const models::ModelSpec dense = paper_spec(768, 16, 32000, 2, false),
+                          mixture = paper_spec(768, 16, 32000, 2, true);
   EXPECT_EQ(models::count_parameters(dense).active, models::count_parameters(mixture).active);
   EXPECT_EQ(models::count_parameters(dense).total, models::count_parameters(dense).active[0]);
   EXPECT_EQ(models::flops_per_token(dense)[1].total(), models::flops_per_token(mixture)[1].total());
@@ -68,7 +75,8 @@ std::unique_ptr<at::ObserverContext> count_gemm(const at::RecordFunction& call) 
 
 // Every mm and addmm of forward and backward, counted where it runs.
 TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
-  for (const std::vector<std::string>& decoupled : {std::vector<std::string>{}, {"in_proj", "out_proj"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}}) {
+  for (const std::vector<std::string>& decoupled :
+       {std::vector<std::string>{}, {"in_proj", "out_proj"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}}) {
     models::Model model = test::tiny_model(decoupled);
     test::Sequence sequence;
     test::append(sequence, model->spec(), 7, true, 4);
@@ -78,9 +86,11 @@ TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
     const models::ModelInput input = test::to_input(sequence);
     const auto flops = models::flops_per_token(model->spec());
     double expected = 0;
-    for (size_t m = 0; m < 2; ++m) expected += flops[m].gemm * static_cast<double>(input.routing.group_size(static_cast<int64_t>(m)));
+    for (size_t m = 0; m < 2; ++m)
+      expected += flops[m].gemm * static_cast<double>(input.routing.group_size(static_cast<int64_t>(m)));
     gemm_flops_ = 0;
-    const auto handle = at::addGlobalCallback(at::RecordFunctionCallback(count_gemm).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+    const auto handle = at::addGlobalCallback(
+        at::RecordFunctionCallback(count_gemm).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
     const at::Tensor hidden = model->forward(input);
     const at::Tensor logits = model->logits(hidden.narrow(0, 0, input.routing.group_size(0)));
     const at::Tensor noise = model->noise(hidden, input.routing);

@@ -1,4 +1,5 @@
-// What makes it Mixture-of-Mamba, and what any sequence model owes: dense equivalence, symmetry, causality, packing, state.
+// What makes it Mixture-of-Mamba, and what any sequence model owes: dense equivalence, symmetry, causality,
+// packing, state.
 #include "mom/models/model.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +34,8 @@ void copy_weights(Model& from, Model& to) {
   for (auto& item : to->named_parameters()) {
     std::string name = item.key();
     for (const char* modality : {".text.", ".image."})
-      if (auto at = name.find(modality); at != std::string::npos && !source.contains(name)) name.replace(at, std::string(modality).size(), ".");
+      if (auto at = name.find(modality); at != std::string::npos && !source.contains(name))
+        name.replace(at, std::string(modality).size(), ".");
     item.value().copy_(source[name]);
   }
 }
@@ -58,7 +60,8 @@ TEST(Model, EqualWeightsInEveryModalityIsDense) {
     const Sequence sequence = mixed(mixture->spec());
     EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
     copy_weights(dense, mixture);
-    EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6) << "subset " << subset;
+    EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6)
+        << "subset " << subset;
   }
 }
 
@@ -77,7 +80,8 @@ TEST(Model, EachModalityUsesItsOwnWeights) {
   EXPECT_FALSE(torch::equal(before, test::run(model, text_only)));
 }
 
-// A language model over discrete tokens of two modalities: exchanging the modalities together with their weights changes nothing.
+// A language model over discrete tokens of two modalities: exchanging the modalities together with their
+// weights changes nothing.
 TEST(Model, PermutingModalitiesWithTheirWeightsChangesNothing) {
   models::ModelSpec spec = test::tiny_spec(kAll);
   spec.setting.clear();
@@ -89,8 +93,10 @@ TEST(Model, PermutingModalitiesWithTheirWeightsChangesNothing) {
     auto source = model->named_parameters();
     for (auto& item : permuted->named_parameters()) {
       std::string name = item.key();
-      if (auto at = name.find(".text."); at != std::string::npos) name.replace(at, 6, ".image.");
-      else if (at = name.find(".image."); at != std::string::npos) name.replace(at, 7, ".text.");
+      if (auto at = name.find(".text."); at != std::string::npos)
+        name.replace(at, 6, ".image.");
+      else if (at = name.find(".image."); at != std::string::npos)
+        name.replace(at, 7, ".text.");
       item.value().copy_(source[name]);
     }
   }
@@ -128,7 +134,8 @@ TEST_P(BothBackbones, PackedIsSeparate) {
     one.timesteps_I = packed.timesteps_I.narrow(0, picture, patches / spec().patches_per_image());
     patch += patches;
     picture += patches / spec().patches_per_image();
-    EXPECT_LE((together.narrow(0, begin, end - begin) - test::run(model_, one)).abs().max().item<double>(), 1e-5);
+    EXPECT_LE((together.narrow(0, begin, end - begin) - test::run(model_, one)).abs().max().item<double>(),
+              1e-5);
   }
 }
 
@@ -138,7 +145,8 @@ TEST_P(BothBackbones, LaterTokensDoNotChangeEarlierOutputs) {
   test::draw_patches(sequence, spec());
   const at::Tensor before = test::run(model_, sequence);
   const int64_t changed = 5 + spec().patches_per_image() + 3;
-  sequence.tokens[static_cast<size_t>(changed)] = (sequence.tokens[static_cast<size_t>(changed)] + 1) % spec().vocab_size;
+  sequence.tokens[static_cast<size_t>(changed)] =
+      (sequence.tokens[static_cast<size_t>(changed)] + 1) % spec().vocab_size;
   const at::Tensor after = test::run(model_, sequence);
   EXPECT_TRUE(torch::equal(before.narrow(0, 0, changed), after.narrow(0, 0, changed)));
   EXPECT_FALSE(torch::equal(before.narrow(0, changed, 1), after.narrow(0, changed, 1)));
@@ -150,7 +158,8 @@ TEST_P(BothBackbones, StepByStepWithCarriedStateIsTheWholeSequence) {
   test::draw_patches(sequence, spec());
   const at::Tensor whole = test::run(model_, sequence);
   models::ModelState state;
-  const int64_t num_tokens = static_cast<int64_t>(sequence.tokens.size()), patches = spec().patches_per_image();
+  const int64_t num_tokens = static_cast<int64_t>(sequence.tokens.size()),
+                patches = spec().patches_per_image();
   for (int64_t t = 0; t < num_tokens;) {
     const bool picture = sequence.modality[static_cast<size_t>(t)] == 1;
     const int64_t length = picture ? patches : 1;  // a token, or a block of patches
@@ -160,7 +169,8 @@ TEST_P(BothBackbones, StepByStepWithCarriedStateIsTheWholeSequence) {
     part.offsets = {0, length};
     part.patches_QP = sequence.patches_QP.narrow(0, 0, picture ? patches : 0);
     part.timesteps_I = sequence.timesteps_I.narrow(0, 0, picture ? 1 : 0);
-    EXPECT_LE((test::run(model_, part, &state) - whole.narrow(0, t, length)).abs().max().item<double>(), 1e-5) << "position " << t;
+    EXPECT_LE((test::run(model_, part, &state) - whole.narrow(0, t, length)).abs().max().item<double>(), 1e-5)
+        << "position " << t;
     t += length;
   }
 }
@@ -182,19 +192,22 @@ TEST_P(BothBackbones, SavesAndLoads) {
 TEST(Model, NamesAreThoseOfTheContract) {
   Model model = test::tiny_model({"in_proj", "dt_proj"});
   auto names = model->named_parameters();
-  for (const char* name : {"backbone.embeddings.weight", "backbone.layers.0.norm.weight", "backbone.layers.0.mixer.conv1d.weight",
-                           "backbone.layers.0.mixer.conv1d.bias", "backbone.layers.0.mixer.A_log", "backbone.layers.0.mixer.D",
-                           "backbone.layers.0.mixer.in_proj.image.weight", "backbone.layers.0.mixer.in_proj.text.weight",
-                           "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.0.mixer.dt_proj.image.weight",
-                           "backbone.layers.0.mixer.dt_proj.image.bias", "backbone.layers.0.mixer.out_proj.weight",
-                           "backbone.norm_f.weight", "lm_head.weight"})
+  for (const char* name :
+       {"backbone.embeddings.weight", "backbone.layers.0.norm.weight",
+        "backbone.layers.0.mixer.conv1d.weight", "backbone.layers.0.mixer.conv1d.bias",
+        "backbone.layers.0.mixer.A_log", "backbone.layers.0.mixer.D",
+        "backbone.layers.0.mixer.in_proj.image.weight", "backbone.layers.0.mixer.in_proj.text.weight",
+        "backbone.layers.0.mixer.x_proj.weight", "backbone.layers.0.mixer.dt_proj.image.weight",
+        "backbone.layers.0.mixer.dt_proj.image.bias", "backbone.layers.0.mixer.out_proj.weight",
+        "backbone.norm_f.weight", "lm_head.weight"})
     EXPECT_TRUE(names.contains(name)) << name;
 }
 
 TEST(Model, AModalitysCopiesStartIndependently) {
   Model model = test::tiny_model(kAll);
   auto p = model->named_parameters();
-  EXPECT_FALSE(torch::equal(p["backbone.layers.0.mixer.dt_proj.text.bias"], p["backbone.layers.0.mixer.dt_proj.image.bias"]));
+  EXPECT_FALSE(torch::equal(p["backbone.layers.0.mixer.dt_proj.text.bias"],
+                            p["backbone.layers.0.mixer.dt_proj.image.bias"]));
   const at::Tensor step = torch::nn::functional::softplus(p["backbone.layers.0.mixer.dt_proj.image.bias"]);
   EXPECT_GE(step.min().item<double>(), 1e-3 * 0.999);
   EXPECT_LE(step.max().item<double>(), 1e-1 * 1.001);
@@ -209,7 +222,9 @@ TEST(Model, ForeignWeightsAreRefusedByName) {
     models::load_model(folder.path());
     FAIL();
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find("no tensor backbone.layers.0.mixer.in_proj.weight"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("no tensor backbone.layers.0.mixer.in_proj.weight"),
+              std::string::npos)
+        << error.what();
   }
 }
 

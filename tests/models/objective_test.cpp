@@ -12,14 +12,16 @@ namespace {
 TEST(CosineSchedule, FollowsTheFormula) {
   const models::CosineSchedule schedule(1000);
   auto f = [](double t) { return std::pow(std::cos((t / 1000 + 0.008) / 1.008 * M_PI / 2), 2); };
-  for (int64_t t : {0, 10, 500, 900, 990}) EXPECT_NEAR(schedule.alpha_bar(t), f(static_cast<double>(t + 1)) / f(0), 1e-9) << t;
+  for (int64_t t : {0, 10, 500, 900, 990})
+    EXPECT_NEAR(schedule.alpha_bar(t), f(static_cast<double>(t + 1)) / f(0), 1e-9) << t;
   EXPECT_GT(schedule.alpha_bar(999), 0);  // beta is held at 0.999
   EXPECT_LT(schedule.alpha_bar(999), 1e-5);
 }
 
 TEST(CosineSchedule, RemovingTheAddedNoiseGivesTheOriginal) {
   const models::CosineSchedule schedule(1000);
-  const at::Tensor clean = torch::randn({3, 2, 4, 4}), noise = torch::randn({3, 2, 4, 4}), t = torch::tensor({0L, 400L, 800L});
+  const at::Tensor clean = torch::randn({3, 2, 4, 4}), noise = torch::randn({3, 2, 4, 4}),
+                   t = torch::tensor({0L, 400L, 800L});
   const at::Tensor noised = schedule.add_noise(clean, noise, t);
   EXPECT_TRUE(torch::allclose(schedule.remove_noise(noised, noise, t), clean, 1e-4, 1e-4));
   EXPECT_FALSE(torch::allclose(noised, clean, 1e-1, 1e-1));
@@ -57,8 +59,10 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   models::ObjectiveConfig config;
   config.image_weight = 3;
   const models::Objective objective(config);
-  const auto loss = objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
-  const models::NoisedInput noised = models::make_input(batch, model->spec(), objective.schedule(), models::Timesteps::kUniform);
+  const auto loss =
+      objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
+  const models::NoisedInput noised =
+      models::make_input(batch, model->spec(), objective.schedule(), models::Timesteps::kUniform);
   const at::Tensor hidden = model->forward(noised.input);
   const at::Tensor log_p = model->logits(hidden).log_softmax(1);
   const double text = -(log_p[0][3] + log_p[1][9] + log_p[5][11]).item<double>() / 3;
@@ -78,14 +82,17 @@ TEST(Objective, DrawsDependOnTheBatchAlone) {
   EXPECT_TRUE(torch::equal(a.input.patches_QP, b.input.patches_QP));
   EXPECT_TRUE(torch::equal(a.input.timesteps_I, b.input.timesteps_I));
   batch.noise_key = 78;
-  EXPECT_FALSE(torch::equal(a.noise_QP, models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).noise_QP));
+  EXPECT_FALSE(torch::equal(
+      a.noise_QP, models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).noise_QP));
 }
 
 TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
   models::ModelSpec spec = test::tiny_spec({});
   data::Batch batch;
   batch.latents_ICHW = torch::zeros({20, 2, 4, 4});
-  const at::Tensor t = models::make_input(batch, spec, models::CosineSchedule(1000), models::Timesteps::kStratified).input.timesteps_I;
+  const at::Tensor t =
+      models::make_input(batch, spec, models::CosineSchedule(1000), models::Timesteps::kStratified)
+          .input.timesteps_I;
   const at::Tensor strata = std::get<0>((t / 50).floor().to(torch::kInt64).sort());
   EXPECT_TRUE(torch::equal(strata, torch::arange(20, torch::kInt64)));
 }

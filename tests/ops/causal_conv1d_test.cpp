@@ -39,8 +39,9 @@ struct Conv {
 };
 
 Conv make(const Case& c) {
-  // Not 6: there the bias gradient at T 17, D 1, K 1, one sum of terms of both signs, cancels to 1/300 of its terms, and one
-  // rounding of each f32 term is 6e-10 in NMSE (PyTorch's own f32: 7e-9). The limit is for sums that do not cancel so far.
+  // Not 6: there the bias gradient at T 17, D 1, K 1, one sum of terms of both signs, cancels to 1/300 of its
+  // terms, and one rounding of each f32 term is 6e-10 in NMSE (PyTorch's own f32: 7e-9). The limit is for
+  // sums that do not cancel so far.
   at::manual_seed(7);
   Conv conv;
   conv.silu = c.silu;

@@ -38,15 +38,17 @@ inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t see
 // Positions in sequence order; pictures are whole runs of patches_per_image() positions.
 struct Sequence {
   std::vector<int64_t> tokens, modality, offsets = {0};
-  at::Tensor patches_QP;    // in sequence order
+  at::Tensor patches_QP;  // in sequence order
   at::Tensor timesteps_I;
 };
 
 // Text of `before`, a picture, text of `after`.
-inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t before, bool picture, int64_t after, bool end = true) {
+inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t before, bool picture,
+                   int64_t after, bool end = true) {
   auto text = [&](int64_t n) {
     for (int64_t i = 0; i < n; ++i) {
-      sequence.tokens.push_back(static_cast<int64_t>((7 * sequence.tokens.size() + 3) % static_cast<size_t>(spec.vocab_size)));
+      sequence.tokens.push_back(
+          static_cast<int64_t>((7 * sequence.tokens.size() + 3) % static_cast<size_t>(spec.vocab_size)));
       sequence.modality.push_back(0);
     }
   };
@@ -63,12 +65,14 @@ inline void draw_patches(Sequence& sequence, const models::ModelSpec& spec, int6
   torch::manual_seed(seed);
   const int64_t count = std::count(sequence.modality.begin(), sequence.modality.end(), 1);
   sequence.patches_QP = torch::randn({count, spec.patch_width()});
-  sequence.timesteps_I = torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
+  sequence.timesteps_I =
+      torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
 }
 
 inline models::ModelInput to_input(const Sequence& sequence, int64_t num_modalities = 2) {
   models::ModelInput input;
-  input.routing = nn::make_routing(torch::tensor(sequence.modality, torch::kInt64), torch::tensor(sequence.offsets, torch::kInt64), num_modalities);
+  input.routing = nn::make_routing(torch::tensor(sequence.modality, torch::kInt64),
+                                   torch::tensor(sequence.offsets, torch::kInt64), num_modalities);
   const at::Tensor tokens = torch::tensor(sequence.tokens, torch::kInt64);
   input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
   input.patches_QP = sequence.patches_QP;

@@ -1,4 +1,5 @@
-// The trainer: resumption bit for bit, checkpoints that are whole or refused, schedule, optimizer, divergence.
+// The trainer: resumption bit for bit, checkpoints that are whole or refused, schedule, optimizer,
+// divergence.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
@@ -65,7 +66,8 @@ TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
     const auto expected = weights(whole), found = weights(second);
     for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(tensor, found.at(name))) << name;
     EXPECT_EQ(whole.tokens_seen(), second.tokens_seen());
-    EXPECT_FALSE(torch::equal(weights(first)["backbone.embeddings.weight"], expected.at("backbone.embeddings.weight")));
+    EXPECT_FALSE(torch::equal(weights(first)["backbone.embeddings.weight"],
+                              expected.at("backbone.embeddings.weight")));
   }
 }
 
@@ -132,18 +134,21 @@ TEST_F(TrainTest, NonFiniteLossStopsBeforeTheUpdate) {
   trainer.step();
   {
     torch::NoGradGuard no_grad;
-    trainer.model().named_parameters()["backbone.norm_f.weight"].fill_(std::numeric_limits<float>::infinity());
+    trainer.model().named_parameters()["backbone.norm_f.weight"].fill_(
+        std::numeric_limits<float>::infinity());
   }
   const auto before = weights(trainer);
   EXPECT_THROW(trainer.step(), DivergedError);
-  for (const auto& [name, tensor] : weights(trainer)) EXPECT_TRUE(torch::equal(tensor, before.at(name))) << name;
+  for (const auto& [name, tensor] : weights(trainer))
+    EXPECT_TRUE(torch::equal(tensor, before.at(name))) << name;
 }
 
 TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   test::TempFolder folder;
   const Path toml = folder.path() / "recipe.toml", run = folder.path() / "run";
   publish_file(toml, train::dump_recipe(recipe()));
-  train::RunOptions options{toml, run, {"train.steps=6", "eval.every_steps=3", "checkpoint.every_steps=2"}, false, false, false, 3};
+  train::RunOptions options{
+      toml, run, {"train.steps=6", "eval.every_steps=3", "checkpoint.every_steps=2"}, false, false, false, 3};
   EXPECT_THROW(train::run_training(options), StoppedError);
   EXPECT_EQ(train::list_checkpoints(run).back().step, 3);
   EXPECT_THROW(train::run_training(options), UserError);  // a run is there and --resume was not given
@@ -153,7 +158,9 @@ TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   EXPECT_THROW(train::run_training(options), UserError);
   options.overrides.pop_back();
   train::run_training(options);
-  for (const char* name : {"recipe.toml", "environment.json", "metrics.jsonl", "parameters.json", "tensorboard"}) EXPECT_TRUE(std::filesystem::exists(run / name)) << name;
+  for (const char* name :
+       {"recipe.toml", "environment.json", "metrics.jsonl", "parameters.json", "tensorboard"})
+    EXPECT_TRUE(std::filesystem::exists(run / name)) << name;
   std::vector<int64_t> train_steps, eval_steps;
   for_each_line(run / "metrics.jsonl", [&](std::string_view line, uint64_t) {
     const Json json = parse_json(line, "metrics");
@@ -190,18 +197,21 @@ TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
   train::AdamW optimizer(*model, config);
   const double lr = 0.01;
   std::map<std::string, at::Tensor> expected, m, v;
-  for (auto& item : model->named_parameters()) expected[item.key()] = item.value().detach().to(torch::kFloat64).clone();
+  for (auto& item : model->named_parameters())
+    expected[item.key()] = item.value().detach().to(torch::kFloat64).clone();
   for (int step = 1; step <= 3; ++step) {
     for (auto& item : model->named_parameters()) {
       const at::Tensor g = torch::full_like(item.value(), 0.1 * step);
       item.value().mutable_grad() = g;
       const std::string& name = item.key();
-      const bool spared = name.ends_with("bias") || name.ends_with("A_log") || name.ends_with(".D") || name.find("norm") != std::string::npos;
+      const bool spared = name.ends_with("bias") || name.ends_with("A_log") || name.ends_with(".D") ||
+                          name.find("norm") != std::string::npos;
       if (!m.count(name)) m[name] = v[name] = torch::zeros_like(expected[name]);
       m[name] = 0.9 * m[name] + 0.1 * g;
       v[name] = 0.95 * v[name] + 0.05 * g * g;
-      expected[name] = expected[name] * (1 - (spared ? 0 : lr * 0.1)) -
-                       lr * (m[name] / (1 - std::pow(0.9, step))) / ((v[name] / (1 - std::pow(0.95, step))).sqrt() + 1e-8);
+      expected[name] =
+          expected[name] * (1 - (spared ? 0 : lr * 0.1)) -
+          lr * (m[name] / (1 - std::pow(0.9, step))) / ((v[name] / (1 - std::pow(0.95, step))).sqrt() + 1e-8);
     }
     optimizer.step(lr);
   }
