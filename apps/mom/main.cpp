@@ -1,14 +1,19 @@
 // mom: pre-train, compare, sample and serve multi-modal state-space models.
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "apps/mom/verbs.h"
 #include "mom/base/error.h"
 #include "mom/base/heap.h"
 #include "mom/base/log.h"
+#include "mom/base/nearest.h"
 
 namespace mom::app {
 
@@ -19,6 +24,16 @@ namespace {
 int fail(ExitCode code, const char* message) {
   std::fprintf(stderr, "mom: error: %s\n", message);
   return static_cast<int>(code);
+}
+
+// A misspelt verb gets its nearest neighbour; CLI11 would only say that a subcommand is required.
+void check_verb(const CLI::App& app, const std::string& word) {
+  if (word.starts_with("-")) return;
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return;
+  const std::string near = nearest(word, verbs);
+  throw UserError("unknown verb '" + word + "'; " + (near.empty() ? "see 'mom --help'" : "did you mean '" + near + "'?"));
 }
 
 int run(int argc, char** argv) {
@@ -40,6 +55,7 @@ int run(int argc, char** argv) {
   add_bench_verb(app);
   add_doctor_verb(app);
   try {
+    if (argc > 1) check_verb(app, argv[1]);
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);
@@ -48,6 +64,8 @@ int run(int argc, char** argv) {
     return static_cast<int>(ExitCode::kUsage);
   } catch (const Error& error) {
     return fail(error.code(), error.what());
+  } catch (const std::filesystem::filesystem_error& error) {  // creating or removing folders
+    return fail(ExitCode::kNoResource, error.what());
   } catch (const std::bad_alloc&) {
     return fail(ExitCode::kNoResource, "out of memory");
   } catch (const c10::Error& error) {

@@ -1,0 +1,198 @@
+"""The whole road in seconds, as a user walks it: data, training of both backbones, evaluation, comparison, report, forward; stopping
+and going on; and what a wrong file or option is answered with.
+
+Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes a tiny encoded data set.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+import unittest
+
+BINARY = os.environ["MOM_BINARY"]
+RECIPE = """
+setting = "transfusion"
+[model]
+d_model = 32
+layers = 1
+[data]
+path = "{data}"
+sequence_tokens = 128
+batch_tokens = 512
+[train]
+steps = 30
+learning_rate = 4e-3
+warmup_steps = 3
+[eval]
+every_steps = 5
+[checkpoint]
+every_steps = 10
+"""
+
+
+def mom(*arguments, check=True):
+    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    if check and done.returncode != 0:
+        raise AssertionError(f"mom {arguments}: exit code {done.returncode}\n{done.stderr}")
+    return done
+
+
+def read_safetensors(path):
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    return header, content[8 + length :]
+
+
+def write_safetensors(path, tensors):
+    header, body = {}, b""
+    for name, (dtype, shape, values) in tensors.items():
+        data = struct.pack("<%d%s" % (len(values), {"I64": "q", "F32": "f"}[dtype]), *values)
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
+        body += data
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
+
+
+class Road(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = pathlib.Path(cls.temporary.name)
+        subprocess.run([os.environ["MOM_TINY_DATA"], str(cls.root / "tiny")], check=True, capture_output=True)
+        cls.recipe = cls.root / "recipe.toml"
+        cls.recipe.write_text(RECIPE.format(data=cls.root / "tiny" / "encoded"))
+        for backbone in ("mamba", "mixture_of_mamba"):
+            mom("train", cls.recipe, "--run", cls.root / backbone, "--set", f"model.backbone={backbone}")
+            mom("eval", cls.root / backbone, "--samples", "2")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def fails(self, code, *arguments):
+        done = mom(*arguments, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        lines = [line for line in done.stderr.splitlines() if "error:" in line]
+        self.assertEqual(len(lines), 1, done.stderr)
+        return lines[0]
+
+    def test_run_folder(self):
+        run = self.root / "mixture_of_mamba"
+        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        train = [line for line in lines if line["kind"] == "train"]
+        self.assertEqual([line["step"] for line in train], list(range(1, 31)))
+        for key in ("tokens", "tokens_text", "tokens_image", "flops", "loss", "loss_text", "loss_image", "lr", "grad_norm", "tokens_per_s"):
+            self.assertIn(key, train[-1])
+        self.assertLess(train[-1]["loss"], train[0]["loss"])
+        self.assertEqual({line["set"] for line in lines if line["kind"] == "eval"}, {"shapes", "words"})
+        checkpoint = run / "checkpoints" / "step-00000030"
+        self.assertEqual(sorted(path.name for path in checkpoint.iterdir()),
+                         ["config.json", "manifest.json", "model.safetensors", "optimizer.safetensors", "state.json"])
+        header, _ = read_safetensors(checkpoint / "model.safetensors")
+        self.assertIn("backbone.layers.0.mixer.in_proj.image.weight", header)
+        self.assertEqual(json.loads((checkpoint / "config.json").read_text())["model_type"], "mixture_of_mamba")
+
+    def test_iso_flop_and_same_draws(self):
+        flops = []
+        for backbone in ("mamba", "mixture_of_mamba"):
+            lines = (self.root / backbone / "metrics.jsonl").read_text().splitlines()
+            flops.append([json.loads(line)["flops"] for line in lines])
+        self.assertEqual(*flops)
+
+    def test_eval_compare_report(self):
+        result = json.loads(mom("eval", self.root / "mamba", "--json", "--samples", "0").stdout)
+        self.assertEqual(set(result["loss"]), {"text", "image"})
+        self.assertGreater(result["tokens"]["image"], 0)
+        comparison = json.loads(mom("compare", self.root / "mamba", self.root / "mixture_of_mamba", "--json").stdout)
+        for modality in ("text", "image", "overall"):
+            for key in ("dense_loss", "mix_loss", "gain", "flops_to_match", "flops_to_match_slope"):
+                self.assertIn(key, comparison[modality])
+        entry = comparison["image"]
+        self.assertAlmostEqual(entry["gain"], (entry["dense_loss"] - entry["mix_loss"]) / entry["dense_loss"], places=9)
+        page = self.root / "report.html"
+        mom("report", self.root / "mamba", self.root / "mixture_of_mamba", "--out", page)
+        text = page.read_text()
+        # Two pictures: original and noised once, denoised by each of the two runs.
+        self.assertGreaterEqual(text.count("data:image/png;base64,"), 8)
+
+    def test_forward_in_transfusion(self):
+        run = self.root / "mixture_of_mamba"
+        given, out = self.root / "in.safetensors", self.root / "out.safetensors"
+        modality = [0, 0, 0] + [1] * 16 + [0, 0]
+        num_tokens = len(modality)
+        write_safetensors(given, {"tokens": ("I64", [num_tokens], [2, 20, 4] + [0] * 16 + [5, 3]), "modality": ("I64", [num_tokens], modality),
+                                  "offsets": ("I64", [2], [0, num_tokens]), "patches": ("F32", [16, 16], [0.1] * 256), "timesteps": ("I64", [1], [300])})
+        mom("forward", run, "--input", given, "--output", out)
+        header, _ = read_safetensors(out)
+        self.assertEqual(header["logits"]["shape"], [num_tokens, 320])
+        self.assertEqual(header["noise"]["shape"], [16, 16])
+        write_safetensors(given, {"tokens": ("I64", [1], [999])})
+        self.assertIn("tokens", self.fails(3, "forward", run, "--input", given, "--output", out))
+
+    def test_inspect_agrees_with_the_file(self):
+        result = json.loads(mom("inspect", self.root / "mixture_of_mamba", "--json").stdout)
+        header, _ = read_safetensors(self.root / "mixture_of_mamba" / "checkpoints" / "step-00000030" / "model.safetensors")
+        total = 0
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            count = 1
+            for size in entry["shape"]:
+                count *= size
+            total += count
+        self.assertEqual(result["parameters"]["total"], total)
+
+    def test_sigterm_saves_and_resumes(self):
+        run = self.root / "stopped"
+        arguments = [BINARY, "train", str(self.recipe), "--run", str(run), "--resume", "--set", "train.steps=100000", "--set", "eval.every_steps=100000"]
+        program = subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        deadline = time.monotonic() + 60
+        while not (run / "checkpoints").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        program.send_signal(signal.SIGTERM)
+        self.assertEqual(program.wait(timeout=60), 75)
+        steps = len([line for line in (run / "metrics.jsonl").read_text().splitlines() if '"train"' in line])
+        newest = max(int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*"))
+        self.assertEqual(steps, newest)  # the step that ran was saved
+
+    def test_wrong_recipes_and_options(self):
+        self.assertIn("did you mean", self.fails(2, "train", self.recipe, "--run", self.root / "x", "--set", "train.step=1"))
+        self.assertIn("1 to", self.fails(2, "train", self.recipe, "--run", self.root / "x", "--set", "train.steps=0"))
+        self.assertIn("--resume", self.fails(2, "train", self.recipe, "--run", self.root / "mamba", "--set", "model.backbone=mamba"))
+        self.assertIn("did you mean", self.fails(2, "trian"))
+        self.assertFalse((self.root / "x").exists())
+
+    def test_foreign_and_damaged_files(self):
+        self.assertIn("config.json", self.fails(3, "forward", self.root / "tiny", "--input", self.recipe, "--output", self.root / "o"))
+        damaged = self.root / "damaged"
+        subprocess.run(["cp", "-r", str(self.root / "mamba"), str(damaged)], check=True)
+        weights = damaged / "checkpoints" / "step-00000030" / "model.safetensors"
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+        self.assertIn("model.safetensors", self.fails(3, "eval", damaged))
+
+    def test_a_codec_that_does_not_fit(self):
+        root = self.root / "other"
+        subprocess.run(["cp", "-r", str(self.root / "tiny"), str(root)], check=True)
+        config = root / "other_text.toml"
+        config.write_text('kind = "text"\n[text]\nvocabulary = 330\n')
+        mom("codec", "train", config, "--data", root / "documents", "--out", root / "codec-other")
+        mom("data", "encode", root / "documents", "--codecs", root / "codec-other", root / "codec-image", "--out", root / "encoded-other")
+        self.assertIn("codec", self.fails(3, "eval", self.root / "mamba", "--data", root / "encoded-other"))
+
+    def test_divergence_stops_with_5(self):
+        line = self.fails(5, "train", self.recipe, "--run", self.root / "diverged", "--set", "train.learning_rate=10", "--set", "train.clip_norm=0",
+                          "--set", "train.steps=400", "--set", "train.warmup_steps=0", "--set", "eval.every_steps=1000")
+        self.assertIn("finite", line)
+
+
+if __name__ == "__main__":
+    unittest.main()
