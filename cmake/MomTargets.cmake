@@ -32,6 +32,10 @@ endfunction()
 
 # mom_tests(NAME [DEPENDS folders...] [TORCH]): every *_test.cpp of the folder is one program and one ctest entry.
 #   *_slow_test.cpp carry the label "slow" and run with `make test-slow`.
+#   Tests of the quickstart read the packages that scripts/setup unpacked, where it did.
+if(EXISTS ${CMAKE_SOURCE_DIR}/.deps/packages)
+  set(MOM_TEST_PACKAGES "MOM_PACKAGES=${CMAKE_SOURCE_DIR}/.deps/packages")
+endif()
 function(mom_tests name)
   cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
@@ -49,7 +53,7 @@ function(mom_tests name)
     endif()
     add_test(NAME ${name}.${stem} COMMAND ${target})
     set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT 900
-        ENVIRONMENT "MOM_BINARY=$<TARGET_FILE:mom>;MOM_SOURCE=${CMAKE_SOURCE_DIR}")
+        ENVIRONMENT "MOM_BINARY=$<TARGET_FILE:mom>;MOM_SOURCE=${CMAKE_SOURCE_DIR};${MOM_TEST_PACKAGES}")
     if(stem MATCHES "_slow_test$")
       set_tests_properties(${name}.${stem} PROPERTIES LABELS slow)
     else()

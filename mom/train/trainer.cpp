@@ -79,7 +79,22 @@ void Trainer::save(const Path& run) {
   save_checkpoint(run, steps_done_, *model_, optimizer_, state, recipe_.checkpoint.keep);
 }
 
+// The data may have been encoded anew, by other codecs, under the same path.
+void Trainer::check_codecs(const Path& checkpoint) {
+  const Path path = checkpoint / "config.json";
+  const models::ModelSpec then = models::spec_from_json(read_json(path), path.string()),
+                          &now = model_->spec();
+  if (then.text_codec_hash != now.text_codec_hash || then.image_codec_hash != now.image_codec_hash)
+    throw InputError(
+        {recipe_.data.path,
+         "data encoded by the codecs this run began with (text " + then.text_codec_hash.substr(0, 12) +
+             ", image " + then.image_codec_hash.substr(0, 12) + ")",
+         "text " + now.text_codec_hash.substr(0, 12) + ", image " + now.image_codec_hash.substr(0, 12),
+         "encode the documents with those codecs, or train into another folder"});
+}
+
 void Trainer::resume(const Path& checkpoint) {
+  check_codecs(checkpoint);
   const Json state = load_checkpoint(checkpoint, *model_, optimizer_);
   const std::string where = (checkpoint / "state.json").string();
   steps_done_ = json_int(state, "step", where);

@@ -42,6 +42,7 @@ class Trainer {
   void resume(const Path& checkpoint);
 
  private:
+  void check_codecs(const Path& checkpoint);
   Recipe recipe_;
   models::Model model_;
   models::Objective objective_;

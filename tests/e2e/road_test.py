@@ -187,6 +187,12 @@ class Road(unittest.TestCase):
         mom("codec", "train", config, "--data", root / "documents", "--out", root / "codec-other")
         mom("data", "encode", root / "documents", "--codecs", root / "codec-other", root / "codec-image", "--out", root / "encoded-other")
         self.assertIn("codec", self.fails(3, "eval", self.root / "mamba", "--data", root / "encoded-other"))
+        # The same path, encoded anew by another codec while a run was stopped.
+        recipe = root / "recipe.toml"
+        recipe.write_text(RECIPE.format(data=root / "encoded"))
+        mom("train", recipe, "--run", root / "run", "--stop-at", "3", check=False)
+        mom("data", "encode", root / "documents", "--codecs", root / "codec-other", root / "codec-image", "--out", root / "encoded", "--replace")
+        self.assertIn("codecs this run began with", self.fails(3, "train", recipe, "--run", root / "run", "--resume"))
 
     def test_divergence_stops_with_5(self):
         line = self.fails(5, "train", self.recipe, "--run", self.root / "diverged", "--set", "train.learning_rate=10", "--set", "train.clip_norm=0",

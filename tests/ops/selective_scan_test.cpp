@@ -99,7 +99,13 @@ TEST(SelectiveScan, SizesThatHurt) {
   }
 }
 
-TEST(SelectiveScan, LongSequence) { check({.T = 1023, .D = 20, .N = 16}, "T 1023"); }
+TEST(SelectiveScan, LongSequence) {
+  for (int64_t D : {1, 15, 16, 100}) {
+    for (int64_t N : {1, 8, 16}) {
+      check({.T = 1023, .D = D, .N = N}, "T 1023 D " + std::to_string(D) + " N " + std::to_string(N));
+    }
+  }
+}
 
 TEST(SelectiveScan, SequencesOfLengthOneAndZero) {
   check({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 40, 40}}, "offsets");
