@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,8 @@ void check_verb(const CLI::App& app, const std::string& word) {
   for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
   if (std::find(verbs.begin(), verbs.end(), word) != verbs.end()) return;
   const std::string near = nearest(word, verbs);
-  throw UserError("unknown verb '" + word + "'; " + (near.empty() ? "see 'mom --help'" : "did you mean '" + near + "'?"));
+  throw UserError("unknown verb '" + word + "'; " +
+                  (near.empty() ? "see 'mom --help'" : "did you mean '" + near + "'?"));
 }
 
 int run(int argc, char** argv) {
@@ -70,6 +72,8 @@ int run(int argc, char** argv) {
     return fail(ExitCode::kNoResource, "out of memory");
   } catch (const c10::Error& error) {
     return fail(ExitCode::kInternal, error.what_without_backtrace());
+  } catch (const std::invalid_argument& error) {  // the kernels know no errors of ours: MOM_CPU_CAPABILITY
+    return fail(ExitCode::kUsage, error.what());
   } catch (const std::exception& error) {
     return fail(ExitCode::kInternal, error.what());
   }

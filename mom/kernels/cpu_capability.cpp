@@ -48,7 +48,10 @@ std::vector<std::string> cpu_capabilities() {
   return names;
 }
 
-std::string cpu_capability() { return forced_name().empty() ? cpu_capabilities().front() : forced_name(); }
+std::string cpu_capability() {
+  apply_cpu_capability_from_environment();
+  return forced_name().empty() ? cpu_capabilities().front() : forced_name();
+}
 
 void set_cpu_capability(std::string_view name) {
   if (name.empty()) {

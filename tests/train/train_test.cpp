@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "mom/base/error.h"
@@ -169,6 +170,27 @@ TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   EXPECT_EQ(train_steps, (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(eval_steps, (std::vector<int64_t>{0, 0, 3, 3, 6, 6}));  // two held-out sets
   EXPECT_EQ(train::list_checkpoints(run).back().step, 6);
+}
+
+// docs/recipe.md is the field lists, printed. MOM_UPDATE_DOCS=1 writes it anew.
+TEST(Recipe, DocsAreTheFieldLists) {
+  const char* source = std::getenv("MOM_SOURCE");
+  if (!source) GTEST_SKIP() << "NOT TESTED: MOM_SOURCE does not name the source tree (ctest sets it)";
+  const Path path = Path(source) / "docs" / "recipe.md";
+  const std::string text = "# Recipe keys\n\nMade from the field lists in the code; a test keeps it so.\n\n" +
+                           train::recipe_help_markdown();
+  if (std::getenv("MOM_UPDATE_DOCS")) publish_file(path, text);
+  EXPECT_EQ(read_file(path), text);
+}
+
+TEST(Recipe, DumpLoadsBackToTheSame) {
+  test::TempFolder folder;
+  train::Recipe recipe;
+  recipe.train.learning_rate = 0.1 + 0.2;
+  recipe.data.mixture = {{"a", 0.25}, {"b", 0.75}};
+  recipe.model.decoupled = {"out_proj"};
+  publish_file(folder.path() / "r.toml", train::dump_recipe(recipe));
+  EXPECT_EQ(train::dump_recipe(train::load_recipe(folder.path() / "r.toml", {})), train::dump_recipe(recipe));
 }
 
 TEST(Schedule, WarmsUpThenFollowsTheCosine) {
