@@ -5,7 +5,7 @@
 #include <array>
 
 #include "mom/base/error.h"
-#include "mom/codecs/utf8.h"
+#include "mom/base/utf8.h"
 
 namespace mom::codecs {
 

@@ -8,7 +8,6 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
-#include "mom/codecs/utf8.h"
 
 namespace mom::codecs {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
+#include "mom/base/utf8.h"
 #include "mom/codecs/text_codec_train.h"
-#include "mom/codecs/utf8.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::codecs {

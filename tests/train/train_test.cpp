@@ -205,8 +205,7 @@ TEST(Schedule, WarmsUpThenFollowsTheCosine) {
   EXPECT_NEAR(train::learning_rate_at(config, 100), 0.1, 1e-12);
 }
 
-// Against the update written out (Loshchilov & Hutter 2019).
-TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
+models::Model small_language_model() {
   models::ModelSpec spec;
   spec.hidden_size = 8;
   spec.num_blocks = 1;
@@ -215,6 +214,12 @@ TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
   spec.vocab_size = 20;
   models::Model model(spec);
   models::initialise(*model, 1);
+  return model;
+}
+
+// Against the update written out (Loshchilov & Hutter 2019).
+TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
+  models::Model model = small_language_model();
   train::TrainConfig config;
   train::AdamW optimizer(*model, config);
   const double lr = 0.01;
@@ -242,14 +247,7 @@ TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
 }
 
 TEST(AdamW, ClipsTheGlobalNorm) {
-  models::ModelSpec spec;
-  spec.hidden_size = 8;
-  spec.num_blocks = 1;
-  spec.intermediate_size = 16;
-  spec.time_step_rank = 1;
-  spec.vocab_size = 20;
-  models::Model model(spec);
-  models::initialise(*model, 1);
+  models::Model model = small_language_model();
   train::TrainConfig config;
   config.clip_norm = 0.5;
   train::AdamW optimizer(*model, config);
