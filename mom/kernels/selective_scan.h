@@ -1,8 +1,8 @@
 // Selective scan kernels, forward and backward. The equation, shapes and precision are in
 // mom/ops/selective_scan.h. Vectorised over channels; a tile is one block of channels through a group of
-// whole sequences, so that one long sequence uses threads over its channels and many short ones also over
-// sequences. Which sequences form a group, and the order in which tiles' partial sums are added, depend on
-// the offsets only.
+// whole sequences, so that one long sequence uses threads over its channels (up to D / 16) and many short
+// ones also over sequences. How wide blocks are, which sequences form a group, and the order in which tiles'
+// partial sums are added depend on shapes and offsets only.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace mom::kernels {
 
 constexpr int64_t kScanChunk = 32;  // positions between two states kept for backward
-constexpr int64_t kScanBlock = 64;  // channels in a tile
+constexpr int64_t kMaxScanBlock = 64, kMinScanBlock = 16;  // channels in a tile: fewer where tiles are few
 
 struct ScanInputs {
   int64_t num_tokens = 0, num_channels = 0, num_states = 0, num_sequences = 0;

@@ -23,182 +23,260 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-constexpr int kGroup = 4;  // states carried together: two passes over them stay in the first-level cache
+// States carried together, and vectors of channels that go with them: what is kept for the way back stays in
+// the first-level cache, and sums over channels are stored half as often.
+constexpr int kStates = 4, kVectors = kLanes >= 16 ? 2 : 1;  // as many as fit in registers
+static_assert(kStates == 4);  // padded_states is a multiple, and four sums are stored at once
 
 // The chunk's inputs and gradients of one tile, plus sums over its whole group of sequences.
 struct Backward {
+  static constexpr int64_t kPassFloats = kScanChunk * kStates * kVectors * kLanes;
+  static constexpr int64_t kSumFloats = kScanChunk * kStates * kLanes;
+
   const Tile& tile;
   const ScanGradients& grad;
   Chunk chunk;
-  float *slope, *u, *dy, *dstep, *ddu;  // dstep/d(dt), u, gradient of the ungated y, of the step, of step * u
-  float* gate_part;                     // d out / d gate per unit of y, times the incoming gradient
-  float* carry;                         // gradient of the state, [N][block]
-  float *da, *dskip, *dbias;            // sums over positions: [N][block], [block], [block]
-  float *db, *dc;                       // [t][N][lane], sums over the tile's vectors
-  float *decay, *before;                // [t][kGroup][lane], recomputed: exp(step * a), and h before the step
+  float *slope, *dy, *dstep, *ddu;  // dstep/d(dt), gradient of the ungated y, of the step, of step * u
+  float* gate_part;                 // d out / d gate per unit of y, times the incoming gradient
+  float* carry;                     // gradient of the state, [N][block]
+  float *da, *dskip, *dbias;        // sums over positions: [N][block], [block], [block]
+  float *db, *dc;                   // [t][kStates][lane], sums over the tile's vectors
+  float *decay, *kept;  // [t][kStates][kVectors][lane], recomputed: e = exp(step * a), and e * h before the step
 
   Backward(const Tile& t, const ScanGradients& g, Scratch& scratch)
       : tile(t), grad(g), chunk(t.plan, scratch) {
-    for (float** buffer : {&slope, &u, &dy, &dstep, &ddu, &gate_part}) *buffer = scratch.take(kChunkFloats);
+    for (float** buffer : {&slope, &dy, &dstep, &ddu, &gate_part}) *buffer = scratch.take(kChunkFloats);
     for (float** buffer : {&carry, &da}) *buffer = scratch.take(tile.plan.state_size());
-    for (float** buffer : {&dskip, &dbias}) *buffer = scratch.take(kScanBlock);
-    for (float** buffer : {&db, &dc}) *buffer = scratch.take(coefficient_size(tile.plan));
-    for (float** buffer : {&decay, &before}) *buffer = scratch.take(kScanChunk * kGroup * kLanes);
+    for (float** buffer : {&dskip, &dbias}) *buffer = scratch.take(tile.plan.block);
+    for (float** buffer : {&db, &dc}) *buffer = scratch.take(kSumFloats);
+    for (float** buffer : {&decay, &kept}) *buffer = scratch.take(kPassFloats);
     std::fill(da, da + tile.plan.state_size(), 0.0f);
-    std::fill(dskip, dskip + kScanBlock, 0.0f);
-    std::fill(dbias, dbias + kScanBlock, 0.0f);
+    std::fill(dskip, dskip + tile.plan.block, 0.0f);
+    std::fill(dbias, dbias + tile.plan.block, 0.0f);
   }
-  static int64_t coefficient_size(const ScanPlan& plan) { return kScanChunk * plan.padded_states * kLanes; }
   static int64_t scratch_size(const ScanPlan& plan) {
-    return Tile::scratch_size(plan) + Chunk::scratch_size(plan) + 6 * kChunkFloats + 2 * plan.state_size() +
-           2 * kScanBlock + 2 * coefficient_size(plan) + 2 * kScanChunk * kGroup * kLanes;
+    return Tile::scratch_size(plan) + Chunk::scratch_size(plan) + 5 * kChunkFloats + 2 * plan.state_size() +
+           2 * plan.block + 2 * kSumFloats + 2 * kPassFloats;
   }
 
+  template <class Access>
   void read_chunk() {
-    const ScanInputs& in = tile.in;
-    chunk.read_coefficients(tile);
-    std::fill(db, db + coefficient_size(tile.plan), 0.0f);
-    std::fill(dc, dc + coefficient_size(tile.plan), 0.0f);
-    for (int64_t t = 0; t < chunk.length; ++t) {
-      const int64_t row = tile.row(chunk.begin + t);
-      for (int64_t v = 0; v < tile.num_vectors; ++v) read_vector(in, t, v, row);
+    const ScanInputs in = tile.in;  // copies: stores could change what a reference reads
+    const Rows dy_rows = grad.y;
+    const Backward to = *this;
+    const int64_t first = tile.first_channel, width = tile.width;
+    for (int64_t t = 0; t < to.chunk.length; ++t) {
+      const int64_t position = to.chunk.begin + t, row = tile.row(position);
+      if (position >= kScanChunk) {  // the chunk before this one is next
+        const int64_t next = tile.row(position - kScanChunk);
+        Access::prefetch(in.u.data, in.u.stride, next, first, width);
+        Access::prefetch(in.dt.data, in.dt.stride, next, first, width);
+        Access::prefetch(dy_rows.data, dy_rows.stride, next, first, width);
+        if (in.gate.data) Access::prefetch(in.gate.data, in.gate.stride, next, first, width);
+      }
+      for (int64_t v = 0; v < tile.num_vectors; ++v) to.read_vector<Access>(in, dy_rows, t, v, row);
     }
   }
 
-  HWY_INLINE void read_vector(const ScanInputs& in, int64_t t, int64_t v, int64_t row) {
+  template <class Access>
+  HWY_INLINE void read_vector(const ScanInputs& in, const Rows& dy_rows, int64_t t, int64_t v,
+                              int64_t row) const {
     const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v), i = at(v, t);
-    const Vec u_value = load_row(in.u, row, column, left);
-    const Vec raw = hn::Add(load_row(in.dt, row, column, left), load(tile.dt_bias + v * kLanes));
+    const Vec u = Access::load(in.u, row, column, left);
+    const Vec raw = hn::Add(Access::load(in.dt, row, column, left), load(tile.dt_bias + v * kLanes));
     SoftplusAndSlope step{raw, set(1.0f)};
     if (in.dt_softplus) step = softplus_and_slope(raw);
-    Vec dy_value = load_row(grad.y, row, column, left);
+    Vec dy_value = Access::load(dy_rows, row, column, left);
     if (in.gate.data) {
-      const Vec gate = load_row(in.gate, row, column, left), s = sigmoid(gate);
+      const Vec gate = Access::load(in.gate, row, column, left), s = sigmoid(gate);
       store(hn::Mul(dy_value, silu_slope(gate, s)), gate_part + i);
       dy_value = hn::Mul(dy_value, hn::Mul(gate, s));
+      store(hn::Mul(load(tile.skip + v * kLanes), u), chunk.y + i);
     }
     store(step.value, chunk.step + i);
     store(step.slope, slope + i);
-    store(u_value, u + i);
-    store(hn::Mul(step.value, u_value), chunk.du + i);
-    store(hn::Mul(load(tile.skip + v * kLanes), u_value), chunk.y + i);
+    store(hn::Mul(step.value, u), chunk.du + i);
     store(dy_value, dy + i);
-    store(zero(), dstep + i);
-    store(zero(), ddu + i);
   }
 
-  // Forward again through the chunk for kGroup states, keeping what the way back needs.
-  template <bool kGated>
-  HWY_INLINE void recompute(int64_t v, int64_t n0, const float* state) {
-    Vec h[kGroup], a[kGroup];
-    for (int g = 0; g < kGroup; ++g) {
-      h[g] = load(state + (n0 + g) * kScanBlock + v * kLanes);
-      a[g] = hn::Mul(load(tile.a + (n0 + g) * kScanBlock + v * kLanes), set(kLog2E));
-    }
-    const int64_t num_states = tile.plan.padded_states;
-    for (int64_t t = 0; t < chunk.length; ++t) {
-      const int64_t i = at(v, t);
-      const Vec step = load(chunk.step + i), du = load(chunk.du + i), dy_value = load(dy + i);
-      const float *b = chunk.b + t * num_states + n0, *c = chunk.c + t * num_states + n0;
-      float* dc_sum = dc + (t * num_states + n0) * kLanes;
-      Vec y = kGated ? load(chunk.y + i) : zero();
-      for (int g = 0; g < kGroup; ++g) {
-        const Vec e = exp2(hn::Mul(step, a[g]));
-        store(e, decay + (t * kGroup + g) * kLanes);
-        store(h[g], before + (t * kGroup + g) * kLanes);
-        h[g] = fma(e, h[g], hn::Mul(du, set(b[g])));
-        store(fma(dy_value, h[g], load(dc_sum + g * kLanes)), dc_sum + g * kLanes);
-        if (kGated) y = fma(set(c[g]), h[g], y);
+  // Forward again through the chunk for kStates states of kWidth vectors, keeping what the way back needs.
+  // kFirst: these vectors are the first of the block, whose sums over channels begin at zero.
+  template <int kWidth, bool kFirst, bool kGated>
+  HWY_INLINE void recompute(int64_t v0, int64_t n0, const float* state) const {
+    Vec h[kStates][kWidth], a[kStates][kWidth];
+    for (int g = 0; g < kStates; ++g) {
+      for (int v = 0; v < kWidth; ++v) {
+        const int64_t i = (n0 + g) * tile.plan.block + (v0 + v) * kLanes;
+        h[g][v] = load(state + i);
+        a[g][v] = hn::Mul(load(tile.a + i), set(kLog2E));
       }
-      if (kGated) store(y, chunk.y + i);
     }
-  }
-
-  // Back through the chunk for kGroup states.
-  HWY_INLINE void go_back(int64_t v, int64_t n0) {
-    Vec carried[kGroup], a[kGroup], a_sum[kGroup];
-    for (int g = 0; g < kGroup; ++g) {
-      const int64_t i = (n0 + g) * kScanBlock + v * kLanes;
-      carried[g] = load(carry + i);
-      a[g] = load(tile.a + i);
-      a_sum[g] = load(da + i);
-    }
-    const int64_t num_states = tile.plan.padded_states;
-    for (int64_t t = chunk.length - 1; t >= 0; --t) {
-      const int64_t i = at(v, t);
-      const Vec step = load(chunk.step + i), du = load(chunk.du + i), dy_value = load(dy + i);
-      const float *b = chunk.b + t * num_states + n0, *c = chunk.c + t * num_states + n0;
-      float* db_sum = db + (t * num_states + n0) * kLanes;
-      Vec dstep_sum = load(dstep + i), ddu_sum = load(ddu + i);
-      for (int g = 0; g < kGroup; ++g) {
-        const Vec dh = fma(set(c[g]), dy_value, carried[g]);
-        store(fma(dh, du, load(db_sum + g * kLanes)), db_sum + g * kLanes);
-        ddu_sum = fma(dh, set(b[g]), ddu_sum);
-        carried[g] = hn::Mul(dh, load(decay + (t * kGroup + g) * kLanes));
-        const Vec dx = hn::Mul(carried[g], load(before + (t * kGroup + g) * kLanes));  // gradient of step * a
-        dstep_sum = fma(dx, a[g], dstep_sum);
-        a_sum[g] = fma(dx, step, a_sum[g]);
+    const int64_t num_states = tile.plan.padded_states, length = chunk.length;
+    const float *b = chunk.b + n0, *c = chunk.c + n0;
+    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0), *dy_from = dy + at(v0, 0);
+    float *y_to = chunk.y + at(v0, 0), *decay_to = decay, *kept_to = kept, *dc_to = dc;
+    for (int64_t t = 0; t < length; ++t) {
+      Vec step[kWidth], du[kWidth], dy_value[kWidth], y[kWidth];
+      for (int v = 0; v < kWidth; ++v) {
+        step[v] = load(step_from + at(v, t));
+        du[v] = load(du_from + at(v, t));
+        dy_value[v] = load(dy_from + at(v, t));
+        if (kGated) y[v] = load(y_to + at(v, t));
       }
-      store(dstep_sum, dstep + i);
-      store(ddu_sum, ddu + i);
-    }
-    for (int g = 0; g < kGroup; ++g) {
-      const int64_t i = (n0 + g) * kScanBlock + v * kLanes;
-      store(carried[g], carry + i);
-      store(a_sum[g], da + i);
+      for (int g = 0; g < kStates; ++g) {
+        Vec sum = kFirst ? zero() : load(dc_to + g * kLanes);
+        for (int v = 0; v < kWidth; ++v) {
+          const Vec e = exp2(hn::Mul(step[v], a[g][v])), left = hn::Mul(e, h[g][v]);
+          store(e, decay_to + (g * kWidth + v) * kLanes);
+          store(left, kept_to + (g * kWidth + v) * kLanes);
+          h[g][v] = fma(du[v], set(b[g]), left);
+          sum = fma(dy_value[v], h[g][v], sum);
+          if (kGated) y[v] = fma(set(c[g]), h[g][v], y[v]);
+        }
+        store(sum, dc_to + g * kLanes);
+      }
+      if (kGated) {
+        for (int v = 0; v < kWidth; ++v) store(y[v], y_to + at(v, t));
+      }
+      b += num_states, c += num_states, dc_to += kStates * kLanes;
+      decay_to += kStates * kWidth * kLanes, kept_to += kStates * kWidth * kLanes;
     }
   }
 
-  void run_chunk(const float* state) {
-    for (int64_t v = 0; v < tile.num_vectors; ++v) {
-      for (int64_t n = 0; n < tile.plan.padded_states; n += kGroup) {
-        if (tile.in.gate.data) {
-          recompute<true>(v, n, state);
+  // Back through the chunk for the same states. kFirst as above; at n0 = 0 the sums over states begin.
+  template <int kWidth, bool kFirst>
+  HWY_INLINE void go_back(int64_t v0, int64_t n0) const {
+    Vec carried[kStates][kWidth], a_sum[kStates][kWidth];
+    for (int g = 0; g < kStates; ++g) {
+      for (int v = 0; v < kWidth; ++v) {
+        const int64_t i = (n0 + g) * tile.plan.block + (v0 + v) * kLanes;
+        carried[g][v] = load(carry + i);
+        a_sum[g][v] = load(da + i);
+      }
+    }
+    const int64_t num_states = tile.plan.padded_states, block = tile.plan.block, length = chunk.length;
+    const float *b = chunk.b + n0, *c = chunk.c + n0, *a = tile.a + n0 * block + v0 * kLanes;
+    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0), *dy_from = dy + at(v0, 0);
+    float *dstep_to = dstep + at(v0, 0), *ddu_to = ddu + at(v0, 0);
+    for (int64_t t = length - 1; t >= 0; --t) {
+      Vec step[kWidth], du[kWidth], dy_value[kWidth], dstep_sum[kWidth], ddu_sum[kWidth];
+      for (int v = 0; v < kWidth; ++v) {
+        step[v] = load(step_from + at(v, t));
+        du[v] = load(du_from + at(v, t));
+        dy_value[v] = load(dy_from + at(v, t));
+        dstep_sum[v] = n0 == 0 ? zero() : load(dstep_to + at(v, t));
+        ddu_sum[v] = n0 == 0 ? zero() : load(ddu_to + at(v, t));
+      }
+      for (int g = 0; g < kStates; ++g) {
+        float* db_to = db + (t * kStates + g) * kLanes;
+        Vec sum = kFirst ? zero() : load(db_to);
+        for (int v = 0; v < kWidth; ++v) {
+          const int64_t i = ((t * kStates + g) * kWidth + v) * kLanes;
+          const Vec dh = fma(set(c[t * num_states + g]), dy_value[v], carried[g][v]);
+          const Vec dx = hn::Mul(dh, load(kept + i));  // gradient of step * a
+          carried[g][v] = hn::Mul(dh, load(decay + i));
+          sum = fma(dh, du[v], sum);
+          ddu_sum[v] = fma(dh, set(b[t * num_states + g]), ddu_sum[v]);
+          dstep_sum[v] = fma(dx, load(a + g * block + v * kLanes), dstep_sum[v]);
+          a_sum[g][v] = fma(dx, step[v], a_sum[g][v]);
+        }
+        store(sum, db_to);
+      }
+      for (int v = 0; v < kWidth; ++v) {
+        store(dstep_sum[v], dstep_to + at(v, t));
+        store(ddu_sum[v], ddu_to + at(v, t));
+      }
+    }
+    for (int g = 0; g < kStates; ++g) {
+      for (int v = 0; v < kWidth; ++v) {
+        const int64_t i = (n0 + g) * block + (v0 + v) * kLanes;
+        store(carried[g][v], carry + i);
+        store(a_sum[g][v], da + i);
+      }
+    }
+  }
+
+  template <int kWidth, bool kFirst>
+  void pass(int64_t v, int64_t n, const float* state) const {
+    if (tile.in.gate.data) {
+      recompute<kWidth, kFirst, true>(v, n, state);
+    } else {
+      recompute<kWidth, kFirst, false>(v, n, state);
+    }
+    go_back<kWidth, kFirst>(v, n);
+  }
+
+  void run_chunk(const float* state, const ScanPartials& partials) const {
+    for (int64_t n = 0; n < tile.plan.padded_states; n += kStates) {
+      const int64_t pairs = tile.num_vectors / kVectors * kVectors;
+      if (pairs > 0) pass<kVectors, true>(0, n, state);
+      for (int64_t v = kVectors; v < pairs; v += kVectors) pass<kVectors, false>(v, n, state);
+      for (int64_t v = pairs; v < tile.num_vectors; ++v) {
+        if (v == 0) {
+          pass<1, true>(v, n, state);
         } else {
-          recompute<false>(v, n, state);
+          pass<1, false>(v, n, state);
         }
-        go_back(v, n);
       }
+      write_coefficients(db, partials.b, n);
+      write_coefficients(dc, partials.c, n);
     }
   }
 
-  void write_chunk(const ScanPartials& partials) {
-    for (int64_t v = 0; v < tile.num_vectors; ++v) {
-      const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v);
-      const Vec skip = load(tile.skip + v * kLanes);
-      Vec skip_sum = load(dskip + v * kLanes), bias_sum = load(dbias + v * kLanes);
-      for (int64_t t = chunk.length - 1; t >= 0; --t) {
-        const int64_t row = tile.row(chunk.begin + t), i = at(v, t);
-        const Vec ddu_value = load(ddu + i), dy_value = load(dy + i), u_value = load(u + i);
-        const Vec ddt = hn::Mul(fma(ddu_value, u_value, load(dstep + i)), load(slope + i));
-        skip_sum = fma(dy_value, u_value, skip_sum);
-        bias_sum = hn::Add(bias_sum, ddt);
-        store_row(ddt, grad.dt, row, column, left);
-        store_row(fma(ddu_value, load(chunk.step + i), hn::Mul(skip, dy_value)), grad.u, row, column, left);
-        if (tile.in.gate.data) {
-          store_row(hn::Mul(load(gate_part + i), load(chunk.y + i)), grad.gate, row, column, left);
-        }
-      }
-      store(skip_sum, dskip + v * kLanes);
-      store(bias_sum, dbias + v * kLanes);
-    }
-    write_coefficients(db, partials.b);
-    write_coefficients(dc, partials.c);
-  }
-
-  void write_coefficients(const float* sums, float* partial) const {
+  void write_coefficients(const float* sums, float* partial, int64_t n) const {
     const int64_t num_states = tile.plan.padded_states;
     for (int64_t t = 0; t < chunk.length; ++t) {
       const int64_t row = tile.row(chunk.begin + t);
-      float* to = partial + (tile.block * tile.in.num_tokens + row) * num_states;
-      for (int64_t n = 0; n < num_states; n += 4) {
-        const float* from = sums + (t * num_states + n) * kLanes;
-        store_four_sums(load(from), load(from + kLanes), load(from + 2 * kLanes), load(from + 3 * kLanes),
-                        to + n);
+      const float* from = sums + t * kStates * kLanes;
+      store_four_sums(load(from), load(from + kLanes), load(from + 2 * kLanes), load(from + 3 * kLanes),
+                      partial + (tile.block * tile.in.num_tokens + row) * num_states + n);
+    }
+  }
+
+  template <class Access>
+  void write_chunk() const {
+    const Backward from = *this;
+    const ScanInputs in = tile.in;
+    const ScanGradients to = grad;
+    for (int64_t t = from.chunk.length - 1; t >= 0; --t) {
+      const int64_t row = tile.row(from.chunk.begin + t);
+      for (int64_t v = 0; v < tile.num_vectors; ++v) {
+        const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v), i = at(v, t);
+        const Vec ddu_value = load(from.ddu + i), dy_value = load(from.dy + i);
+        const Vec u = Access::load(in.u, row, column, left), skip = load(tile.skip + v * kLanes);
+        const Vec ddt = hn::Mul(fma(ddu_value, u, load(from.dstep + i)), load(from.slope + i));
+        store(fma(dy_value, u, load(from.dskip + v * kLanes)), from.dskip + v * kLanes);
+        store(hn::Add(ddt, load(from.dbias + v * kLanes)), from.dbias + v * kLanes);
+        Access::store(ddt, to.dt, row, column, left);
+        Access::store(fma(ddu_value, load(from.chunk.step + i), hn::Mul(skip, dy_value)), to.u, row, column,
+                      left);
+        if (in.gate.data) {
+          Access::store(hn::Mul(load(from.gate_part + i), load(from.chunk.y + i)), to.gate, row, column,
+                        left);
+        }
       }
     }
   }
 };
+
+template <class Access>
+void scan_group_back(const ScanInputs& in, const ScanGradients& grad, const ScanPlan& plan,
+                     const ScanPartials& partials, int64_t group, Backward& backward) {
+  const Tile& tile = backward.tile;
+  for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
+    tile.read_state(grad.final_state, s, backward.carry);
+    const int64_t length = in.offsets[s + 1] - in.offsets[s];
+    for (int64_t k = (length + kScanChunk - 1) / kScanChunk - 1; k >= 0; --k) {
+      backward.chunk.begin = in.offsets[s] + k * kScanChunk;
+      backward.chunk.length = std::min(kScanChunk, length - k * kScanChunk);
+      backward.chunk.read_coefficients(tile);
+      backward.read_chunk<Access>();
+      backward.run_chunk(grad.chunk_states + plan.chunk_state_at(s, k, tile.block), partials);
+      backward.write_chunk<Access>();
+    }
+    if (grad.initial) tile.write_state(backward.carry, s, grad.initial);
+  }
+}
 
 }  // namespace
 
@@ -207,22 +285,15 @@ void scan_backward_tile(const ScanInputs& in, const ScanGradients& grad, const S
   Scratch scratch(Backward::scratch_size(plan));
   const Tile tile(in, plan, index % plan.num_blocks, scratch);
   Backward backward(tile, grad, scratch);
-  const int64_t group = index / plan.num_blocks;
-  for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
-    tile.read_state(grad.final_state, s, backward.carry);
-    const int64_t length = in.offsets[s + 1] - in.offsets[s];
-    for (int64_t k = (length + kScanChunk - 1) / kScanChunk - 1; k >= 0; --k) {
-      backward.chunk.begin = in.offsets[s] + k * kScanChunk;
-      backward.chunk.length = std::min(kScanChunk, length - k * kScanChunk);
-      backward.read_chunk();
-      backward.run_chunk(grad.chunk_states + plan.chunk_state_at(s, k, tile.block));
-      backward.write_chunk(partials);
-    }
-    if (grad.initial) tile.write_state(backward.carry, s, grad.initial);
-  }
+  with_access(
+      tile.whole(),
+      [&](auto access) HWY_ATTR {
+        scan_group_back<decltype(access)>(in, grad, plan, partials, index / plan.num_blocks, backward);
+      },
+      in.u, in.dt, in.gate, grad.y, grad.u, grad.dt, grad.gate);
   std::copy(backward.da, backward.da + plan.state_size(), partials.a + index * plan.state_size());
-  std::copy(backward.dskip, backward.dskip + kScanBlock, partials.skip + index * kScanBlock);
-  std::copy(backward.dbias, backward.dbias + kScanBlock, partials.dt_bias + index * kScanBlock);
+  std::copy(backward.dskip, backward.dskip + plan.block, partials.skip + index * plan.block);
+  std::copy(backward.dbias, backward.dbias + plan.block, partials.dt_bias + index * plan.block);
 }
 
 }  // namespace mom::kernels::HWY_NAMESPACE
@@ -235,33 +306,34 @@ namespace {
 // [T, N] = sum over blocks of [block][row][padded N], in order of blocks; kRows rows a tile.
 constexpr int64_t kRows = 256;
 void add_blocks(const ScanInputs& in, const ScanPlan& plan, const float* partial, float* to, int64_t tile) {
-  const int64_t end = std::min(in.num_tokens, (tile + 1) * kRows);
+  const int64_t end = std::min(in.num_tokens, (tile + 1) * kRows), padded = plan.padded_states;
+  std::vector<float> sums(padded);
   for (int64_t row = tile * kRows; row < end; ++row) {
-    for (int64_t n = 0; n < in.num_states; ++n) {
-      float sum = 0.0f;
-      for (int64_t block = 0; block < plan.num_blocks; ++block) {
-        sum += partial[(block * in.num_tokens + row) * plan.padded_states + n];
-      }
-      to[row * in.num_states + n] = sum;
+    float* HWY_RESTRICT sum = sums.data();
+    std::fill(sum, sum + padded, 0.0f);
+    for (int64_t block = 0; block < plan.num_blocks; ++block) {
+      const float* from = partial + (block * in.num_tokens + row) * padded;
+      for (int64_t n = 0; n < padded; ++n) sum[n] += from[n];
     }
+    std::copy(sum, sum + in.num_states, to + row * in.num_states);
   }
 }
 
 // Channels' sums of one block over groups, in order of groups.
 void add_groups(const ScanInputs& in, const ScanPlan& plan, const ScanPartials& partials,
                 const ScanGradients& grad, int64_t block) {
-  const int64_t first = block * kScanBlock, width = std::min(kScanBlock, in.num_channels - first);
-  std::vector<float> sums(plan.state_size() + 2 * kScanBlock, 0.0f);
-  float *a = sums.data(), *skip = a + plan.state_size(), *bias = skip + kScanBlock;
+  const int64_t first = block * plan.block, width = std::min(plan.block, in.num_channels - first);
+  std::vector<float> sums(plan.state_size() + 2 * plan.block, 0.0f);
+  float *a = sums.data(), *skip = a + plan.state_size(), *bias = skip + plan.block;
   for (int64_t group = 0; group < plan.num_groups(); ++group) {
     const int64_t tile = group * plan.num_blocks + block;
     for (int64_t i = 0; i < plan.state_size(); ++i) a[i] += partials.a[tile * plan.state_size() + i];
-    for (int64_t i = 0; i < kScanBlock; ++i) skip[i] += partials.skip[tile * kScanBlock + i];
-    for (int64_t i = 0; i < kScanBlock; ++i) bias[i] += partials.dt_bias[tile * kScanBlock + i];
+    for (int64_t i = 0; i < plan.block; ++i) skip[i] += partials.skip[tile * plan.block + i];
+    for (int64_t i = 0; i < plan.block; ++i) bias[i] += partials.dt_bias[tile * plan.block + i];
   }
   for (int64_t i = 0; i < width; ++i) {
     for (int64_t n = 0; n < in.num_states; ++n)
-      grad.a[(first + i) * in.num_states + n] = a[n * kScanBlock + i];
+      grad.a[(first + i) * in.num_states + n] = a[n * plan.block + i];
     if (grad.skip) grad.skip[first + i] = skip[i];
     if (grad.dt_bias) grad.dt_bias[first + i] = bias[i];
   }
@@ -277,13 +349,13 @@ void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad,
   const ScanPlan plan(in);
   const int64_t coefficients = plan.num_blocks * in.num_tokens * plan.padded_states;
   const std::unique_ptr<float[]> memory(
-      new float[2 * coefficients + plan.num_tiles() * (plan.state_size() + 2 * kScanBlock)]);
+      new float[2 * coefficients + plan.num_tiles() * (plan.state_size() + 2 * plan.block)]);
   ScanPartials partials{};
   partials.b = memory.get();
   partials.c = partials.b + coefficients;
   partials.a = partials.c + coefficients;
   partials.skip = partials.a + plan.num_tiles() * plan.state_size();
-  partials.dt_bias = partials.skip + plan.num_tiles() * kScanBlock;
+  partials.dt_bias = partials.skip + plan.num_tiles() * plan.block;
   parallel_for(plan.num_tiles(), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(scan_backward_tile)(in, grad, plan, partials, tile);
   });

@@ -9,31 +9,42 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-void read_chunk(const Tile& tile, Chunk& chunk) {
+template <class Access>
+void read_chunk(const Tile& tile, const Chunk& chunk) {
   const ScanInputs& in = tile.in;
-  chunk.read_coefficients(tile);
-  for (int64_t t = 0; t < chunk.length; ++t) {
-    const int64_t row = tile.row(chunk.begin + t);
+  const Rows u_rows = in.u, dt_rows = in.dt, gate = in.gate;
+  const Chunk to = chunk;  // stores could change what a reference reads
+  for (int64_t t = 0; t < to.length; ++t) {
+    const int64_t position = to.begin + t, row = tile.row(position);
+    if (position + kScanChunk < in.num_tokens) {
+      const int64_t later = tile.row(position + kScanChunk);
+      Access::prefetch(u_rows.data, u_rows.stride, later, tile.first_channel, tile.width);
+      Access::prefetch(dt_rows.data, dt_rows.stride, later, tile.first_channel, tile.width);
+    }
+    if (gate.data) Access::prefetch(gate.data, gate.stride, row, tile.first_channel, tile.width);
     for (int64_t v = 0; v < tile.num_vectors; ++v) {
       const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v);
-      const Vec u = load_row(in.u, row, column, left);
-      Vec step = hn::Add(load_row(in.dt, row, column, left), load(tile.dt_bias + v * kLanes));
+      const Vec u = Access::load(u_rows, row, column, left);
+      Vec step = hn::Add(Access::load(dt_rows, row, column, left), load(tile.dt_bias + v * kLanes));
       if (in.dt_softplus) step = softplus(step);
-      store(step, chunk.step + at(v, t));
-      store(hn::Mul(step, u), chunk.du + at(v, t));
-      store(hn::Mul(load(tile.skip + v * kLanes), u), chunk.y + at(v, t));
+      store(step, to.step + at(v, t));
+      store(hn::Mul(step, u), to.du + at(v, t));
+      store(hn::Mul(load(tile.skip + v * kLanes), u), to.y + at(v, t));
     }
   }
 }
 
-void write_chunk(const Tile& tile, const Chunk& chunk, const MutableRows& y_rows) {
-  for (int64_t t = 0; t < chunk.length; ++t) {
-    const int64_t row = tile.row(chunk.begin + t);
+template <class Access>
+void write_chunk(const Tile& tile, const Chunk& chunk, const MutableRows y_rows) {
+  const Rows gate = tile.in.gate;
+  const Chunk from = chunk;
+  for (int64_t t = 0; t < from.length; ++t) {
+    const int64_t row = tile.row(from.begin + t);
     for (int64_t v = 0; v < tile.num_vectors; ++v) {
       const int64_t column = tile.first_channel + v * kLanes, left = tile.lanes_left(v);
-      Vec y = load(chunk.y + at(v, t));
-      if (tile.in.gate.data) y = hn::Mul(y, silu(load_row(tile.in.gate, row, column, left)));
-      store_row(y, y_rows, row, column, left);
+      Vec y = load(from.y + at(v, t));
+      if (gate.data) y = hn::Mul(y, silu(Access::load(gate, row, column, left)));
+      Access::store(y, y_rows, row, column, left);
     }
   }
 }
@@ -43,8 +54,8 @@ template <int kGroup>
 HWY_INLINE void advance(const Tile& tile, const Chunk& chunk, int64_t v, int64_t n0, float* state) {
   Vec h[kGroup], a[kGroup];
   for (int g = 0; g < kGroup; ++g) {
-    h[g] = load(state + (n0 + g) * kScanBlock + v * kLanes);
-    a[g] = hn::Mul(load(tile.a + (n0 + g) * kScanBlock + v * kLanes), set(kLog2E));
+    h[g] = load(state + (n0 + g) * tile.plan.block + v * kLanes);
+    a[g] = hn::Mul(load(tile.a + (n0 + g) * tile.plan.block + v * kLanes), set(kLog2E));
   }
   for (int64_t t = 0; t < chunk.length; ++t) {
     const Vec step = load(chunk.step + at(v, t)), du = load(chunk.du + at(v, t));
@@ -57,7 +68,7 @@ HWY_INLINE void advance(const Tile& tile, const Chunk& chunk, int64_t v, int64_t
     }
     store(y, chunk.y + at(v, t));
   }
-  for (int g = 0; g < kGroup; ++g) store(h[g], state + (n0 + g) * kScanBlock + v * kLanes);
+  for (int g = 0; g < kGroup; ++g) store(h[g], state + (n0 + g) * tile.plan.block + v * kLanes);
 }
 
 void advance_all(const Tile& tile, const Chunk& chunk, float* state) {
@@ -69,14 +80,11 @@ void advance_all(const Tile& tile, const Chunk& chunk, float* state) {
   }
 }
 
-}  // namespace
-
-void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t index) {
-  Scratch scratch(Tile::scratch_size(plan) + Chunk::scratch_size(plan) + plan.state_size());
-  const Tile tile(in, plan, index % plan.num_blocks, scratch);
+template <class Access>
+void scan_group(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t group,
+                const Tile& tile, Scratch& scratch) {
   Chunk chunk(plan, scratch);
   float* state = scratch.take(plan.state_size());
-  const int64_t group = index / plan.num_blocks;
   for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
     tile.read_state(in.initial, s, state);
     const int64_t end = in.offsets[s + 1];
@@ -87,12 +95,26 @@ void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanP
         std::copy(state, state + plan.state_size(),
                   out.chunk_states + plan.chunk_state_at(s, chunk_index, tile.block));
       }
-      read_chunk(tile, chunk);
+      chunk.read_coefficients(tile);
+      read_chunk<Access>(tile, chunk);
       advance_all(tile, chunk, state);
-      write_chunk(tile, chunk, out.y);
+      write_chunk<Access>(tile, chunk, out.y);
     }
     tile.write_state(state, s, out.final_state);
   }
+}
+
+}  // namespace
+
+void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t index) {
+  Scratch scratch(Tile::scratch_size(plan) + Chunk::scratch_size(plan) + plan.state_size());
+  const Tile tile(in, plan, index % plan.num_blocks, scratch);
+  with_access(
+      tile.whole(),
+      [&](auto access) HWY_ATTR {
+        scan_group<decltype(access)>(in, out, plan, index / plan.num_blocks, tile, scratch);
+      },
+      in.u, in.dt, in.gate, out.y);
 }
 
 }  // namespace mom::kernels::HWY_NAMESPACE

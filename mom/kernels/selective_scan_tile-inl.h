@@ -9,6 +9,7 @@
 #endif
 
 #include <algorithm>
+#include <cstring>
 
 #include "mom/kernels/scan_plan.h"
 #include "mom/kernels/scratch.h"
@@ -18,7 +19,9 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 
 constexpr float kLog2E = 1.44269504088896f;
-constexpr int64_t kChunkFloats = kScanChunk * kScanBlock;
+constexpr int64_t kChunkFloats = kScanChunk * kMaxScanBlock;
+
+HWY_INLINE int64_t at(int64_t vector, int64_t t) { return (vector * kScanChunk + t) * kLanes; }
 
 struct Tile {
   const ScanInputs& in;
@@ -27,23 +30,24 @@ struct Tile {
   float *a, *skip, *dt_bias;                         // [N][block], [block], [block]
 
   Tile(const ScanInputs& inputs, const ScanPlan& scan_plan, int64_t tile_block, Scratch& scratch)
-      : in(inputs), plan(scan_plan), block(tile_block), first_channel(tile_block * kScanBlock) {
-    width = std::min(kScanBlock, in.num_channels - first_channel);
+      : in(inputs), plan(scan_plan), block(tile_block), first_channel(tile_block * scan_plan.block) {
+    width = std::min(plan.block, in.num_channels - first_channel);
     num_vectors = (width + kLanes - 1) / kLanes;
     a = scratch.take(plan.state_size());
-    skip = scratch.take(kScanBlock);
-    dt_bias = scratch.take(kScanBlock);
+    skip = scratch.take(plan.block);
+    dt_bias = scratch.take(plan.block);
     read_state(in.a, 0, a);
     read_channels(in.skip, skip);
     read_channels(in.dt_bias, dt_bias);
   }
-  static int64_t scratch_size(const ScanPlan& plan) { return plan.state_size() + 2 * kScanBlock; }
+  static int64_t scratch_size(const ScanPlan& plan) { return plan.state_size() + 2 * plan.block; }
 
+  bool whole() const { return width == plan.block; }
   int64_t row(int64_t position) const { return in.order ? in.order[position] : position; }
   int64_t lanes_left(int64_t vector) const { return width - vector * kLanes; }
 
   void read_channels(const float* from, float* to) const {
-    for (int64_t i = 0; i < kScanBlock; ++i) to[i] = from && i < width ? from[first_channel + i] : 0.0f;
+    for (int64_t i = 0; i < plan.block; ++i) to[i] = from && i < width ? from[first_channel + i] : 0.0f;
   }
   // [.., D, N] in memory <-> [N][block] here; null reads as zero.
   void read_state(const float* from_SDN, int64_t sequence, float* to) const {
@@ -51,26 +55,32 @@ struct Tile {
     if (!from_SDN) return;
     const float* from = from_SDN + (sequence * in.num_channels + first_channel) * in.num_states;
     for (int64_t i = 0; i < width; ++i) {
-      for (int64_t n = 0; n < in.num_states; ++n) to[n * kScanBlock + i] = from[i * in.num_states + n];
+      for (int64_t n = 0; n < in.num_states; ++n) to[n * plan.block + i] = from[i * in.num_states + n];
     }
   }
   void write_state(const float* from, int64_t sequence, float* to_SDN) const {
     float* to = to_SDN + (sequence * in.num_channels + first_channel) * in.num_states;
     for (int64_t i = 0; i < width; ++i) {
-      for (int64_t n = 0; n < in.num_states; ++n) to[i * in.num_states + n] = from[n * kScanBlock + i];
+      for (int64_t n = 0; n < in.num_states; ++n) to[i * in.num_states + n] = from[n * plan.block + i];
     }
   }
   // b or c of a chunk as [t][padded N].
   void read_coefficients(const Rows& rows, int64_t begin, int64_t length, float* to) const {
-    std::fill(to, to + length * plan.padded_states, 0.0f);
+    const int64_t padded = plan.padded_states;
+    if (rows.type == Element::kF32 && padded == in.num_states) {
+      for (int64_t t = 0; t < length; ++t) {
+        const float* from = static_cast<const float*>(rows.data) + row(begin + t) * rows.stride;
+        for (int64_t n = 0; n < padded; n += 4) std::memcpy(to + t * padded + n, from + n, 4 * sizeof(float));
+      }
+      return;
+    }
+    std::fill(to, to + length * padded, 0.0f);
     for (int64_t t = 0; t < length; ++t) {
       const int64_t r = row(begin + t);
-      for (int64_t n = 0; n < in.num_states; ++n) to[t * plan.padded_states + n] = element(rows, r, n);
+      for (int64_t n = 0; n < in.num_states; ++n) to[t * padded + n] = element(rows, r, n);
     }
   }
 };
-
-HWY_INLINE int64_t at(int64_t vector, int64_t t) { return (vector * kScanChunk + t) * kLanes; }
 
 // Chunk inputs shared by both passes.
 struct Chunk {

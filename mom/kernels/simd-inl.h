@@ -40,18 +40,27 @@ HWY_INLINE Vec scale_by_power(Vec mantissa, Vec shifted) {
 }
 constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
 
-// 2^x for x clamped to [-126, 127.5]; relative error at most 2.1e-7, and exact at 0, so that slow decays stay
-// slow. NaN stays.
+// 2^x; relative error at most 2.1e-7, and exact at 0, so that slow decays stay slow. NaN stays. AVX-512 has
+// the instructions for both ends, and x is clamped to [-126, 127.5] elsewhere.
 HWY_INLINE Vec exp2(Vec x) {
+#if HWY_TARGET == HWY_AVX3
+  const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};  // x - round(x)
+  const Vec n = hn::Sub(x, r);
+#else
   x = hn::Max(set(-126.0f), hn::Min(set(127.5f), x));
   const Vec shifted = hn::Add(x, set(kRoundMagic));
   const Vec r = hn::Sub(x, hn::Sub(shifted, set(kRoundMagic)));
+#endif
   Vec p = fma(set(0.00133813025f), r, set(0.00966636852f));
   p = fma(p, r, set(0.0555038101f));
   p = fma(p, r, set(0.24022349f));
   p = fma(p, r, set(0.693147181f));
   p = fma(p, r, set(1.0f));
+#if HWY_TARGET == HWY_AVX3
+  return Vec{_mm512_scalef_ps(p.raw, n.raw)};
+#else
   return scale_by_power(p, shifted);
+#endif
 }
 
 // exp(x) for x clamped to [-87.3, 88]; relative error at most 5.1e-9 (two-step argument reduction).
@@ -83,13 +92,23 @@ HWY_INLINE Vec log1p_unit(Vec w) {
   return hn::Mul(p, w);
 }
 
+// 1 / x for x in [1, 2], relative error at most 1.2e-7.
+HWY_INLINE Vec reciprocal(Vec x) {
+#if HWY_TARGET == HWY_AVX3
+  const Vec estimate = hn::ApproximateReciprocal(x);  // to 2^-14, then a step of Newton's
+  return fma(estimate, hn::NegMulAdd(x, estimate, set(1.0f)), estimate);
+#else
+  return hn::Div(set(1.0f), x);
+#endif
+}
+
 // Both keep their relative accuracy for very negative x, where they tend to exp(x), down to exp(-87.3).
 struct SoftplusAndSlope {
   Vec value, slope;
 };
 HWY_INLINE Vec sigmoid_of(Vec x, Vec w) {  // w = exp(-|x|)
   const Vec above = hn::IfThenElse(hn::Lt(x, zero()), w, set(1.0f));
-  return hn::Div(above, hn::Add(set(1.0f), w));
+  return hn::Mul(above, reciprocal(hn::Add(set(1.0f), w)));
 }
 HWY_INLINE Vec sigmoid(Vec x) { return sigmoid_of(x, exp(hn::Neg(hn::Abs(x)))); }
 HWY_INLINE Vec softplus(Vec x) { return hn::Add(hn::Max(zero(), x), log1p_unit(exp(hn::Neg(hn::Abs(x))))); }
@@ -118,40 +137,97 @@ HWY_INLINE float element(const Rows& rows, int64_t row, int64_t column) {
   return bf16_to_f32(static_cast<const uint16_t*>(rows.data)[at]);
 }
 
-// kLanes elements of a row from `column` on; those from `count` on are zero and not read.
-HWY_INLINE Vec load_row(const Rows& rows, int64_t row, int64_t column, int64_t count) {
-  const int64_t at = row * rows.stride + column;
-  if (rows.type == Element::kF32 && count >= kLanes) {
-    return hn::LoadU(kTag, static_cast<const float*>(rows.data) + at);
-  }
-#if HWY_TARGET != HWY_SCALAR
-  if (count >= kLanes) {
-    const hn::Rebind<uint16_t, Tag> d16;
-    const hn::RebindToUnsigned<Tag> d32;
-    const auto bits = hn::LoadU(d16, static_cast<const uint16_t*>(rows.data) + at);
-    return hn::BitCast(kTag, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
-  }
-#endif
-  HWY_ALIGN float lanes[kLanes] = {};
-  for (int64_t i = 0; i < std::min(count, kLanes); ++i) lanes[i] = element(rows, row, column + i);
-  return load(lanes);
-}
-
-HWY_INLINE void store_row(Vec value, const MutableRows& rows, int64_t row, int64_t column, int64_t count) {
-  const int64_t at = row * rows.stride + column;
-  if (rows.type == Element::kF32 && count >= kLanes) {
-    hn::StoreU(value, kTag, static_cast<float*>(rows.data) + at);
-    return;
-  }
-  HWY_ALIGN float lanes[kLanes];
-  store(value, lanes);
-  for (int64_t i = 0; i < std::min(count, kLanes); ++i) {
-    if (rows.type == Element::kF32) {
-      static_cast<float*>(rows.data)[at + i] = lanes[i];
+// How a kernel reads and writes rows: whole vectors of one type, which compile to single instructions, or
+// anything. `count` elements of a row are left from `column` on: those that are not there read as zero and are
+// not written.
+template <Element kType>
+struct WholeVectors {
+  static HWY_INLINE Vec load(const Rows& rows, int64_t row, int64_t column, int64_t /*count*/) {
+    const int64_t at = row * rows.stride + column;
+    if constexpr (kType == Element::kF32) {
+      return hn::LoadU(kTag, static_cast<const float*>(rows.data) + at);
     } else {
-      static_cast<uint16_t*>(rows.data)[at + i] = f32_to_bf16(lanes[i]);
+      const hn::Rebind<uint16_t, Tag> d16;
+      const hn::RebindToUnsigned<Tag> d32;
+      const auto bits = hn::LoadU(d16, static_cast<const uint16_t*>(rows.data) + at);
+      return hn::BitCast(kTag, hn::ShiftLeft<16>(hn::PromoteTo(d32, bits)));
     }
   }
+  static HWY_INLINE void store(Vec value, const MutableRows& rows, int64_t row, int64_t column,
+                               int64_t /*count*/) {
+    const int64_t at = row * rows.stride + column;
+    if constexpr (kType == Element::kF32) {
+      hn::StoreU(value, kTag, static_cast<float*>(rows.data) + at);
+    } else {
+      const hn::Rebind<uint16_t, Tag> d16;
+      const hn::RebindToUnsigned<Tag> d32;
+      const auto bits = hn::BitCast(d32, value);
+      const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(d32, 1u));
+      const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fffu)));
+      const auto nan = hn::BitCast(d32, hn::VecFromMask(kTag, hn::IsNaN(value)));
+      const auto kept = hn::Or(hn::AndNot(nan, rounded), hn::And(nan, hn::Set(d32, 0x7fc00000u)));
+      hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(kept)), d16,
+                 static_cast<uint16_t*>(rows.data) + at);
+    }
+  }
+  // Asks for the `width` elements from `column` on, soon to be read.
+  static HWY_INLINE void prefetch(const void* data, int64_t stride, int64_t row, int64_t column,
+                                  int64_t width) {
+    constexpr int64_t kSize = kType == Element::kF32 ? 4 : 2;
+    const char* from = static_cast<const char*>(data) + (row * stride + column) * kSize;
+    for (int64_t at = 0; at < width * kSize; at += 64) __builtin_prefetch(from + at, 0, 2);
+  }
+};
+
+struct AnyVectors {
+  static HWY_INLINE Vec load(const Rows& rows, int64_t row, int64_t column, int64_t count) {
+    if (count >= kLanes) {
+      return rows.type == Element::kF32 ? WholeVectors<Element::kF32>::load(rows, row, column, count)
+                                        : WholeVectors<Element::kBF16>::load(rows, row, column, count);
+    }
+    HWY_ALIGN float lanes[kLanes] = {};
+    for (int64_t i = 0; i < count; ++i) lanes[i] = element(rows, row, column + i);
+    return hn::Load(kTag, lanes);
+  }
+  static HWY_INLINE void store(Vec value, const MutableRows& rows, int64_t row, int64_t column,
+                               int64_t count) {
+    if (count >= kLanes) {
+      if (rows.type == Element::kF32) return WholeVectors<Element::kF32>::store(value, rows, row, column, count);
+      return WholeVectors<Element::kBF16>::store(value, rows, row, column, count);
+    }
+    const int64_t at = row * rows.stride + column;
+    HWY_ALIGN float lanes[kLanes];
+    hn::Store(value, kTag, lanes);
+    for (int64_t i = 0; i < count; ++i) {
+      if (rows.type == Element::kF32) {
+        static_cast<float*>(rows.data)[at + i] = lanes[i];
+      } else {
+        static_cast<uint16_t*>(rows.data)[at + i] = f32_to_bf16(lanes[i]);
+      }
+    }
+  }
+  static HWY_INLINE void prefetch(const void*, int64_t, int64_t, int64_t, int64_t) {}
+};
+
+// Calls use(access) with the fastest access for these rows, absent ones aside; `whole` = full vectors only.
+template <class Use, class... AnyRows>
+HWY_INLINE void with_access(bool whole, const Use& use, const AnyRows&... rows) {
+  const bool no_bf16 = ((rows.data == nullptr || rows.type == Element::kF32) && ...);
+  const bool all_bf16 = ((rows.data == nullptr || rows.type == Element::kBF16) && ...);
+  if (whole && no_bf16) {
+    use(WholeVectors<Element::kF32>());
+  } else if (whole && all_bf16) {
+    use(WholeVectors<Element::kBF16>());
+  } else {
+    use(AnyVectors());
+  }
+}
+
+HWY_INLINE Vec load_row(const Rows& rows, int64_t row, int64_t column, int64_t count) {
+  return AnyVectors::load(rows, row, column, count);
+}
+HWY_INLINE void store_row(Vec value, const MutableRows& rows, int64_t row, int64_t column, int64_t count) {
+  AnyVectors::store(value, rows, row, column, count);
 }
 
 // The lane sums of four vectors, as four floats.

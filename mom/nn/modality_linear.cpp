@@ -25,9 +25,9 @@ ModalityLinearImpl::ModalityLinearImpl(const ModalityLinearOptions& options) : o
 
 at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& routing, bool add_bias) {
   const at::TensorList biases = add_bias ? at::TensorList(biases_) : at::TensorList();
-  if (decoupled()) return ops::modality_linear(x_TI, weights_, biases, routing.group_offsets_M1);
-  return ops::modality_linear(x_TI, weights_, biases,
-                              torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
+  return ops::modality_linear_of_parameters(
+      x_TI, weights_, biases,
+      decoupled() ? routing.group_offsets_M1 : torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
 }
 
 }  // namespace mom::nn

@@ -6,6 +6,12 @@
 #include "mom/ops/backend.h"
 #include "mom/ops/modality_linear_reference.h"
 
+namespace at::native {
+// Exported by LibTorch, declared in none of its installed headers; the build pins its version. to = beta * to +
+// alpha * left * right, views with any strides.
+void mkldnn_matmul(const Tensor& left, const Tensor& right, const Tensor& to, float beta, float alpha);
+}  // namespace at::native
+
 namespace mom::ops {
 namespace {
 
@@ -17,29 +23,56 @@ at::Tensor group(const at::Tensor& rows, const std::vector<int64_t>& offsets, si
   return rows.narrow(0, offsets[m], offsets[m + 1] - offsets[m]);
 }
 
+// to (+)= left * right (+ bias), into the memory of `to`. f32 and bf16 run in LibTorch's oneDNN: for f32 ATen's own
+// choice is MKL, which was 5 to 60% slower at these shapes on an AMD processor (bench/results).
+void multiply(const at::Tensor& left, const at::Tensor& right, at::Tensor to, bool accumulate = false,
+              const at::Tensor& bias = {}) {
+  if (left.device().is_cpu() && left.scalar_type() == at::kFloat && to.scalar_type() == at::kFloat && left.size(1) > 0) {
+    if (bias.defined()) to.copy_(bias.expand_as(to));
+    at::native::mkldnn_matmul(left, right, to, bias.defined() || accumulate ? 1.0f : 0.0f, 1.0f);
+  } else if (accumulate) {
+    to.add_(at::mm(left, right));
+  } else if (to.scalar_type() != left.scalar_type()) {
+    to.copy_(at::mm(left, right));
+  } else if (bias.defined()) {
+    at::addmm_out(to, bias.to(to.scalar_type()), left, right);
+  } else {
+    at::mm_out(to, left, right);
+  }
+}
+
 at::Tensor run_forward(const at::Tensor& x, at::TensorList weights, at::TensorList biases,
                        const std::vector<int64_t>& offsets) {
   at::Tensor y = at::empty({x.size(0), weights[0].size(0)}, x.options());
   for (size_t m = 0; m < weights.size(); ++m) {
     if (offsets[m] == offsets[m + 1]) continue;
-    at::Tensor y_group = group(y, offsets, m);
-    if (biases.empty()) {
-      at::mm_out(y_group, group(x, offsets, m), weights[m].t());
-    } else {
-      at::addmm_out(y_group, biases[m], group(x, offsets, m), weights[m].t());
-    }
+    multiply(group(x, offsets, m), weights[m].t(), group(y, offsets, m), false,
+             biases.empty() ? at::Tensor() : biases[m]);
   }
   return y;
+}
+
+// The weights as the products read them: f32 masters of bf16 inputs are rounded once, and kept for backward.
+std::vector<at::Tensor> as_factors(at::TensorList weights, const at::Tensor& x) {
+  std::vector<at::Tensor> factors;
+  for (const at::Tensor& weight : weights) factors.push_back(weight.detach().to(x.scalar_type()));
+  return factors;
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   // tensors = x, M weights, then M biases or none.
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, at::TensorList tensors, int64_t num_groups,
-                            const std::vector<int64_t>& offsets) {
-    ctx->save_for_backward(variable_list(tensors.begin(), tensors.begin() + 1 + num_groups));
+                            const std::vector<int64_t>& offsets, bool add_to_leaves) {
+    const at::TensorList weights = tensors.slice(1, num_groups);
+    const std::vector<at::Tensor> factors = as_factors(weights, tensors[0]);
+    variable_list kept{tensors[0]};
+    kept.insert(kept.end(), weights.begin(), weights.end());
+    kept.insert(kept.end(), factors.begin(), factors.end());
+    ctx->save_for_backward(kept);
     ctx->saved_data["offsets"] = offsets;
     ctx->saved_data["with_bias"] = static_cast<int64_t>(tensors.size()) > 1 + num_groups;
-    return run_forward(tensors[0], tensors.slice(1, num_groups), tensors.slice(1 + num_groups), offsets);
+    ctx->saved_data["add_to_leaves"] = add_to_leaves;
+    return run_forward(tensors[0], factors, tensors.slice(1 + num_groups), offsets);
   }
 
   static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list output_grads) {
@@ -47,22 +80,40 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     const auto saved = ctx->get_saved_variables();
     const auto offsets = ctx->saved_data["offsets"].toIntVector();
     const at::Tensor &x = saved[0], &dy = output_grads[0];
-    const size_t num_groups = saved.size() - 1;
+    const size_t num_groups = (saved.size() - 1) / 2;
     const bool with_bias = ctx->saved_data["with_bias"].toBool();
+    const bool add_to_leaves = ctx->saved_data["add_to_leaves"].toBool();
     variable_list grads(1 + num_groups * (with_bias ? 2 : 1));
     if (ctx->needs_input_grad(0)) grads[0] = at::empty(x.sizes(), x.options());
     for (size_t m = 0; m < num_groups; ++m) {
       const at::Tensor dy_group = group(dy, offsets, m), &weight = saved[1 + m];
-      if (grads[0].defined() && dy_group.size(0) > 0) {
-        at::Tensor dx_group = group(grads[0], offsets, m);
-        at::mm_out(dx_group, dy_group, weight);
-      }
-      // No rows: a product over an empty dimension, which is zeros.
-      if (ctx->needs_input_grad(1 + m)) grads[1 + m] = at::mm(dy_group.t(), group(x, offsets, m));
-      if (with_bias && ctx->needs_input_grad(1 + num_groups + m)) grads[1 + num_groups + m] = dy_group.sum(0);
+      if (grads[0].defined() && dy_group.size(0) > 0)
+        multiply(dy_group, saved[1 + num_groups + m], group(grads[0], offsets, m));
+      if (ctx->needs_input_grad(1 + m))
+        grads[1 + m] = weight_gradient(weight, dy_group, group(x, offsets, m), add_to_leaves);
+      if (with_bias && ctx->needs_input_grad(1 + num_groups + m)) 
+        grads[1 + num_groups + m] = bias_gradient(dy_group);
     }
-    grads.resize(grads.size() + 2);  // num_groups, offsets
+    grads.resize(grads.size() + 3);  // num_groups, offsets, add_to_leaves
     return grads;
+  }
+
+  static at::Tensor bias_gradient(const at::Tensor& dy) {
+    return dy.sum(0, /*keepdim=*/false, dy.scalar_type() == at::kBFloat16 ? at::kFloat : dy.scalar_type());
+  }
+
+  // No rows: zeros. Undefined where it was added to the weight's own gradient.
+  static at::Tensor weight_gradient(const at::Tensor& weight, const at::Tensor& dy, const at::Tensor& x,
+                                    bool add_to_leaves) {
+    const at::Tensor own = add_to_leaves && weight.is_leaf() ? weight.grad() : at::Tensor();
+    if (own.defined()) {
+      if (dy.size(0) > 0) multiply(dy.t(), x, own, /*accumulate=*/true);
+      return {};
+    }
+    if (dy.size(0) == 0) return at::zeros_like(weight);
+    at::Tensor grad = at::empty(weight.sizes(), weight.options());
+    multiply(dy.t(), x, grad);
+    return grad;
   }
 };
 
@@ -77,8 +128,9 @@ void check_arguments(const at::Tensor& x, at::TensorList weights, at::TensorList
   TORCH_CHECK(biases.empty() || biases.size() == weights.size(), "[", kOp, "] biases_O: expected none or ",
               num_groups, ", got ", biases.size());
   auto same_type = [&](const std::string& name, const at::Tensor& tensor) {
-    TORCH_CHECK(tensor.scalar_type() == x.scalar_type(), "[", kOp, "] ", name, ": expected ", x.scalar_type(),
-                " as x_TI, got ", describe(tensor));
+    const bool master = x.scalar_type() == at::kBFloat16 && tensor.scalar_type() == at::kFloat;
+    TORCH_CHECK(master || tensor.scalar_type() == x.scalar_type(), "[", kOp, "] ", name, ": expected ",
+                x.scalar_type(), " as x_TI (or float32 where that is bfloat16), got ", describe(tensor));
     check_same_device(kOp, name, tensor, x);
   };
   for (size_t m = 0; m < weights.size(); ++m) {
@@ -93,22 +145,30 @@ void check_arguments(const at::Tensor& x, at::TensorList weights, at::TensorList
   }
 }
 
+at::Tensor run(const at::Tensor& x, at::TensorList weights, at::TensorList biases, const at::Tensor& group_offsets,
+               bool add_to_leaves) {
+  check_arguments(x, weights, biases, group_offsets);
+  // GEMMs run wherever torch does, so every device and dtype has the fast version; only a forced reference
+  // avoids it.
+  if (current_backend() == Backend::kReference) return modality_linear_reference(x, weights, biases, group_offsets);
+  const std::vector<int64_t> offsets = offsets_or_whole(group_offsets, x.size(0));
+  std::vector<at::Tensor> tensors{x};
+  tensors.insert(tensors.end(), weights.begin(), weights.end());
+  tensors.insert(tensors.end(), biases.begin(), biases.end());
+  if (!any_requires_grad(tensors)) return run_forward(x, as_factors(weights, x), biases, offsets);
+  return LinearFunction::apply(at::TensorList(tensors), static_cast<int64_t>(weights.size()), offsets, add_to_leaves);
+}
+
 }  // namespace
 
 at::Tensor modality_linear(const at::Tensor& x_TI, at::TensorList weights_OI, at::TensorList biases_O,
                            const at::Tensor& group_offsets_M1) {
-  check_arguments(x_TI, weights_OI, biases_O, group_offsets_M1);
-  // GEMMs run wherever torch does, so every device and dtype has the fast version; only a forced reference
-  // avoids it.
-  if (current_backend() == Backend::kReference) {
-    return modality_linear_reference(x_TI, weights_OI, biases_O, group_offsets_M1);
-  }
-  const std::vector<int64_t> offsets = offsets_or_whole(group_offsets_M1, x_TI.size(0));
-  std::vector<at::Tensor> tensors{x_TI};
-  tensors.insert(tensors.end(), weights_OI.begin(), weights_OI.end());
-  tensors.insert(tensors.end(), biases_O.begin(), biases_O.end());
-  if (!any_requires_grad(tensors)) return run_forward(x_TI, weights_OI, biases_O, offsets);
-  return LinearFunction::apply(at::TensorList(tensors), static_cast<int64_t>(weights_OI.size()), offsets);
+  return run(x_TI, weights_OI, biases_O, group_offsets_M1, /*add_to_leaves=*/false);
+}
+
+at::Tensor modality_linear_of_parameters(const at::Tensor& x_TI, at::TensorList weights_OI,
+                                         at::TensorList biases_O, const at::Tensor& group_offsets_M1) {
+  return run(x_TI, weights_OI, biases_O, group_offsets_M1, /*add_to_leaves=*/true);
 }
 
 }  // namespace mom::ops
