@@ -1,0 +1,172 @@
+"""One peer of the training step: a PyTorch model on made-up tokens; forward, cross-entropy, backward, AdamW (fused).
+
+Letters: S sequences, L tokens of each, E model width, H heads, D inner width, N state slots. Prints one JSON object.
+"""
+
+import argparse
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import measure
+from scan import scan_unbind, selective_scan
+
+HEAD_SIZE, STATE_SIZE, TAPS = 64, 16, 4
+
+
+class LanguageModel(nn.Module):
+    """Embedding, body, norm, head."""
+
+    def __init__(self, options, body, norm):
+        super().__init__()
+        self.embedding = nn.Embedding(options.vocabulary, options.d_model)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        self.body, self.norm = body, norm
+        self.head = nn.Linear(options.d_model, options.vocabulary, bias=False)
+        if options.tied:
+            self.head.weight = self.embedding.weight
+
+    def forward(self, tokens_SL):
+        return self.head(self.norm(self.body(self.embedding(tokens_SL))))
+
+
+def mambapy(options):
+    """PyPI mambapy as its own language model does it (mambapy.lm, whose import also asks for the packages of Mamba-2)."""
+    from mambapy.mamba import Mamba, MambaConfig, RMSNorm
+
+    config = MambaConfig(d_model=options.d_model, n_layers=options.blocks)
+    return LanguageModel(options, Mamba(config), RMSNorm(options.d_model, config.rms_norm_eps))
+
+
+class TransformerLayer(nn.Module):
+    """12 E^2 parameters, as two Mamba blocks have."""
+
+    def __init__(self, E):
+        super().__init__()
+        self.attention_norm, self.mlp_norm = nn.LayerNorm(E), nn.LayerNorm(E)
+        self.qkv, self.out = nn.Linear(E, 3 * E, bias=False), nn.Linear(E, E, bias=False)
+        self.up, self.down = nn.Linear(E, 4 * E, bias=False), nn.Linear(4 * E, E, bias=False)
+
+    def forward(self, x_SLE):
+        qkv_SLHE = self.qkv(self.attention_norm(x_SLE)).unflatten(-1, (3, -1, HEAD_SIZE))
+        q_SHLE, k_SHLE, v_SHLE = (part.transpose(1, 2) for part in qkv_SLHE.unbind(2))
+        y_SHLE = F.scaled_dot_product_attention(q_SHLE, k_SHLE, v_SHLE, is_causal=True)
+        x_SLE = x_SLE + self.out(y_SHLE.transpose(1, 2).flatten(2))
+        return x_SLE + self.down(F.gelu(self.up(self.mlp_norm(x_SLE))))
+
+
+class Transformer(nn.Module):
+    """Learned positions: the cheapest ones."""
+
+    def __init__(self, options):
+        super().__init__()
+        self.position_LE = nn.Parameter(torch.randn(options.length, options.d_model) * 0.02)
+        self.layers = nn.Sequential(*(TransformerLayer(options.d_model) for _ in range(options.blocks // 2)))
+
+    def forward(self, x_SLE):
+        return self.layers(x_SLE + self.position_LE)
+
+
+def transformer(options):
+    return LanguageModel(options, Transformer(options), nn.LayerNorm(options.d_model))
+
+
+class MambaBlock(nn.Module):
+    """Mamba in plain PyTorch: linear layers, conv1d, and a loop over unbound time steps."""
+
+    def __init__(self, E):
+        super().__init__()
+        D, self.rank = 2 * E, math.ceil(E / 16)
+        self.norm = nn.RMSNorm(E, eps=1e-5)
+        self.in_proj, self.out_proj = nn.Linear(E, 2 * D, bias=False), nn.Linear(D, E, bias=False)
+        self.conv = nn.Conv1d(D, D, TAPS, groups=D, padding=TAPS - 1)
+        self.x_proj = nn.Linear(D, self.rank + 2 * STATE_SIZE, bias=False)
+        self.dt_proj = nn.Linear(self.rank, D, bias=False)
+        self.dt_bias_D = nn.Parameter(torch.full((D,), -4.0))
+        self.a_log_DN = nn.Parameter(torch.arange(1.0, STATE_SIZE + 1).log().repeat(D, 1))
+        self.skip_D = nn.Parameter(torch.ones(D))
+
+    def forward(self, x_SLE):
+        u_SLD, gate_SLD = self.in_proj(self.norm(x_SLE)).chunk(2, -1)
+        u_SLD = F.silu(self.conv(u_SLD.transpose(1, 2))[..., : x_SLE.size(1)].transpose(1, 2))
+        dt_SLR, b_SLN, c_SLN = self.x_proj(u_SLD).split([self.rank, STATE_SIZE, STATE_SIZE], -1)
+        y_SLD = selective_scan(
+            scan_unbind, u_SLD, self.dt_proj(dt_SLR), -self.a_log_DN.exp(), b_SLN, c_SLN, self.skip_D, gate_SLD, self.dt_bias_D
+        )
+        return x_SLE + self.out_proj(y_SLD)
+
+
+def plain(options):
+    blocks = nn.Sequential(*(MambaBlock(options.d_model) for _ in range(options.blocks)))
+    return LanguageModel(options, blocks, nn.RMSNorm(options.d_model, eps=1e-5))
+
+
+class TransformersMamba(nn.Module):
+    """transformers' Mamba as it runs without a GPU: a loop that indexes time steps. No weights are downloaded."""
+
+    def __init__(self, options):
+        super().__init__()
+        from transformers import MambaConfig, MambaForCausalLM
+
+        self.model = MambaForCausalLM(MambaConfig(
+            hidden_size=options.d_model, num_hidden_layers=options.blocks, vocab_size=options.vocabulary, state_size=STATE_SIZE,
+            tie_word_embeddings=options.tied, use_cache=False,
+        ))
+
+    def forward(self, tokens_SL):
+        return self.model(tokens_SL).logits
+
+
+MODELS = {"mambapy": mambapy, "transformer": transformer, "plain": plain, "transformers": TransformersMamba}
+
+
+def compile_parts(model):
+    """Mamba block by block (all three kinds have that name, and share one graph), whose unrolled loop takes minutes; else the whole."""
+    blocks = [module for module in model.modules() if type(module).__name__ == "MambaBlock"]
+    for part in blocks or [model]:
+        part.compile()
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", choices=MODELS)
+    parser.add_argument("--compile", action="store_true", help="torch.compile")
+    parser.add_argument("--d-model", type=int, required=True)
+    parser.add_argument("--blocks", type=int, required=True, help="Mamba blocks; a transformer has half as many layers")
+    parser.add_argument("--vocabulary", type=int, required=True)
+    parser.add_argument("--sequences", type=int, required=True)
+    parser.add_argument("--length", type=int, required=True)
+    parser.add_argument("--tied", action="store_true", help="head and embedding share a weight")
+    parser.add_argument("--warmup", type=int, required=True, help="steps before the clock starts")
+    parser.add_argument("--steps", type=int, required=True, help="timed steps")
+    return parser.parse_args()
+
+
+def main():
+    options = parse()
+    torch.manual_seed(1)
+    model = MODELS[options.model](options).train()
+    if options.compile:
+        compile_parts(model)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
+    tokens_SL = torch.randint(0, options.vocabulary, (options.sequences, options.length + 1))
+    losses = []
+
+    def step():
+        logits_SLV = model(tokens_SL[:, :-1])
+        loss = F.cross_entropy(logits_SLV.flatten(0, 1), tokens_SL[:, 1:].flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+    milliseconds = measure.timed([step], options.warmup, options.steps)
+    if not losses[-1] < losses[0]:
+        raise SystemExit(f"{options.model}: expected a loss that falls on its one batch, found {losses[0]:.4f} to {losses[-1]:.4f} nats")
+    measure.report(milliseconds, losses_nats=losses, parameters=sum(p.numel() for p in model.parameters()))
+
+
+if __name__ == "__main__":
+    main()
