@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -11,6 +9,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/json.h"
+#include "mom/base/machine.h"
 #include "mom/kernels/cpu_capability.h"
 
 namespace mom::bench {
@@ -54,12 +53,6 @@ Timing time(const Bench& bench) {
   return timing;
 }
 
-int64_t peak_rss_bytes() {
-  struct rusage usage = {};
-  getrusage(RUSAGE_SELF, &usage);
-  return usage.ru_maxrss * 1024;
-}
-
 OrderedJson result_of(const Bench& bench, const Timing& t) {
   OrderedJson result;
   result["name"] = bench.name;
@@ -75,6 +68,7 @@ OrderedJson result_of(const Bench& bench, const Timing& t) {
   result["gflops_per_s"] = bench.work.flops / t.min_ms * 1e-6;
   result["gbytes_per_s"] = bench.work.bytes / t.min_ms * 1e-6;
   result["gexp_per_s"] = bench.work.exponentials / t.min_ms * 1e-6;
+  if (const double least = roofs().least_ms(bench.work); least > 0) result["share_of_roof"] = least / t.min_ms;
   if (bench.work.tokens > 0) {
     result["tokens_per_s"] = bench.work.tokens / t.median_ms * 1e3;
     result["peak_rss_bytes"] = peak_rss_bytes();
@@ -88,9 +82,11 @@ OrderedJson result_of(const Bench& bench, const Timing& t) {
 }
 
 void print_row(const Bench& bench, const Timing& t) {
-  std::printf("%-18s %-28s %9.3f %9.3f %9.3f %9.1f %9.1f %9.2f\n", bench.name.c_str(), bench.shape.c_str(),
+  std::printf("%-22s %-30s %9.3f %9.3f %9.3f %9.1f %9.1f %9.2f", bench.name.c_str(), bench.shape.c_str(),
               t.median_ms, t.min_ms, t.spread_ms, bench.work.flops / t.min_ms * 1e-6,
               bench.work.bytes / t.min_ms * 1e-6, bench.work.exponentials / t.min_ms * 1e-6);
+  if (const double least = roofs().least_ms(bench.work); least > 0) std::printf(" %6.0f%%", 100 * least / t.min_ms);
+  std::printf("\n");
   if (bench.work.tokens > 0)
     std::printf("  %.0f tokens/s, peak memory %.0f MiB\n", bench.work.tokens / t.median_ms * 1e3,
                 static_cast<double>(peak_rss_bytes()) / 1048576.0);
@@ -120,6 +116,10 @@ std::vector<Entry> chosen(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const size_t before = entries.size();
     for (const Entry& entry : registry()) {
+      if (entry.name == name) entries.push_back(entry);
+    }
+    if (entries.size() > before) continue;
+    for (const Entry& entry : registry()) {
       if (entry.name.starts_with(name)) entries.push_back(entry);
     }
     if (entries.size() == before) {
@@ -143,15 +143,18 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
   if (!list && !json) {
     std::printf("cpu capability %s, %d threads; rates are of the fastest run\n",
                 kernels::cpu_capability().c_str(), at::get_num_threads());
-    std::printf("%-18s %-28s %9s %9s %9s %9s %9s %9s\n", "name", "shape", "median ms", "min ms", "spread ms",
-                "GFLOP/s", "GB/s", "Gexp/s");
+    const Roofs& roof = roofs();
+    std::printf("roofs: %.1f G multiply-adds/s, %.2f G exponentials/s, %.1f GB/s read\n", roof.multiply_adds * 1e-9,
+                roof.exponentials * 1e-9, roof.bytes * 1e-9);
+    std::printf("%-22s %-30s %9s %9s %9s %9s %9s %9s %7s\n", "name", "shape", "median ms", "min ms", "spread ms",
+                "GFLOP/s", "GB/s", "Gexp/s", "of roof");
   }
   for (const Entry& entry : entries) {
     if (list) {
       if (json) {
         results.push_back({{"name", entry.name}, {"help", entry.help}});
       } else {
-        std::printf("%-18s %s\n", entry.name.c_str(), entry.help.c_str());
+        std::printf("%-22s %s\n", entry.name.c_str(), entry.help.c_str());
       }
       continue;
     }
@@ -165,7 +168,13 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
     }
   }
   if (json) {
-    const OrderedJson whole{{"cpu_capability", kernels::cpu_capability()}, {"benches", results}};
+    OrderedJson whole{{"cpu_capability", kernels::cpu_capability()}};
+    if (!list) {
+      whole["roofs"] = {{"multiply_adds_per_s", roofs().multiply_adds},
+                        {"exponentials_per_s", roofs().exponentials},
+                        {"read_bytes_per_s", roofs().bytes}};
+    }
+    whole["benches"] = results;
     std::cout << whole.dump(2) << std::endl;
   }
   return 0;

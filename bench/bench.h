@@ -8,9 +8,20 @@
 
 namespace mom::bench {
 
-struct Work {  // of one run
-  double flops = 0, bytes = 0, exponentials = 0, tokens = 0;
+// Of one run. Multiply-adds count instructions' elements (a multiplication alone is one, too), exponentials apart.
+struct Work {
+  double flops = 0, bytes = 0, exponentials = 0, tokens = 0, multiply_adds = 0;
 };
+
+// The machine's own rates with all threads, a second, measured once a process, when first asked for.
+struct Roofs {
+  double multiply_adds = 0, exponentials = 0, bytes = 0;
+  // The least time for the work: its instructions or its memory, whichever takes longer.
+  double least_ms(const Work& work) const;
+};
+const Roofs& roofs();
+// FLOP/s of a GEMM [M, K] x [K, N] in f32 or bf16, the best of a few.
+double gemm_flops_per_s(int64_t M, int64_t N, int64_t K, bool bf16);
 
 struct Bench {
   std::string name, shape;
@@ -41,8 +52,11 @@ void register_norm_benches();
 void register_roof_benches();
 void register_step_benches();
 
+// Times whole steps of a recipe on its data; prints one JSON object, or a few lines.
+int run_train(const std::string& recipe, const std::vector<std::string>& overrides, int64_t steps, bool json);
+
 // Runs the named benches (none = all), or lists them. Results on stdout, as one JSON object with `json`.
-// Returns 0. An unknown name is a UserError. A name is matched whole or as a prefix.
+// Returns 0. An unknown name is a UserError. A name is matched whole, or else as a prefix.
 int run(const std::vector<std::string>& names, bool list, bool json);
 
 }  // namespace mom::bench

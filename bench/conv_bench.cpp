@@ -34,12 +34,12 @@ Bench make(bool backward) {
     small.run().sum().backward();
   };
   if (backward) {
-    bench.work = {elements * 24, elements * 12, elements};
+    bench.work = {elements * 24, elements * 12, elements, 0, elements * 30};
     auto y = std::make_shared<at::Tensor>(c->run());
     auto dy = std::make_shared<at::Tensor>(at::randn({4096, 512}));
     bench.run = [=] { torch::autograd::grad({*y}, {c->x, c->weight, c->bias}, {*dy}, true); };
   } else {
-    bench.work = {elements * 8, elements * 8, elements};
+    bench.work = {elements * 8, elements * 8, elements, 0, elements * 10};
     bench.run = [=] {
       at::NoGradGuard no_grad;
       c->run();

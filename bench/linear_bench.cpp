@@ -20,7 +20,8 @@ Bench make(int64_t num_groups) {
   Bench bench;
   bench.name = num_groups == 1 ? "linear_dense" : "linear_modality";
   bench.shape = "4096x256 -> 1024 f32, fwd+bwd";
-  bench.work = {6.0 * T * I * O, 4.0 * (3 * T * I + 3 * T * O + 3 * num_groups * I * O), 0};
+  bench.work = {6.0 * T * I * O, 4.0 * (3 * T * I + 3 * T * O + 3 * num_groups * I * O), 0, 0,
+                3.0 * T * I * O};
   bench.check = [=] {
     at::NoGradGuard no_grad;
     ops::check_close("modality_linear", "y_TO", ops::modality_linear(*x, *weights, {}, offsets),

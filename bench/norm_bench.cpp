@@ -17,7 +17,7 @@ Bench make() {
   Bench bench;
   bench.name = "norm";
   bench.shape = "4096x256 f32, fwd+bwd";
-  bench.work = {static_cast<double>(T * E) * 18, static_cast<double>(T * E) * 4 * 8, 0};
+  bench.work = {static_cast<double>(T * E) * 18, static_cast<double>(T * E) * 4 * 8, 0, 0, 0};
   bench.check = [=] {
     ops::ScopedBackend both(ops::Backend::kCheck);
     auto [normed, sum] = ops::add_rms_norm(x, residual, weight, 1e-5);

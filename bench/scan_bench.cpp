@@ -42,40 +42,75 @@ void check_small() {
   x.gradients(y, at::ones_like(y), false);
 }
 
+constexpr int64_t kChannels = 512, kStates = 16;
+
+// Multiply-adds. For each state forward: step * a, step * u * b, h, c * h; backward the same again, with e * h apart,
+// and c * dy, b's, c's and a's sums, the sums over states, and two products. For each channel: softplus' logarithm, skip
+// and gate.
+constexpr double kForwardPerState = 4, kForwardPerChannel = 16, kBackwardPerState = 12, kBackwardPerChannel = 34;
+
+Work work_of(int64_t T, bool backward) {
+  const double channels = static_cast<double>(T * kChannels), states = channels * kStates;
+  Work work;
+  work.exponentials = states + 2 * channels;  // decays; softplus and gate
+  work.bytes = channels * 4 * (backward ? 7 : 4);
+  work.multiply_adds = backward ? states * kBackwardPerState + channels * kBackwardPerChannel
+                                : states * kForwardPerState + channels * kForwardPerChannel;
+  work.flops = 2 * work.multiply_adds;
+  return work;
+}
+
+std::string shape_of(int64_t S, int64_t L) {
+  return std::to_string(S) + "x" + std::to_string(L) + " D 512 N 16 f32";
+}
+
+// Forward as training runs it: with what backward needs.
 Bench make(const std::string& name, int64_t S, int64_t L, bool backward) {
-  const int64_t D = 512, N = 16, T = S * L;
-  auto x = std::make_shared<ScanCase>(S, L, D, N);
-  const double updates = static_cast<double>(T) * D * N, row_bytes = static_cast<double>(T) * D * 4;
+  auto x = std::make_shared<ScanCase>(S, L, kChannels, kStates);
   Bench bench;
   bench.name = name;
-  bench.shape = std::to_string(S) + "x" + std::to_string(L) + " D 512 N 16 f32";
+  bench.shape = shape_of(S, L);
   bench.check = check_small;
+  bench.work = work_of(S * L, backward);
   if (backward) {
-    // step * a, h (2), c * h (2) again, and on the way back 7 multiply-adds; exponentials apart.
-    bench.work = {updates * 19, row_bytes * 7, updates};
     auto y = std::make_shared<at::Tensor>(x->run());
-    auto dy = std::make_shared<at::Tensor>(at::randn({T, D}));
+    auto dy = std::make_shared<at::Tensor>(at::randn({S * L, kChannels}));
     bench.run = [=] { x->gradients(*y, *dy, true); };
   } else {
-    bench.work = {updates * 6, row_bytes * 4, updates};  // step * a, du * b, h (2), c * h (2)
-    bench.run = [=] {
-      at::NoGradGuard no_grad;
-      x->run();
-    };
+    bench.run = [=] { x->run(); };
   }
+  return bench;
+}
+
+Bench make_both(const std::string& name, int64_t S, int64_t L) {
+  auto x = std::make_shared<ScanCase>(S, L, kChannels, kStates);
+  auto dy = std::make_shared<at::Tensor>(at::randn({S * L, kChannels}));
+  Bench bench;
+  bench.name = name;
+  bench.shape = shape_of(S, L) + ", both";
+  bench.check = check_small;
+  bench.work = work_of(S * L, false);
+  const Work back = work_of(S * L, true);
+  bench.work.flops += back.flops, bench.work.bytes += back.bytes;
+  bench.work.exponentials += back.exponentials, bench.work.multiply_adds += back.multiply_adds;
+  bench.run = [=] { x->gradients(x->run(), *dy, false); };
   return bench;
 }
 
 }  // namespace
 
 void register_scan_benches() {
-  auto add = [](const std::string& name, int64_t S, int64_t L, bool backward, const std::string& help) {
-    Register(name, help, [=] { return make(name, S, L, backward); });
-  };
-  add("scan_forward", 8, 512, false, "selective scan, forward, 8 sequences of 512");
-  add("scan_backward", 8, 512, true, "selective scan, backward, 8 sequences of 512");
-  add("scan_long", 1, 4096, false, "selective scan, forward, one sequence of 4,096");
-  add("scan_short", 64, 64, false, "selective scan, forward, 64 sequences of 64");
+  Register("scan_forward", "selective scan, forward, 8 sequences of 512",
+           [] { return make("scan_forward", 8, 512, false); });
+  Register("scan_backward", "selective scan, backward, 8 sequences of 512",
+           [] { return make("scan_backward", 8, 512, true); });
+  Register("scan_one_sequence", "forward + backward of one sequence of 4,096, in turns with 64 of 64", [] {
+    Bench bench = make_both("scan_one_sequence", 1, 4096);
+    auto many = std::make_shared<Bench>(make_both("64 x 64", 64, 64));
+    bench.baseline = many->run;
+    bench.baseline_name = many->name;
+    return bench;
+  });
 }
 
 }  // namespace mom::bench

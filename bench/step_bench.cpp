@@ -1,5 +1,5 @@
-// The whole training step: forward, backward, clipping, AdamW. train_step has the sizes the peers are timed
-// at; mixture_step times dense Mamba and Mixture-of-Mamba in turns, so that the machine's drift is in both.
+// The whole training step: forward, backward, clipping, AdamW. train_step* have the sizes the peers are timed at (bench/peers);
+// benches with a baseline time two kinds of step in turns, so that the machine's drift is in both.
 #include <torch/torch.h>
 
 #include "bench/bench.h"
@@ -10,72 +10,96 @@
 namespace mom::bench {
 namespace {
 
-constexpr int64_t kSequences = 8, kLength = 512, kModel = 256, kBlocks = 8, kVocabulary = 512;
+struct Size {
+  int64_t sequences = 8, length = 512, d_model = 256, blocks = 8, vocabulary = 512;
+  bool tied = false;
+  models::Compute compute{};
 
-// Everything a step needs, on made-up tokens.
+  std::string text() const {
+    return "d " + std::to_string(d_model) + ", " + std::to_string(blocks) + " blocks, " + std::to_string(sequences) +
+           "x" + std::to_string(length) + (compute.type == at::kBFloat16 ? " bf16" : " f32");
+  }
+};
+
+// How tokens of several modalities follow each other.
+struct Mix {
+  bool mixture = false;                // Mixture-of-Mamba, or dense on the same tokens
+  std::vector<double> shares{1.0};     // of the modalities
+  int64_t shortest = 64, longest = 64; // of a span
+};
+
+// Everything needed for a step, on made-up tokens.
 struct Step {
   models::Model model;
   train::AdamW optimizer;
   models::Objective objective{models::ObjectiveConfig{}};
-  data::Batch batch;
-  models::LossReport terms;
+  std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
+  size_t next = 0;
 
-  Step(const models::ModelSpec& spec, data::Batch with)
-      : model(initialised(spec)),
-        optimizer(*model, train::TrainConfig{}),
-        batch(std::move(with)),
-        terms(models::count_terms(batch, spec)) {}
+  Step(const models::ModelSpec& spec, const models::Compute& compute, std::vector<data::Batch> with)
+      : model(initialised(spec, compute)), optimizer(*model, train::TrainConfig{}), batches(std::move(with)) {}
 
-  static models::Model initialised(const models::ModelSpec& spec) {
+  static models::Model initialised(const models::ModelSpec& spec, const models::Compute& compute) {
     models::Model model(spec);
     models::initialise(*model, 1);
+    model->set_compute(compute);
     return model;
   }
   double run() {
+    const data::Batch& batch = batches[next++ % batches.size()];
     optimizer.zero_grad();
-    models::BatchLoss loss = objective(*model, batch, terms, models::Timesteps::kUniform);
+    models::BatchLoss loss = objective(*model, batch, models::count_terms(batch, model->spec()),
+                                       models::Timesteps::kUniform);
     loss.total.backward();
-    optimizer.clip_gradients();
-    optimizer.step(1e-3);
+    optimizer.step(1e-3, optimizer.gradient_norm());
     return loss.total.item<double>();
   }
 };
 
-models::ModelSpec step_spec(bool pictures, bool mixture) {
+models::ModelSpec spec_of(const Size& size) {
   models::ModelSpec spec;
-  spec.hidden_size = kModel;
-  spec.num_blocks = kBlocks;
-  spec.intermediate_size = 2 * kModel;
-  spec.time_step_rank = kModel / 16;
-  spec.vocab_size = kVocabulary;
-  if (pictures) {
-    spec.setting = "transfusion";
-    spec.modalities = {"text", "image"};
-    spec.latent_shape = {4, 16, 16};
-  }
-  if (mixture) {
+  spec.hidden_size = size.d_model;
+  spec.num_blocks = size.blocks;
+  spec.intermediate_size = 2 * size.d_model;
+  spec.time_step_rank = size.d_model / 16;
+  spec.vocab_size = size.vocabulary;
+  spec.tie_word_embeddings = size.tied;
+  return spec;
+}
+
+models::ModelSpec spec_of(const Size& size, const Mix& mix) {
+  models::ModelSpec spec = spec_of(size);
+  spec.modalities.clear();
+  const std::vector<std::string> names{"text", "image", "speech"};
+  for (size_t m = 0; m < mix.shares.size(); ++m) spec.modalities.push_back(names.at(m));
+  if (mix.mixture) {
     spec.model_type = "mixture_of_mamba";
     spec.decoupled = models::all_projections();
   }
   return spec;
 }
 
-// Sequences of kLength tokens; with pictures every other span of 64 positions is one.
-data::Batch step_batch(const models::ModelSpec& spec) {
-  const int64_t num_tokens = kSequences * kLength;
-  const at::Tensor position = torch::arange(num_tokens, torch::kInt64);
-  const at::Tensor modality =
-      spec.has_patches() ? position.div(64, "floor").remainder(2) : torch::zeros_like(position);
+// Spans of one modality each; a modality's chance of the next span is its share.
+at::Tensor modalities_of(const Mix& mix, int64_t num_tokens) {
+  const at::Tensor modality = torch::zeros({num_tokens}, torch::kInt64);
+  const at::Tensor shares = torch::tensor(mix.shares, torch::kFloat64);
+  for (int64_t t = 0; t < num_tokens && mix.shares.size() > 1;) {
+    const int64_t length = std::min(num_tokens - t, torch::randint(mix.shortest, mix.longest + 1, {}).item<int64_t>());
+    modality.narrow(0, t, length).fill_(torch::multinomial(shares, 1).item<int64_t>());
+    t += length;
+  }
+  return modality;
+}
+
+data::Batch batch_of(const Size& size, const Mix& mix) {
+  const int64_t num_tokens = size.sequences * size.length;
   data::Batch batch;
-  batch.routing = nn::make_routing(modality, torch::arange(kSequences + 1, torch::kInt64) * kLength,
-                                   static_cast<int64_t>(spec.modalities.size()));
-  torch::manual_seed(1);
-  batch.tokens_T = torch::randint(0, kVocabulary, {num_tokens}, torch::kInt64);
-  const int64_t num_text = batch.routing.group_size(0);
-  batch.target_rows_R = torch::arange(num_text, torch::kInt64);
-  batch.target_ids_R = torch::randint(0, kVocabulary, {num_text}, torch::kInt64);
-  if (spec.has_patches())
-    batch.latents_ICHW = torch::randn({(num_tokens - num_text) / spec.patches_per_image(), 4, 16, 16});
+  batch.routing =
+      nn::make_routing(modalities_of(mix, num_tokens), torch::arange(size.sequences + 1, torch::kInt64) * size.length,
+                       static_cast<int64_t>(mix.shares.size()));
+  batch.tokens_T = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
+  batch.target_rows_R = torch::arange(num_tokens, torch::kInt64);
+  batch.target_ids_R = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
   return batch;
 }
 
@@ -85,42 +109,81 @@ double step_flops(const Step& step) {
   const auto per_token = models::flops_per_token(step.model->spec());
   for (size_t m = 0; m < per_token.size(); ++m)
     flops += 3 * per_token[m].total() *
-             static_cast<double>(step.batch.routing.group_size(static_cast<int64_t>(m)));
+             static_cast<double>(step.batches[0].routing.group_size(static_cast<int64_t>(m)));
   return flops;
 }
 
-Bench step_bench(const std::string& name, bool pictures, bool mixture) {
-  const models::ModelSpec spec = step_spec(pictures, mixture);
-  auto step = std::make_shared<Step>(spec, step_batch(spec));
+Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {}) {
+  torch::manual_seed(1);
+  std::vector<data::Batch> batches;
+  const int num_batches = mix.shares.size() > 1 ? 8 : 1;
+  for (int i = 0; i < num_batches; ++i) batches.push_back(batch_of(size, mix));
+  auto step = std::make_shared<Step>(spec_of(size, mix), size.compute, std::move(batches));
   Bench bench;
   bench.name = name;
-  bench.shape = "d 256, 8 blocks, 8x512 f32";
+  bench.shape = size.text();
   bench.work.flops = step_flops(*step);
-  bench.work.tokens = static_cast<double>(kSequences * kLength);
-  bench.check = [step] {  // the step has to learn its batch
-    const double first = step->run();
-    double last = first;
-    for (int i = 0; i < 3; ++i) last = step->run();
+  bench.work.tokens = static_cast<double>(size.sequences * size.length);
+  if (size.compute.type == at::kFloat) bench.work.multiply_adds = bench.work.flops / 2;
+  bench.check = [step, num_batches] {  // the step has to learn its batches
+    double first = 0, last = 0;
+    for (int i = 0; i < num_batches; ++i) first += step->run();
+    for (int i = 0; i < num_batches; ++i) step->run();
+    for (int i = 0; i < num_batches; ++i) last += step->run();
     TORCH_CHECK(last < first, "the loss did not fall: ", first, " to ", last);
   };
   bench.run = [step] { step->run(); };
   return bench;
 }
 
+Bench against(Bench bench, const std::function<Bench()>& make_baseline) {
+  auto baseline = std::make_shared<Bench>(make_baseline());
+  bench.baseline = baseline->run;
+  bench.baseline_name = baseline->name;
+  return bench;
+}
+
+void add_step(const std::string& name, const std::string& help, const Size& size) {
+  Register(name, help, [=] { return step_bench(name, size); });
+}
+
+void add_mixture(const std::string& kind, const Mix& mix) {
+  Register("step_mixture_" + kind, "Mixture-of-Mamba's step in turns with dense Mamba's: " + kind, [=] {
+    Mix mixture = mix, dense = mix;
+    mixture.mixture = true;
+    return against(step_bench("step_mixture_" + kind, Size{}, mixture),
+                   [&] { return step_bench("dense", Size{}, dense); });
+  });
+}
+
 }  // namespace
 
 void register_step_benches() {
-  Register("train_step", "one training step on text (the sizes of bench/peers)",
-           [] { return step_bench("train_step", false, false); });
-  Register("step_dense", "one Transfusion step of dense Mamba, half image",
-           [] { return step_bench("step_dense", true, false); });
-  Register("step_mixture", "the same of Mixture-of-Mamba, in turns with dense", [] {
-    Bench bench = step_bench("step_mixture", true, true);
-    auto dense = std::make_shared<Bench>(step_bench("step_dense", true, false));
-    bench.baseline = dense->run;
-    bench.baseline_name = "step_dense";
-    return bench;
+  const Size medium{.sequences = 4, .length = 512, .d_model = 768, .blocks = 8};
+  add_step("train_step", "one training step, d 256 (the sizes of bench/peers)", Size{});
+  add_step("train_step_130m", "the same, the 130M shape on 1 x 512 tokens",
+           {.sequences = 1, .d_model = 768, .blocks = 24, .vocabulary = 50280, .tied = true});
+  add_step("train_step_4096", "the same, d 256, one sequence of 4,096", {.sequences = 1, .length = 4096});
+  add_step("train_step_768", "the same, d 768, 8 blocks, 4 x 512 tokens", medium);
+  Register("train_step_bf16", "d 768 in bfloat16, in turns with float32", [medium] {
+    Size rounded = medium;
+    rounded.compute.type = at::kBFloat16;
+    return against(step_bench("train_step_bf16", rounded), [&] { return step_bench("float32", medium); });
   });
+  Register("step_recompute", "d 256 with recomputation, in turns with kept activations", [] {
+    Size again;
+    again.compute.recompute = true;
+    return against(step_bench("step_recompute", again), [] { return step_bench("kept", Size{}); });
+  });
+  Register("step_length_65536", "2 blocks, one sequence of 65,536, in turns with 128 of 512", [] {
+    const Size one{.sequences = 1, .length = 65536, .blocks = 2}, many{.sequences = 128, .length = 512, .blocks = 2};
+    return against(step_bench("step_length_65536", one), [&] { return step_bench("128 x 512", many); });
+  });
+  add_mixture("2_even", {.shares = {0.5, 0.5}});
+  add_mixture("2_95_5", {.shares = {0.95, 0.05}});
+  add_mixture("2_spans_1_8", {.shares = {0.5, 0.5}, .shortest = 1, .longest = 8});
+  add_mixture("3_even", {.shares = {0.34, 0.33, 0.33}});
+  add_mixture("3_95_5", {.shares = {0.9, 0.05, 0.05}});
 }
 
 }  // namespace mom::bench

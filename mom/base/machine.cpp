@@ -1,6 +1,7 @@
 #include "mom/base/machine.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -212,6 +213,12 @@ std::vector<Finding> check_machine(const MachineFacts& facts) {
     findings.push_back(
         {false, "this is a " + facts.build + " build", "use the preset 'release' for real runs"});
   return findings;
+}
+
+int64_t peak_rss_bytes() {
+  struct rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_maxrss * 1024;
 }
 
 }  // namespace mom

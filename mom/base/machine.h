@@ -29,6 +29,9 @@ MachineFacts read_machine(const Path& folder);
 // The same as JSON, without what changes from minute to minute (free memory and disk).
 OrderedJson machine_description();
 
+// The most memory this process has had resident so far.
+int64_t peak_rss_bytes();
+
 struct Finding {
   bool fatal;           // false: slower or odd, but it works
   std::string problem;  // what is wrong

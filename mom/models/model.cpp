@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/nn/recompute.h"
+#include "mom/ops/head_loss.h"
 
 namespace mom::models {
 namespace {
@@ -94,20 +96,46 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
               "[model] expected routing for ", spec_.modalities.size(), " modalities, got ",
               input.routing.num_modalities());
   if (state) state->resize(blocks_.size());
-  at::Tensor branch = embed(input), residual;
-  for (size_t i = 0; i < blocks_.size(); ++i)
-    std::tie(branch, residual) =
-        blocks_[i]->forward(branch, residual, input.routing, state ? &(*state)[i] : nullptr);
+  at::Tensor branch = embed(input).to(compute_.type), residual;
+  const bool recompute = compute_.recompute && !state && branch.requires_grad();
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    if (recompute) {
+      const auto outputs = nn::recompute(
+          [block = blocks_[i], routing = input.routing](const torch::autograd::variable_list& inputs) mutable {
+            auto [next_branch, next_residual] = block->forward(inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor(), routing);
+            return torch::autograd::variable_list{next_branch, next_residual};
+          },
+          residual.defined() ? torch::autograd::variable_list{branch, residual} : torch::autograd::variable_list{branch});
+      branch = outputs[0], residual = outputs[1];
+    } else {
+      std::tie(branch, residual) =
+          blocks_[i]->forward(branch, residual, input.routing, state ? &(*state)[i] : nullptr);
+    }
+  }
   return std::get<0>(norm_->forward(branch, residual));
 }
 
 at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
-  return torch::nn::functional::linear(hidden_RE, lm_head_);
+  return torch::nn::functional::linear(hidden_RE.to(torch::kFloat32), lm_head_);
 }
 
 at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& routing) {
   const int64_t image = spec_.modality_index("image");
-  return patch_out_->forward(hidden_TE.narrow(0, routing.group_begin(image), routing.group_size(image)));
+  return patch_out_->forward(
+      hidden_TE.narrow(0, routing.group_begin(image), routing.group_size(image)).to(torch::kFloat32));
+}
+
+at::Tensor ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
+                                      const at::Tensor& targets_R, double scale) {
+  return ops::linear_cross_entropy(hidden_TE, lm_head_, rows_R, targets_R, scale);
+}
+
+at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing,
+                                 const at::Tensor& noise_QP, double scale) {
+  const int64_t image = spec_.modality_index("image"), first = routing.group_begin(image);
+  return ops::linear_squared_error(hidden_TE, patch_out_->weight, patch_out_->bias,
+                                   torch::arange(first, first + routing.group_size(image), torch::kInt64), noise_QP,
+                                   scale);
 }
 
 bool ModelImpl::without_decay(const std::string& name) {

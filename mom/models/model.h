@@ -21,6 +21,14 @@ struct ModelInput {
   at::Tensor timesteps_I;  // transfusion: i64, one a picture
 };
 
+// How the network is computed; weights are f32 either way.
+struct Compute {
+  // bf16: activations between the ops, and factors of the projections. Residual stream, norms, states and sums stay
+  // f32.
+  at::ScalarType type = at::kFloat;
+  bool recompute = false;  // a block's activations again in backward: less memory, a third more work
+};
+
 // What generation carries from call to call, one entry a block.
 using ModelState = std::vector<nn::MambaState>;
 
@@ -32,8 +40,14 @@ class ModelImpl : public torch::nn::Module {
   at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
   at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
   at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
+  // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
+  at::Tensor next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R, const at::Tensor& targets_R,
+                             double scale);
+  at::Tensor noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing, const at::Tensor& noise_QP,
+                        double scale);
 
   const ModelSpec& spec() const { return spec_; }
+  void set_compute(const Compute& compute) { compute_ = compute; }
   // True for norms, biases, A_log and D: they take no weight decay.
   static bool without_decay(const std::string& parameter_name);
 
@@ -42,6 +56,7 @@ class ModelImpl : public torch::nn::Module {
   at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I);
 
   ModelSpec spec_;
+  Compute compute_;
   at::Tensor embeddings_, lm_head_;
   torch::nn::Linear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
   std::vector<nn::MambaBlock> blocks_;

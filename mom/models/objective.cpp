@@ -78,20 +78,22 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   BatchLoss loss;
   loss.report = count_terms(batch, spec);
   loss.total = torch::zeros({}, torch::kFloat32);
-  if (loss.report[text].count > 0) {
-    const at::Tensor logits_RV = model.logits(hidden_TE.index_select(0, batch.target_rows_R));
-    const at::Tensor sum = torch::nn::functional::cross_entropy(
-        logits_RV, batch.target_ids_R,
-        torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
-    loss.report[text].sum = sum.item<double>();
-    loss.total = loss.total + sum / step_terms[text].count;
-  }
-  const int64_t image = spec.has_patches() ? spec.modality_index("image") : -1;
-  if (image >= 0 && loss.report[static_cast<size_t>(image)].count > 0) {
-    const at::Tensor sum = (model.noise(hidden_TE, batch.routing) - noised.noise_QP).square().sum();
-    loss.report[static_cast<size_t>(image)].sum = sum.item<double>();
-    loss.total = loss.total + sum * (config_.image_weight / step_terms[static_cast<size_t>(image)].count);
-  }
+  auto add_term = [&](size_t modality, double weight, const auto& head_loss) {
+    LossSum& sum = loss.report[modality];
+    if (sum.count == 0) return;
+    const double scale = weight / step_terms[modality].count;
+    const at::Tensor term = head_loss(scale);
+    sum.sum = term.template item<double>() / scale;
+    loss.total = loss.total.defined() ? loss.total + term : term;
+  };
+  add_term(text, 1, [&](double scale) {
+    return model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale);
+  });
+  if (spec.has_patches())
+    add_term(static_cast<size_t>(spec.modality_index("image")), config_.image_weight, [&](double scale) {
+      return model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
+    });
+  if (!loss.total.defined()) loss.total = torch::zeros({}, torch::kFloat32);
   return loss;
 }
 

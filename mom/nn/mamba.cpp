@@ -1,5 +1,6 @@
 #include "mom/nn/mamba.h"
 
+#include "mom/nn/split_columns.h"
 #include "mom/ops/causal_conv1d.h"
 #include "mom/ops/rms_norm.h"
 #include "mom/ops/selective_scan.h"
@@ -44,18 +45,17 @@ MambaMixerImpl::MambaMixerImpl(const MambaOptions& options) : options_(options) 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const Routing& routing, MambaState* state) {
   const auto& o = options_;
   at::Tensor xz = in_proj->forward(x_TE, routing);
-  at::Tensor gate_TD = xz.narrow(1, o.d_inner, o.d_inner);
+  const auto x_and_gate = split_columns(xz, {o.d_inner, o.d_inner});
   auto [x_TD, conv_state] = ops::causal_conv1d(
-      xz.narrow(1, 0, o.d_inner), conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true,
+      x_and_gate[0], conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true,
       routing.offsets_S1, state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
-  at::Tensor dt_b_c = x_proj->forward(x_TD, routing);
+  const auto dt_b_c = split_columns(x_proj->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
   // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added
   // with its GEMM.
   const bool fuse_bias = !dt_proj->decoupled();
-  at::Tensor dt_TD = dt_proj->forward(dt_b_c.narrow(1, 0, o.dt_rank), routing, /*add_bias=*/!fuse_bias);
+  at::Tensor dt_TD = dt_proj->forward(dt_b_c[0], routing, /*add_bias=*/!fuse_bias);
   auto [y_TD, scan_state] = ops::selective_scan(
-      x_TD, dt_TD, -A_log.exp(), dt_b_c.narrow(1, o.dt_rank, o.state_size),
-      dt_b_c.narrow(1, o.dt_rank + o.state_size, o.state_size), D, gate_TD,
+      x_TD, dt_TD, -A_log.exp(), dt_b_c[1], dt_b_c[2], D, x_and_gate[1],
       fuse_bias ? std::optional<at::Tensor>(dt_proj->bias(0)) : std::nullopt, /*dt_softplus=*/true,
       routing.offsets_S1, state ? if_defined(state->scan_SDN) : std::nullopt, routing.order_T);
   if (state) *state = {conv_state, scan_state};

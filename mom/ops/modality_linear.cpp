@@ -4,13 +4,8 @@
 
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
+#include "mom/ops/gemm.h"
 #include "mom/ops/modality_linear_reference.h"
-
-namespace at::native {
-// Exported by LibTorch, declared in none of its installed headers; the build pins its version. to = beta * to +
-// alpha * left * right, views with any strides.
-void mkldnn_matmul(const Tensor& left, const Tensor& right, const Tensor& to, float beta, float alpha);
-}  // namespace at::native
 
 namespace mom::ops {
 namespace {
@@ -21,24 +16,6 @@ using torch::autograd::variable_list;
 // rows of group m; `offsets` has M + 1 entries.
 at::Tensor group(const at::Tensor& rows, const std::vector<int64_t>& offsets, size_t m) {
   return rows.narrow(0, offsets[m], offsets[m + 1] - offsets[m]);
-}
-
-// to (+)= left * right (+ bias), into the memory of `to`. f32 and bf16 run in LibTorch's oneDNN: for f32 ATen's own
-// choice is MKL, which was 5 to 60% slower at these shapes on an AMD processor (bench/results).
-void multiply(const at::Tensor& left, const at::Tensor& right, at::Tensor to, bool accumulate = false,
-              const at::Tensor& bias = {}) {
-  if (left.device().is_cpu() && left.scalar_type() == at::kFloat && to.scalar_type() == at::kFloat && left.size(1) > 0) {
-    if (bias.defined()) to.copy_(bias.expand_as(to));
-    at::native::mkldnn_matmul(left, right, to, bias.defined() || accumulate ? 1.0f : 0.0f, 1.0f);
-  } else if (accumulate) {
-    to.add_(at::mm(left, right));
-  } else if (to.scalar_type() != left.scalar_type()) {
-    to.copy_(at::mm(left, right));
-  } else if (bias.defined()) {
-    at::addmm_out(to, bias.to(to.scalar_type()), left, right);
-  } else {
-    at::mm_out(to, left, right);
-  }
 }
 
 at::Tensor run_forward(const at::Tensor& x, at::TensorList weights, at::TensorList biases,

@@ -52,6 +52,9 @@ void MetricsLog::train_step(const StepReport& report, const Trainer& trainer) {
   line["tokens_per_s"] = static_cast<double>(report.num_tokens) / report.seconds;
   line["step_s"] = report.seconds;
   line["data_s"] = report.data_seconds;
+  line["forward_s"] = report.forward_seconds;
+  line["backward_s"] = report.backward_seconds;
+  line["optimizer_s"] = report.optimizer_seconds;
   write(line, "train/");
 }
 

@@ -37,19 +37,20 @@ void AdamW::zero_grad() {
     for (at::Tensor& parameter : group.parameters) parameter.mutable_grad() = at::Tensor();
 }
 
-double AdamW::clip_gradients() {
+double AdamW::gradient_norm() const {
   std::vector<at::Tensor> gradients;
-  for (Group& group : groups_)
-    for (at::Tensor& parameter : group.parameters)
+  for (const Group& group : groups_)
+    for (const at::Tensor& parameter : group.parameters)
       if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-  const double norm = torch::stack(at::_foreach_norm(gradients, 2)).to(torch::kFloat64).norm().item<double>();
-  if (std::isfinite(norm) && config_.clip_norm > 0 && norm > config_.clip_norm)
-    at::_foreach_mul_(gradients, config_.clip_norm / norm);
-  return norm;
+  return torch::stack(at::_foreach_norm(gradients, 2)).to(torch::kFloat64).norm().item<double>();
 }
 
-void AdamW::step(double learning_rate) {
+void AdamW::step(double learning_rate, double norm) {
   torch::NoGradGuard no_grad;
+  // The fused kernel divides gradients by a scale as it reads them.
+  std::optional<at::Tensor> scale;
+  if (config_.clip_norm > 0 && norm > config_.clip_norm)
+    scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
   for (Group& group : groups_) {
     std::vector<at::Tensor> gradients;
     for (at::Tensor& parameter : group.parameters)  // a modality that a whole step did not see
@@ -57,7 +58,7 @@ void AdamW::step(double learning_rate) {
     for (at::Tensor& count : group.steps) count.add_(1);
     at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, /*max_exp_avg_sqs=*/{},
                       group.steps, learning_rate, config_.beta1, config_.beta2, group.weight_decay,
-                      config_.epsilon, /*amsgrad=*/false, /*maximize=*/false);
+                      config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
   }
 }
 

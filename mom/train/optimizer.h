@@ -21,9 +21,10 @@ class AdamW {
   AdamW(models::ModelImpl& model, const TrainConfig& config);
 
   void zero_grad();
-  // Global 2-norm of all gradients; scales them down to clip_norm when above (clip_norm 0: only measures).
-  double clip_gradients();
-  void step(double learning_rate);
+  // Global 2-norm of all gradients.
+  double gradient_norm() const;
+  // One update; gradients above clip_norm (0: no limit) count as scaled down to it. `norm` is theirs.
+  void step(double learning_rate, double norm);
 
   nn::NamedTensors state() const;  // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
   void restore(const nn::NamedTensors& tensors,

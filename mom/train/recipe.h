@@ -19,6 +19,7 @@ struct TrainConfig {
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
   std::string precision = "float32";
+  bool recompute = false;
   void describe(config::Table& table);
 };
 

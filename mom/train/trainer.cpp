@@ -31,24 +31,46 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
+  model_->set_compute({recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
+  data_position_ = loader_.state();
+}
+
+void Trainer::prepare_next() {
+  next_ = std::async(std::launch::async, [this] {
+    Prepared prepared;
+    prepared.batches = loader_.next(recipe_.train.microbatches);
+    prepared.position = loader_.state();
+    return prepared;
+  });
 }
 
 StepReport Trainer::step() {
   const auto start = std::chrono::steady_clock::now();
+  auto part = start;
+  auto seconds_of_part = [&] {  // since the last part ended
+    const double seconds = seconds_since(part);
+    part = std::chrono::steady_clock::now();
+    return seconds;
+  };
   StepReport report;
-  const std::vector<data::Batch> batches = loader_.next(recipe_.train.microbatches);
-  report.data_seconds = seconds_since(start);
+  if (!next_.valid()) prepare_next();
+  const Prepared prepared = next_.get();
+  const std::vector<data::Batch>& batches = prepared.batches;
+  if (steps_done_ + 1 < recipe_.train.steps) prepare_next();
+  report.data_seconds = seconds_of_part();
   models::LossReport terms;
   for (const data::Batch& batch : batches) models::add(terms, models::count_terms(batch, model_->spec()));
   optimizer_.zero_grad();
   for (const data::Batch& batch : batches) {
     models::BatchLoss loss = objective_(*model_, batch, terms, models::Timesteps::kUniform);
+    report.forward_seconds += seconds_of_part();
     if (loss.total.requires_grad()) loss.total.backward();
+    report.backward_seconds += seconds_of_part();
     models::add(report.loss, loss.report);
     for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
   }
   report.total_loss = models::combined_loss(report.loss, model_->spec(), recipe_.objective.image_weight);
-  report.grad_norm = optimizer_.clip_gradients();
+  report.grad_norm = optimizer_.gradient_norm();
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
   if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
     throw DivergedError(
@@ -56,10 +78,12 @@ StepReport Trainer::step() {
         std::to_string(report.total_loss) + ", gradient norm " + std::to_string(report.grad_norm) +
         "; nothing was updated: lower train.learning_rate and start again, or resume from the last "
         "checkpoint");
-  optimizer_.step(report.learning_rate);
+  optimizer_.step(report.learning_rate, report.grad_norm);
+  data_position_ = prepared.position;
   report.step = ++steps_done_;
   for (const data::Batch& batch : batches)
     for (size_t m = 0; m < tokens_seen_.size(); ++m) tokens_seen_[m] += batch.num_tokens[m];
+  report.optimizer_seconds = seconds_of_part();
   report.seconds = seconds_since(start);
   return report;
 }
@@ -75,7 +99,7 @@ void Trainer::save(const Path& run) {
   OrderedJson state;
   state["step"] = steps_done_;
   state["tokens"] = tokens_seen_;
-  state["data"] = loader_.state();
+  state["data"] = data_position_;
   save_checkpoint(run, steps_done_, *model_, optimizer_, state, recipe_.checkpoint.keep);
 }
 
@@ -104,6 +128,7 @@ void Trainer::resume(const Path& checkpoint) {
                       "something else", ""});
   tokens_seen_ = state["tokens"].get<std::vector<int64_t>>();
   loader_.restore(state.at("data"));
+  data_position_ = loader_.state();
 }
 
 }  // namespace mom::train

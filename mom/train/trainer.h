@@ -2,6 +2,7 @@
 // checkpoint.
 #pragma once
 
+#include <future>
 #include <memory>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct StepReport {
   int64_t step = 0;         // steps done, this one included
   models::LossReport loss;  // by modality
   double total_loss = 0, grad_norm = 0, learning_rate = 0;
-  double seconds = 0, data_seconds = 0;
+  // data: waited for the batch, which is prepared beside the step before.
+  double seconds = 0, data_seconds = 0, forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
   int64_t num_tokens = 0;  // of this step
 };
 
@@ -42,11 +44,18 @@ class Trainer {
   void resume(const Path& checkpoint);
 
  private:
+  struct Prepared {
+    std::vector<data::Batch> batches;
+    Json position;  // of the data, after these
+  };
   void check_codecs(const Path& checkpoint);
+  void prepare_next();
   Recipe recipe_;
   models::Model model_;
   models::Objective objective_;
-  data::Loader loader_;
+  data::Loader loader_;           // touched by the preparing thread only, while there is one
+  std::future<Prepared> next_;    // the step after this one
+  Json data_position_;            // after the last step that was taken
   AdamW optimizer_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;

@@ -36,22 +36,7 @@ TEST(Patchify, IsRasterOrderAndInvertible) {
   EXPECT_EQ(patches[1][0].item<float>(), image[0][0][0][2].item<float>());
 }
 
-data::Batch small_batch(const models::ModelSpec& spec) {
-  test::Sequence sequence;
-  test::append(sequence, spec, 4, true, 3);
-  test::append(sequence, spec, 5, true, 0);
-  const models::ModelInput input = test::to_input(sequence);
-  data::Batch batch;
-  batch.routing = input.routing;
-  batch.tokens_T = input.tokens_T;
-  batch.target_rows_R = torch::tensor({0L, 1L, 5L});
-  batch.target_ids_R = torch::tensor({3L, 9L, 11L});
-  torch::manual_seed(3);
-  batch.latents_ICHW = torch::randn({2, 2, 4, 4});
-  batch.num_tokens = {batch.routing.group_size(0), batch.routing.group_size(1)};
-  batch.noise_key = 77;
-  return batch;
-}
+using test::small_batch;
 
 TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   models::Model model = test::tiny_model({"in_proj"});

@@ -3,6 +3,7 @@
 
 #include <torch/torch.h>
 
+#include "mom/data/batch.h"
 #include "mom/models/model.h"
 
 namespace mom::test {
@@ -85,6 +86,24 @@ inline at::Tensor run(models::Model& model, const Sequence& sequence, models::Mo
   torch::NoGradGuard no_grad;
   const models::ModelInput input = to_input(sequence);
   return model->forward(input, state).index_select(0, input.routing.order_T);
+}
+
+// Two sequences, a picture each.
+inline data::Batch small_batch(const models::ModelSpec& spec) {
+  Sequence sequence;
+  append(sequence, spec, 4, true, 3);
+  append(sequence, spec, 5, true, 0);
+  const models::ModelInput input = to_input(sequence);
+  data::Batch batch;
+  batch.routing = input.routing;
+  batch.tokens_T = input.tokens_T;
+  batch.target_rows_R = torch::tensor({0L, 1L, 5L});
+  batch.target_ids_R = torch::tensor({3L, 9L, 11L});
+  torch::manual_seed(3);
+  batch.latents_ICHW = torch::randn({2, 2, 4, 4});
+  batch.num_tokens = {batch.routing.group_size(0), batch.routing.group_size(1)};
+  batch.noise_key = 77;
+  return batch;
 }
 
 }  // namespace mom::test

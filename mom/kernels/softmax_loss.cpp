@@ -1,0 +1,100 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "mom/kernels/softmax_loss.cpp"
+#include "mom/kernels/foreach_target.h"
+// After the target loop:
+#include <cmath>
+#include <limits>
+
+#include "mom/kernels/cpu_capability.h"
+#include "mom/kernels/simd-inl.h"
+#include "mom/kernels/softmax_loss.h"
+
+#ifndef MOM_KERNELS_SOFTMAX_ROWS
+#define MOM_KERNELS_SOFTMAX_ROWS
+namespace mom::kernels {
+constexpr int64_t kSoftmaxRows = 8;  // rows a tile
+struct SoftmaxLoss {
+  MutableRows logits;
+  int64_t num_rows, vocabulary;
+  const int64_t* targets;
+  float scale;
+  float* loss;
+  MutableRows gradient;
+};
+}  // namespace mom::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mom::kernels::HWY_NAMESPACE {
+namespace {
+
+// exp(logits - largest) in place; returns its sum: lanes, then lanes together.
+HWY_INLINE float exponentiate(float* logits, int64_t vocabulary, float largest) {
+  Vec sum = zero();
+  int64_t v = 0;
+  for (; v + kLanes <= vocabulary; v += kLanes) {
+    const Vec e = exp(hn::Sub(hn::LoadU(kTag, logits + v), set(largest)));
+    hn::StoreU(e, kTag, logits + v);
+    sum = hn::Add(sum, e);
+  }
+  float total = hn::GetLane(hn::SumOfLanes(kTag, sum));
+  for (; v < vocabulary; ++v) {
+    logits[v] = std::exp(logits[v] - largest);
+    total += logits[v];
+  }
+  return total;
+}
+
+HWY_INLINE float largest_of(const float* logits, int64_t vocabulary) {
+  Vec largest = set(-std::numeric_limits<float>::infinity());
+  int64_t v = 0;
+  for (; v + kLanes <= vocabulary; v += kLanes) largest = hn::Max(largest, hn::LoadU(kTag, logits + v));
+  float found = hn::GetLane(hn::MaxOfLanes(kTag, largest));
+  for (; v < vocabulary; ++v) found = logits[v] > found ? logits[v] : found;
+  return found;
+}
+
+}  // namespace
+
+void softmax_loss_tile(const SoftmaxLoss& work, int64_t tile) {
+  const Rows exponentials{work.logits.data, work.logits.stride, Element::kF32};
+  const int64_t end = std::min(work.num_rows, (tile + 1) * kSoftmaxRows);
+  for (int64_t row = tile * kSoftmaxRows; row < end; ++row) {
+    float* logits = static_cast<float*>(work.logits.data) + row * work.logits.stride;
+    const int64_t target = work.targets[row];
+    const float of_target = logits[target], largest = largest_of(logits, work.vocabulary);
+    const float sum = exponentiate(logits, work.vocabulary, largest);
+    work.loss[row] = std::log(sum) + (largest - of_target);
+    if (!work.gradient.data) continue;
+    const Vec factor = set(work.scale / sum);
+    const float at_target = work.scale * (logits[target] / sum - 1.0f);
+    for (int64_t v = 0; v < work.vocabulary; v += kLanes) {
+      const int64_t left = work.vocabulary - v;
+      store_row(hn::Mul(load_row(exponentials, row, v, left), factor), work.gradient, row, v, left);
+    }
+    if (work.gradient.type == Element::kF32) {
+      static_cast<float*>(work.gradient.data)[row * work.gradient.stride + target] = at_target;
+    } else {
+      static_cast<uint16_t*>(work.gradient.data)[row * work.gradient.stride + target] = f32_to_bf16(at_target);
+    }
+  }
+}
+
+}  // namespace mom::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mom::kernels {
+
+HWY_EXPORT(softmax_loss_tile);
+
+void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabulary, const int64_t* targets,
+                  float scale, float* loss, const MutableRows& gradient, const ParallelFor& parallel_for) {
+  apply_cpu_capability_from_environment();
+  const SoftmaxLoss work{logits, num_rows, vocabulary, targets, scale, loss, gradient};
+  parallel_for((num_rows + kSoftmaxRows - 1) / kSoftmaxRows,
+               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(softmax_loss_tile)(work, tile); });
+}
+
+}  // namespace mom::kernels
+#endif

@@ -1,0 +1,156 @@
+#include "mom/ops/head_loss.h"
+
+#include <torch/torch.h>
+
+#include "mom/kernels/softmax_loss.h"
+#include "mom/ops/arguments.h"
+#include "mom/ops/backend.h"
+#include "mom/ops/gemm.h"
+#include "mom/ops/head_loss_reference.h"
+#include "mom/ops/kernel_views.h"
+#include "mom/ops/parallel.h"
+
+namespace mom::ops {
+namespace {
+
+constexpr int64_t kPieceElements = 8 << 20, kMinPieceRows = 128;  // outputs of a piece: 32 MiB where rows are short
+
+// `type` below is what factors of the products are rounded to.
+
+// One kind of loss: outputs [R, O] of a piece that begins at row `first` -> its sum; the gradient of scale * sum
+// replaces the outputs, in their own dtype.
+using PieceLoss = std::function<double(at::Tensor& outputs, int64_t first, double scale, bool with_gradient)>;
+
+struct Result {
+  double sum = 0;
+  at::Tensor hidden, weight, bias;  // gradients of scale * sum, where wanted
+};
+
+Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& rows,
+           double scale, at::ScalarType type, const PieceLoss& loss, bool with_gradient) {
+  at::NoGradGuard no_grad;
+  const int64_t num_rows = rows.size(0), num_outputs = weight.size(0);
+  const int64_t piece = std::min(num_rows, std::max(kMinPieceRows, kPieceElements / std::max<int64_t>(1, num_outputs)));
+  const at::Tensor factor = weight.to(type);
+  Result result;
+  if (with_gradient) {
+    result.hidden = at::zeros_like(hidden, at::MemoryFormat::Contiguous);
+    result.weight = at::zeros(weight.sizes(), weight.options().dtype(at::kFloat));
+    if (bias.defined()) result.bias = at::zeros(bias.sizes(), bias.options().dtype(at::kFloat));
+  }
+  const at::Tensor outputs_of_piece = at::empty({piece, num_outputs}, hidden.options().dtype(type));
+  for (int64_t first = 0; first < num_rows; first += piece) {
+    const int64_t count = std::min(piece, num_rows - first);
+    const at::Tensor at_rows = rows.narrow(0, first, count), inputs = hidden.index_select(0, at_rows).to(type);
+    at::Tensor outputs = outputs_of_piece.narrow(0, 0, count);
+    multiply(inputs, factor.t(), outputs, false, bias);
+    result.sum += loss(outputs, first, scale, with_gradient);
+    if (!with_gradient) continue;
+    const at::Tensor of_inputs = at::empty(inputs.sizes(), inputs.options());
+    multiply(outputs, factor, of_inputs);
+    result.hidden.index_copy_(0, at_rows, of_inputs.to(hidden.scalar_type()));
+    multiply(outputs.t(), inputs, result.weight, /*accumulate=*/true);
+    if (bias.defined()) result.bias.add_(outputs.sum(0, false, at::kFloat));
+  }
+  return result;
+}
+
+struct HeadFunction : torch::autograd::Function<HeadFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias, const at::Tensor& rows, double scale,
+                            at::ScalarType type, const PieceLoss& loss) {
+    const Result result = run(hidden, weight, or_undefined(bias), rows, scale, type, loss, true);
+    ctx->save_for_backward({result.hidden, result.weight, result.bias});
+    return at::scalar_tensor(scale * result.sum, hidden.options().dtype(at::kFloat));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list output_grads) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[head loss] has no second derivative: use backend reference");
+    torch::autograd::variable_list grads = ctx->get_saved_variables();
+    const double factor = output_grads[0].item<double>();
+    if (factor != 1.0) {  // 1 where this is the loss that backward() begins with
+      for (at::Tensor& grad : grads) {
+        if (grad.defined()) grad = grad * factor;
+      }
+    }
+    grads.resize(7);
+    return grads;
+  }
+};
+
+double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale, bool with_gradient) {
+  at::Tensor wide = logits.to(at::kFloat);  // itself in f32
+  const at::Tensor losses = at::empty({logits.size(0)}, wide.options());
+  kernels::softmax_loss(mutable_rows_of(wide), wide.size(0), wide.size(1), targets.const_data_ptr<int64_t>(),
+                        static_cast<float>(scale), losses.mutable_data_ptr<float>(),
+                        with_gradient ? mutable_rows_of(logits) : kernels::MutableRows{}, parallel_tiles);
+  return losses.sum(at::kDouble).item<double>();
+}
+
+double squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale, bool with_gradient) {
+  outputs.sub_(target);
+  const double sum = outputs.square().sum(at::kDouble).item<double>();
+  if (with_gradient) outputs.mul_(2 * scale);
+  return sum;
+}
+
+void check_arguments(const char* op, const at::Tensor& hidden, const at::Tensor& weight,
+                     const std::optional<at::Tensor>& bias, const at::Tensor& rows) {
+  check_float(op, "hidden_TE", hidden, {-1, -1});
+  check_float(op, "weight_OE", weight, {-1, hidden.size(1)});
+  check_float(op, "bias_O", bias, {weight.size(0)});
+  TORCH_CHECK(rows.dim() == 1 && rows.scalar_type() == at::kLong, "[", op, "] rows_R: expected i64 [R], got ",
+              describe(rows));
+}
+
+// The kernels, or why not.
+bool use_reference(const char* op, const std::vector<at::Tensor>& floats) {
+  return choose_backend(op, why_not_cpu(floats)) == Backend::kReference;
+}
+
+at::Tensor apply(const at::Tensor& hidden, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                 const at::Tensor& rows, double scale, at::ScalarType type, const PieceLoss& loss) {
+  if (any_requires_grad({hidden, weight, or_undefined(bias)}))
+    return HeadFunction::apply(hidden, weight, bias, rows, scale, type, loss);
+  const Result result = run(hidden, weight, or_undefined(bias), rows, scale, type, loss, false);
+  return at::scalar_tensor(scale * result.sum, hidden.options().dtype(at::kFloat));
+}
+
+}  // namespace
+
+at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE, const at::Tensor& rows_R,
+                                const at::Tensor& targets_R, double scale) {
+  constexpr const char* kOp = "linear_cross_entropy";
+  check_arguments(kOp, hidden_TE, weight_VE, std::nullopt, rows_R);
+  TORCH_CHECK(targets_R.sizes() == rows_R.sizes() && targets_R.scalar_type() == at::kLong, "[", kOp,
+              "] targets_R: expected i64 as rows_R, got ", describe(targets_R));
+  if (use_reference(kOp, {hidden_TE, weight_VE}))
+    return linear_cross_entropy_reference(hidden_TE, weight_VE, rows_R, targets_R, scale);
+  const at::Tensor targets = targets_R.contiguous();
+  TORCH_CHECK(targets.numel() == 0 || (targets.min().item<int64_t>() >= 0 &&
+                                       targets.max().item<int64_t>() < weight_VE.size(0)),
+              "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
+  return apply(hidden_TE, weight_VE, std::nullopt, rows_R, scale, hidden_TE.scalar_type(),
+               [targets](at::Tensor& logits, int64_t first, double factor, bool with_gradient) {
+                 return cross_entropy_of_piece(logits, targets.narrow(0, first, logits.size(0)), factor,
+                                               with_gradient);
+               });
+}
+
+at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,
+                                const std::optional<at::Tensor>& bias_P, const at::Tensor& rows_R,
+                                const at::Tensor& target_RP, double scale) {
+  constexpr const char* kOp = "linear_squared_error";
+  check_arguments(kOp, hidden_TE, weight_PE, bias_P, rows_R);
+  check_float(kOp, "target_RP", target_RP, {rows_R.size(0), weight_PE.size(0)});
+  if (use_reference(kOp, {hidden_TE, weight_PE}))
+    return linear_squared_error_reference(hidden_TE, weight_PE, bias_P, rows_R, target_RP, scale);
+  return apply(hidden_TE, weight_PE, bias_P, rows_R, scale, at::kFloat,
+               [target_RP](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
+                 return squared_error_of_piece(outputs, target_RP.narrow(0, first, outputs.size(0)), factor,
+                                               with_gradient);
+               });
+}
+
+}  // namespace mom::ops

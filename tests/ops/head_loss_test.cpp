@@ -1,0 +1,108 @@
+// Output heads with their losses against the plain versions, which are checked against central differences.
+#include "mom/ops/head_loss.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "mom/kernels/cpu_capability.h"
+#include "mom/ops/arguments.h"
+#include "mom/ops/backend.h"
+#include "mom/ops/head_loss_reference.h"
+#include "tests/support/gradcheck.h"
+
+namespace mom::ops {
+namespace {
+
+using Tensors = std::vector<at::Tensor>;
+
+at::Tensor some_rows(int64_t T, int64_t R) { return std::get<0>(at::randperm(T, at::kLong).narrow(0, 0, R).sort()); }
+
+// inputs = hidden, weight
+test::TensorFunction cross_entropy(decltype(&linear_cross_entropy) f, const at::Tensor& rows,
+                                   const at::Tensor& targets) {
+  return [=](const Tensors& t) { return Tensors{f(t[0], t[1], rows, targets, 0.3)}; };
+}
+
+// inputs = hidden, weight, bias or undefined
+test::TensorFunction squared_error(decltype(&linear_squared_error) f, const at::Tensor& rows,
+                                   const at::Tensor& target) {
+  return [=](const Tensors& t) {
+    const bool wide = t[0].scalar_type() == at::kDouble;
+    return Tensors{f(t[0], t[1], if_defined(t[2]), rows, wide ? target.to(at::kDouble) : target, 0.3)};
+  };
+}
+
+void check_cross_entropy(int64_t T, int64_t R, int64_t E, int64_t V, at::ScalarType type, const std::string& what) {
+  at::manual_seed(3);
+  const at::Tensor rows = some_rows(T, R), targets = at::randint(0, V, {R}, at::kLong);
+  const Tensors inputs{at::randn({T, E}).to(type), at::randn({V, E})};
+  test::expect_same(cross_entropy(&linear_cross_entropy, rows, targets),
+                    cross_entropy(&linear_cross_entropy_reference, rows, targets), inputs,
+                    type == at::kFloat ? test::kF32Nmse : test::kBf16Nmse, what);
+}
+
+TEST(LinearCrossEntropy, SizesThatHurt) {
+  for (int64_t V : {1, 2, 15, 17, 512, 1000})
+    for (int64_t T : {1, 33, 300}) check_cross_entropy(T, (T + 1) / 2, 20, V, at::kFloat, "V " + std::to_string(V));
+  check_cross_entropy(5, 0, 20, 7, at::kFloat, "no rows");
+}
+
+TEST(LinearCrossEntropy, SeveralPiecesGiveTheWhole) {
+  check_cross_entropy(300, 290, 8, 70000, at::kFloat, "three pieces");  // 128 rows a piece at this vocabulary
+}
+
+TEST(LinearCrossEntropy, EveryCpuCapabilityAndBfloat16) {
+  for (const std::string& name : kernels::cpu_capabilities()) {
+    kernels::set_cpu_capability(name);
+    check_cross_entropy(70, 50, 24, 301, at::kFloat, name);
+    check_cross_entropy(70, 50, 24, 301, at::kBFloat16, name + " bf16");
+  }
+  kernels::set_cpu_capability("");
+}
+
+TEST(LinearCrossEntropy, LogitsOfAnySizeStayFinite) {
+  const at::Tensor hidden = at::tensor({1e3f, -1e3f}).view({2, 1}).set_requires_grad(true), weight = at::tensor({90.f, 0.f, -90.f}).view({3, 1});
+  const at::Tensor loss = linear_cross_entropy(hidden, weight, at::arange(2), at::tensor({int64_t{0}, int64_t{0}}), 1);
+  EXPECT_FLOAT_EQ(loss.item<float>(), 180000.0f);  // the first is sure and right, the second sure and wrong
+  loss.backward();
+  EXPECT_TRUE(hidden.grad().isfinite().all().item<bool>());
+}
+
+TEST(LinearSquaredError, ValuesAndGradients) {
+  for (bool bias : {false, true}) {
+    for (int64_t R : {0, 1, 33}) {
+      at::manual_seed(4);
+      const at::Tensor rows = some_rows(40, R), target = at::randn({R, 5});
+      const Tensors inputs{at::randn({40, 12}), at::randn({5, 12}), bias ? at::randn({5}) : at::Tensor()};
+      test::expect_same(squared_error(&linear_squared_error, rows, target),
+                        squared_error(&linear_squared_error_reference, rows, target), inputs, test::kF32Nmse,
+                        "R " + std::to_string(R));
+    }
+  }
+}
+
+TEST(HeadLoss, ReferencesAgainstCentralDifferences) {
+  at::manual_seed(5);
+  const auto f64 = at::TensorOptions(at::kDouble);
+  const at::Tensor rows = some_rows(6, 4);
+  test::expect_gradients(cross_entropy(&linear_cross_entropy_reference, rows, at::randint(0, 5, {4}, at::kLong)),
+                         {at::randn({6, 3}, f64), at::randn({5, 3}, f64)});
+  test::expect_gradients(squared_error(&linear_squared_error_reference, rows, at::randn({4, 2})),
+                         {at::randn({6, 3}, f64), at::randn({2, 3}, f64), at::randn({2}, f64)});
+}
+
+TEST(HeadLoss, WrongArgumentsAreNamed) {
+  const at::Tensor hidden = at::randn({4, 3}), weight = at::randn({5, 3});
+  const at::Tensor rows = at::arange(2), targets = at::tensor({int64_t{0}, int64_t{5}});
+  try {
+    linear_cross_entropy(hidden, weight, rows, targets, 1);
+    FAIL();
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("targets_R: expected below 5"), std::string::npos) << error.what();
+  }
+  EXPECT_THROW(linear_cross_entropy(hidden, at::randn({5, 2}), rows, rows, 1), c10::Error);
+  EXPECT_THROW(linear_squared_error(hidden, weight, std::nullopt, rows, at::randn({2, 4}), 1), c10::Error);
+}
+
+}  // namespace
+}  // namespace mom::ops
