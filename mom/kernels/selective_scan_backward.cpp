@@ -10,11 +10,12 @@
 #ifndef MOM_KERNELS_SCAN_PARTIALS
 #define MOM_KERNELS_SCAN_PARTIALS
 namespace mom::kernels {
-// What tiles leave to be added in a fixed order: b and c over channel blocks, the rest over groups of
-// sequences.
+// What tiles leave: to be added in a fixed order, b and c over channel blocks, the rest over units; and the gradient
+// of the state between two pieces of a sequence.
 struct ScanPartials {
   float *b, *c;               // [block][row][N]
-  float *a, *skip, *dt_bias;  // [group][block][N][channel], [group][block][channel]
+  float *a, *skip, *dt_bias;  // [unit][block][N][channel], [unit][block][channel]
+  float* carry;               // [carry][D][N]
 };
 }  // namespace mom::kernels
 #endif
@@ -28,7 +29,7 @@ namespace {
 constexpr int kStates = 4, kVectors = kLanes >= 16 ? 2 : 1;  // as many as fit in registers
 static_assert(kStates == 4);  // padded_states is a multiple, and four sums are stored at once
 
-// The chunk's inputs and gradients of one tile, plus sums over its whole group of sequences.
+// The chunk's inputs and gradients of one tile, plus sums over its whole unit.
 struct Backward {
   static constexpr int64_t kPassFloats = kScanChunk * kStates * kVectors * kLanes;
   static constexpr int64_t kSumFloats = kScanChunk * kStates * kLanes;
@@ -260,21 +261,30 @@ struct Backward {
 };
 
 template <class Access>
-void scan_group_back(const ScanInputs& in, const ScanGradients& grad, const ScanPlan& plan,
-                     const ScanPartials& partials, int64_t group, Backward& backward) {
+void scan_unit_back(const ScanInputs& in, const ScanGradients& grad, const ScanPlan& plan,
+                    const ScanPartials& partials, int64_t unit, Backward& backward) {
   const Tile& tile = backward.tile;
-  for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
-    tile.read_state(grad.final_state, s, backward.carry);
-    const int64_t length = in.offsets[s + 1] - in.offsets[s];
-    for (int64_t k = (length + kScanChunk - 1) / kScanChunk - 1; k >= 0; --k) {
-      backward.chunk.begin = in.offsets[s] + k * kScanChunk;
-      backward.chunk.length = std::min(kScanChunk, length - k * kScanChunk);
+  const std::vector<ScanPiece>& pieces = plan.unit(unit);
+  for (const ScanPiece& piece : pieces) {
+    if (piece.last) {
+      tile.read_state(grad.final_state, piece.sequence, backward.carry);
+    } else {
+      tile.read_state(partials.carry, piece.carry, backward.carry);
+    }
+    for (int64_t at = (piece.end - 1) / kScanChunk * kScanChunk; at >= piece.begin && piece.end > 0; at -= kScanChunk) {
+      backward.chunk.begin = in.offsets[piece.sequence] + at;
+      backward.chunk.length = std::min(kScanChunk, piece.end - at);
       backward.chunk.read_coefficients(tile);
       backward.read_chunk<Access>();
-      backward.run_chunk(grad.chunk_states + plan.chunk_state_at(s, k, tile.block), partials);
+      backward.run_chunk(grad.chunk_states + plan.chunk_state_at(piece.sequence, at / kScanChunk, tile.block),
+                         partials);
       backward.write_chunk<Access>();
     }
-    if (grad.initial) tile.write_state(backward.carry, s, grad.initial);
+    if (!piece.first) {
+      tile.write_state(backward.carry, piece.carry, partials.carry);
+    } else if (grad.initial) {
+      tile.write_state(backward.carry, piece.sequence, grad.initial);
+    }
   }
 }
 
@@ -288,7 +298,7 @@ void scan_backward_tile(const ScanInputs& in, const ScanGradients& grad, const S
   with_access(
       tile.whole(),
       [&](auto access) HWY_ATTR {
-        scan_group_back<decltype(access)>(in, grad, plan, partials, index / plan.num_blocks, backward);
+        scan_unit_back<decltype(access)>(in, grad, plan, partials, index / plan.num_blocks, backward);
       },
       in.u, in.dt, in.gate, grad.y, grad.u, grad.dt, grad.gate);
   std::copy(backward.da, backward.da + plan.state_size(), partials.a + index * plan.state_size());
@@ -319,14 +329,14 @@ void add_blocks(const ScanInputs& in, const ScanPlan& plan, const float* partial
   }
 }
 
-// Channels' sums of one block over groups, in order of groups.
-void add_groups(const ScanInputs& in, const ScanPlan& plan, const ScanPartials& partials,
+// Channels' sums of one block over units, in their order.
+void add_units(const ScanInputs& in, const ScanPlan& plan, const ScanPartials& partials,
                 const ScanGradients& grad, int64_t block) {
   const int64_t first = block * plan.block, width = std::min(plan.block, in.num_channels - first);
   std::vector<float> sums(plan.state_size() + 2 * plan.block, 0.0f);
   float *a = sums.data(), *skip = a + plan.state_size(), *bias = skip + plan.block;
-  for (int64_t group = 0; group < plan.num_groups(); ++group) {
-    const int64_t tile = group * plan.num_blocks + block;
+  for (int64_t unit = 0; unit < plan.num_units(); ++unit) {
+    const int64_t tile = unit * plan.num_blocks + block;
     for (int64_t i = 0; i < plan.state_size(); ++i) a[i] += partials.a[tile * plan.state_size() + i];
     for (int64_t i = 0; i < plan.block; ++i) skip[i] += partials.skip[tile * plan.block + i];
     for (int64_t i = 0; i < plan.block; ++i) bias[i] += partials.dt_bias[tile * plan.block + i];
@@ -349,21 +359,26 @@ void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad,
   const ScanPlan plan(in);
   const int64_t coefficients = plan.num_blocks * in.num_tokens * plan.padded_states;
   const std::unique_ptr<float[]> memory(
-      new float[2 * coefficients + plan.num_tiles() * (plan.state_size() + 2 * plan.block)]);
+      new float[2 * coefficients + plan.num_tiles() * (plan.state_size() + 2 * plan.block) +
+                plan.num_carries() * in.num_channels * in.num_states]);
   ScanPartials partials{};
   partials.b = memory.get();
   partials.c = partials.b + coefficients;
   partials.a = partials.c + coefficients;
   partials.skip = partials.a + plan.num_tiles() * plan.state_size();
   partials.dt_bias = partials.skip + plan.num_tiles() * plan.block;
-  parallel_for(plan.num_tiles(), [&](int64_t tile) {
-    HWY_DYNAMIC_DISPATCH(scan_backward_tile)(in, grad, plan, partials, tile);
-  });
+  partials.carry = partials.dt_bias + plan.num_tiles() * plan.block;
+  for (int64_t phase = plan.num_phases() - 1; phase >= 0; --phase) {
+    const int64_t first = plan.first_unit(phase) * plan.num_blocks;
+    parallel_for(plan.num_units_of_phase(phase) * plan.num_blocks, [&](int64_t tile) {
+      HWY_DYNAMIC_DISPATCH(scan_backward_tile)(in, grad, plan, partials, first + tile);
+    });
+  }
   parallel_for((in.num_tokens + kRows - 1) / kRows, [&](int64_t tile) {
     add_blocks(in, plan, partials.b, grad.b, tile);
     add_blocks(in, plan, partials.c, grad.c, tile);
   });
-  parallel_for(plan.num_blocks, [&](int64_t block) { add_groups(in, plan, partials, grad, block); });
+  parallel_for(plan.num_blocks, [&](int64_t block) { add_units(in, plan, partials, grad, block); });
 }
 
 }  // namespace mom::kernels

@@ -81,26 +81,26 @@ void advance_all(const Tile& tile, const Chunk& chunk, float* state) {
 }
 
 template <class Access>
-void scan_group(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t group,
-                const Tile& tile, Scratch& scratch) {
+void scan_unit(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t unit, const Tile& tile,
+               Scratch& scratch) {
   Chunk chunk(plan, scratch);
   float* state = scratch.take(plan.state_size());
-  for (int64_t s = plan.group_begin[group]; s < plan.group_begin[group + 1]; ++s) {
-    tile.read_state(in.initial, s, state);
-    const int64_t end = in.offsets[s + 1];
-    int64_t chunk_index = 0;
-    for (chunk.begin = in.offsets[s]; chunk.begin < end; chunk.begin += kScanChunk, ++chunk_index) {
-      chunk.length = std::min(kScanChunk, end - chunk.begin);
+  for (const ScanPiece& piece : plan.unit(unit)) {
+    // Between pieces the state waits where the final one goes.
+    tile.read_state(piece.first ? in.initial : out.final_state, piece.sequence, state);
+    for (int64_t at = piece.begin; at < piece.end; at += kScanChunk) {
+      chunk.begin = in.offsets[piece.sequence] + at;
+      chunk.length = std::min(kScanChunk, piece.end - at);
       if (out.chunk_states) {
         std::copy(state, state + plan.state_size(),
-                  out.chunk_states + plan.chunk_state_at(s, chunk_index, tile.block));
+                  out.chunk_states + plan.chunk_state_at(piece.sequence, at / kScanChunk, tile.block));
       }
       chunk.read_coefficients(tile);
       read_chunk<Access>(tile, chunk);
       advance_all(tile, chunk, state);
       write_chunk<Access>(tile, chunk, out.y);
     }
-    tile.write_state(state, s, out.final_state);
+    tile.write_state(state, piece.sequence, out.final_state);
   }
 }
 
@@ -112,7 +112,7 @@ void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanP
   with_access(
       tile.whole(),
       [&](auto access) HWY_ATTR {
-        scan_group<decltype(access)>(in, out, plan, index / plan.num_blocks, tile, scratch);
+        scan_unit<decltype(access)>(in, out, plan, index / plan.num_blocks, tile, scratch);
       },
       in.u, in.dt, in.gate, out.y);
 }
@@ -127,15 +127,18 @@ HWY_EXPORT(scan_forward_tile);
 
 int64_t scan_chunk_state_size(const ScanInputs& in) {
   const ScanPlan plan(in);
-  return plan.first_chunk.back() * plan.num_blocks * plan.state_size();
+  return plan.num_chunks() * plan.num_blocks * plan.state_size();
 }
 
 void selective_scan_forward(const ScanInputs& in, const ScanOutputs& out, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
   const ScanPlan plan(in);
-  parallel_for(plan.num_tiles(), [&](int64_t tile) {
-    HWY_DYNAMIC_DISPATCH(scan_forward_tile)(in, out, plan, tile);
-  });
+  for (int64_t phase = 0; phase < plan.num_phases(); ++phase) {
+    const int64_t first = plan.first_unit(phase) * plan.num_blocks;
+    parallel_for(plan.num_units_of_phase(phase) * plan.num_blocks, [&](int64_t tile) {
+      HWY_DYNAMIC_DISPATCH(scan_forward_tile)(in, out, plan, first + tile);
+    });
+  }
 }
 
 }  // namespace mom::kernels
