@@ -40,6 +40,16 @@ HWY_INLINE Vec scale_by_power(Vec mantissa, Vec shifted) {
 }
 constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
 
+// NaN stays: of two operands the processor's minimum and maximum return the second where one is NaN, Highway's scalar
+// ones the number.
+HWY_INLINE Vec clamp(float low, Vec x, float high) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::IfThenElse(hn::Lt(x, set(low)), set(low), hn::IfThenElse(hn::Gt(x, set(high)), set(high), x));
+#else
+  return hn::Max(set(low), hn::Min(set(high), x));
+#endif
+}
+
 // 2^x; relative error at most 2.1e-7, and exact at 0, so that slow decays stay slow. NaN stays. AVX-512 has
 // the instructions for both ends, and x is clamped to [-126, 127.5] elsewhere.
 HWY_INLINE Vec exp2(Vec x) {
@@ -47,7 +57,7 @@ HWY_INLINE Vec exp2(Vec x) {
   const Vec r{_mm512_reduce_ps(x.raw, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)};  // x - round(x)
   const Vec n = hn::Sub(x, r);
 #else
-  x = hn::Max(set(-126.0f), hn::Min(set(127.5f), x));
+  x = clamp(-126.0f, x, 127.5f);
   const Vec shifted = hn::Add(x, set(kRoundMagic));
   const Vec r = hn::Sub(x, hn::Sub(shifted, set(kRoundMagic)));
 #endif
@@ -65,7 +75,7 @@ HWY_INLINE Vec exp2(Vec x) {
 
 // exp(x) for x clamped to [-87.3, 88]; relative error at most 5.1e-9 (two-step argument reduction).
 HWY_INLINE Vec exp(Vec x) {
-  x = hn::Max(set(-87.3f), hn::Min(set(88.0f), x));
+  x = clamp(-87.3f, x, 88.0f);
   const Vec shifted = fma(x, set(1.44269504f), set(kRoundMagic));
   const Vec n = hn::Sub(shifted, set(kRoundMagic));
   const Vec r = hn::NegMulAdd(n, set(-2.12194440e-4f), hn::NegMulAdd(n, set(0.693359375f), x));
