@@ -68,7 +68,8 @@ OrderedJson result_of(const Bench& bench, const Timing& t) {
   result["gflops_per_s"] = bench.work.flops / t.min_ms * 1e-6;
   result["gbytes_per_s"] = bench.work.bytes / t.min_ms * 1e-6;
   result["gexp_per_s"] = bench.work.exponentials / t.min_ms * 1e-6;
-  if (const double least = roofs().least_ms(bench.work); least > 0) result["share_of_roof"] = least / t.min_ms;
+  if (const double least = roofs().least_ms(bench.work); least > 0)
+    result["share_of_roof"] = least / t.min_ms;
   if (bench.work.tokens > 0) {
     result["tokens_per_s"] = bench.work.tokens / t.median_ms * 1e3;
     result["peak_rss_bytes"] = peak_rss_bytes();
@@ -85,7 +86,8 @@ void print_row(const Bench& bench, const Timing& t) {
   std::printf("%-22s %-30s %9.3f %9.3f %9.3f %9.1f %9.1f %9.2f", bench.name.c_str(), bench.shape.c_str(),
               t.median_ms, t.min_ms, t.spread_ms, bench.work.flops / t.min_ms * 1e-6,
               bench.work.bytes / t.min_ms * 1e-6, bench.work.exponentials / t.min_ms * 1e-6);
-  if (const double least = roofs().least_ms(bench.work); least > 0) std::printf(" %6.0f%%", 100 * least / t.min_ms);
+  if (const double least = roofs().least_ms(bench.work); least > 0)
+    std::printf(" %6.0f%%", 100 * least / t.min_ms);
   std::printf("\n");
   if (bench.work.tokens > 0)
     std::printf("  %.0f tokens/s, peak memory %.0f MiB\n", bench.work.tokens / t.median_ms * 1e3,
@@ -144,10 +146,10 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
     std::printf("cpu capability %s, %d threads; rates are of the fastest run\n",
                 kernels::cpu_capability().c_str(), at::get_num_threads());
     const Roofs& roof = roofs();
-    std::printf("roofs: %.1f G multiply-adds/s, %.2f G exponentials/s, %.1f GB/s read\n", roof.multiply_adds * 1e-9,
-                roof.exponentials * 1e-9, roof.bytes * 1e-9);
-    std::printf("%-22s %-30s %9s %9s %9s %9s %9s %9s %7s\n", "name", "shape", "median ms", "min ms", "spread ms",
-                "GFLOP/s", "GB/s", "Gexp/s", "of roof");
+    std::printf("roofs: %.1f G multiply-adds/s, %.2f G exponentials/s, %.1f GB/s read\n",
+                roof.multiply_adds * 1e-9, roof.exponentials * 1e-9, roof.bytes * 1e-9);
+    std::printf("%-22s %-30s %9s %9s %9s %9s %9s %9s %7s\n", "name", "shape", "median ms", "min ms",
+                "spread ms", "GFLOP/s", "GB/s", "Gexp/s", "of roof");
   }
   for (const Entry& entry : entries) {
     if (list) {

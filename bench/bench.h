@@ -8,7 +8,8 @@
 
 namespace mom::bench {
 
-// Of one run. Multiply-adds count instructions' elements (a multiplication alone is one, too), exponentials apart.
+// Of one run. Multiply-adds count instructions' elements (a multiplication alone is one, too), exponentials
+// apart.
 struct Work {
   double flops = 0, bytes = 0, exponentials = 0, tokens = 0, multiply_adds = 0;
 };

@@ -1,5 +1,5 @@
-// What the machine can do: multiply-adds and exponentials from registers, memory reads, GEMM. Other benches are shares of
-// these.
+// What the machine can do: multiply-adds and exponentials from registers, memory reads, GEMM. Other benches
+// are shares of these.
 #include <torch/torch.h>
 
 #include <chrono>
@@ -20,7 +20,8 @@ double best_rate(const std::function<double()>& work) {
   for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     const double done = work();
-    best = std::max(best, done / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::max(best,
+                    done / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
 }
@@ -28,7 +29,8 @@ double best_rate(const std::function<double()>& work) {
 // On every thread at once.
 double on_all_threads(const std::function<double()>& work) {
   std::vector<double> done(static_cast<size_t>(at::get_num_threads()));
-  ops::parallel_tiles(at::get_num_threads(), [&](int64_t thread) { done[static_cast<size_t>(thread)] = work(); });
+  ops::parallel_tiles(at::get_num_threads(),
+                      [&](int64_t thread) { done[static_cast<size_t>(thread)] = work(); });
   double total = 0;
   for (double part : done) total += part;
   return total;

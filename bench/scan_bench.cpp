@@ -44,10 +44,11 @@ void check_small() {
 
 constexpr int64_t kChannels = 512, kStates = 16;
 
-// Multiply-adds. For each state forward: step * a, step * u * b, h, c * h; backward the same again, with e * h apart,
-// and c * dy, b's, c's and a's sums, the sums over states, and two products. For each channel: softplus' logarithm, skip
-// and gate.
-constexpr double kForwardPerState = 4, kForwardPerChannel = 16, kBackwardPerState = 12, kBackwardPerChannel = 34;
+// Multiply-adds. For each state forward: step * a, step * u * b, h, c * h; backward the same again, with e *
+// h apart, and c * dy, b's, c's and a's sums, the sums over states, and two products. For each channel:
+// softplus' logarithm, skip and gate.
+constexpr double kForwardPerState = 4, kForwardPerChannel = 16, kBackwardPerState = 12,
+                 kBackwardPerChannel = 34;
 
 Work work_of(int64_t T, bool backward) {
   const double channels = static_cast<double>(T * kChannels), states = channels * kStates;

@@ -1,5 +1,6 @@
-// The whole training step: forward, backward, clipping, AdamW. train_step* have the sizes the peers are timed at (bench/peers);
-// benches with a baseline time two kinds of step in turns, so that the machine's drift is in both.
+// The whole training step: forward, backward, clipping, AdamW. train_step* have the sizes the peers are timed
+// at (bench/peers); benches with a baseline time two kinds of step in turns, so that the machine's drift is
+// in both.
 #include <torch/torch.h>
 
 #include "bench/bench.h"
@@ -16,16 +17,17 @@ struct Size {
   models::Compute compute{};
 
   std::string text() const {
-    return "d " + std::to_string(d_model) + ", " + std::to_string(blocks) + " blocks, " + std::to_string(sequences) +
-           "x" + std::to_string(length) + (compute.type == at::kBFloat16 ? " bf16" : " f32");
+    return "d " + std::to_string(d_model) + ", " + std::to_string(blocks) + " blocks, " +
+           std::to_string(sequences) + "x" + std::to_string(length) +
+           (compute.type == at::kBFloat16 ? " bf16" : " f32");
   }
 };
 
 // How tokens of several modalities follow each other.
 struct Mix {
-  bool mixture = false;                // Mixture-of-Mamba, or dense on the same tokens
-  std::vector<double> shares{1.0};     // of the modalities
-  int64_t shortest = 64, longest = 64; // of a span
+  bool mixture = false;                 // Mixture-of-Mamba, or dense on the same tokens
+  std::vector<double> shares{1.0};      // of the modalities
+  int64_t shortest = 64, longest = 64;  // of a span
 };
 
 // Everything needed for a step, on made-up tokens.
@@ -37,7 +39,9 @@ struct Step {
   size_t next = 0;
 
   Step(const models::ModelSpec& spec, const models::Compute& compute, std::vector<data::Batch> with)
-      : model(initialised(spec, compute)), optimizer(*model, train::TrainConfig{}), batches(std::move(with)) {}
+      : model(initialised(spec, compute)),
+        optimizer(*model, train::TrainConfig{}),
+        batches(std::move(with)) {}
 
   static models::Model initialised(const models::ModelSpec& spec, const models::Compute& compute) {
     models::Model model(spec);
@@ -48,8 +52,8 @@ struct Step {
   double run() {
     const data::Batch& batch = batches[next++ % batches.size()];
     optimizer.zero_grad();
-    models::BatchLoss loss = objective(*model, batch, models::count_terms(batch, model->spec()),
-                                       models::Timesteps::kUniform);
+    models::BatchLoss loss =
+        objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
     optimizer.step(1e-3, optimizer.gradient_norm());
     return loss.total.item<double>();
@@ -84,7 +88,8 @@ at::Tensor modalities_of(const Mix& mix, int64_t num_tokens) {
   const at::Tensor modality = torch::zeros({num_tokens}, torch::kInt64);
   const at::Tensor shares = torch::tensor(mix.shares, torch::kFloat64);
   for (int64_t t = 0; t < num_tokens && mix.shares.size() > 1;) {
-    const int64_t length = std::min(num_tokens - t, torch::randint(mix.shortest, mix.longest + 1, {}).item<int64_t>());
+    const int64_t length =
+        std::min(num_tokens - t, torch::randint(mix.shortest, mix.longest + 1, {}).item<int64_t>());
     modality.narrow(0, t, length).fill_(torch::multinomial(shares, 1).item<int64_t>());
     t += length;
   }
@@ -94,9 +99,9 @@ at::Tensor modalities_of(const Mix& mix, int64_t num_tokens) {
 data::Batch batch_of(const Size& size, const Mix& mix) {
   const int64_t num_tokens = size.sequences * size.length;
   data::Batch batch;
-  batch.routing =
-      nn::make_routing(modalities_of(mix, num_tokens), torch::arange(size.sequences + 1, torch::kInt64) * size.length,
-                       static_cast<int64_t>(mix.shares.size()));
+  batch.routing = nn::make_routing(modalities_of(mix, num_tokens),
+                                   torch::arange(size.sequences + 1, torch::kInt64) * size.length,
+                                   static_cast<int64_t>(mix.shares.size()));
   batch.tokens_T = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
   batch.target_rows_R = torch::arange(num_tokens, torch::kInt64);
   batch.target_ids_R = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
@@ -176,7 +181,8 @@ void register_step_benches() {
     return against(step_bench("step_recompute", again), [] { return step_bench("kept", Size{}); });
   });
   Register("step_length_65536", "2 blocks, one sequence of 65,536, in turns with 128 of 512", [] {
-    const Size one{.sequences = 1, .length = 65536, .blocks = 2}, many{.sequences = 128, .length = 512, .blocks = 2};
+    const Size one{.sequences = 1, .length = 65536, .blocks = 2},
+        many{.sequences = 128, .length = 512, .blocks = 2};
     return against(step_bench("step_length_65536", one), [&] { return step_bench("128 x 512", many); });
   });
   add_mixture("2_even", {.shares = {0.5, 0.5}});

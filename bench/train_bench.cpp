@@ -23,13 +23,15 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-int run_train(const std::string& recipe_file, const std::vector<std::string>& overrides, int64_t steps, bool json) {
+int run_train(const std::string& recipe_file, const std::vector<std::string>& overrides, int64_t steps,
+              bool json) {
   train::Recipe recipe = train::load_recipe(recipe_file, overrides);
   if (recipe.data.path.empty())
     throw UserError({recipe_file + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
   recipe.train.steps = std::max(recipe.train.steps, steps + kWarmups);
-  train::Trainer trainer(recipe, std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
+  train::Trainer trainer(recipe,
+                         std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
   for (int i = 0; i < kWarmups; ++i) trainer.step();
   std::vector<double> step, data, forward, backward, optimizer;
   double tokens = 0;
@@ -45,9 +47,9 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
   }
   const double step_s = median(step), num_steps = static_cast<double>(steps);
   const models::ModelSpec& spec = trainer.model().spec();
-  const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
-                                       2 * spec.intermediate_size, spec.hidden_size,
-                                       recipe.train.precision == "bfloat16");
+  const double gemm =
+      gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches, 2 * spec.intermediate_size,
+                       spec.hidden_size, recipe.train.precision == "bfloat16");
   OrderedJson result;
   result["tokens_per_s"] = tokens / num_steps / step_s;
   result["step_ms"] = 1e3 * step_s;
@@ -62,7 +64,8 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
     std::cout << result.dump(2) << std::endl;
     return 0;
   }
-  for (const auto& [key, value] : result.items()) std::printf("%-22s %.6g\n", key.c_str(), value.get<double>());
+  for (const auto& [key, value] : result.items())
+    std::printf("%-22s %.6g\n", key.c_str(), value.get<double>());
   return 0;
 }
 

@@ -30,7 +30,8 @@ void add_bench_verb(CLI::App& app) {
       ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
       ->capture_default_str();
   of_recipe->add_flag("--json", train->json, "one JSON object on stdout");
-  of_recipe->callback([train] { bench::run_train(train->recipe, train->overrides, train->steps, train->json); });
+  of_recipe->callback(
+      [train] { bench::run_train(train->recipe, train->overrides, train->steps, train->json); });
   verb->callback([options, of_recipe] {
     if (!of_recipe->parsed()) bench::run(options->names, options->list, options->json);
   });

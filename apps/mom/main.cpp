@@ -12,7 +12,6 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/base/error.h"
-#include "mom/base/heap.h"
 #include "mom/base/log.h"
 #include "mom/base/nearest.h"
 
@@ -83,7 +82,4 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace mom::app
 
-int main(int argc, char** argv) {
-  mom::keep_heap();
-  return mom::app::run(argc, argv);
-}
+int main(int argc, char** argv) { return mom::app::run(argc, argv); }

@@ -103,7 +103,7 @@ def measure(case, options):
         return [measure_ours(case, when, options)]
 
     rows = ours("before")
-    for peer in case.peers:
+    for peer in [p.peer for p in case.promises if p.measure == "speed" and p.heap == KEPT] if options.promised else case.peers:
         for heap in HEAPS:
             say(f"{peer.name}, heap {heap}")
             rows.append(measure_peer(case, peer, heap, options))
@@ -132,6 +132,7 @@ def parse():
     parser.add_argument("--threads", type=int, default=2, help="of every process, default 2")
     parser.add_argument("--steps", type=int, default=8, help="timed steps of a peer, default 8; the slow ones take fewer")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="write every number")
+    parser.add_argument("--promised", action="store_true", help="only the peers that a promise is about")
     parser.add_argument("--small", action="store_true", help="smoke test: small sizes, peers only, no promise is judged")
     options = parser.parse_args()
     options.mom = next((name for name in options.names if "/" in name), str(ROOT / "build/release/bin/mom"))

@@ -9,8 +9,8 @@
 
 namespace mom::kernels {
 
-// Positions [begin, end) of one sequence, counted from its start. A long sequence is cut into pieces, so that all
-// channels go through a stretch of time while its rows are in the caches.
+// Positions [begin, end) of one sequence, counted from its start. A long sequence is cut into pieces, so that
+// all channels go through a stretch of time while its rows are in the caches.
 struct ScanPiece {
   int64_t sequence, begin, end;
   bool first, last;  // of its sequence
@@ -20,7 +20,7 @@ struct ScanPiece {
 class ScanPlan {
  public:
   static constexpr int64_t kPieceTokens = 512;  // a multiple of kScanChunk
-  static constexpr int64_t kMinTiles = 16;      // below, blocks are made narrower: a sequence alone has few tiles
+  static constexpr int64_t kMinTiles = 16;  // below, blocks are made narrower: a sequence alone has few tiles
 
   explicit ScanPlan(const ScanInputs& in) : padded_states((in.num_states + 3) / 4 * 4) {
     cut(in);
@@ -29,8 +29,8 @@ class ScanPlan {
     num_blocks = blocks_of(in, block);
   }
 
-  // A unit is run by one thread for one block of channels: several short sequences, or a piece of a long one. Phase
-  // p holds the p-th pieces; phases follow each other.
+  // A unit is run by one thread for one block of channels: several short sequences, or a piece of a long one.
+  // Phase p holds the p-th pieces; phases follow each other.
   int64_t num_phases() const { return static_cast<int64_t>(phase_begin_.size()) - 1; }
   int64_t first_unit(int64_t phase) const { return phase_begin_[phase]; }
   int64_t num_units_of_phase(int64_t phase) const {

@@ -1,8 +1,8 @@
 // Selective scan kernels, forward and backward. The equation, shapes and precision are in
-// mom/ops/selective_scan.h. Vectorised over channels; a tile is one block of channels through a piece of a long
-// sequence or through several short ones, so that one sequence alone uses threads over its channels (up to D / 16) and
-// many also over sequences. How wide blocks are, where sequences are cut, and the order in which tiles' partial sums
-// are added depend on shapes and offsets only.
+// mom/ops/selective_scan.h. Vectorised over channels; a tile is one block of channels through a piece of a
+// long sequence or through several short ones, so that one sequence alone uses threads over its channels (up
+// to D / 16) and many also over sequences. How wide blocks are, where sequences are cut, and the order in
+// which tiles' partial sums are added depend on shapes and offsets only.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace mom::kernels {
 
-constexpr int64_t kScanChunk = 32;  // positions between two states kept for backward
+constexpr int64_t kScanChunk = 32;                         // positions between two states kept for backward
 constexpr int64_t kMaxScanBlock = 64, kMinScanBlock = 16;  // channels in a tile: fewer where tiles are few
 
 struct ScanInputs {

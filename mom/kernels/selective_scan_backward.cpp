@@ -10,8 +10,8 @@
 #ifndef MOM_KERNELS_SCAN_PARTIALS
 #define MOM_KERNELS_SCAN_PARTIALS
 namespace mom::kernels {
-// What tiles leave: to be added in a fixed order, b and c over channel blocks, the rest over units; and the gradient
-// of the state between two pieces of a sequence.
+// What tiles leave: to be added in a fixed order, b and c over channel blocks, the rest over units; and the
+// gradient of the state between two pieces of a sequence.
 struct ScanPartials {
   float *b, *c;               // [block][row][N]
   float *a, *skip, *dt_bias;  // [unit][block][N][channel], [unit][block][channel]
@@ -42,7 +42,8 @@ struct Backward {
   float* carry;                     // gradient of the state, [N][block]
   float *da, *dskip, *dbias;        // sums over positions: [N][block], [block], [block]
   float *db, *dc;                   // [t][kStates][lane], sums over the tile's vectors
-  float *decay, *kept;  // [t][kStates][kVectors][lane], recomputed: e = exp(step * a), and e * h before the step
+  float *decay,
+      *kept;  // [t][kStates][kVectors][lane], recomputed: e = exp(step * a), and e * h before the step
 
   Backward(const Tile& t, const ScanGradients& g, Scratch& scratch)
       : tile(t), grad(g), chunk(t.plan, scratch) {
@@ -114,7 +115,8 @@ struct Backward {
     }
     const int64_t num_states = tile.plan.padded_states, length = chunk.length;
     const float *b = chunk.b + n0, *c = chunk.c + n0;
-    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0), *dy_from = dy + at(v0, 0);
+    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0),
+                *dy_from = dy + at(v0, 0);
     float *y_to = chunk.y + at(v0, 0), *decay_to = decay, *kept_to = kept, *dc_to = dc;
     for (int64_t t = 0; t < length; ++t) {
       Vec step[kWidth], du[kWidth], dy_value[kWidth], y[kWidth];
@@ -157,7 +159,8 @@ struct Backward {
     }
     const int64_t num_states = tile.plan.padded_states, block = tile.plan.block, length = chunk.length;
     const float *b = chunk.b + n0, *c = chunk.c + n0, *a = tile.a + n0 * block + v0 * kLanes;
-    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0), *dy_from = dy + at(v0, 0);
+    const float *step_from = chunk.step + at(v0, 0), *du_from = chunk.du + at(v0, 0),
+                *dy_from = dy + at(v0, 0);
     float *dstep_to = dstep + at(v0, 0), *ddu_to = ddu + at(v0, 0);
     for (int64_t t = length - 1; t >= 0; --t) {
       Vec step[kWidth], du[kWidth], dy_value[kWidth], dstep_sum[kWidth], ddu_sum[kWidth];
@@ -271,7 +274,8 @@ void scan_unit_back(const ScanInputs& in, const ScanGradients& grad, const ScanP
     } else {
       tile.read_state(partials.carry, piece.carry, backward.carry);
     }
-    for (int64_t at = (piece.end - 1) / kScanChunk * kScanChunk; at >= piece.begin && piece.end > 0; at -= kScanChunk) {
+    for (int64_t at = (piece.end - 1) / kScanChunk * kScanChunk; at >= piece.begin && piece.end > 0;
+         at -= kScanChunk) {
       backward.chunk.begin = in.offsets[piece.sequence] + at;
       backward.chunk.length = std::min(kScanChunk, piece.end - at);
       backward.chunk.read_coefficients(tile);
@@ -331,7 +335,7 @@ void add_blocks(const ScanInputs& in, const ScanPlan& plan, const float* partial
 
 // Channels' sums of one block over units, in their order.
 void add_units(const ScanInputs& in, const ScanPlan& plan, const ScanPartials& partials,
-                const ScanGradients& grad, int64_t block) {
+               const ScanGradients& grad, int64_t block) {
   const int64_t first = block * plan.block, width = std::min(plan.block, in.num_channels - first);
   std::vector<float> sums(plan.state_size() + 2 * plan.block, 0.0f);
   float *a = sums.data(), *skip = a + plan.state_size(), *bias = skip + plan.block;

@@ -81,8 +81,8 @@ void advance_all(const Tile& tile, const Chunk& chunk, float* state) {
 }
 
 template <class Access>
-void scan_unit(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t unit, const Tile& tile,
-               Scratch& scratch) {
+void scan_unit(const ScanInputs& in, const ScanOutputs& out, const ScanPlan& plan, int64_t unit,
+               const Tile& tile, Scratch& scratch) {
   Chunk chunk(plan, scratch);
   float* state = scratch.take(plan.state_size());
   for (const ScanPiece& piece : plan.unit(unit)) {
@@ -111,9 +111,8 @@ void scan_forward_tile(const ScanInputs& in, const ScanOutputs& out, const ScanP
   const Tile tile(in, plan, index % plan.num_blocks, scratch);
   with_access(
       tile.whole(),
-      [&](auto access) HWY_ATTR {
-        scan_unit<decltype(access)>(in, out, plan, index / plan.num_blocks, tile, scratch);
-      },
+      [&](auto access)
+          HWY_ATTR { scan_unit<decltype(access)>(in, out, plan, index / plan.num_blocks, tile, scratch); },
       in.u, in.dt, in.gate, out.y);
 }
 

@@ -40,8 +40,8 @@ HWY_INLINE Vec scale_by_power(Vec mantissa, Vec shifted) {
 }
 constexpr float kRoundMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer
 
-// NaN stays: of two operands the processor's minimum and maximum return the second where one is NaN, Highway's scalar
-// ones the number.
+// NaN stays: of two operands the processor's minimum and maximum return the second where one is NaN,
+// Highway's scalar ones the number.
 HWY_INLINE Vec clamp(float low, Vec x, float high) {
 #if HWY_TARGET == HWY_SCALAR
   return hn::IfThenElse(hn::Lt(x, set(low)), set(low), hn::IfThenElse(hn::Gt(x, set(high)), set(high), x));
@@ -148,8 +148,8 @@ HWY_INLINE float element(const Rows& rows, int64_t row, int64_t column) {
 }
 
 // How a kernel reads and writes rows: whole vectors of one type, which compile to single instructions, or
-// anything. `count` elements of a row are left from `column` on: those that are not there read as zero and are
-// not written.
+// anything. `count` elements of a row are left from `column` on: those that are not there read as zero and
+// are not written.
 template <Element kType>
 struct WholeVectors {
   static HWY_INLINE Vec load(const Rows& rows, int64_t row, int64_t column, int64_t /*count*/) {
@@ -176,8 +176,7 @@ struct WholeVectors {
       const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(d32, 0x7fffu)));
       const auto nan = hn::BitCast(d32, hn::VecFromMask(kTag, hn::IsNaN(value)));
       const auto kept = hn::Or(hn::AndNot(nan, rounded), hn::And(nan, hn::Set(d32, 0x7fc00000u)));
-      hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(kept)), d16,
-                 static_cast<uint16_t*>(rows.data) + at);
+      hn::StoreU(hn::TruncateTo(d16, hn::ShiftRight<16>(kept)), d16, static_cast<uint16_t*>(rows.data) + at);
     }
   }
   // Asks for the `width` elements from `column` on, soon to be read.
@@ -202,7 +201,8 @@ struct AnyVectors {
   static HWY_INLINE void store(Vec value, const MutableRows& rows, int64_t row, int64_t column,
                                int64_t count) {
     if (count >= kLanes) {
-      if (rows.type == Element::kF32) return WholeVectors<Element::kF32>::store(value, rows, row, column, count);
+      if (rows.type == Element::kF32)
+        return WholeVectors<Element::kF32>::store(value, rows, row, column, count);
       return WholeVectors<Element::kBF16>::store(value, rows, row, column, count);
     }
     const int64_t at = row * rows.stride + column;

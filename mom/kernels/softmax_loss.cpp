@@ -28,21 +28,26 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-// exp(logits - largest) in place; returns its sum: lanes, then lanes together.
+// exp(logits - largest) in place; returns its sum. f32 in lanes over a stretch, stretches in f64: a
+// vocabulary is long.
 HWY_INLINE float exponentiate(float* logits, int64_t vocabulary, float largest) {
-  Vec sum = zero();
+  constexpr int64_t kStretch = 64 * kLanes;
+  double total = 0;
   int64_t v = 0;
-  for (; v + kLanes <= vocabulary; v += kLanes) {
-    const Vec e = exp(hn::Sub(hn::LoadU(kTag, logits + v), set(largest)));
-    hn::StoreU(e, kTag, logits + v);
-    sum = hn::Add(sum, e);
+  while (v + kLanes <= vocabulary) {
+    Vec sum = zero();
+    for (const int64_t end = v + kStretch; v < end && v + kLanes <= vocabulary; v += kLanes) {
+      const Vec e = exp(hn::Sub(hn::LoadU(kTag, logits + v), set(largest)));
+      hn::StoreU(e, kTag, logits + v);
+      sum = hn::Add(sum, e);
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(kTag, sum)));
   }
-  float total = hn::GetLane(hn::SumOfLanes(kTag, sum));
   for (; v < vocabulary; ++v) {
     logits[v] = std::exp(logits[v] - largest);
-    total += logits[v];
+    total += static_cast<double>(logits[v]);
   }
-  return total;
+  return static_cast<float>(total);
 }
 
 HWY_INLINE float largest_of(const float* logits, int64_t vocabulary) {
@@ -75,7 +80,8 @@ void softmax_loss_tile(const SoftmaxLoss& work, int64_t tile) {
     if (work.gradient.type == Element::kF32) {
       static_cast<float*>(work.gradient.data)[row * work.gradient.stride + target] = at_target;
     } else {
-      static_cast<uint16_t*>(work.gradient.data)[row * work.gradient.stride + target] = f32_to_bf16(at_target);
+      static_cast<uint16_t*>(work.gradient.data)[row * work.gradient.stride + target] =
+          f32_to_bf16(at_target);
     }
   }
 }
@@ -92,8 +98,9 @@ void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabular
                   float scale, float* loss, const MutableRows& gradient, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
   const SoftmaxLoss work{logits, num_rows, vocabulary, targets, scale, loss, gradient};
-  parallel_for((num_rows + kSoftmaxRows - 1) / kSoftmaxRows,
-               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(softmax_loss_tile)(work, tile); });
+  parallel_for((num_rows + kSoftmaxRows - 1) / kSoftmaxRows, [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(softmax_loss_tile)(work, tile);
+  });
 }
 
 }  // namespace mom::kernels

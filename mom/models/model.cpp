@@ -101,11 +101,14 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   for (size_t i = 0; i < blocks_.size(); ++i) {
     if (recompute) {
       const auto outputs = nn::recompute(
-          [block = blocks_[i], routing = input.routing](const torch::autograd::variable_list& inputs) mutable {
-            auto [next_branch, next_residual] = block->forward(inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor(), routing);
+          [block = blocks_[i],
+           routing = input.routing](const torch::autograd::variable_list& inputs) mutable {
+            auto [next_branch, next_residual] =
+                block->forward(inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor(), routing);
             return torch::autograd::variable_list{next_branch, next_residual};
           },
-          residual.defined() ? torch::autograd::variable_list{branch, residual} : torch::autograd::variable_list{branch});
+          residual.defined() ? torch::autograd::variable_list{branch, residual}
+                             : torch::autograd::variable_list{branch});
       branch = outputs[0], residual = outputs[1];
     } else {
       std::tie(branch, residual) =
@@ -134,8 +137,8 @@ at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing&
                                  const at::Tensor& noise_QP, double scale) {
   const int64_t image = spec_.modality_index("image"), first = routing.group_begin(image);
   return ops::linear_squared_error(hidden_TE, patch_out_->weight, patch_out_->bias,
-                                   torch::arange(first, first + routing.group_size(image), torch::kInt64), noise_QP,
-                                   scale);
+                                   torch::arange(first, first + routing.group_size(image), torch::kInt64),
+                                   noise_QP, scale);
 }
 
 bool ModelImpl::without_decay(const std::string& name) {

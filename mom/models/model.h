@@ -23,8 +23,8 @@ struct ModelInput {
 
 // How the network is computed; weights are f32 either way.
 struct Compute {
-  // bf16: activations between the ops, and factors of the projections. Residual stream, norms, states and sums stay
-  // f32.
+  // bf16: activations between the ops, and factors of the projections. Residual stream, norms, states and
+  // sums stay f32.
   at::ScalarType type = at::kFloat;
   bool recompute = false;  // a block's activations again in backward: less memory, a third more work
 };
@@ -41,8 +41,8 @@ class ModelImpl : public torch::nn::Module {
   at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
   at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
   // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
-  at::Tensor next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R, const at::Tensor& targets_R,
-                             double scale);
+  at::Tensor next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
+                             const at::Tensor& targets_R, double scale);
   at::Tensor noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing, const at::Tensor& noise_QP,
                         double scale);
 

@@ -47,8 +47,8 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const Routing& routin
   at::Tensor xz = in_proj->forward(x_TE, routing);
   const auto x_and_gate = split_columns(xz, {o.d_inner, o.d_inner});
   auto [x_TD, conv_state] = ops::causal_conv1d(
-      x_and_gate[0], conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true,
-      routing.offsets_S1, state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
+      x_and_gate[0], conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true, routing.offsets_S1,
+      state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
   const auto dt_b_c = split_columns(x_proj->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
   // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added
   // with its GEMM.

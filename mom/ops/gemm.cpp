@@ -3,8 +3,8 @@
 #include <torch/torch.h>
 
 namespace at::native {
-// Exported by LibTorch, declared in none of its installed headers; the build pins its version. to = beta * to +
-// alpha * left * right, views with any strides.
+// Exported by LibTorch, declared in none of its installed headers; the build pins its version. to = beta * to
+// + alpha * left * right, views with any strides.
 void mkldnn_matmul(const Tensor& left, const Tensor& right, const Tensor& to, float beta, float alpha);
 }  // namespace at::native
 

@@ -5,6 +5,7 @@
 #include "mom/kernels/softmax_loss.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
+#include "mom/ops/compare.h"
 #include "mom/ops/gemm.h"
 #include "mom/ops/head_loss_reference.h"
 #include "mom/ops/kernel_views.h"
@@ -13,12 +14,11 @@
 namespace mom::ops {
 namespace {
 
-constexpr int64_t kPieceElements = 8 << 20, kMinPieceRows = 128;  // outputs of a piece: 32 MiB where rows are short
+constexpr int64_t kPieceElements = 8 << 20,
+                  kMinPieceRows = 128;  // outputs of a piece: 32 MiB where rows are short
 
-// `type` below is what factors of the products are rounded to.
-
-// One kind of loss: outputs [R, O] of a piece that begins at row `first` -> its sum; the gradient of scale * sum
-// replaces the outputs, in their own dtype.
+// One kind of loss: outputs [R, O] of a piece that begins at row `first` -> its sum; the gradient of scale *
+// sum replaces the outputs, in their own dtype.
 using PieceLoss = std::function<double(at::Tensor& outputs, int64_t first, double scale, bool with_gradient)>;
 
 struct Result {
@@ -26,11 +26,13 @@ struct Result {
   at::Tensor hidden, weight, bias;  // gradients of scale * sum, where wanted
 };
 
+// Factors of the products are rounded to `type`.
 Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& rows,
            double scale, at::ScalarType type, const PieceLoss& loss, bool with_gradient) {
   at::NoGradGuard no_grad;
   const int64_t num_rows = rows.size(0), num_outputs = weight.size(0);
-  const int64_t piece = std::min(num_rows, std::max(kMinPieceRows, kPieceElements / std::max<int64_t>(1, num_outputs)));
+  const int64_t piece =
+      std::min(num_rows, std::max(kMinPieceRows, kPieceElements / std::max<int64_t>(1, num_outputs)));
   const at::Tensor factor = weight.to(type);
   Result result;
   if (with_gradient) {
@@ -41,7 +43,8 @@ Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
   const at::Tensor outputs_of_piece = at::empty({piece, num_outputs}, hidden.options().dtype(type));
   for (int64_t first = 0; first < num_rows; first += piece) {
     const int64_t count = std::min(piece, num_rows - first);
-    const at::Tensor at_rows = rows.narrow(0, first, count), inputs = hidden.index_select(0, at_rows).to(type);
+    const at::Tensor at_rows = rows.narrow(0, first, count),
+                     inputs = hidden.index_select(0, at_rows).to(type);
     at::Tensor outputs = outputs_of_piece.narrow(0, 0, count);
     multiply(inputs, factor.t(), outputs, false, bias);
     result.sum += loss(outputs, first, scale, with_gradient);
@@ -55,13 +58,38 @@ Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
   return result;
 }
 
+const std::vector<std::string> kNames = {"hidden_TE", "weight_OE", "bias_O"};
+
+// What a head computes, from the tensors of kNames.
+struct Head {
+  const char* op;
+  double scale;
+  at::ScalarType type;
+  PieceLoss loss;
+  TensorFunction reference;
+  bool check;
+};
+
+at::Tensor run_checked(const Head& head, const std::vector<at::Tensor>& inputs, const at::Tensor& rows,
+                       bool with_gradient, std::vector<at::Tensor>* grads) {
+  const Result result =
+      run(inputs[0], inputs[1], inputs[2], rows, head.scale, head.type, head.loss, with_gradient);
+  const at::Tensor value = at::scalar_tensor(head.scale * result.sum, inputs[0].options().dtype(at::kFloat));
+  if (with_gradient) *grads = {result.hidden, result.weight, result.bias};
+  if (head.check) check_values(head.op, {"loss"}, {value}, head.reference, inputs);
+  if (head.check && with_gradient)
+    check_gradients(head.op, kNames, *grads, head.reference, inputs, {at::ones_like(value)});
+  return value;
+}
+
 struct HeadFunction : torch::autograd::Function<HeadFunction> {
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden, const at::Tensor& weight,
-                            const std::optional<at::Tensor>& bias, const at::Tensor& rows, double scale,
-                            at::ScalarType type, const PieceLoss& loss) {
-    const Result result = run(hidden, weight, or_undefined(bias), rows, scale, type, loss, true);
-    ctx->save_for_backward({result.hidden, result.weight, result.bias});
-    return at::scalar_tensor(scale * result.sum, hidden.options().dtype(at::kFloat));
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& hidden,
+                            const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                            const at::Tensor& rows, const Head& head) {
+    std::vector<at::Tensor> grads;
+    const at::Tensor value = run_checked(head, {hidden, weight, or_undefined(bias)}, rows, true, &grads);
+    ctx->save_for_backward(grads);
+    return value;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
@@ -74,12 +102,13 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
         if (grad.defined()) grad = grad * factor;
       }
     }
-    grads.resize(7);
+    grads.resize(5);  // rows, head
     return grads;
   }
 };
 
-double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale, bool with_gradient) {
+double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale,
+                              bool with_gradient) {
   at::Tensor wide = logits.to(at::kFloat);  // itself in f32
   const at::Tensor losses = at::empty({logits.size(0)}, wide.options());
   kernels::softmax_loss(mutable_rows_of(wide), wide.size(0), wide.size(1), targets.const_data_ptr<int64_t>(),
@@ -88,7 +117,8 @@ double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, dou
   return losses.sum(at::kDouble).item<double>();
 }
 
-double squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale, bool with_gradient) {
+double squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale,
+                              bool with_gradient) {
   outputs.sub_(target);
   const double sum = outputs.square().sum(at::kDouble).item<double>();
   if (with_gradient) outputs.mul_(2 * scale);
@@ -104,38 +134,37 @@ void check_arguments(const char* op, const at::Tensor& hidden, const at::Tensor&
               describe(rows));
 }
 
-// The kernels, or why not.
-bool use_reference(const char* op, const std::vector<at::Tensor>& floats) {
-  return choose_backend(op, why_not_cpu(floats)) == Backend::kReference;
-}
-
-at::Tensor apply(const at::Tensor& hidden, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                 const at::Tensor& rows, double scale, at::ScalarType type, const PieceLoss& loss) {
-  if (any_requires_grad({hidden, weight, or_undefined(bias)}))
-    return HeadFunction::apply(hidden, weight, bias, rows, scale, type, loss);
-  const Result result = run(hidden, weight, or_undefined(bias), rows, scale, type, loss, false);
-  return at::scalar_tensor(scale * result.sum, hidden.options().dtype(at::kFloat));
+// By the kernels, or by the reference where they cannot run.
+at::Tensor apply(Head head, const at::Tensor& hidden, const at::Tensor& weight,
+                 const std::optional<at::Tensor>& bias, const at::Tensor& rows) {
+  const std::vector<at::Tensor> inputs{hidden, weight, or_undefined(bias)};
+  const Backend backend = choose_backend(head.op, why_not_cpu(inputs));
+  if (backend == Backend::kReference) return head.reference(inputs)[0];
+  head.check = backend == Backend::kCheck;
+  if (any_requires_grad(inputs)) return HeadFunction::apply(hidden, weight, bias, rows, head);
+  return run_checked(head, inputs, rows, false, nullptr);
 }
 
 }  // namespace
 
-at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE, const at::Tensor& rows_R,
-                                const at::Tensor& targets_R, double scale) {
+at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
+                                const at::Tensor& rows_R, const at::Tensor& targets_R, double scale) {
   constexpr const char* kOp = "linear_cross_entropy";
   check_arguments(kOp, hidden_TE, weight_VE, std::nullopt, rows_R);
   TORCH_CHECK(targets_R.sizes() == rows_R.sizes() && targets_R.scalar_type() == at::kLong, "[", kOp,
               "] targets_R: expected i64 as rows_R, got ", describe(targets_R));
-  if (use_reference(kOp, {hidden_TE, weight_VE}))
-    return linear_cross_entropy_reference(hidden_TE, weight_VE, rows_R, targets_R, scale);
   const at::Tensor targets = targets_R.contiguous();
-  TORCH_CHECK(targets.numel() == 0 || (targets.min().item<int64_t>() >= 0 &&
-                                       targets.max().item<int64_t>() < weight_VE.size(0)),
+  TORCH_CHECK(targets.numel() == 0 ||
+                  (targets.min().item<int64_t>() >= 0 && targets.max().item<int64_t>() < weight_VE.size(0)),
               "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
-  return apply(hidden_TE, weight_VE, std::nullopt, rows_R, scale, hidden_TE.scalar_type(),
-               [targets](at::Tensor& logits, int64_t first, double factor, bool with_gradient) {
-                 return cross_entropy_of_piece(logits, targets.narrow(0, first, logits.size(0)), factor,
-                                               with_gradient);
-               });
+  const PieceLoss loss = [targets](at::Tensor& logits, int64_t first, double factor, bool with_gradient) {
+    return cross_entropy_of_piece(logits, targets.narrow(0, first, logits.size(0)), factor, with_gradient);
+  };
+  const TensorFunction reference = [=](const std::vector<at::Tensor>& t) {
+    return std::vector<at::Tensor>{linear_cross_entropy_reference(t[0], t[1], rows_R, targets, scale)};
+  };
+  return apply({kOp, scale, hidden_TE.scalar_type(), loss, reference, false}, hidden_TE, weight_VE,
+               std::nullopt, rows_R);
 }
 
 at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,
@@ -144,13 +173,15 @@ at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& w
   constexpr const char* kOp = "linear_squared_error";
   check_arguments(kOp, hidden_TE, weight_PE, bias_P, rows_R);
   check_float(kOp, "target_RP", target_RP, {rows_R.size(0), weight_PE.size(0)});
-  if (use_reference(kOp, {hidden_TE, weight_PE}))
-    return linear_squared_error_reference(hidden_TE, weight_PE, bias_P, rows_R, target_RP, scale);
-  return apply(hidden_TE, weight_PE, bias_P, rows_R, scale, at::kFloat,
-               [target_RP](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
-                 return squared_error_of_piece(outputs, target_RP.narrow(0, first, outputs.size(0)), factor,
-                                               with_gradient);
-               });
+  const PieceLoss loss = [target_RP](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
+    return squared_error_of_piece(outputs, target_RP.narrow(0, first, outputs.size(0)), factor,
+                                  with_gradient);
+  };
+  const TensorFunction reference = [=](const std::vector<at::Tensor>& t) {
+    return std::vector<at::Tensor>{
+        linear_squared_error_reference(t[0], t[1], if_defined(t[2]), rows_R, target_RP, scale)};
+  };
+  return apply({kOp, scale, at::kFloat, loss, reference, false}, hidden_TE, weight_PE, bias_P, rows_R);
 }
 
 }  // namespace mom::ops

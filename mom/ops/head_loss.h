@@ -1,6 +1,6 @@
-// Output heads with their losses: a linear layer whose outputs and their gradient are never whole in memory. Rows are
-// taken in pieces; a piece's gradients are computed with its loss, while its outputs are still in the cache. T rows,
-// R rows with a loss, E width, V vocabulary, P outputs.
+// Output heads with their losses: a linear layer whose outputs and their gradient are never whole in memory.
+// Rows are taken in pieces; a piece's gradients are computed with its loss, while its outputs are still in
+// the cache. T rows, R rows with a loss, E width, V vocabulary, P outputs.
 //
 //   hidden_TE   [T, E]  f32 or bf16            rows_R     i64 [R], rising rows of hidden_TE
 //   weight_OE   [O, E]  f32 (or as hidden)     targets_R  i64 [R], below V
@@ -9,9 +9,10 @@
 //   linear_cross_entropy  = scale * sum over r of -log softmax(hidden[rows[r]] weight^T)[target[r]]
 //   linear_squared_error  = scale * sum over r, o of (hidden[rows[r]] weight^T + bias - target)[r, o]^2
 //
-// Returns a scalar (f32; f64 for f64). Units: nats; squares of the target's unit. Precision: softmax, losses and sums
-// in f32. With bf16 hidden rows the logits and their products are bf16, the squared error is f32 throughout.
-// Gradients: hidden, weight, bias. Errors: "[linear_cross_entropy] ...". Plain versions: head_loss_reference.h
+// Returns a scalar (f32; f64 for f64). Units: nats; squares of the target's unit. Precision: softmax, losses
+// and sums in f32. With bf16 hidden rows the logits and their products are bf16, the squared error is f32
+// throughout. Gradients: hidden, weight, bias. Errors: "[linear_cross_entropy] ...". Plain versions:
+// head_loss_reference.h
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +21,8 @@
 
 namespace mom::ops {
 
-at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE, const at::Tensor& rows_R,
-                                const at::Tensor& targets_R, double scale);
+at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
+                                const at::Tensor& rows_R, const at::Tensor& targets_R, double scale);
 at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,
                                 const std::optional<at::Tensor>& bias_P, const at::Tensor& rows_R,
                                 const at::Tensor& target_RP, double scale);

@@ -5,9 +5,12 @@
 namespace mom::ops {
 
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
-                                          const at::Tensor& rows_R, const at::Tensor& targets_R, double scale) {
-  const at::Tensor logits = at::matmul(hidden_TE.index_select(0, rows_R), weight_VE.to(hidden_TE.scalar_type()).t());
-  const at::Tensor log_p = at::log_softmax(logits, 1, logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+                                          const at::Tensor& rows_R, const at::Tensor& targets_R,
+                                          double scale) {
+  const at::Tensor logits =
+      at::matmul(hidden_TE.index_select(0, rows_R), weight_VE.to(hidden_TE.scalar_type()).t());
+  const at::Tensor log_p =
+      at::log_softmax(logits, 1, logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
   return -scale * log_p.gather(1, targets_R.unsqueeze(1)).sum();
 }
 
@@ -15,7 +18,8 @@ at::Tensor linear_squared_error_reference(const at::Tensor& hidden_TE, const at:
                                           const std::optional<at::Tensor>& bias_P, const at::Tensor& rows_R,
                                           const at::Tensor& target_RP, double scale) {
   const auto type = hidden_TE.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  at::Tensor out = at::matmul(hidden_TE.index_select(0, rows_R), weight_PE.to(hidden_TE.scalar_type()).t()).to(type);
+  at::Tensor out =
+      at::matmul(hidden_TE.index_select(0, rows_R), weight_PE.to(hidden_TE.scalar_type()).t()).to(type);
   if (bias_P) out = out + bias_P->to(type);
   return scale * (out - target_RP.to(type)).square().sum();
 }

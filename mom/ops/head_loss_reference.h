@@ -1,4 +1,5 @@
-// The heads and their losses in plain tensor ops, everything at once. Arguments and results as in head_loss.h.
+// The heads and their losses in plain tensor ops, everything at once. Arguments and results as in
+// head_loss.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +9,8 @@
 namespace mom::ops {
 
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
-                                          const at::Tensor& rows_R, const at::Tensor& targets_R, double scale);
+                                          const at::Tensor& rows_R, const at::Tensor& targets_R,
+                                          double scale);
 at::Tensor linear_squared_error_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,
                                           const std::optional<at::Tensor>& bias_P, const at::Tensor& rows_R,
                                           const at::Tensor& target_RP, double scale);

@@ -68,7 +68,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
         multiply(dy_group, saved[1 + num_groups + m], group(grads[0], offsets, m));
       if (ctx->needs_input_grad(1 + m))
         grads[1 + m] = weight_gradient(weight, dy_group, group(x, offsets, m), add_to_leaves);
-      if (with_bias && ctx->needs_input_grad(1 + num_groups + m)) 
+      if (with_bias && ctx->needs_input_grad(1 + num_groups + m))
         grads[1 + num_groups + m] = bias_gradient(dy_group);
     }
     grads.resize(grads.size() + 3);  // num_groups, offsets, add_to_leaves
@@ -122,18 +122,20 @@ void check_arguments(const at::Tensor& x, at::TensorList weights, at::TensorList
   }
 }
 
-at::Tensor run(const at::Tensor& x, at::TensorList weights, at::TensorList biases, const at::Tensor& group_offsets,
-               bool add_to_leaves) {
+at::Tensor run(const at::Tensor& x, at::TensorList weights, at::TensorList biases,
+               const at::Tensor& group_offsets, bool add_to_leaves) {
   check_arguments(x, weights, biases, group_offsets);
   // GEMMs run wherever torch does, so every device and dtype has the fast version; only a forced reference
   // avoids it.
-  if (current_backend() == Backend::kReference) return modality_linear_reference(x, weights, biases, group_offsets);
+  if (current_backend() == Backend::kReference)
+    return modality_linear_reference(x, weights, biases, group_offsets);
   const std::vector<int64_t> offsets = offsets_or_whole(group_offsets, x.size(0));
   std::vector<at::Tensor> tensors{x};
   tensors.insert(tensors.end(), weights.begin(), weights.end());
   tensors.insert(tensors.end(), biases.begin(), biases.end());
   if (!any_requires_grad(tensors)) return run_forward(x, as_factors(weights, x), biases, offsets);
-  return LinearFunction::apply(at::TensorList(tensors), static_cast<int64_t>(weights.size()), offsets, add_to_leaves);
+  return LinearFunction::apply(at::TensorList(tensors), static_cast<int64_t>(weights.size()), offsets,
+                               add_to_leaves);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 // Returns y_TO (as x): y[rows of m] = x[rows of m] weight[m]^T + bias[m].
 // Gradients: x, weights and biases; those of an absent modality (no rows) are zeros, so that every parameter
 // has one. In bf16 the sums are f32, and so are gradients of f32 weights.
-// f32 and bf16 on a CPU run in oneDNN, anything else in ATen. Errors: "[modality_linear] weights_OI[1]: expected [64, 32] float, got ...". Plain version:
-// modality_linear_reference.h
+// f32 and bf16 on a CPU run in oneDNN, anything else in ATen. Errors: "[modality_linear] weights_OI[1]:
+// expected [64, 32] float, got ...". Plain version: modality_linear_reference.h
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,9 +18,9 @@ namespace mom::ops {
 
 at::Tensor modality_linear(const at::Tensor& x_TI, at::TensorList weights_OI, at::TensorList biases_O,
                            const at::Tensor& group_offsets_M1);
-// The same for backward() on a model: a weight that has a .grad gets its gradient added there, without a copy,
-// and not returned. Not for grad().
-at::Tensor modality_linear_of_parameters(const at::Tensor& x_TI, at::TensorList weights_OI, at::TensorList biases_O,
-                                         const at::Tensor& group_offsets_M1);
+// The same for backward() on a model: a weight that has a .grad gets its gradient added there, without a
+// copy, and not returned. Not for grad().
+at::Tensor modality_linear_of_parameters(const at::Tensor& x_TI, at::TensorList weights_OI,
+                                         at::TensorList biases_O, const at::Tensor& group_offsets_M1);
 
 }  // namespace mom::ops

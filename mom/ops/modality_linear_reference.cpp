@@ -11,7 +11,8 @@ at::Tensor modality_linear_reference(const at::Tensor& x_TI, at::TensorList weig
   const std::vector<int64_t> offsets = offsets_or_whole(group_offsets_M1, x_TI.size(0));
   std::vector<at::Tensor> groups;
   for (size_t m = 0; m < weights_OI.size(); ++m) {
-    at::Tensor y = at::matmul(x_TI.slice(0, offsets[m], offsets[m + 1]), weights_OI[m].to(x_TI.scalar_type()).t());
+    at::Tensor y =
+        at::matmul(x_TI.slice(0, offsets[m], offsets[m + 1]), weights_OI[m].to(x_TI.scalar_type()).t());
     groups.push_back(biases_O.empty() ? y : y + biases_O[m].to(x_TI.scalar_type()));
   }
   return at::cat(groups);

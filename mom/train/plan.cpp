@@ -1,21 +1,54 @@
 #include "mom/train/plan.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
+#include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/models/counts.h"
 
 namespace mom::train {
 namespace {
 
-// Floats that autograd keeps for each token of one block: normed and residual (2 E), in_proj's output (2 D),
-// after the convolution (D), x_proj's output (R + 2 N), step (D), scan output (D), and the scan's
-// chunk-boundary states (N D / 32).
-double block_floats_per_token(const models::ModelSpec& s) {
+// Libraries' code and generated kernels that the first step brings in.
+constexpr double kLibraries = 100e6;
+// Batches differ in size, and what one frees does not fit the next exactly (measured, with jemalloc).
+constexpr double kFit = 1.2;
+
+// What the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back. E
+// width, D inner width, N states, R dt rank; residual stream and states in f32, the rest in the training
+// precision.
+struct Activations {
+  double kept = 0, passing = 0;  // bytes
+};
+
+Activations activations_of(const models::ModelSpec& s, const TrainConfig& train, double tokens,
+                           double targets) {
+  const double width = train.precision == "bfloat16" ? 2 : 4;
   const double e = static_cast<double>(s.hidden_size), d = static_cast<double>(s.intermediate_size),
-               n = static_cast<double>(s.state_size);
-  return 2 * e + 5 * d + static_cast<double>(s.time_step_rank) + 2 * n + n * d / 32;
+               n = static_cast<double>(s.state_size), v = static_cast<double>(s.vocab_size),
+               blocks = static_cast<double>(s.num_blocks);
+  // A token in a block: the residual sum; the normed sum, in_proj's output (2 D), what the convolution,
+  // dt_proj and the scan make of it (3 D), x_proj's output; and the scan's state every 32 positions.
+  const double block =
+      4 * e + width * (e + 5 * d + static_cast<double>(s.time_step_rank) + 2 * n) + 4 * n * d / 32;
+  // Its inputs alone, where the rest is computed again.
+  const double inputs = (4 + width) * e;
+  Activations result;
+  result.kept = tokens * (train.recompute ? blocks * inputs + block : blocks * block);
+  // Gradients of one block: of the scan's and the convolution's inputs and outputs (6 D), of the block's (E);
+  // partial sums of b and c from each 64 channels.
+  const double gradients = tokens * (width * 6 * d + (4 + width) * e + 8 * n * (d / 64));
+  // The head: its rows' hidden states and their gradient, and a piece of outputs (ops/head_loss.h).
+  const double rows = std::min(targets, std::max(128.0, 8388608.0 / v));
+  const double head = tokens * width * e * 2 + rows * v * (width == 4 ? 4 : 6) + 4 * v * e;
+  result.passing = std::max(gradients, head);
+  // Rounded weights of every projection, for the way back.
+  if (width == 2)
+    result.kept += 2 * blocks * d * (3 * e + 2 * n + 2 * static_cast<double>(s.time_step_rank)) *
+                   (s.decoupled.empty() ? 1 : static_cast<double>(s.modalities.size()));
+  return result;
 }
 
 }  // namespace
@@ -38,12 +71,16 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
     }
   }
   plan.flops = batch_flops / batch_tokens * static_cast<double>(plan.total_tokens);
-  plan.state_memory_bytes = 16.0 * static_cast<double>(models::count_parameters(plan.spec).total);
   const double parts = static_cast<double>(recipe.train.microbatches);
-  const double tokens = static_cast<double>(plan.tokens_per_step) / parts;
+  const Activations activations = activations_of(
+      plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts, targets / parts);
+  const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
+  plan.state_memory_bytes = 12 * parameters;
+  // Gradients grow while activations go, except from one microbatch to the next.
+  const double gradients = 4 * parameters, kept = kFit * activations.kept;
   plan.activation_memory_bytes =
-      4 * (tokens * block_floats_per_token(plan.spec) * static_cast<double>(plan.spec.num_blocks) +
-           3 * targets / parts * static_cast<double>(plan.spec.vocab_size));
+      (parts == 1 ? std::max(gradients, kept) : gradients + kept) + kFit * activations.passing;
+  plan.process_memory_bytes = static_cast<double>(peak_rss_bytes()) + kLibraries;
   return plan;
 }
 
@@ -55,7 +92,10 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool 
     out["steps"] = recipe.train.steps;
     out["tokens"] = plan.total_tokens;
     out["flops"] = plan.flops;
-    out["memory_bytes"] = {{"state", plan.state_memory_bytes}, {"activations", plan.activation_memory_bytes}};
+    out["memory_bytes"] = {{"state", plan.state_memory_bytes},
+                           {"activations", plan.activation_memory_bytes},
+                           {"process", plan.process_memory_bytes},
+                           {"peak", plan.peak_memory_bytes()}};
     std::cout << out.dump(2) << std::endl;
     return;
   }
@@ -69,9 +109,12 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool 
   std::printf("\ntraining    %lld steps x %lld tokens = %s tokens, %.3g FLOPs\n",
               static_cast<long long>(recipe.train.steps), static_cast<long long>(plan.tokens_per_step),
               format_count(static_cast<double>(plan.total_tokens)).c_str(), plan.flops);
-  std::printf("memory      %s for weights, gradients and optimizer, about %s for activations\n",
-              format_bytes(plan.state_memory_bytes).c_str(),
-              format_bytes(plan.activation_memory_bytes).c_str());
+  std::printf(
+      "memory      about %s at most: %s for weights and optimizer, %s for activations and gradients, %s for "
+      "data "
+      "and libraries\n",
+      format_bytes(plan.peak_memory_bytes()).c_str(), format_bytes(plan.state_memory_bytes).c_str(),
+      format_bytes(plan.activation_memory_bytes).c_str(), format_bytes(plan.process_memory_bytes).c_str());
 }
 
 }  // namespace mom::train

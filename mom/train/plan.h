@@ -10,8 +10,12 @@ struct Plan {
   models::ModelSpec spec;
   int64_t tokens_per_step = 0, total_tokens = 0;
   double flops = 0;                    // of the whole training, three forwards a token
-  double state_memory_bytes = 0;       // weights, gradients, two moments
-  double activation_memory_bytes = 0;  // kept for backward, one microbatch
+  double state_memory_bytes = 0;       // weights, two moments
+  double activation_memory_bytes = 0;  // kept for backward by one microbatch, and gradients
+  double process_memory_bytes = 0;     // data and libraries
+  double peak_memory_bytes() const {
+    return state_memory_bytes + activation_memory_bytes + process_memory_bytes;
+  }
 };
 
 Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset);

@@ -17,9 +17,13 @@ void TrainConfig::describe(config::Table& table) {
   table.field("clip_norm", clip_norm, "largest global gradient norm; 0: no clipping").range(0, 1e9);
   table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory")
       .range(1, 65536);
-  table.field("precision", precision, "of activations and of the projections' factors; weights, states, norms, losses and sums are float32")
+  table
+      .field("precision", precision,
+             "of activations and of the projections' factors; weights, states, norms, losses and sums are "
+             "float32")
       .one_of({"float32", "bfloat16"});
-  table.field("recompute", recompute, "compute a block's activations again in backward: less memory, more time");
+  table.field("recompute", recompute,
+              "compute a block's activations again in backward: less memory, more time");
 }
 
 void EvalConfig::describe(config::Table& table) {

@@ -31,7 +31,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  model_->set_compute({recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
+  model_->set_compute(
+      {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
   data_position_ = loader_.state();
 }
 

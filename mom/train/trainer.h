@@ -53,9 +53,9 @@ class Trainer {
   Recipe recipe_;
   models::Model model_;
   models::Objective objective_;
-  data::Loader loader_;           // touched by the preparing thread only, while there is one
-  std::future<Prepared> next_;    // the step after this one
-  Json data_position_;            // after the last step that was taken
+  data::Loader loader_;         // touched by the preparing thread only, while there is one
+  std::future<Prepared> next_;  // the step after this one
+  Json data_position_;          // after the last step that was taken
   AdamW optimizer_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;

@@ -1,4 +1,5 @@
-// The elementary functions of the kernels over their whole range, against libm in double, for every instruction set.
+// The elementary functions of the kernels over their whole range, against libm in double, for every
+// instruction set.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tests/kernels/elementary_test.cpp"
 #include "mom/kernels/foreach_target.h"
@@ -31,13 +32,27 @@ void apply(Function function, const float* from, float* to, int64_t count) {
     const Vec x = load_row(row, 0, i, left);
     Vec y = zero();
     switch (function) {
-      case Function::kExp2: y = exp2(x); break;
-      case Function::kExp: y = exp(x); break;
-      case Function::kSoftplus: y = softplus(x); break;
-      case Function::kSigmoid: y = sigmoid(x); break;
-      case Function::kSoftplusSlope: y = softplus_and_slope(x).slope; break;
-      case Function::kSilu: y = silu(x); break;
-      case Function::kReciprocal: y = reciprocal(x); break;
+      case Function::kExp2:
+        y = exp2(x);
+        break;
+      case Function::kExp:
+        y = exp(x);
+        break;
+      case Function::kSoftplus:
+        y = softplus(x);
+        break;
+      case Function::kSigmoid:
+        y = sigmoid(x);
+        break;
+      case Function::kSoftplusSlope:
+        y = softplus_and_slope(x).slope;
+        break;
+      case Function::kSilu:
+        y = silu(x);
+        break;
+      case Function::kReciprocal:
+        y = reciprocal(x);
+        break;
     }
     store_row(y, out, 0, i, left);
   }
@@ -59,15 +74,16 @@ namespace {
 HWY_EXPORT(apply);
 HWY_EXPORT(round_to_bf16);
 
-// Floats from low to high: every bit pattern would be 2^32; a step of 127 patterns visits each binade thousands of
-// times, and the ends.
+// Floats from low to high: every bit pattern would be 2^32; a step of 127 patterns visits each binade
+// thousands of times, and the ends.
 std::vector<float> floats_between(float low, float high) {
   auto rank = [](float x) {  // rises with x
     const auto bits = std::bit_cast<int32_t>(x);
     return bits >= 0 ? int64_t{bits} : -int64_t{bits & 0x7fffffff};
   };
   auto float_of = [](int64_t r) {
-    return r >= 0 ? std::bit_cast<float>(static_cast<int32_t>(r)) : -std::bit_cast<float>(static_cast<int32_t>(-r));
+    return r >= 0 ? std::bit_cast<float>(static_cast<int32_t>(r))
+                  : -std::bit_cast<float>(static_cast<int32_t>(-r));
   };
   std::vector<float> values;
   for (int64_t r = rank(low); r < rank(high); r += 127) values.push_back(float_of(r));
@@ -106,10 +122,14 @@ double softplus_of(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std
 
 // The bounds are those docs/numerics.md states: truncation of the polynomial and rounding.
 TEST_P(Elementary, Exp2) {
-  EXPECT_LE(worst(Function::kExp2, [](double x) { return std::exp2(x); }, -126.0f, 127.49f), 3.1e-7);
+  EXPECT_LE(worst(
+                Function::kExp2, [](double x) { return std::exp2(x); }, -126.0f, 127.49f),
+            3.1e-7);
   EXPECT_EQ(applied(Function::kExp2, {0.0f, -0.0f}), (std::vector<float>{1.0f, 1.0f}));
   // Slow decays stay slow: for tiny x the error is a rounding of 1.
-  EXPECT_LE(worst(Function::kExp2, [](double x) { return std::exp2(x); }, -1e-3f, 0.0f), 6.1e-8);
+  EXPECT_LE(worst(
+                Function::kExp2, [](double x) { return std::exp2(x); }, -1e-3f, 0.0f),
+            6.1e-8);
 }
 
 TEST_P(Elementary, Exp2OutsideItsRange) {
@@ -123,7 +143,9 @@ TEST_P(Elementary, Exp2OutsideItsRange) {
 }
 
 TEST_P(Elementary, Exp) {
-  EXPECT_LE(worst(Function::kExp, [](double x) { return std::exp(x); }, -87.2f, 87.9f), 2.0e-7);
+  EXPECT_LE(worst(
+                Function::kExp, [](double x) { return std::exp(x); }, -87.2f, 87.9f),
+            2.0e-7);
 }
 
 TEST_P(Elementary, Softplus) {
@@ -133,14 +155,19 @@ TEST_P(Elementary, Softplus) {
 
 TEST_P(Elementary, SigmoidAndSilu) {
   EXPECT_LE(worst(Function::kSigmoid, sigmoid_of, -87.0f, 3e38f), 3.6e-7);
-  EXPECT_LE(worst(Function::kSilu, [](double x) { return x * sigmoid_of(x); }, -80.0f, 3e38f), 4.2e-7);
+  EXPECT_LE(worst(
+                Function::kSilu, [](double x) { return x * sigmoid_of(x); }, -80.0f, 3e38f),
+            4.2e-7);
   for (Function f : {Function::kExp, Function::kSoftplus, Function::kSigmoid, Function::kSilu})
     EXPECT_TRUE(std::isnan(applied(f, {std::nanf("")})[0])) << static_cast<int>(f);
-  for (float x : {-100.0f, -1e4f, -3e38f}) EXPECT_LE(std::abs(applied(Function::kSigmoid, {x})[0]), 1.3e-38f) << x;  // exp(-87.3)
+  for (float x : {-100.0f, -1e4f, -3e38f})
+    EXPECT_LE(std::abs(applied(Function::kSigmoid, {x})[0]), 1.3e-38f) << x;  // exp(-87.3)
 }
 
 TEST_P(Elementary, Reciprocal) {
-  EXPECT_LE(worst(Function::kReciprocal, [](double x) { return 1 / x; }, 1.0f, 2.0f), 1.2e-7);
+  EXPECT_LE(worst(
+                Function::kReciprocal, [](double x) { return 1 / x; }, 1.0f, 2.0f),
+            1.2e-7);
 }
 
 // To nearest even, as LibTorch rounds; NaN stays NaN.
@@ -148,10 +175,7 @@ TEST_P(Elementary, Bfloat16RoundsToNearestEven) {
   const std::vector<std::pair<uint32_t, uint16_t>> known{
       {0x3f800000, 0x3f80},  // 1
       {0x3f808000, 0x3f80},  // ties, to even
-      {0x3f818000, 0x3f82},
-      {0x3f808001, 0x3f81},
-      {0xbf807fff, 0xbf80},
-      {0x7f800000, 0x7f80},  // infinity
+      {0x3f818000, 0x3f82}, {0x3f808001, 0x3f81}, {0xbf807fff, 0xbf80}, {0x7f800000, 0x7f80},  // infinity
       {0x7f7fffff, 0x7f80},  // the largest number rounds to it
       {0x7fc00000, 0x7fc0},  // NaN, and one whose bits are all in the part that is cut
       {0x7f800001, 0x7fc0}};

@@ -1,5 +1,5 @@
-// Kernels touch nothing outside their buffers: every buffer ends where an unreadable page begins, and begins after
-// one. Awkward widths, strides and tails; forward and backward; every instruction set.
+// Kernels touch nothing outside their buffers: every buffer ends where an unreadable page begins, and begins
+// after one. Awkward widths, strides and tails; forward and backward; every instruction set.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -54,10 +54,12 @@ class Buffers {
   }
   // [rows, width] inside a matrix of `stride`: nothing after the last row's last element.
   MutableRows rows(int64_t count, int64_t width, int64_t stride, Element type) {
-    const int64_t elements = count == 0 ? 0 : (count - 1) * stride + width, size = type == Element::kF32 ? 4 : 2;
+    const int64_t elements = count == 0 ? 0 : (count - 1) * stride + width,
+                  size = type == Element::kF32 ? 4 : 2;
     char* data = bytes(elements * size);
     if (type == Element::kF32) {
-      for (int64_t i = 0; i < elements; ++i) reinterpret_cast<float*>(data)[i] = 0.1f * static_cast<float>(i % 5 - 2);
+      for (int64_t i = 0; i < elements; ++i)
+        reinterpret_cast<float*>(data)[i] = 0.1f * static_cast<float>(i % 5 - 2);
     } else {
       std::memset(data, 0x3d, static_cast<size_t>(elements * size));  // 0.0462
     }
@@ -85,8 +87,7 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (Element type : {Element::kF32, Element::kBF16})
     for (int64_t width : {1, 15, 16, 17, 33, 64, 65, 100})
-      for (int64_t states : {1, 4, 5, 16})
-        all.push_back({width, states, {0, 3, 3, 40, 75}, type});
+      for (int64_t states : {1, 4, 5, 16}) all.push_back({width, states, {0, 3, 3, 40, 75}, type});
   all.push_back({64, 16, {0, 600}, Element::kF32});  // pieces
   return all;
 }
@@ -113,7 +114,8 @@ std::vector<int64_t> reversed(int64_t count) {
 
 TEST(Guard, SelectiveScan) {
   everywhere([](const Case& c, Buffers& make) {
-    const int64_t T = c.offsets.back(), D = c.width, N = c.states, S = static_cast<int64_t>(c.offsets.size()) - 1;
+    const int64_t T = c.offsets.back(), D = c.width, N = c.states,
+                  S = static_cast<int64_t>(c.offsets.size()) - 1;
     ScanInputs in;
     in.num_tokens = T, in.num_channels = D, in.num_states = N, in.num_sequences = S;
     in.u = read(make.rows(T, D, D, c.type));
@@ -171,14 +173,18 @@ TEST(Guard, CausalConv1d) {
 TEST(Guard, RmsNorm) {
   everywhere([](const Case& c, Buffers& make) {
     const int64_t T = c.offsets.back(), E = c.width;
-    const NormInputs in{T, E, read(make.rows(T, E, E + 2, c.type)), read(make.rows(T, E, E, Element::kF32)),
-                        make.floats(E), 1e-5f};
+    const NormInputs in{T,
+                        E,
+                        read(make.rows(T, E, E + 2, c.type)),
+                        read(make.rows(T, E, E, Element::kF32)),
+                        make.floats(E),
+                        1e-5f};
     const MutableRows sum = make.rows(T, E, E, Element::kF32);
     float* scale = make.floats(T);
     add_rms_norm_forward(in, make.rows(T, E, E, c.type), sum, scale, serial_for);
     add_rms_norm_backward(in,
-                          {read(make.rows(T, E, E, c.type)), read(make.rows(T, E, E, Element::kF32)), read(sum), scale,
-                           make.rows(T, E, E, Element::kF32), make.floats(E)},
+                          {read(make.rows(T, E, E, c.type)), read(make.rows(T, E, E, Element::kF32)),
+                           read(sum), scale, make.rows(T, E, E, Element::kF32), make.floats(E)},
                           serial_for);
   });
 }

@@ -11,7 +11,8 @@ namespace {
 using Gradients = std::map<std::string, at::Tensor>;
 
 // Gradients of `passes` backward passes over one batch, added up.
-Gradients gradients(const models::Compute& compute, const std::vector<std::string>& decoupled, int passes = 1) {
+Gradients gradients(const models::Compute& compute, const std::vector<std::string>& decoupled,
+                    int passes = 1) {
   models::Model model = test::tiny_model(decoupled);
   model->set_compute(compute);
   const data::Batch batch = test::small_batch(model->spec());
@@ -34,17 +35,20 @@ const std::vector<std::vector<std::string>> kDecoupled = {{}, {"in_proj", "x_pro
 
 TEST(Compute, RecomputationHasTheSameBits) {
   for (const auto& decoupled : kDecoupled) {
-    const Gradients kept = gradients({at::kFloat, false}, decoupled), again = gradients({at::kFloat, true}, decoupled);
+    const Gradients kept = gradients({at::kFloat, false}, decoupled),
+                    again = gradients({at::kFloat, true}, decoupled);
     for (const auto& [name, gradient] : kept) EXPECT_TRUE(torch::equal(gradient, again.at(name))) << name;
   }
 }
 
 TEST(Compute, Bfloat16GradientsAreFloat32AndClose) {
   for (const auto& decoupled : kDecoupled) {
-    const Gradients exact = gradients({at::kFloat, false}, decoupled), rounded = gradients({at::kBFloat16, true}, decoupled);
+    const Gradients exact = gradients({at::kFloat, false}, decoupled),
+                    rounded = gradients({at::kBFloat16, true}, decoupled);
     for (const auto& [name, gradient] : exact) {
       EXPECT_EQ(rounded.at(name).scalar_type(), at::kFloat) << name;
-      EXPECT_LE(nmse(rounded.at(name), gradient), 2e-2) << name;  // a relative error of 2^-8 or so, over three blocks
+      EXPECT_LE(nmse(rounded.at(name), gradient), 2e-2)
+          << name;  // a relative error of 2^-8 or so, over three blocks
       EXPECT_FALSE(torch::equal(rounded.at(name), gradient)) << name;
     }
   }

@@ -39,10 +39,7 @@ struct Conv {
 };
 
 Conv make(const Case& c) {
-  // Not 6: there the bias gradient at T 17, D 1, K 1, one sum of terms of both signs, cancels to 1/300 of its
-  // terms, and one rounding of each f32 term is 6e-10 in NMSE (PyTorch's own f32: 7e-9). The limit is for
-  // sums that do not cancel so far.
-  at::manual_seed(7);
+  at::manual_seed(6);
   Conv conv;
   conv.silu = c.silu;
   if (!c.offsets.empty()) conv.offsets = at::tensor(c.offsets, at::kLong);
@@ -59,7 +56,7 @@ Conv make(const Case& c) {
 void check(const Case& c, const std::string& what, double limit = test::kF32Nmse) {
   ScopedBackend cpu(Backend::kCpu);
   const Conv conv = make(c);
-  test::expect_same(conv.op(), conv.reference(), conv.inputs, limit, what);
+  test::expect_same(conv.op(), conv.reference(), conv.inputs, limit, what, /*offset=*/3);
 }
 
 TEST(CausalConv1dReference, GradientsAgreeWithCentralDifferences) {

@@ -15,7 +15,9 @@ namespace {
 
 using Tensors = std::vector<at::Tensor>;
 
-at::Tensor some_rows(int64_t T, int64_t R) { return std::get<0>(at::randperm(T, at::kLong).narrow(0, 0, R).sort()); }
+at::Tensor some_rows(int64_t T, int64_t R) {
+  return std::get<0>(at::randperm(T, at::kLong).narrow(0, 0, R).sort());
+}
 
 // inputs = hidden, weight
 test::TensorFunction cross_entropy(decltype(&linear_cross_entropy) f, const at::Tensor& rows,
@@ -32,7 +34,8 @@ test::TensorFunction squared_error(decltype(&linear_squared_error) f, const at::
   };
 }
 
-void check_cross_entropy(int64_t T, int64_t R, int64_t E, int64_t V, at::ScalarType type, const std::string& what) {
+void check_cross_entropy(int64_t T, int64_t R, int64_t E, int64_t V, at::ScalarType type,
+                         const std::string& what) {
   at::manual_seed(3);
   const at::Tensor rows = some_rows(T, R), targets = at::randint(0, V, {R}, at::kLong);
   const Tensors inputs{at::randn({T, E}).to(type), at::randn({V, E})};
@@ -43,7 +46,8 @@ void check_cross_entropy(int64_t T, int64_t R, int64_t E, int64_t V, at::ScalarT
 
 TEST(LinearCrossEntropy, SizesThatHurt) {
   for (int64_t V : {1, 2, 15, 17, 512, 1000})
-    for (int64_t T : {1, 33, 300}) check_cross_entropy(T, (T + 1) / 2, 20, V, at::kFloat, "V " + std::to_string(V));
+    for (int64_t T : {1, 33, 300})
+      check_cross_entropy(T, (T + 1) / 2, 20, V, at::kFloat, "V " + std::to_string(V));
   check_cross_entropy(5, 0, 20, 7, at::kFloat, "no rows");
 }
 
@@ -61,8 +65,10 @@ TEST(LinearCrossEntropy, EveryCpuCapabilityAndBfloat16) {
 }
 
 TEST(LinearCrossEntropy, LogitsOfAnySizeStayFinite) {
-  const at::Tensor hidden = at::tensor({1e3f, -1e3f}).view({2, 1}).set_requires_grad(true), weight = at::tensor({90.f, 0.f, -90.f}).view({3, 1});
-  const at::Tensor loss = linear_cross_entropy(hidden, weight, at::arange(2), at::tensor({int64_t{0}, int64_t{0}}), 1);
+  const at::Tensor hidden = at::tensor({1e3f, -1e3f}).view({2, 1}).set_requires_grad(true),
+                   weight = at::tensor({90.f, 0.f, -90.f}).view({3, 1});
+  const at::Tensor loss =
+      linear_cross_entropy(hidden, weight, at::arange(2), at::tensor({int64_t{0}, int64_t{0}}), 1);
   EXPECT_FLOAT_EQ(loss.item<float>(), 180000.0f);  // the first is sure and right, the second sure and wrong
   loss.backward();
   EXPECT_TRUE(hidden.grad().isfinite().all().item<bool>());
@@ -85,10 +91,23 @@ TEST(HeadLoss, ReferencesAgainstCentralDifferences) {
   at::manual_seed(5);
   const auto f64 = at::TensorOptions(at::kDouble);
   const at::Tensor rows = some_rows(6, 4);
-  test::expect_gradients(cross_entropy(&linear_cross_entropy_reference, rows, at::randint(0, 5, {4}, at::kLong)),
-                         {at::randn({6, 3}, f64), at::randn({5, 3}, f64)});
+  test::expect_gradients(
+      cross_entropy(&linear_cross_entropy_reference, rows, at::randint(0, 5, {4}, at::kLong)),
+      {at::randn({6, 3}, f64), at::randn({5, 3}, f64)});
   test::expect_gradients(squared_error(&linear_squared_error_reference, rows, at::randn({4, 2})),
                          {at::randn({6, 3}, f64), at::randn({2, 3}, f64), at::randn({2}, f64)});
+}
+
+TEST(HeadLoss, CheckBackendComparesValuesAndGradients) {
+  ScopedBackend both(Backend::kCheck);
+  at::manual_seed(6);
+  const at::Tensor hidden = at::randn({9, 6}).set_requires_grad(true),
+                   weight = at::randn({11, 6}).set_requires_grad(true);
+  const at::Tensor rows = some_rows(9, 5);
+  EXPECT_NO_THROW(
+      linear_cross_entropy(hidden, weight, rows, at::randint(0, 11, {5}, at::kLong), 0.5).backward());
+  EXPECT_NO_THROW(
+      linear_squared_error(hidden, weight, at::randn({11}), rows, at::randn({5, 11}), 0.5).backward());
 }
 
 TEST(HeadLoss, WrongArgumentsAreNamed) {
@@ -98,7 +117,8 @@ TEST(HeadLoss, WrongArgumentsAreNamed) {
     linear_cross_entropy(hidden, weight, rows, targets, 1);
     FAIL();
   } catch (const c10::Error& error) {
-    EXPECT_NE(std::string(error.what()).find("targets_R: expected below 5"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("targets_R: expected below 5"), std::string::npos)
+        << error.what();
   }
   EXPECT_THROW(linear_cross_entropy(hidden, at::randn({5, 2}), rows, rows, 1), c10::Error);
   EXPECT_THROW(linear_squared_error(hidden, weight, std::nullopt, rows, at::randn({2, 4}), 1), c10::Error);

@@ -119,6 +119,13 @@ TEST(SelectiveScan, ManyGroupsOfSequences) {
   check({.T = 1023, .D = 70, .N = 4, .offsets = offsets, .order = true}, "93 sequences");
 }
 
+// Long sequences are cut into pieces, short ones share a unit, and both occur in any order.
+TEST(SelectiveScan, LongAndShortSequencesTogether) {
+  check({.T = 2700, .D = 40, .N = 5, .offsets = {0, 300, 1500, 1500, 1510, 2022, 2700}, .order = true},
+        "mixed");
+  check({.T = 1030, .D = 24, .offsets = {0, 512, 1030}, .initial = false}, "a piece's length and just above");
+}
+
 TEST(SelectiveScan, ArgumentsPresentAndAbsent) {
   for (int bits = 0; bits < 64; ++bits) {
     auto on = [&](int i) { return ((bits >> i) & 1) != 0; };

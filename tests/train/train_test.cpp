@@ -2,8 +2,8 @@
 // divergence.
 #include <gtest/gtest.h>
 
-#include <future>
 #include <torch/torch.h>
+#include <future>
 
 #include <cstdlib>
 #include <fstream>
@@ -309,7 +309,8 @@ TEST(AdamW, ClipsTheGlobalNorm) {
   const auto [scaled, scaled_norm] = updated(0.3 * 0.5 / large_norm, 0);
   const auto [unclipped, unclipped_norm] = updated(0.3, 0);
   for (auto& item : large->named_parameters()) {
-    EXPECT_TRUE(torch::allclose(item.value(), scaled->named_parameters()[item.key()], 1e-6, 1e-7)) << item.key();
+    EXPECT_TRUE(torch::allclose(item.value(), scaled->named_parameters()[item.key()], 1e-6, 1e-7))
+        << item.key();
     EXPECT_FALSE(torch::allclose(item.value(), unclipped->named_parameters()[item.key()], 1e-6, 1e-7))
         << item.key();
   }
