@@ -103,7 +103,7 @@ def measure(case, options):
         return [measure_ours(case, when, options)]
 
     rows = ours("before")
-    for peer in [p.peer for p in case.promises if p.measure == "speed" and p.heap == KEPT] if options.promised else case.peers:
+    for peer in [p.peer for p in case.promises if p.measure == "speed" and p.heap == cases.KEPT] if options.promised else case.peers:
         for heap in HEAPS:
             say(f"{peer.name}, heap {heap}")
             rows.append(measure_peer(case, peer, heap, options))

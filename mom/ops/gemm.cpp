@@ -1,5 +1,6 @@
 #include "mom/ops/gemm.h"
 
+#include <ATen/record_function.h>
 #include <torch/torch.h>
 
 namespace at::native {
@@ -23,6 +24,7 @@ void multiply(const at::Tensor& left, const at::Tensor& right, const at::Tensor&
   } else if (out.numel() == 0) {
     return;
   } else if (left.device().is_cpu() && type == at::kFloat && out.scalar_type() == at::kFloat) {
+    RECORD_FUNCTION("mom::gemm", std::vector<c10::IValue>({left, right}));  // for profilers, as ATen's mm
     if (bias.defined()) out.copy_(bias.expand_as(out));
     at::native::mkldnn_matmul(left, right, out, bias.defined() || accumulate ? 1.0f : 0.0f, 1.0f);
   } else if (accumulate) {

@@ -79,7 +79,7 @@ class Road(unittest.TestCase):
     def fails(self, code, *arguments):
         done = mom(*arguments, check=False)
         self.assertEqual(done.returncode, code, done.stderr)
-        lines = [line for line in done.stderr.splitlines() if "error:" in line]
+        lines = [line for line in done.stderr.splitlines() if "mom: error:" in line]
         self.assertEqual(len(lines), 1, done.stderr)
         return lines[0]
 
@@ -98,6 +98,32 @@ class Road(unittest.TestCase):
         header, _ = read_safetensors(checkpoint / "model.safetensors")
         self.assertIn("backbone.layers.0.mixer.in_proj.image.weight", header)
         self.assertEqual(json.loads((checkpoint / "config.json").read_text())["model_type"], "mixture_of_mamba")
+
+    def test_bench_train_splits_a_step(self):
+        """The parts of a step add up, in the bench and in the log; the peak was foretold."""
+        arguments = ("--set", "model.d_model=128", "--set", "data.batch_tokens=2048")
+        step = json.loads(mom("bench", "train", self.recipe, *arguments, "--steps", 6, "--json").stdout)
+        for key in ("tokens_per_s", "step_ms", "data_ms", "forward_ms", "backward_ms", "optimizer_ms", "peak_rss_bytes",
+                    "model_flops_per_s", "gemm_peak_flops_per_s"):
+            self.assertGreater(step[key], 0, key)
+        parts = sum(step[f"{part}_ms"] for part in ("data", "forward", "backward", "optimizer"))
+        self.assertAlmostEqual(parts / step["step_ms"], 1, delta=0.15)  # medians of parts against the median of sums
+        lines = [json.loads(line) for line in (self.root / "mamba" / "metrics.jsonl").read_text().splitlines()]
+        for line in (line for line in lines if line["kind"] == "train"):
+            parts = sum(line[f"{part}_s"] for part in ("data", "forward", "backward", "optimizer"))
+            self.assertAlmostEqual(parts / line["step_s"], 1, delta=0.05)
+        plan = json.loads(mom("train", self.recipe, *arguments, "--dry-run", "--json").stdout)
+        self.assertAlmostEqual(plan["memory_bytes"]["peak"] / step["peak_rss_bytes"], 1, delta=0.15)
+
+    def test_bfloat16_and_recomputation(self):
+        for name, setting in (("bf16", "train.precision=bfloat16"), ("again", "train.recompute=true")):
+            run = self.root / name
+            mom("train", self.recipe, "--run", run, "--set", setting)
+            ours = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+            plain = [json.loads(line)["loss"] for line in (self.root / "mixture_of_mamba" / "metrics.jsonl").read_text().splitlines()]
+            self.assertEqual(len(ours), len(plain))
+            for loss, expected in zip(ours, plain):
+                self.assertAlmostEqual(loss / expected, 1, delta=0.03 if name == "bf16" else 0)
 
     def test_iso_flop_and_same_draws(self):
         flops = []
