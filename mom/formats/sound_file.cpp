@@ -3,18 +3,29 @@
 #include <sndfile.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "mom/base/error.h"
+#include "mom/formats/sound_containers.h"
 
 namespace mom::formats {
 namespace {
 
+using Bytes = std::span<const std::byte>;
+
+constexpr float kMaxPeak = 8;  // 18 dB above full scale: a 16-bit integer written as float is far beyond
+constexpr sf_count_t kBlockFrames = 4096;
+constexpr const char* kReplace = "replace or remove the file";
+
+[[noreturn]] void fail(std::string_view where, const std::string& expected, const std::string& found) {
+  throw InputError({std::string(where), expected, found, kReplace});
+}
+
 struct Stream {
-  std::span<const std::byte> bytes;
+  Bytes bytes;
   sf_count_t position = 0;
 };
 
@@ -22,17 +33,19 @@ sf_count_t stream_length(void* user) {
   return static_cast<sf_count_t>(static_cast<Stream*>(user)->bytes.size());
 }
 
+// Offsets come from the file and may be anything: none leads out of it, and none overflows.
 sf_count_t stream_seek(sf_count_t offset, int whence, void* user) {
   auto* stream = static_cast<Stream*>(user);
-  sf_count_t start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream->position : stream_length(user);
-  stream->position = std::clamp<sf_count_t>(start + offset, 0, stream_length(user));
+  const sf_count_t length = stream_length(user);
+  const sf_count_t start = whence == SEEK_SET ? 0 : whence == SEEK_CUR ? stream->position : length;
+  stream->position = start + std::clamp<sf_count_t>(offset, -start, length - start);
   return stream->position;
 }
 
 sf_count_t stream_read(void* target, sf_count_t count, void* user) {
   auto* stream = static_cast<Stream*>(user);
   count = std::clamp<sf_count_t>(count, 0, stream_length(user) - stream->position);
-  std::memcpy(target, stream->bytes.data() + stream->position, static_cast<size_t>(count));
+  if (count > 0) std::memcpy(target, stream->bytes.data() + stream->position, static_cast<size_t>(count));
   stream->position += count;
   return count;
 }
@@ -41,51 +54,123 @@ sf_count_t stream_write(const void*, sf_count_t, void*) { return 0; }
 
 sf_count_t stream_tell(void* user) { return static_cast<Stream*>(user)->position; }
 
-sf_count_t count_frames(SNDFILE* file, const SF_INFO& info) {
-  std::vector<float> block(static_cast<size_t>(4096 * info.channels));
-  sf_count_t total = 0;
-  while (sf_count_t got = sf_readf_float(file, block.data(), 4096)) total += got;
-  return total;
+std::string range(int64_t low, int64_t high, const char* what) {
+  return std::to_string(low) + " to " + std::to_string(high) + what;
 }
 
-// A WAV cut off at its end still opens: libsndfile makes the length fit. The header's own promise is told by
-// this.
-bool is_cut_wav(std::span<const std::byte> bytes) {
-  auto text = [&](size_t at) {
-    return std::string_view(reinterpret_cast<const char*>(bytes.data()) + at, 4);
-  };
-  auto number = [&](size_t at) {
-    uint32_t value = 0;
-    for (int i = 3; i >= 0; --i)
-      value = value << 8 | std::to_integer<uint32_t>(bytes[at + static_cast<size_t>(i)]);
-    return value;
-  };
-  if (bytes.size() < 12 || text(0) != "RIFF") return false;
-  for (size_t at = 12; at + 8 <= bytes.size(); at += 8 + size_t{number(at + 4)} + (number(at + 4) & 1)) {
-    uint32_t promised = number(at + 4);
-    if (text(at) == "data")
-      return promised != 0xFFFFFFFFu && promised > bytes.size() - at - 8;  // all ones: a stream
+// What the header says, before a sample is read. A length it does not know is a negative or a huge number.
+void check_header(const SF_INFO& info, std::string_view where, const SoundLimits& limits) {
+  if (info.channels < 1 || info.channels > limits.max_channels)
+    fail(where, "a sound of " + range(1, limits.max_channels, " channels"), std::to_string(info.channels));
+  if (info.samplerate < limits.min_rate_hz || info.samplerate > limits.max_rate_hz)
+    fail(where, "a sound of " + range(limits.min_rate_hz, limits.max_rate_hz, " samples a second"),
+         std::to_string(info.samplerate));
+}
+
+void check_length(int64_t num_frames, bool exact, const SF_INFO& info, std::string_view where,
+                  const SoundLimits& limits) {
+  const std::string found = exact ? std::to_string(num_frames / info.samplerate) + " s" : "more";
+  if (num_frames / info.samplerate >= limits.max_seconds && num_frames > limits.max_seconds * info.samplerate)
+    fail(where, "a sound of at most " + std::to_string(limits.max_seconds) + " s", found);
+  if (num_frames > limits.max_samples / info.channels)
+    fail(where, "at most " + std::to_string(limits.max_samples) + " samples in all channels", found);
+}
+
+void check_samples(std::span<const float> samples, sf_count_t first_frame, const SF_INFO& info,
+                   std::string_view where) {
+  const auto bad = std::find_if(samples.begin(), samples.end(),
+                                [](float value) { return !(std::abs(value) <= kMaxPeak); });  // also NaN
+  if (bad == samples.end()) return;
+  const std::string place = std::string(where) + ": sample " +
+                            std::to_string(first_frame + (bad - samples.begin()) / info.channels);
+  if (!std::isfinite(*bad)) fail(place, "a finite number", std::isnan(*bad) ? "NaN" : "an infinite one");
+  fail(place, "numbers around full scale, which is 1", std::to_string(*bad));
+}
+
+using SoundFile = std::unique_ptr<SNDFILE, decltype(&sf_close)>;
+
+SoundFile open_sound(Stream& stream, SF_INFO& info, SoundKind kind, std::string_view where) {
+  if (stream.bytes.empty()) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "an empty file");
+  if (kind == SoundKind::kOther) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "bytes of another kind");
+  SF_VIRTUAL_IO callbacks{stream_length, stream_seek, stream_read, stream_write, stream_tell};
+  SoundFile file(sf_open_virtual(&callbacks, SFM_READ, &info, &stream), &sf_close);
+  if (!file) {
+    std::string reason = sf_strerror(nullptr);
+    std::replace(reason.begin(), reason.end(), '\n', ' ');
+    fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "a damaged one (" + reason + ")");
   }
-  return false;
+  return file;
+}
+
+// Reads to the end; `visit` gets the interleaved samples of a block.
+SoundInfo for_each_block(Bytes bytes, std::string_view where, const SoundLimits& limits,
+                         const std::function<void(std::span<const float>)>& visit) {
+  Stream stream{bytes};
+  SF_INFO info{};
+  const SoundKind kind = sound_kind(bytes);
+  const SoundFile file = open_sound(stream, info, kind, where);
+  check_header(info, where, limits);
+  const bool known = info.frames >= 0 && info.frames < SF_COUNT_MAX;
+  if (known) check_length(info.frames, true, info, where, limits);
+  std::vector<float> block(static_cast<size_t>(kBlockFrames * info.channels));
+  sf_count_t num_frames = 0;
+  while (const sf_count_t got = sf_readf_float(file.get(), block.data(), kBlockFrames)) {
+    const std::span<const float> samples(block.data(), static_cast<size_t>(got * info.channels));
+    check_length(num_frames + got, false, info, where, limits);
+    check_samples(samples, num_frames, info, where);
+    visit(samples);
+    num_frames += got;
+  }
+  if (is_cut(kind, bytes) || (known && num_frames < info.frames) || sf_error(file.get()) != SF_ERR_NO_ERROR)
+    fail(where, "sound as long as the header says",
+         "a file that ends before, or is damaged, after " + std::to_string(num_frames) + " samples");
+  if (num_frames == 0) fail(where, "sound", "none");
+  return {info.samplerate, info.channels, num_frames};
+}
+
+void put(std::string& bytes, uint32_t value, int size) {
+  for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> (8 * i) & 0xFF);
 }
 
 }  // namespace
 
-SoundInfo read_sound_info(std::span<const std::byte> bytes, std::string_view where) {
-  SF_VIRTUAL_IO callbacks{stream_length, stream_seek, stream_read, stream_write, stream_tell};
-  Stream stream{bytes};
-  SF_INFO info{};
-  std::unique_ptr<SNDFILE, decltype(&sf_close)> file(sf_open_virtual(&callbacks, SFM_READ, &info, &stream),
-                                                     &sf_close);
-  if (!file)
-    throw InputError(
-        {std::string(where), "a sound file (WAV, FLAC)", sf_strerror(nullptr), "replace or remove the file"});
-  sf_count_t num_frames = count_frames(file.get(), info);
-  if (num_frames == 0) throw InputError({std::string(where), "sound", "none", "replace or remove the file"});
-  if (num_frames < info.frames || is_cut_wav(bytes))
-    throw InputError({std::string(where), "sound as long as the header says", "a file that ends before",
-                      "replace or remove the file"});
-  return {info.samplerate, info.channels, num_frames};
+SoundInfo read_sound_info(Bytes bytes, std::string_view where, const SoundLimits& limits) {
+  return for_each_block(bytes, where, limits, [](std::span<const float>) {});
+}
+
+Sound decode_sound(Bytes bytes, std::string_view where, const SoundLimits& limits) {
+  Sound sound;
+  const SoundInfo info = for_each_block(bytes, where, limits, [&](std::span<const float> samples) {
+    sound.samples.insert(sound.samples.end(), samples.begin(), samples.end());
+  });
+  sound.rate_hz = info.rate_hz;
+  sound.channels = info.channels;
+  return sound;
+}
+
+std::string encode_wav(std::span<const float> samples, int64_t rate_hz) {
+  constexpr uint32_t kHeader = 36;
+  const auto num_bytes = static_cast<uint64_t>(samples.size()) * 2;
+  if (num_bytes > UINT32_MAX - kHeader || rate_hz < 1 || rate_hz > INT32_MAX)
+    throw UserError({"a WAV file", "at most 4 GiB and a rate above 0",
+                     std::to_string(samples.size()) + " samples at " + std::to_string(rate_hz) + " Hz",
+                     "write shorter sounds"});
+  const auto rate = static_cast<uint32_t>(rate_hz), size = static_cast<uint32_t>(num_bytes);
+  std::string bytes;
+  bytes.reserve(kHeader + 8 + num_bytes);
+  bytes += "RIFF", put(bytes, kHeader + size, 4), bytes += "WAVEfmt ", put(bytes, 16, 4);
+  put(bytes, 1, 2), put(bytes, 1, 2), put(bytes, rate, 4), put(bytes, rate * 2, 4);  // PCM, one channel
+  put(bytes, 2, 2), put(bytes, 16, 2), bytes += "data", put(bytes, size, 4);
+  for (const float sample : samples) {
+    if (!std::isfinite(sample)) throw Error(ExitCode::kInternal, "encode_wav: a sample is not finite");
+    const float scaled = std::clamp(std::round(sample * 32768.0f), -32768.0f, 32767.0f);
+    put(bytes, static_cast<uint32_t>(static_cast<int32_t>(scaled)), 2);
+  }
+  return bytes;
+}
+
+bool is_sound_extension(std::string_view extension) {
+  return extension == "wav" || extension == "flac" || extension == "ogg" || extension == "mp3";
 }
 
 }  // namespace mom::formats

@@ -1,19 +1,48 @@
-// What a sound file says about itself, through libsndfile: WAV, FLAC, Ogg.
+// Recorded sound through libsndfile: WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3. Files are untrusted: the
+// header is checked against limits before any sample is read, and memory grows with what is there, not with
+// what is promised.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace mom::formats {
 
-struct SoundInfo {
-  int64_t rate_hz = 0, channels = 0, num_frames = 0;
+struct SoundLimits {
+  int64_t max_seconds = 3600;
+  int64_t max_channels = 8;
+  int64_t min_rate_hz = 1000, max_rate_hz = 384'000;
+  int64_t max_samples = int64_t{1} << 29;  // of all channels: 2 GiB as float
 };
 
-// InputError beginning with `where` when the bytes are no sound, hold none, or end before what the header
-// promises.
-SoundInfo read_sound_info(std::span<const std::byte> bytes, std::string_view where);
+struct SoundInfo {
+  int64_t rate_hz = 0, channels = 0, num_frames = 0;
+  double seconds() const { return static_cast<double>(num_frames) / static_cast<double>(rate_hz); }
+};
+
+// Full scale is 1; recordings as float may go a little beyond it.
+struct Sound {
+  int64_t rate_hz = 0, channels = 0;
+  std::vector<float> samples;  // interleaved
+  int64_t num_frames() const { return channels == 0 ? 0 : static_cast<int64_t>(samples.size()) / channels; }
+};
+
+// Both read every sample and throw the same InputError, beginning with `where`, when the bytes are of another
+// kind, hold no sound, end before what the header promises, are beyond the limits, or hold samples that are
+// not finite or far beyond full scale (integers written as float).
+SoundInfo read_sound_info(std::span<const std::byte> bytes, std::string_view where,
+                          const SoundLimits& limits = {});
+Sound decode_sound(std::span<const std::byte> bytes, std::string_view where, const SoundLimits& limits = {});
+
+// 16-bit PCM, one channel; samples beyond full scale are clipped. What decode_sound gave of a 16-bit file
+// comes back bit for bit.
+std::string encode_wav(std::span<const float> samples, int64_t rate_hz);
+
+// "wav", "flac", "ogg" and "mp3", in lower case: what names of sound files end with.
+bool is_sound_extension(std::string_view extension);
 
 }  // namespace mom::formats

@@ -1,21 +1,18 @@
 #include "mom/formats/image_file.h"
 
 #include <gtest/gtest.h>
-#include <png.h>
 
-#include <cstdio>
-// jpeglib.h needs stdio's FILE before it.
-#include <jpeglib.h>
-
-#include <cstdlib>
 #include <cstring>
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
+#include "tests/support/picture_files.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::formats {
 namespace {
+
+using test::make_animated_png, test::make_animated_webp, test::make_jpeg, test::make_png;
 
 Image decode(std::string_view bytes, const ImageLimits& limits = {}) {
   return decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample", limits);
@@ -47,67 +44,6 @@ Image gradient(int64_t width, int64_t height) {
                                                     : c == 1 ? 255 * y / height
                                                              : 128));
   return image;
-}
-
-// A PNG of any kind from raw rows: what other programs write.
-struct PngKind {
-  int depth = 8, colour = PNG_COLOR_TYPE_RGB, interlace = PNG_INTERLACE_NONE;
-  std::vector<png_color> palette = {};
-  std::vector<png_byte> palette_alpha = {};
-};
-
-std::string make_png(uint32_t width, uint32_t height, std::vector<std::vector<uint8_t>> rows,
-                     const PngKind& kind) {
-  std::string bytes;
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
-  png_infop info = png_create_info_struct(png);
-  png_set_write_fn(
-      png, &bytes,
-      [](png_structp p, png_bytep data, size_t size) {
-        static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(data), size);
-      },
-      nullptr);
-  png_set_IHDR(png, info, width, height, kind.depth, kind.colour, kind.interlace,
-               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  if (!kind.palette.empty())
-    png_set_PLTE(png, info, kind.palette.data(), static_cast<int>(kind.palette.size()));
-  if (!kind.palette_alpha.empty())
-    png_set_tRNS(png, info, kind.palette_alpha.data(), static_cast<int>(kind.palette_alpha.size()), nullptr);
-  std::vector<png_bytep> pointers;
-  for (auto& row : rows) pointers.push_back(row.data());
-  png_write_info(png, info);
-  png_write_image(png, pointers.data());
-  png_write_end(png, nullptr);
-  png_destroy_write_struct(&png, &info);
-  return bytes;
-}
-
-std::string make_jpeg(uint32_t width, uint32_t height, std::vector<uint8_t> pixels, int components,
-                      J_COLOR_SPACE space, bool adobe) {
-  jpeg_compress_struct info;
-  jpeg_error_mgr errors;
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &bytes, &size);
-  info.image_width = width;
-  info.image_height = height;
-  info.input_components = components;
-  info.in_color_space = space;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 100, TRUE);
-  info.write_Adobe_marker = adobe;
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < height) {
-    JSAMPROW row = pixels.data() + info.next_scanline * width * components;
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  std::string result(reinterpret_cast<char*>(bytes), size);
-  jpeg_destroy_compress(&info);
-  std::free(bytes);
-  return result;
 }
 
 void expect_near(const Image& a, const Image& b, int tolerance) {
@@ -250,30 +186,10 @@ TEST(ImageFile, SizesAreCheckedBeforePixelsAreMade) {
   EXPECT_THROW(decode(bomb), InputError);
 }
 
-std::string chunk(const std::string& type, const std::string& data) {
-  const auto word = [](uint32_t value) {
-    return std::string{static_cast<char>(value >> 24), static_cast<char>(value >> 16),
-                       static_cast<char>(value >> 8), static_cast<char>(value)};
-  };
-  uint32_t crc = 0xffffffffu;
-  for (const char c : type + data) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320u : 0u);
-  }
-  return word(static_cast<uint32_t>(data.size())) + type + data + word(~crc);
-}
-
 TEST(ImageFile, AnimationsAreRefusedByName) {
-  std::string apng = encode_png(noise(8, 8, 3));
-  apng.insert(33, chunk("acTL", std::string("\0\0\0\2\0\0\0\0", 8)));
+  const std::string apng = make_animated_png();
   EXPECT_NE(error_of(apng).find("animated PNG"), std::string::npos) << error_of(apng);
-
-  // VP8X with the animation flag, then ANIM: all a reader looks at.
-  std::string body = "WEBPVP8X";
-  body += std::string("\x0a\0\0\0\x02\0\0\0\x07\0\0\x07\0\0", 14);
-  body += std::string("ANIM\x06\0\0\0\xff\xff\xff\xff\0\0", 14);
-  std::string webp = "RIFF";
-  webp += std::string{static_cast<char>(body.size()), 0, 0, 0} + body;
+  const std::string webp = make_animated_webp();
   EXPECT_NE(error_of(webp).find("animated WebP"), std::string::npos) << error_of(webp);
 }
 
