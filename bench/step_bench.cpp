@@ -105,6 +105,7 @@ data::Batch batch_of(const Size& size, const Mix& mix) {
   batch.tokens_T = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
   batch.target_rows_R = torch::arange(num_tokens, torch::kInt64);
   batch.target_ids_R = torch::randint(0, size.vocabulary, {num_tokens}, torch::kInt64);
+  batch.target_modalities_R = torch::zeros({num_tokens}, torch::kInt64);
   return batch;
 }
 

@@ -17,9 +17,8 @@ struct SoftmaxLoss {
   MutableRows logits;
   int64_t num_rows, vocabulary;
   const int64_t* targets;
-  float scale;
-  float* loss;
-  MutableRows gradient;
+  float scale, z_weight;
+  SoftmaxLossOutputs to;
 };
 }  // namespace mom::kernels
 #endif
@@ -69,18 +68,21 @@ void softmax_loss_tile(const SoftmaxLoss& work, int64_t tile) {
     const int64_t target = work.targets[row];
     const float of_target = logits[target], largest = largest_of(logits, work.vocabulary);
     const float sum = exponentiate(logits, work.vocabulary, largest);
-    work.loss[row] = std::log(sum) + (largest - of_target);
-    if (!work.gradient.data) continue;
-    const Vec factor = set(work.scale / sum);
-    const float at_target = work.scale * (logits[target] / sum - 1.0f);
+    work.to.loss[row] = std::log(sum) + (largest - of_target);
+    const float log_sum = std::log(sum) + largest;
+    if (work.to.log_sum) work.to.log_sum[row] = log_sum;
+    if (!work.to.gradient.data) continue;
+    const float of_softmax = 1.0f + 2.0f * work.z_weight * log_sum;
+    const Vec factor = set(work.scale * of_softmax / sum);
+    const float at_target = work.scale * (of_softmax * (logits[target] / sum) - 1.0f);
     for (int64_t v = 0; v < work.vocabulary; v += kLanes) {
       const int64_t left = work.vocabulary - v;
-      store_row(hn::Mul(load_row(exponentials, row, v, left), factor), work.gradient, row, v, left);
+      store_row(hn::Mul(load_row(exponentials, row, v, left), factor), work.to.gradient, row, v, left);
     }
-    if (work.gradient.type == Element::kF32) {
-      static_cast<float*>(work.gradient.data)[row * work.gradient.stride + target] = at_target;
+    if (work.to.gradient.type == Element::kF32) {
+      static_cast<float*>(work.to.gradient.data)[row * work.to.gradient.stride + target] = at_target;
     } else {
-      static_cast<uint16_t*>(work.gradient.data)[row * work.gradient.stride + target] =
+      static_cast<uint16_t*>(work.to.gradient.data)[row * work.to.gradient.stride + target] =
           f32_to_bf16(at_target);
     }
   }
@@ -95,9 +97,10 @@ namespace mom::kernels {
 HWY_EXPORT(softmax_loss_tile);
 
 void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabulary, const int64_t* targets,
-                  float scale, float* loss, const MutableRows& gradient, const ParallelFor& parallel_for) {
+                  float scale, float z_weight, const SoftmaxLossOutputs& outputs,
+                  const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  const SoftmaxLoss work{logits, num_rows, vocabulary, targets, scale, loss, gradient};
+  const SoftmaxLoss work{logits, num_rows, vocabulary, targets, scale, z_weight, outputs};
   parallel_for((num_rows + kSoftmaxRows - 1) / kSoftmaxRows, [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(softmax_loss_tile)(work, tile);
   });

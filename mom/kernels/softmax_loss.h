@@ -7,10 +7,17 @@
 
 namespace mom::kernels {
 
-// loss[r] = log(sum_v exp(logits[r, v])) - logits[r, target[r]], in nats, and, where wanted,
-// gradient[r, v] = scale * (softmax(logits[r])[v] - (v == target[r])). `logits` are f32 and end up
-// overwritten; `gradient` may be the same memory. Targets are below V.
+// loss[r] = log_sum[r] - logits[r, target[r]], in nats, with log_sum[r] = log(sum_v exp(logits[r, v]));
+// `log_sum` may be null. Where wanted, the gradient of scale * (loss[r] + z_weight * log_sum[r]^2):
+// gradient[r, v] = scale * ((1 + 2 z_weight log_sum[r]) softmax(logits[r])[v] - (v == target[r])). `logits`
+// are f32 and end up overwritten; `gradient` may be the same memory. Targets are below V.
+struct SoftmaxLossOutputs {
+  float* loss = nullptr;
+  float* log_sum = nullptr;
+  MutableRows gradient;
+};
 void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabulary, const int64_t* targets,
-                  float scale, float* loss, const MutableRows& gradient, const ParallelFor& parallel_for);
+                  float scale, float z_weight, const SoftmaxLossOutputs& outputs,
+                  const ParallelFor& parallel_for);
 
 }  // namespace mom::kernels

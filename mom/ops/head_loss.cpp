@@ -6,6 +6,7 @@
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/embedding.h"
 #include "mom/ops/gemm.h"
 #include "mom/ops/head_loss_reference.h"
 #include "mom/ops/kernel_views.h"
@@ -67,7 +68,7 @@ struct Head {
   at::ScalarType type;
   PieceLoss loss;
   TensorFunction reference;
-  bool check;
+  bool check = false, into_leaf = false;
 };
 
 at::Tensor run_checked(const Head& head, const std::vector<at::Tensor>& inputs, const at::Tensor& rows,
@@ -88,6 +89,7 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
                             const at::Tensor& rows, const Head& head) {
     std::vector<at::Tensor> grads;
     const at::Tensor value = run_checked(head, {hidden, weight, or_undefined(bias)}, rows, true, &grads);
+    if (head.into_leaf && weight.is_leaf()) grads.push_back(weight);
     ctx->save_for_backward(grads);
     return value;
   }
@@ -97,24 +99,34 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "[head loss] has no second derivative: use backend reference");
     torch::autograd::variable_list grads = ctx->get_saved_variables();
     const double factor = output_grads[0].item<double>();
-    if (factor != 1.0) {  // 1 where this is the loss that backward() begins with
-      for (at::Tensor& grad : grads) {
-        if (grad.defined()) grad = grad * factor;
-      }
+    for (size_t i = 0; i < kNames.size() && factor != 1.0;
+         ++i) {  // 1 where this is the loss that backward() begins with
+      if (grads[i].defined()) grads[i] = grads[i] * factor;
     }
+    if (grads.size() > kNames.size()) {
+      add_to_leaf(grads.back(), grads[1]);
+      grads[1] = at::Tensor();
+    }
+    grads.resize(kNames.size());
     grads.resize(5);  // rows, head
     return grads;
   }
 };
 
-double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale,
-                              bool with_gradient) {
+// The sum of a piece's nats, z-loss included; nats_P gets each row's nats alone.
+double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale, double z_weight,
+                              bool with_gradient, at::Tensor nats_P) {
   at::Tensor wide = logits.to(at::kFloat);  // itself in f32
-  const at::Tensor losses = at::empty({logits.size(0)}, wide.options());
-  kernels::softmax_loss(mutable_rows_of(wide), wide.size(0), wide.size(1), targets.const_data_ptr<int64_t>(),
-                        static_cast<float>(scale), losses.mutable_data_ptr<float>(),
-                        with_gradient ? mutable_rows_of(logits) : kernels::MutableRows{}, parallel_tiles);
-  return losses.sum(at::kDouble).item<double>();
+  const at::Tensor log_sum = z_weight == 0 ? at::Tensor() : at::empty({logits.size(0)}, wide.options());
+  kernels::softmax_loss(
+      mutable_rows_of(wide), wide.size(0), wide.size(1), targets.const_data_ptr<int64_t>(),
+      static_cast<float>(scale), static_cast<float>(z_weight),
+      {nats_P.mutable_data_ptr<float>(), log_sum.defined() ? log_sum.mutable_data_ptr<float>() : nullptr,
+       with_gradient ? mutable_rows_of(logits) : kernels::MutableRows{}},
+      parallel_tiles);
+  double sum = nats_P.sum(at::kDouble).item<double>();
+  if (log_sum.defined()) sum += z_weight * log_sum.square().sum(at::kDouble).item<double>();
+  return sum;
 }
 
 double squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale,
@@ -147,8 +159,9 @@ at::Tensor apply(Head head, const at::Tensor& hidden, const at::Tensor& weight,
 
 }  // namespace
 
-at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
-                                const at::Tensor& rows_R, const at::Tensor& targets_R, double scale) {
+CrossEntropy linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
+                                  const at::Tensor& rows_R, const at::Tensor& targets_R,
+                                  const CrossEntropyOptions& options) {
   constexpr const char* kOp = "linear_cross_entropy";
   check_arguments(kOp, hidden_TE, weight_VE, std::nullopt, rows_R);
   TORCH_CHECK(targets_R.sizes() == rows_R.sizes() && targets_R.scalar_type() == at::kLong, "[", kOp,
@@ -157,14 +170,24 @@ at::Tensor linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor& w
   TORCH_CHECK(targets.numel() == 0 ||
                   (targets.min().item<int64_t>() >= 0 && targets.max().item<int64_t>() < weight_VE.size(0)),
               "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
-  const PieceLoss loss = [targets](at::Tensor& logits, int64_t first, double factor, bool with_gradient) {
-    return cross_entropy_of_piece(logits, targets.narrow(0, first, logits.size(0)), factor, with_gradient);
+  if (choose_backend(kOp, why_not_cpu({hidden_TE, weight_VE})) == Backend::kReference)
+    return linear_cross_entropy_reference(hidden_TE, weight_VE, rows_R, targets, options);
+  CrossEntropy result;
+  result.nats_R = at::zeros({rows_R.size(0)}, at::kFloat);
+  const double z_weight = options.z_weight;
+  const PieceLoss loss = [=, nats = result.nats_R](at::Tensor& logits, int64_t first, double factor,
+                                                   bool with_gradient) {
+    const int64_t count = logits.size(0);
+    return cross_entropy_of_piece(logits, targets.narrow(0, first, count), factor, z_weight, with_gradient,
+                                  nats.narrow(0, first, count));
   };
   const TensorFunction reference = [=](const std::vector<at::Tensor>& t) {
-    return std::vector<at::Tensor>{linear_cross_entropy_reference(t[0], t[1], rows_R, targets, scale)};
+    return std::vector<at::Tensor>{linear_cross_entropy_reference(t[0], t[1], rows_R, targets, options).loss};
   };
-  return apply({kOp, scale, hidden_TE.scalar_type(), loss, reference, false}, hidden_TE, weight_VE,
-               std::nullopt, rows_R);
+  result.loss =
+      apply({kOp, options.scale, hidden_TE.scalar_type(), loss, reference, false, options.into_leaf},
+            hidden_TE, weight_VE, std::nullopt, rows_R);
+  return result;
 }
 
 at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,
@@ -181,7 +204,7 @@ at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& w
     return std::vector<at::Tensor>{
         linear_squared_error_reference(t[0], t[1], if_defined(t[2]), rows_R, target_RP, scale)};
   };
-  return apply({kOp, scale, at::kFloat, loss, reference, false}, hidden_TE, weight_PE, bias_P, rows_R);
+  return apply({kOp, scale, at::kFloat, loss, reference}, hidden_TE, weight_PE, bias_P, rows_R);
 }
 
 }  // namespace mom::ops

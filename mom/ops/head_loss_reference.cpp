@@ -4,14 +4,16 @@
 
 namespace mom::ops {
 
-at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
-                                          const at::Tensor& rows_R, const at::Tensor& targets_R,
-                                          double scale) {
+CrossEntropy linear_cross_entropy_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_VE,
+                                            const at::Tensor& rows_R, const at::Tensor& targets_R,
+                                            const CrossEntropyOptions& options) {
   const at::Tensor logits =
       at::matmul(hidden_TE.index_select(0, rows_R), weight_VE.to(hidden_TE.scalar_type()).t());
-  const at::Tensor log_p =
-      at::log_softmax(logits, 1, logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-  return -scale * log_p.gather(1, targets_R.unsqueeze(1)).sum();
+  const at::Tensor wide = logits.to(logits.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  const at::Tensor nats_R = -at::log_softmax(wide, 1).gather(1, targets_R.unsqueeze(1)).squeeze(1);
+  at::Tensor sum = nats_R.sum();
+  if (options.z_weight != 0) sum = sum + options.z_weight * wide.logsumexp(1).square().sum();
+  return {options.scale * sum, nats_R.detach()};
 }
 
 at::Tensor linear_squared_error_reference(const at::Tensor& hidden_TE, const at::Tensor& weight_PE,

@@ -194,7 +194,8 @@ TEST(Guard, SoftmaxLoss) {
     const int64_t R = c.offsets.back(), V = c.width;
     const MutableRows logits = make.rows(R, V, V, Element::kF32);
     const int64_t* targets = make.integers(std::vector<int64_t>(static_cast<size_t>(R), V - 1));
-    softmax_loss(logits, R, V, targets, 0.5f, make.floats(R), make.rows(R, V, V, c.type), serial_for);
+    softmax_loss(logits, R, V, targets, 0.5f, 0.1f,
+                 {make.floats(R), make.floats(R), make.rows(R, V, V, c.type)}, serial_for);
   });
 }
 
