@@ -104,8 +104,10 @@ void register_all() {
     register_roof_benches();
     register_scan_benches();
     register_conv_benches();
+    register_image_benches();
     register_linear_benches();
     register_norm_benches();
+    register_speech_benches();
     register_step_benches();
     return true;
   }();

@@ -48,9 +48,11 @@ struct Register {
 // Called by run(), so that a static library keeps the files.
 void register_scan_benches();
 void register_conv_benches();
+void register_image_benches();
 void register_linear_benches();
 void register_norm_benches();
 void register_roof_benches();
+void register_speech_benches();
 void register_step_benches();
 
 // Times whole steps of a recipe on its data; prints one JSON object, or a few lines.

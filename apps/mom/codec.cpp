@@ -21,8 +21,10 @@ void add_train(CLI::App& codec) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* verb = codec.add_subcommand("train", "train a text or image codec on documents");
-  verb->add_option("CONFIG", options->config, "TOML with kind = \"text\" or \"image_vae\"")->required();
+  CLI::App* verb = codec.add_subcommand("train", "train a text, image or speech codec on documents");
+  verb->add_option("CONFIG", options->config,
+                   "TOML with kind = \"text\", \"image_vae\", \"vq_image\" or \"speech\"")
+      ->required();
   verb->add_option("--data", options->documents, "documents folder")->required();
   verb->add_option("--out", options->out, "codec folder to make")->required();
   verb->add_option("--set", options->overrides, "override a key of CONFIG, e.g. image_vae.steps=100")
@@ -37,18 +39,20 @@ void add_train(CLI::App& codec) {
 }
 
 void add_roundtrip(CLI::App& codec) {
-  struct Options {
-    Path codec, file, out;
+  struct Options : codecs::RoundtripOptions {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
   CLI::App* verb = codec.add_subcommand("roundtrip", "encode and decode one file, and say what was lost");
   verb->add_option("CODEC", options->codec, "codec folder")->required();
-  verb->add_option("FILE", options->file, "a text, or a PNG, JPEG or WebP picture")->required();
-  verb->add_option("--out", options->out, "file for what comes back: the text, or a PNG")->required();
+  verb->add_option("FILE", options->file,
+                   "a text, a PNG, JPEG or WebP picture, or a WAV, FLAC, Ogg or MP3 sound")
+      ->required();
+  verb->add_option("--out", options->out, "file for what comes back: the text, a PNG or a WAV")->required();
+  verb->add_option("--mel", options->mel, "speech: also the log-mel before and after, as safetensors");
   verb->add_flag("--json", options->json, "the figures as one JSON object");
   verb->callback([options] {
-    const OrderedJson result = codecs::roundtrip(options->codec, options->file, options->out);
+    const OrderedJson result = codecs::roundtrip(*options);
     options->json ? print_json(result) : print_figures(result);
   });
 }

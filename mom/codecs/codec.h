@@ -1,6 +1,6 @@
 // What all codecs share: a codec is a folder that names itself by content.
 //
-//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae",
+//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae" | "vq_image",
 //                         "modality": "text" | "image", "hash": sha256 hex of everything below but itself,
 //                         "config": {...}, "report": {held-out figures}}
 //   tokenizer.model      (text) SentencePiece            model.safetensors   (image) weights
@@ -21,7 +21,7 @@ namespace mom::codecs {
 
 struct CodecInfo {
   Path folder;
-  std::string kind;      // "text", "image_vae"
+  std::string kind;      // "text", "image_vae", "vq_image"
   std::string modality;  // "text", "image"
   std::string hash;      // 64 hex digits
   Json config;

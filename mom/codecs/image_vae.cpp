@@ -4,7 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/codecs/vae_net.h"
-#include "mom/nn/tensor_io.h"
+#include "mom/codecs/weights.h"
 
 namespace mom::codecs {
 namespace {
@@ -19,26 +19,6 @@ at::Tensor in_batches(const at::Tensor& input_NX, const at::Tensor& empty_0X, co
     outputs.push_back(transform(input_NX.slice(0, begin, begin + kBatch)));
   }
   return torch::cat(outputs);
-}
-
-void load_weights(VaeNetImpl& net, const Path& path) {
-  nn::NamedTensors tensors = nn::load_tensors(path);
-  auto copy = [&](const auto& item) {
-    const auto found = tensors.find(item.key());
-    if (found == tensors.end() || found->second.sizes() != item.value().sizes() ||
-        found->second.scalar_type() != at::kFloat) {
-      throw InputError({path.string(), "tensor \"" + item.key() + "\" of the shape codec.json gives",
-                        "none or another", "train the codec again"});
-    }
-    item.value().copy_(found->second);
-    tensors.erase(found);
-  };
-  for (const auto& item : net.named_parameters()) copy(item);
-  for (const auto& item : net.named_buffers()) copy(item);
-  if (!tensors.empty()) {
-    throw InputError(
-        {path.string(), "no other tensors", "\"" + tensors.begin()->first + "\"", "train the codec again"});
-  }
 }
 
 }  // namespace

@@ -4,9 +4,15 @@
 
 #include "mom/base/error.h"
 #include "mom/codecs/image_vae.h"
-#include "mom/codecs/image_vae_train.h"
+#include "mom/codecs/image_vq.h"
+#include "mom/codecs/mel.h"
 #include "mom/codecs/pictures.h"
+#include "mom/codecs/speech_codec.h"
 #include "mom/codecs/text_codec.h"
+#include "mom/codecs/training_pictures.h"
+#include "mom/codecs/vector_quantizer.h"
+#include "mom/formats/sound_file.h"
+#include "mom/nn/tensor_io.h"
 
 namespace mom::codecs {
 namespace {
@@ -23,20 +29,57 @@ OrderedJson roundtrip_text(const Path& folder, const Path& file, const Path& out
           {"tokens", tokens.size()}, {"tokens_per_byte", per_byte}, {"exact", back == text}};
 }
 
-OrderedJson roundtrip_image(const Path& folder, const Path& file, const Path& out) {
-  const ImageVae codec(folder);
-  const formats::Image fitted =
-      formats::fit_square(formats::blend_on_white(formats::read_image(file)), codec.config().image_size);
-  const at::Tensor image = to_tensor(fitted).unsqueeze(0);
-  const at::Tensor latents = codec.encode(image);
-  const at::Tensor back = codec.decode(latents);
+// u8 [1, 3, S, S]
+at::Tensor read_fitted(const Path& file, int64_t side) {
+  return to_tensor(formats::fit_square(formats::blend_on_white(formats::read_image(file)), side))
+      .unsqueeze(0);
+}
+
+// Publishes what came back and says how far it is from the original, after the figures of the codec itself.
+OrderedJson picture_figures(const CodecInfo& info, const at::Tensor& image, const at::Tensor& back,
+                            const OrderedJson& own, const Path& out) {
   publish_file(out, formats::encode_png(to_image(back[0])));
-  return {{"kind", "image_vae"},
+  OrderedJson figures = {
+      {"kind", info.kind}, {"hash", info.hash}, {"width", image.size(3)}, {"height", image.size(2)}};
+  figures.update(own);
+  figures["psnr_db"] = psnr_db(image, back).item<double>();
+  return figures;
+}
+
+OrderedJson roundtrip_vae(const Path& folder, const Path& file, const Path& out) {
+  const ImageVae codec(folder);
+  const at::Tensor image = read_fitted(file, codec.config().image_size);
+  const at::Tensor latents = codec.encode(image);
+  return picture_figures(codec.info(), image, codec.decode(latents),
+                         {{"latent_shape", latents[0].sizes().vec()}}, out);
+}
+
+OrderedJson roundtrip_vq(const Path& folder, const Path& file, const Path& out) {
+  const ImageVq codec(folder);
+  const at::Tensor image = read_fitted(file, codec.config().image_size);
+  const at::Tensor codes = codec.encode(image);
+  const OrderedJson own = {{"codes", codes.size(1)},
+                           {"different_codes", code_use(codes, codec.codebook_size()).num_used}};
+  return picture_figures(codec.info(), image, codec.decode(codes), own, out);
+}
+
+OrderedJson roundtrip_speech(const RoundtripOptions& options) {
+  const SpeechCodec codec(options.codec);
+  const std::string bytes = read_file(options.file);
+  const std::vector<float> samples = decode_speech(std::as_bytes(std::span(bytes)), options.file.string());
+  const SpeechCodes codes = codec.encode(samples);
+  const at::Tensor original_FB = codec.mel_of(samples), decoded_FB = codec.decode_mel(codes);
+  publish_file(options.out, formats::encode_wav(codec.decode(codes), kSpeechRateHz));
+  if (!options.mel.empty()) {
+    publish_with(options.mel, [&](const Path& aside) {
+      nn::write_tensors(aside, {{"original", original_FB}, {"decoded", decoded_FB}});
+    });
+  }
+  return {{"kind", "speech"},
           {"hash", codec.info().hash},
-          {"width", fitted.width},
-          {"height", fitted.height},
-          {"latent_shape", latents[0].sizes().vec()},
-          {"psnr_db", psnr_db(image, back).item<double>()}};
+          {"seconds", static_cast<double>(samples.size()) / kSpeechRateHz},
+          {"codes", codes.codes.size()},
+          {"mel_l1", (original_FB - decoded_FB).abs().mean().item<double>()}};
 }
 
 }  // namespace
@@ -56,9 +99,16 @@ formats::Image to_image(const at::Tensor& image_CHW) {
   return {image_CHW.size(2), image_CHW.size(1), 3, {pixels, pixels + rows.numel()}};
 }
 
-OrderedJson roundtrip(const Path& codec, const Path& file, const Path& out) {
-  return read_codec_info(codec).kind == "text" ? roundtrip_text(codec, file, out)
-                                               : roundtrip_image(codec, file, out);
+OrderedJson roundtrip(const RoundtripOptions& options) {
+  const auto& [codec, file, out, mel] = options;
+  const std::string kind = read_codec_info(codec).kind;
+  if (!mel.empty() && kind != "speech")
+    throw UserError({"--mel", "a speech codec", "kind \"" + kind + "\"", ""});
+  if (kind == "text") return roundtrip_text(codec, file, out);
+  if (kind == "image_vae") return roundtrip_vae(codec, file, out);
+  if (kind == "vq_image") return roundtrip_vq(codec, file, out);
+  if (kind == "speech") return roundtrip_speech(options);
+  throw InputError({codec.string(), "a codec of a kind this program knows", "kind \"" + kind + "\"", ""});
 }
 
 }  // namespace mom::codecs

@@ -6,10 +6,18 @@
 
 namespace mom::codecs {
 
+struct RoundtripOptions {
+  Path codec, file, out;
+  Path mel;  // speech only, empty = none: safetensors with `original` and `decoded`, f32 log-mel [F, 80]
+             // (codecs/mel.h)
+};
+
 // A text codec writes the text back to `out`; an image codec writes the fitted picture's reconstruction as
-// PNG. Returns
+// PNG; a speech codec the speech as WAV. Returns
 //   text:  {"kind", "hash", "bytes", "tokens", "tokens_per_byte", "exact": true/false}
-//   image: {"kind", "hash", "width", "height", "latent_shape": [C, H, W], "psnr_db"}
-OrderedJson roundtrip(const Path& codec, const Path& file, const Path& out);
+//   image_vae: {"kind", "hash", "width", "height", "latent_shape": [C, H, W], "psnr_db"}
+//   vq_image:  {"kind", "hash", "width", "height", "codes": L, "different_codes", "psnr_db"}
+//   speech:    {"kind", "hash", "seconds", "codes", "mel_l1"}
+OrderedJson roundtrip(const RoundtripOptions& options);
 
 }  // namespace mom::codecs

@@ -1,28 +1,15 @@
-// The network of the image VAE: residual convolutions at half resolution and below, none at full resolution,
-// where most of the time would go. Beside them a linear path (one patch <-> one latent pixel) carries the
-// coarse picture from the start. Pixels are in [-1, 1]. N pictures, C latent channels, S picture side, f
-// downsampling.
+// The network of the image VAE: the convolutions of conv_net.h between pictures and latents with a mean and a
+// variance. N pictures, C latent channels, S picture side, f downsampling.
 #pragma once
 
 #include <torch/torch.h>
 
 #include <utility>
 
+#include "mom/codecs/conv_net.h"
 #include "mom/codecs/image_vae.h"
 
 namespace mom::codecs {
-
-// x + conv(silu(norm(conv(silu(norm(x)))))), the last convolution starting at zero.
-class ResidualBlockImpl : public torch::nn::Module {
- public:
-  explicit ResidualBlockImpl(int64_t channels);
-  at::Tensor forward(const at::Tensor& x);
-
- private:
-  torch::nn::GroupNorm norm1_{nullptr}, norm2_{nullptr};
-  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr};
-};
-TORCH_MODULE(ResidualBlock);
 
 class VaeNetImpl : public torch::nn::Module {
  public:
@@ -41,9 +28,5 @@ class VaeNetImpl : public torch::nn::Module {
   int64_t downsample_;
 };
 TORCH_MODULE(VaeNet);
-
-// u8 [N, 3, S, S] -> f32 in [-1, 1], channels last (about 1.5 x faster through oneDNN).
-at::Tensor to_pixels(const at::Tensor& images_NCHW);
-at::Tensor to_bytes(const at::Tensor& pixels);
 
 }  // namespace mom::codecs

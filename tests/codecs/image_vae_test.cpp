@@ -8,20 +8,13 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/roundtrip.h"
 #include "mom/formats/image_file.h"
+#include "tests/support/discs.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::codecs {
 namespace {
 
-// Discs of random colour and place on white, u8 [count, 3, 16, 16].
-at::Tensor discs(int64_t count, uint64_t seed) {
-  torch::manual_seed(seed);
-  const at::Tensor axis = torch::arange(16, at::kFloat);
-  const at::Tensor x = 4 + 8 * torch::rand({count, 1, 1, 1}), y = 4 + 8 * torch::rand({count, 1, 1, 1});
-  const at::Tensor inside =
-      ((axis.view({1, 1, 1, 16}) - x).square() + (axis.view({1, 1, 16, 1}) - y).square()).lt(12);
-  return torch::where(inside, 255 * torch::rand({count, 3, 1, 1}), torch::tensor(255.0f)).to(at::kByte);
-}
+using test::discs;
 
 ImageVaeConfig small_config() {
   ImageVaeConfig config;
@@ -84,7 +77,7 @@ TEST_F(ImageVaeTest, LatentsOfTrainingPicturesHaveMeanZeroAndVarianceOne) {
 TEST_F(ImageVaeTest, SameSeedSameCodecOtherSeedAnother) {
   ImageVaeConfig config = small_config();
   config.steps = 5;
-  const VaePictures pictures{{discs(12, 1), discs(12, 4)}, discs(3, 2)};
+  const TrainingPictures pictures{{discs(12, 1), discs(12, 4)}, discs(3, 2)};
   train_image_vae(config, pictures, *folder_ / "a", false);
   train_image_vae(config, pictures, *folder_ / "b", false);
   EXPECT_EQ(read_codec_info(*folder_ / "a").hash, read_codec_info(*folder_ / "b").hash);
@@ -118,7 +111,7 @@ TEST_F(ImageVaeTest, RefusesConfigsThatDoNotGoTogether) {
 
 TEST_F(ImageVaeTest, RoundtripWritesAPictureAndItsPsnr) {
   test::write_file(*folder_ / "in.png", formats::encode_png(to_image(discs(1, 2)[0])));
-  const OrderedJson figures = roundtrip(*folder_ / "codec", *folder_ / "in.png", *folder_ / "out.png");
+  const OrderedJson figures = roundtrip({*folder_ / "codec", *folder_ / "in.png", *folder_ / "out.png", {}});
   EXPECT_EQ(figures["latent_shape"], OrderedJson({4, 4, 4}));
   const at::Tensor original = discs(1, 2),
                    back = to_tensor(formats::read_image(*folder_ / "out.png")).unsqueeze(0);

@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-namespace mom::data {
+namespace mom {
 
 // Calls body(0) ... body(count - 1), each once, in no fixed order. The first exception ends the loop and is
 // thrown here.
@@ -34,4 +34,4 @@ inline void parallel_for(int64_t count, int64_t num_threads, const std::function
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace mom::data
+}  // namespace mom

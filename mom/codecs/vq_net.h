@@ -1,0 +1,29 @@
+// The network of the VQ image codec: the convolutions of conv_net.h around a codebook. N pictures, S their
+// side, L positions a picture (S/f a side), E width of a code, K codes, f downsampling.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "mom/codecs/conv_net.h"
+#include "mom/codecs/image_vq.h"
+
+namespace mom::codecs {
+
+class VqNetImpl : public torch::nn::Module {
+ public:
+  explicit VqNetImpl(const ImageVqConfig& config);
+  // [N, 3, S, S] -> [N L, E], raster order within a picture.
+  at::Tensor encode(const at::Tensor& pixels);
+  // [N L, E] -> [N, 3, S, S], not clamped.
+  at::Tensor decode(const at::Tensor& vectors_NE);
+
+  at::Tensor codebook_KE;  // saved as "codebook"
+
+ private:
+  torch::nn::Sequential encoder_, decoder_;
+  torch::nn::Conv2d linear_in_{nullptr}, linear_out_{nullptr};
+  int64_t downsample_, side_, code_width_;
+};
+TORCH_MODULE(VqNet);
+
+}  // namespace mom::codecs
