@@ -18,6 +18,10 @@ void add_quickstart(CLI::App& data) {
   verb->add_option("--out", options->out, "documents folder to make")->required();
   verb->add_option("--packages", options->packages,
                    "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
+  verb->add_option("--setting", options->setting,
+                   "transfusion, chameleon (the same documents), three_modality (and spoken captions) or "
+                   "tuxpaint (recorded captions; package tuxpaint-stamps-default)")
+      ->capture_default_str();
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");
   verb->callback([options] {
     quickstart::make_quickstart(*options);
@@ -31,7 +35,8 @@ void add_import(CLI::App& data) {
   verb->add_option(
           "SRC", options->sources,
           "WebDataset tars, folders, .jsonl or .txt. Samples: KEY.txt with KEY.png|jpg|webp and / or "
-          "KEY.wav|flac, or KEY.json with ordered \"segments\" of {\"text\": ...}, {\"image\": FILE}, "
+          "KEY.wav|flac|ogg|mp3, or KEY.json with ordered \"segments\" of {\"text\": ...}, {\"image\": "
+          "FILE}, "
           "{\"speech\": FILE}")
       ->required();
   verb->add_option("--out", options->out, "documents folder to make")->required();

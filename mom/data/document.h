@@ -6,7 +6,8 @@
 //                                   "segments": {"text": n, "image": n}}, ...]}
 //   SPLIT-SOURCE.jsonl          a document a line:
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
-//          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}}]}
+//          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}},
+//          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}}]}
 //   media-00000.tar ...         pictures and sound as they were imported, WebDataset style names (KEY.png)
 //
 // so that any tool with a JSON and a tar reader can use it.
@@ -38,11 +39,12 @@ struct Segment {
   std::string text;                   // text only, UTF-8
   std::vector<std::string> keywords;  // text only: drawn and shuffled anew each time the document is used
   MediaRef media;                     // image and speech
+  double seconds = 0;                 // speech: its length, 0 when whoever wrote the document did not say
 };
 
 struct Document {
   std::string key;          // unique in its collection
-  bool free_order = false;  // one text and one image whose order the loader draws (80% text first)
+  bool free_order = false;  // the loader draws the order of the segments, see may_be_free
   std::vector<Segment> segments;
 };
 
@@ -51,7 +53,19 @@ struct Collection {
   std::string file;
   uint64_t num_documents = 0;
   std::map<std::string, uint64_t> num_segments;  // by modality
+  double speech_seconds = 0;                     // of the segments that say their length
 };
+
+// A document of free order has at most one segment of each modality. Text with one picture: text first as
+// often as the recipe says (data.caption_first); any others: every order is equally likely. `segments`:
+// anything with a member `modality`.
+template <class Segments>
+bool may_be_free(const Segments& segments) {
+  for (size_t i = 0; i < segments.size(); ++i)
+    for (size_t j = 0; j < i; ++j)
+      if (segments[i].modality == segments[j].modality) return false;
+  return true;
+}
 
 class DocumentReader {
  public:

@@ -12,6 +12,7 @@ namespace mom::data {
 namespace {
 
 constexpr uint64_t kMaxMediaBytes = uint64_t{1} << 30;
+constexpr double kMaxSeconds = 1e9;  // a sum beyond it is nonsense, and would print as such
 
 // A file of the folder itself: no path may lead out of it.
 std::string checked_name(const Json& object, const char* key, const std::string& where) {
@@ -27,6 +28,16 @@ uint64_t checked_count(const Json& object, const char* key, const std::string& w
   if (value < 0)
     throw InputError({where, "\"" + std::string(key) + "\" not below 0", std::to_string(value), ""});
   return static_cast<uint64_t>(value);
+}
+
+// 0 when it is not told.
+double checked_seconds(const Json& object, const char* key, const std::string& where) {
+  if (!object.contains(key)) return 0;
+  const double seconds = object[key].is_number() ? object[key].get<double>() : -1;
+  if (!(seconds >= 0 && seconds <= kMaxSeconds))
+    throw InputError({where, "\"" + std::string(key) + "\" as a number not below 0",
+                      object[key].dump().substr(0, 80), ""});
+  return seconds;
 }
 
 std::string checked_text(const Json& value, const char* what, const std::string& where) {
@@ -52,6 +63,7 @@ Segment parse_segment(const Json& json, const std::string& where) {
     segment.modality = modality;
     segment.media = {checked_name(media, "file", where), checked_count(media, "offset", where),
                      checked_count(media, "bytes", where)};
+    segment.seconds = checked_seconds(media, "seconds", where);
     return segment;
   }
   throw InputError(
@@ -71,6 +83,8 @@ Document parse_document(std::string_view line, const std::string& where) {
   if (!json.contains("segments") || !json["segments"].is_array() || json["segments"].empty())
     throw InputError({where, "\"segments\" as a list of at least one", "none", ""});
   for (const Json& segment : json["segments"]) document.segments.push_back(parse_segment(segment, where));
+  if (document.free_order && !may_be_free(document.segments))
+    throw InputError({where, "one segment of a modality, as \"free_order\" says", "several", ""});
   return document;
 }
 
@@ -85,6 +99,7 @@ Collection parse_collection(const Json& json, const std::string& where) {
     throw InputError({where, "\"segments\" as an object", "none", ""});
   for (const auto& [modality, ignored] : json["segments"].items())
     collection.num_segments[modality] = checked_count(json["segments"], modality.c_str(), where);
+  collection.speech_seconds = checked_seconds(json, "speech_seconds", where);
   return collection;
 }
 

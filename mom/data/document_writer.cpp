@@ -1,6 +1,7 @@
 // DocumentWriter: one .jsonl file a source and split, media in tars, dataset.json last, all of it published
 // by one rename.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <unordered_map>
 #include <unordered_set>
@@ -33,6 +34,9 @@ void check_name(const std::string& name, const char* what) {
     throw UserError({what, "letters, digits, '_', '.' or '-'", "'" + name + "'", "choose another name"});
 }
 
+// Short in the file, and exact enough to add up.
+double in_milliseconds(double seconds) { return std::round(seconds * 1000) / 1000; }
+
 OrderedJson to_json(const Segment& segment) {
   OrderedJson json;
   if (segment.modality == "text") {
@@ -41,6 +45,7 @@ OrderedJson to_json(const Segment& segment) {
   } else {
     json[segment.modality] = OrderedJson{
         {"file", segment.media.file}, {"offset", segment.media.offset}, {"bytes", segment.media.num_bytes}};
+    if (segment.seconds > 0) json[segment.modality]["seconds"] = in_milliseconds(segment.seconds);
   }
   return json;
 }
@@ -56,6 +61,9 @@ std::string to_line(const Document& document) {
 
 void check_segments(const Document& document) {
   if (document.segments.empty()) throw InputError("document '" + document.key + "': no segments");
+  if (document.free_order && !may_be_free(document.segments))
+    throw InputError({"document '" + document.key + "'", "one segment of a modality where the order is free",
+                      "several", "give the segments an order"});
   for (const Segment& segment : document.segments)
     if (auto fault = find_invalid_utf8(segment.text))
       throw InputError({"document '" + document.key + "': byte " + std::to_string(*fault), "UTF-8 text",
@@ -128,7 +136,10 @@ void DocumentWriter::add(const std::string& source, const std::string& split, co
                       "a second document with it", "give each document a key of its own"});
   open.file->write(to_line(document));
   ++open.about.num_documents;
-  for (const Segment& segment : document.segments) ++open.about.num_segments[segment.modality];
+  for (const Segment& segment : document.segments) {
+    ++open.about.num_segments[segment.modality];
+    open.about.speech_seconds += in_milliseconds(segment.seconds);
+  }
 }
 
 void DocumentWriter::set_skipped(uint64_t count) { state_->skipped = count; }
@@ -146,6 +157,8 @@ void DocumentWriter::commit() {
                                        {"file", about.file},
                                        {"documents", about.num_documents},
                                        {"segments", about.num_segments}});
+    if (about.speech_seconds > 0)
+      manifest["collections"].back()["speech_seconds"] = in_milliseconds(about.speech_seconds);
   }
   if (state.tar) state.tar->close();
   publish_json(state.publisher.path() / "dataset.json", manifest);

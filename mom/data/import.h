@@ -10,8 +10,8 @@
 //                           media paths are relative to the file; without "key" it is FILE:LINE
 //   .txt                    one document, or one a paragraph
 //
-// A sample is KEY.txt with KEY.png|jpg|jpeg|webp (one of each: the order is left to the loader) and / or
-// KEY.wav|flac, or KEY.json with ordered segments:
+// A sample is KEY.txt with KEY.png|jpg|jpeg|webp and / or KEY.wav|flac|ogg|mp3 (one of each: the order is
+// left to the loader), or KEY.json with ordered segments:
 //   {"segments": [{"text": "a fox", "keywords": ["red"]}, {"image": "fox.0.png"}, {"speech": "fox.wav"}]}
 // where image and speech name files beside it. A .json without "segments" is taken as metadata when the
 // sample has other files. Text alone is a document when nothing in the same folder or tar has media.

@@ -50,12 +50,6 @@ DraftSegment parse_segment(const Json& json, const std::string& where, const Fin
   return std::string_view(kind) == "text" ? parse_text(json, where) : parse_media(json, kind, where, find);
 }
 
-bool is_pair(const Draft& draft) {
-  if (draft.segments.size() != 2) return false;
-  const std::string &first = draft.segments[0].modality, &second = draft.segments[1].modality;
-  return (first == "text" && second == "image") || (first == "image" && second == "text");
-}
-
 // The short form: a caption with its picture and its sound.
 void parse_fields(const Json& json, const std::string& where, const FindMedia& find, Draft& draft) {
   if (json.contains("text")) draft.segments.push_back(parse_text(json, where));
@@ -65,7 +59,7 @@ void parse_fields(const Json& json, const std::string& where, const FindMedia& f
     throw InputError({where, "\"segments\" or \"text\"", "neither", "see 'mom data import --help'"});
   if (!json.contains("text"))
     throw InputError({where, "\"text\" beside picture or sound", "none", "use \"segments\" for media alone"});
-  draft.free_order = is_pair(draft);
+  draft.free_order = draft.segments.size() > 1;
 }
 
 void parse_segments(const Json& json, const std::string& where, const FindMedia& find, Draft& draft) {
@@ -91,16 +85,18 @@ DraftSegment text_segment(std::string text, std::string_view where) {
 DraftSegment media_segment(const std::string& modality, std::string name, std::string bytes,
                            std::string_view where) {
   auto data = std::as_bytes(std::span(bytes.data(), bytes.size()));
+  double seconds = 0;
   if (modality == "image") {
     formats::decode_image(data, where);
   } else {
-    formats::read_sound_info(data, where);
+    seconds = formats::read_sound_info(data, where).seconds();
   }
   return {.modality = modality,
           .text = {},
           .keywords = {},
           .media_name = std::move(name),
-          .media_bytes = std::move(bytes)};
+          .media_bytes = std::move(bytes),
+          .seconds = seconds};
 }
 
 Draft parse_draft(const Json& json, const std::string& default_key, const std::string& where,
@@ -116,8 +112,8 @@ Draft parse_draft(const Json& json, const std::string& default_key, const std::s
   }
   if (json.contains("free_order")) {
     bool is_true = json["free_order"] == Json(true);
-    if (is_true && !is_pair(draft))
-      throw InputError({where, "\"free_order\" with one text and one image only", "other segments", ""});
+    if (is_true && !may_be_free(draft.segments))
+      throw InputError({where, "\"free_order\" with one segment of a modality only", "several", ""});
     draft.free_order = is_true;
   }
   return draft;

@@ -16,6 +16,7 @@ struct DraftSegment {
   std::string text;
   std::vector<std::string> keywords;
   std::string media_name, media_bytes;
+  double seconds = 0;  // of speech
 };
 
 struct Draft {

@@ -32,7 +32,7 @@ void ImportRun::store(const Draft& draft) {
   for (const DraftSegment& segment : draft.segments) {
     MediaRef media;
     if (segment.modality != "text") media = writer_.add_media(segment.media_name, segment.media_bytes);
-    document.segments.push_back({segment.modality, segment.text, segment.keywords, media});
+    document.segments.push_back({segment.modality, segment.text, segment.keywords, media, segment.seconds});
   }
   writer_.add(source_, options_.split.empty() ? split_by_hash(draft.key) : options_.split, document);
   progress_.update(++summary_.num_documents);

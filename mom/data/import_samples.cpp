@@ -6,6 +6,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/data/import_run.h"
+#include "mom/formats/sound_file.h"
 
 namespace mom::data {
 namespace {
@@ -17,7 +18,7 @@ Kind kind_of(const std::string& extension) {
   if (extension == "json") return Kind::kJson;
   if (extension == "png" || extension == "jpg" || extension == "jpeg" || extension == "webp")
     return Kind::kImage;
-  if (extension == "wav" || extension == "flac") return Kind::kSpeech;
+  if (formats::is_sound_extension(extension)) return Kind::kSpeech;
   return Kind::kOther;
 }
 
@@ -179,7 +180,7 @@ class SampleImport {
       const std::string& name = only(sample, kind);
       draft.segments.push_back(media_segment(modality, name, members_.read(name), where(sample, name)));
     }
-    draft.free_order = sample.files.contains(Kind::kText) && !sample.files.contains(Kind::kSpeech);
+    draft.free_order = true;
     return draft;
   }
 

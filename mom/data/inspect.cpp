@@ -26,7 +26,9 @@ std::string describe(const Document& document) {
   std::string line = "  " + document.key + ":";
   for (const Segment& segment : document.segments) {
     if (segment.modality != "text") {
-      line += " [" + segment.modality + "]";
+      char seconds[32] = "";
+      if (segment.seconds > 0) std::snprintf(seconds, sizeof seconds, " %.1f s", segment.seconds);
+      line += " [" + segment.modality + seconds + "]";
       continue;
     }
     line += " \"" + excerpt(segment.text, 100) + "\"";
@@ -75,6 +77,7 @@ OrderedJson inspect_json(const Path& folder) {
   FolderSummary summary = summarise_folder(folder);
   OrderedJson json = {{"documents", summary.num_documents()}, {"segments", summary.num_segments()}};
   if (summary.encoded) json["tokens"] = summary.num_tokens();
+  if (summary.speech_seconds() > 0) json["seconds"] = {{"speech", summary.speech_seconds()}};
   json["skipped"] = summary.skipped;
   return json;
 }

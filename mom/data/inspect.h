@@ -8,7 +8,8 @@
 
 namespace mom::data {
 
-// {"documents": n, "segments": {MODALITY: n}, "tokens": {MODALITY: n} (encoded data only), "skipped": n}
+// {"documents": n, "segments": {MODALITY: n}, "tokens": {MODALITY: n} (encoded data only), "skipped": n},
+// and for documents whose sounds say their length {"seconds": {"speech": s}}
 OrderedJson inspect_json(const Path& folder);
 
 // A table by source and split, and for documents the first texts of each.

@@ -1,6 +1,7 @@
 #include "mom/data/inspect_tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "mom/base/error.h"
@@ -22,8 +23,12 @@ FolderSummary summarise_documents(const Path& folder) {
   DocumentReader reader(folder);
   FolderSummary summary{.skipped = reader.skipped(), .rows = {}};
   for (const Collection& collection : reader.collections())
-    summary.rows.push_back(
-        {collection.source, collection.split, collection.num_documents, collection.num_segments, {}});
+    summary.rows.push_back({.source = collection.source,
+                            .split = collection.split,
+                            .num_documents = collection.num_documents,
+                            .speech_seconds = collection.speech_seconds,
+                            .num_segments = collection.num_segments,
+                            .num_tokens = {}});
   return summary;
 }
 
@@ -76,15 +81,16 @@ std::string align(const Table& table) {
   return text;
 }
 
-std::vector<std::string> cells(const std::string& source, const std::string& split, uint64_t num_documents,
-                               const Counts& segments, const Counts& tokens, const FolderSummary& summary) {
+std::vector<std::string> cells(const SummaryRow& of, const FolderSummary& summary) {
   auto count = [](const Counts& counts, const std::string& modality) {
     auto found = counts.find(modality);
     return std::to_string(found == counts.end() ? 0 : found->second);
   };
-  std::vector<std::string> row = {source, split, std::to_string(num_documents)};
-  for (const auto& [modality, ignored] : summary.num_segments()) row.push_back(count(segments, modality));
-  for (const auto& [modality, ignored] : summary.num_tokens()) row.push_back(count(tokens, modality));
+  std::vector<std::string> row = {of.source, of.split, std::to_string(of.num_documents)};
+  for (const auto& [modality, ignored] : summary.num_segments())
+    row.push_back(count(of.num_segments, modality));
+  if (summary.speech_seconds() > 0) row.push_back(std::to_string(std::llround(of.speech_seconds)));
+  for (const auto& [modality, ignored] : summary.num_tokens()) row.push_back(count(of.num_tokens, modality));
   return row;
 }
 
@@ -93,6 +99,12 @@ std::vector<std::string> cells(const std::string& source, const std::string& spl
 uint64_t FolderSummary::num_documents() const {
   uint64_t total = 0;
   for (const SummaryRow& row : rows) total += row.num_documents;
+  return total;
+}
+
+double FolderSummary::speech_seconds() const {
+  double total = 0;
+  for (const SummaryRow& row : rows) total += row.speech_seconds;
   return total;
 }
 
@@ -113,12 +125,16 @@ FolderSummary summarise_folder(const Path& folder) {
 std::string format_table(const FolderSummary& summary) {
   Table table = {{"source", "split", "documents"}};
   for (const auto& [modality, ignored] : summary.num_segments()) table[0].push_back(modality + " segments");
+  if (summary.speech_seconds() > 0) table[0].push_back("speech s");
   for (const auto& [modality, ignored] : summary.num_tokens()) table[0].push_back(modality + " tokens");
-  for (const SummaryRow& row : summary.rows)
-    table.push_back(
-        cells(row.source, row.split, row.num_documents, row.num_segments, row.num_tokens, summary));
-  table.push_back(
-      cells("all", "", summary.num_documents(), summary.num_segments(), summary.num_tokens(), summary));
+  for (const SummaryRow& row : summary.rows) table.push_back(cells(row, summary));
+  table.push_back(cells({.source = "all",
+                         .split = "",
+                         .num_documents = summary.num_documents(),
+                         .speech_seconds = summary.speech_seconds(),
+                         .num_segments = summary.num_segments(),
+                         .num_tokens = summary.num_tokens()},
+                        summary));
   return align(table);
 }
 

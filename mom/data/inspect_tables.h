@@ -15,6 +15,7 @@ using Counts = std::map<std::string, uint64_t>;  // by modality
 struct SummaryRow {
   std::string source, split;
   uint64_t num_documents = 0;
+  double speech_seconds = 0;  // documents only
   Counts num_segments, num_tokens;
 };
 
@@ -23,6 +24,7 @@ struct FolderSummary {
   uint64_t skipped = 0;
   std::vector<SummaryRow> rows;
   uint64_t num_documents() const;
+  double speech_seconds() const;
   Counts num_segments() const;
   Counts num_tokens() const;
 };

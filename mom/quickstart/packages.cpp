@@ -32,6 +32,13 @@ Path Packages::file(std::string_view relative, std::string_view package) const {
   return path;
 }
 
+Path Packages::folder(std::string_view relative, std::string_view package) const {
+  Path path = root_ / relative;
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) throw_missing(path, package);
+  return path;
+}
+
 std::vector<Path> Packages::files(std::string_view relative_folder, const std::vector<std::string>& endings,
                                   std::string_view package) const {
   Path folder = root_ / relative_folder;

@@ -1,51 +1,61 @@
 #include "mom/quickstart/quickstart.h"
 
-#include <unordered_map>
-#include <unordered_set>
+#include <algorithm>
+#include <span>
 
 #include "mom/base/error.h"
-#include "mom/base/hash.h"
-#include "mom/base/log.h"
 #include "mom/base/progress.h"
-#include "mom/base/utf8.h"
 #include "mom/data/document.h"
 #include "mom/data/split.h"
-#include "mom/formats/tar.h"
-#include "mom/quickstart/dictionary.h"
+#include "mom/formats/sound_file.h"
 #include "mom/quickstart/packages.h"
+#include "mom/quickstart/stamps.h"
+#include "mom/quickstart/texts.h"
+#include "mom/quickstart/voices.h"
 
 namespace mom::quickstart {
 namespace {
 
-// Shorter dictionary articles are cross references ("Unsung See sung.").
-constexpr size_t kMinArticleBytes = 40;
+constexpr const char* kTrainedVoices[] = {"slt", "rms", "awb"};
+constexpr const char* kUnseenVoice = "kal16";
 
-struct Inputs {
-  Path font, emoji_list;
+struct EmojiFiles {
+  Path font, list;
   std::vector<Path> annotations;
-  Path gcide_index, gcide_dict, foldoc_index, foldoc_dict;
-  std::vector<Path> chapters;
 };
 
-// All of them, before any work: what is missing is said at once.
-Inputs find_inputs(const Packages& packages) {
+EmojiFiles find_emoji(const Packages& packages) {
   return {
       .font = packages.file("usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "fonts-noto-color-emoji"),
-      .emoji_list = packages.file("usr/share/unicode/emoji/emoji-test.txt", "unicode-data"),
+      .list = packages.file("usr/share/unicode/emoji/emoji-test.txt", "unicode-data"),
       .annotations = {packages.file("usr/share/unicode/cldr/common/annotations/en.xml", "unicode-cldr-core"),
                       packages.file("usr/share/unicode/cldr/common/annotationsDerived/en.xml",
                                     "unicode-cldr-core")},
-      .gcide_index = packages.file("usr/share/dictd/gcide.index", "dict-gcide"),
-      .gcide_dict = packages.file("usr/share/dictd/gcide.dict.dz", "dict-gcide"),
-      .foldoc_index = packages.file("usr/share/dictd/foldoc.index", "dict-foldoc"),
-      .foldoc_dict = packages.file("usr/share/dictd/foldoc.dict.dz", "dict-foldoc"),
-      .chapters = packages.files("usr/share/doc/anarchism/markdown", {".md.gz", ".md"}, "anarchism"),
   };
 }
 
-void add_pictures(data::DocumentWriter& writer, const Inputs& inputs) {
-  auto pictures =
-      draw_pictures(inputs.font, read_emoji_list(inputs.emoji_list), read_keywords(inputs.annotations));
+// Counts sources, and tells how far the one being made is.
+class SourceProgress {
+ public:
+  explicit SourceProgress(uint64_t num_sources) : progress_("quickstart data", "sources", num_sources) {}
+  void done(const std::string& source) { progress_.update(++num_done_, last_ = source); }
+  void within(const std::string& source, int64_t part, size_t whole) {
+    progress_.update(num_done_, source + ": " + std::to_string(part) + " of " + std::to_string(whole));
+  }
+  void finish() { progress_.finish(last_); }
+
+ private:
+  Progress progress_;
+  uint64_t num_done_ = 0;
+  std::string last_;
+};
+
+data::Segment speech_segment(const data::MediaRef& media, std::string_view bytes, const std::string& name) {
+  const auto info = formats::read_sound_info(std::as_bytes(std::span(bytes)), name);
+  return {"speech", "", {}, media, info.seconds()};
+}
+
+void add_pictures(data::DocumentWriter& writer, const std::vector<Picture>& pictures) {
   for (const Picture& picture : pictures) {
     data::Document document{.key = picture.emoji.key(), .free_order = true, .segments = {}};
     data::MediaRef media = writer.add_media(document.key + ".png", picture.png);
@@ -55,75 +65,102 @@ void add_pictures(data::DocumentWriter& writer, const Inputs& inputs) {
   }
 }
 
-std::string split_of_text(std::string_view key) {
-  return splitmix64_finalise(fnv1a64(key)) % 100 == 0 ? "validation" : "train";
-}
-
-void add_text(data::DocumentWriter& writer, const std::string& source, const std::string& split,
-              const std::string& key, std::string text) {
-  data::Document document{.key = key, .free_order = false, .segments = {}};
-  document.segments.push_back({"text", std::move(text), {}, {}});
-  writer.add(source, split, document);
-}
-
-// Keys are headwords; further articles of one headword are "headword#2", "headword#3", ...
-class KeyMaker {
- public:
-  std::string unique(const std::string& headword) {
-    std::string key = headword;
-    for (int number = ++uses_[headword]; !taken_.insert(key).second; number = ++uses_[headword])
-      key = headword + "#" + std::to_string(number);
-    return key;
-  }
-
- private:
-  std::unordered_map<std::string, int> uses_;
-  std::unordered_set<std::string> taken_;
-};
-
-void add_gcide(data::DocumentWriter& writer, const Inputs& inputs) {
-  KeyMaker keys;
-  std::unordered_set<std::string> seen;
-  for (const Article& article : read_dictionary(inputs.gcide_index, inputs.gcide_dict)) {
-    std::string text = clean_gcide(article.text);
-    if (text.size() < kMinArticleBytes || !seen.insert(text).second) continue;
-    std::string key = keys.unique(article.headword);
-    add_text(writer, "gcide", split_of_text(key), key, std::move(text));
+// One document a picture: its name, itself, and its name spoken by `voice`.
+void add_spoken(data::DocumentWriter& writer, const std::string& source, const std::string& voice,
+                const std::vector<Picture>& pictures, SourceProgress& progress) {
+  std::vector<std::string> names;
+  for (const Picture& picture : pictures) names.push_back(picture.emoji.name);
+  const auto recordings =
+      speak(voice, names, [&](int64_t done) { progress.within("voice " + voice, done, names.size()); });
+  for (size_t i = 0; i < pictures.size(); ++i) {
+    const Picture& picture = pictures[i];
+    data::Document document{.key = picture.emoji.key() + "-" + voice, .free_order = true, .segments = {}};
+    const data::MediaRef media = writer.add_media(document.key + ".wav", recordings[i]);
+    document.segments.push_back({"text", picture.emoji.name, {}, {}});
+    document.segments.push_back(
+        {"image", "", {}, writer.add_media(picture.emoji.key() + ".png", picture.png)});
+    document.segments.push_back(speech_segment(media, recordings[i], document.key));
+    writer.add(source, data::split_by_hash(picture.concept_name), document);
   }
 }
 
-void add_foldoc(data::DocumentWriter& writer, const Inputs& inputs) {
-  KeyMaker keys;
-  for (const Article& article : read_dictionary(inputs.foldoc_index, inputs.foldoc_dict))
-    add_text(writer, "foldoc", "validation", keys.unique(article.headword), clean_foldoc(article.text));
+void add_voices(data::DocumentWriter& writer, const std::vector<Picture>& pictures,
+                SourceProgress& progress) {
+  for (const char* voice : kTrainedVoices) {
+    add_spoken(writer, "spoken", voice, pictures, progress);
+    progress.done(std::string("voice ") + voice);
+  }
+  std::vector<Picture> unseen;
+  std::copy_if(pictures.begin(), pictures.end(), std::back_inserter(unseen), [](const Picture& picture) {
+    return data::split_by_hash(picture.concept_name) == "validation";
+  });
+  add_spoken(writer, std::string("spoken_") + kUnseenVoice, kUnseenVoice, unseen, progress);
+  progress.done(std::string("voice ") + kUnseenVoice);
 }
 
-void add_chapters(data::DocumentWriter& writer, const Inputs& inputs) {
-  for (const Path& file : inputs.chapters) {
-    std::string name = file.filename().string(), key = name.substr(0, name.find('.'));
-    std::string text = name.ends_with(".gz") ? formats::read_compressed(file) : read_file(file);
-    if (auto fault = find_invalid_utf8(text))
-      throw InputError({file.string() + ": byte " + std::to_string(*fault), "UTF-8", "something else",
-                        "reinstall the package anarchism"});
-    add_text(writer, "anarchism", split_of_text(key), key, std::move(text));
+// Concepts with an English recording stay out of training and validation in every language.
+std::vector<std::string> splits_of(const std::vector<Stamp>& stamps) {
+  std::vector<std::string> held_out, splits;
+  for (const Stamp& stamp : stamps)
+    if (stamp.recordings.contains("en")) held_out.push_back(stamp.concept_name);
+  for (const Stamp& stamp : stamps) {
+    const bool is_held_out =
+        std::find(held_out.begin(), held_out.end(), stamp.concept_name) != held_out.end();
+    splits.push_back(is_held_out ? "test" : data::split_by_hash(stamp.concept_name));
   }
+  return splits;
+}
+
+void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_view picture,
+               const std::string& split) {
+  for (const std::string_view language : kStampLanguages) {
+    const auto caption = stamp.captions.find(language);
+    const auto recording = stamp.recordings.find(language);
+    if (caption == stamp.captions.end() || recording == stamp.recordings.end()) continue;
+    data::Document document{
+        .key = stamp.key + "-" + std::string(language), .free_order = true, .segments = {}};
+    const std::string sound = read_file(recording->second);
+    document.segments.push_back({"text", caption->second, {}, {}});
+    document.segments.push_back({"image", "", {}, writer.add_media(stamp.key + ".png", picture)});
+    document.segments.push_back(
+        speech_segment(writer.add_media(document.key + ".ogg", sound), sound, recording->second.string()));
+    writer.add("stamps", split, document);
+  }
+}
+
+void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, SourceProgress& progress) {
+  const std::vector<std::string> pictures = draw_stamps(stamps), splits = splits_of(stamps);
+  for (size_t i = 0; i < stamps.size(); ++i) {
+    add_stamp(writer, stamps[i], pictures[i], splits[i]);
+    progress.within("stamps", static_cast<int64_t>(i + 1), stamps.size());
+  }
+  progress.done("stamps");
 }
 
 }  // namespace
 
 void make_quickstart(const QuickstartOptions& options) {
-  Packages packages(options.packages);
-  Inputs inputs = find_inputs(packages);
+  if (std::find(kSettings.begin(), kSettings.end(), options.setting) == kSettings.end())
+    throw UserError(
+        {"--setting", "transfusion, chameleon, three_modality or tuxpaint", "'" + options.setting + "'", ""});
+  const bool stamps_wanted = options.setting == "tuxpaint",
+             voices_wanted = options.setting == "three_modality";
+  const Packages packages(options.packages);
+  const TextFiles texts = find_texts(packages);  // before any work: what is missing is said at once
+  const std::vector<Stamp> stamps = stamps_wanted ? read_stamps(packages) : std::vector<Stamp>{};
+  const EmojiFiles emoji = stamps_wanted ? EmojiFiles{} : find_emoji(packages);
   data::DocumentWriter writer(options.out, options.replace);
-  Progress progress("quickstart data", "sources", 4);
-  add_pictures(writer, inputs);
-  progress.update(1, "pictures");
-  add_gcide(writer, inputs);
-  progress.update(2, "gcide");
-  add_chapters(writer, inputs);
-  progress.update(3, "anarchism");
-  add_foldoc(writer, inputs);
-  progress.update(4, "foldoc");
+  SourceProgress progress(voices_wanted ? 8 : 4);
+  if (stamps_wanted) {
+    add_stamps(writer, stamps, progress);
+  } else {
+    const auto pictures =
+        draw_pictures(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
+    add_pictures(writer, pictures);
+    progress.done("pictures");
+    if (voices_wanted) add_voices(writer, pictures, progress);
+  }
+  add_texts(writer, texts, [&](const std::string& source) { progress.done(source); });
   writer.commit();
   progress.finish();
 }

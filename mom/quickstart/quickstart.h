@@ -1,14 +1,26 @@
 // `mom data quickstart`: a documents folder from installed Debian packages. Same packages, same bytes.
 //
-//   source      splits                       documents
-//   noto        train, validation, test      an emoji's name with keywords and its picture, order left free;
-//   split by concept gcide       train, validation (1 in 100) a dictionary article anarchism   train,
-//   validation (1 in 100) a chapter, Markdown foldoc      validation                   an encyclopedic
-//   article on computing
+// Settings `transfusion` and `chameleon` (the same documents):
+//   noto          train, validation, test: an emoji's name with keywords and its picture, in free order
+//   gcide         train, validation (1 in 100): a dictionary article
+//   anarchism     train, validation (1 in 100): a chapter, Markdown
+//   foldoc        validation: an encyclopedic article on computing
+// `three_modality`: all of these and
+//   spoken        train, validation, test: an emoji's name, its picture and its name spoken by a synthetic
+//   voice (slt,
+//                 rms, awb), in free order
+//   spoken_kal16  validation: the same for the concepts held out, in a voice that no training document has
+// `tuxpaint`: the text sources and
+//   stamps        train, validation, test: a stamp's picture, its caption in one of six languages and a
+//   recording of a
+//                 person reading it, in free order
+// Pictures are split by concept, the same in every voice and language.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mom/base/files.h"
@@ -16,10 +28,14 @@
 
 namespace mom::quickstart {
 
+inline constexpr std::array<std::string_view, 4> kSettings = {"transfusion", "chameleon", "three_modality",
+                                                              "tuxpaint"};
+
 struct QuickstartOptions {
   Path out;
   Path packages;  // folder the packages were unpacked into; empty: the environment's MOM_PACKAGES, else "/"
   bool replace = false;
+  std::string setting = "transfusion";
 };
 
 // InputError when a package is missing or a file of it cannot be read; nothing is left behind then.

@@ -93,6 +93,45 @@ TEST_F(DocumentTest, RoundTrip) {
   });
 }
 
+TEST_F(DocumentTest, SecondsOfSpeechAreKeptAndAddedUp) {
+  DocumentWriter writer(folder(), false);
+  for (const char* key : {"a", "b", "c"}) {
+    Document document{.key = key, .segments = {}};
+    document.segments.push_back(
+        {"speech", "", {}, writer.add_media("a.wav", key), key[0] == 'c' ? 0 : 1.2504});
+    writer.add("pets", "train", document);
+  }
+  writer.commit();
+  const DocumentReader reader(folder());
+  const Collection& collection = reader.collections()[0];
+  EXPECT_DOUBLE_EQ(collection.speech_seconds, 2.5);
+  std::vector<double> seconds;
+  reader.for_each(collection,
+                  [&](const Document& document) { seconds.push_back(document.segments[0].seconds); });
+  EXPECT_EQ(seconds, (std::vector<double>{1.25, 1.25, 0}));
+  replace_in("train-pets.jsonl", "\"seconds\":1.25", "\"seconds\":-1");
+  EXPECT_NE(reading_error().find("train-pets.jsonl:1: expected \"seconds\""), std::string::npos)
+      << reading_error();
+}
+
+TEST_F(DocumentTest, FreeOrderIsForOneSegmentOfAModality) {
+  const auto document_of = [](const std::vector<std::string>& modalities) {
+    Document document{.key = "k", .free_order = true, .segments = {}};
+    for (const std::string& modality : modalities)
+      document.segments.push_back({modality, "", {}, {"m.tar", 0, 0}});
+    return document;
+  };
+  DocumentWriter writer(folder(), false);
+  writer.add("a", "train", document_of({"speech", "image", "text"}));
+  writer.add("b", "train", document_of({"speech"}));
+  EXPECT_THROW(writer.add("c", "train", document_of({"text", "image", "text"})), InputError);
+  writer.commit();
+  EXPECT_EQ(DocumentReader(folder()).collections().size(), 2u);
+  replace_in("train-a.jsonl", "\"image\"", "\"speech\"");
+  EXPECT_NE(reading_error().find("train-a.jsonl:1: expected one segment of a modality"), std::string::npos)
+      << reading_error();
+}
+
 TEST_F(DocumentTest, SameBytesAreStoredOnce) {
   write_example();
   std::string tar = read_file(folder() / "media-00000.tar");

@@ -13,6 +13,7 @@
 #include "mom/data/split.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/tar.h"
+#include "tests/support/sounds.h"
 
 namespace mom::data {
 namespace {
@@ -121,7 +122,7 @@ TEST_F(ImportTest, WebDatasetTar) {
                        {"a/owl.txt", "an owl"}});
   EXPECT_EQ(import(tar).num_documents, 3u);
   EXPECT_EQ(result(),
-            (Lines{"a/cat*: a cat [image]", "a/dog: a dog [image] [speech]", "a/owl: an owl [speech]"}));
+            (Lines{"a/cat*: a cat [image]", "a/dog*: a dog [image] [speech]", "a/owl*: an owl [speech]"}));
 }
 
 TEST_F(ImportTest, CompressedTarGivesTheSame) {
@@ -231,7 +232,46 @@ TEST_F(ImportTest, BadSound) {
   expect_error(make_tar({{"a.txt", "t"}, {"a.wav", "no sound"}}), {"sample 'a'", "a.wav", "sound"});
   expect_error(make_tar({{"a.txt", "t"}, {"a.wav", wav(100).substr(0, 144)}}),
                {"sample 'a'", "a.wav", "ends before"});
-  expect_error(make_tar({{"a.txt", "t"}, {"a.wav", wav(0)}}), {"sample 'a'", "a.wav"});
+  expect_error(make_tar({{"a.txt", "t"}, {"a.wav", wav(0)}}), {"sample 'a'", "a.wav", "none"});
+  auto samples = test::sine(440, 16000, 100);
+  samples[7] = NAN;
+  expect_error(make_tar({{"a.txt", "t"},
+                         {"a.wav", test::sound_file(SF_FORMAT_WAV | SF_FORMAT_FLOAT, 16000, 1, samples)}}),
+               {"sample 'a'", "a.wav: sample 7", "NaN"});
+}
+
+TEST_F(ImportTest, EveryKindOfSound) {
+  const auto samples = test::sine(440, 44100, 22050, 0.5, 2);
+  const auto kind = [&](int format) { return test::sound_file(format, 44100, 2, samples); };
+  import(make_tar({{"a.txt", "a"},
+                   {"a.flac", kind(SF_FORMAT_FLAC | SF_FORMAT_PCM_16)},
+                   {"b.txt", "b"},
+                   {"b.ogg", kind(SF_FORMAT_OGG | SF_FORMAT_VORBIS)},
+                   {"c.txt", "c"},
+                   {"c.mp3", kind(SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III)},
+                   {"d.txt", "d"},
+                   { "d.wav",
+                     kind(SF_FORMAT_WAV | SF_FORMAT_FLOAT) }}));
+  EXPECT_EQ(result(), (Lines{"a*: a [speech]", "b*: b [speech]", "c*: c [speech]", "d*: d [speech]"}));
+  // Four times half a second, and what MP3 pads.
+  const double seconds = inspect_json(root_ / "out" / "documents")["seconds"]["speech"].get<double>();
+  EXPECT_NEAR(seconds, 2, 0.1);
+  const std::string text = inspect_text(root_ / "out" / "documents", 1);
+  EXPECT_NE(text.find("speech s"), std::string::npos) << text;
+  EXPECT_NE(text.find("[speech 0.5 s]"), std::string::npos) << text;
+}
+
+TEST_F(ImportTest, FreeOrderIsForOneSegmentOfAModality) {
+  make_file("cat.wav", wav(100));
+  make_file("cat.png", png(1));
+  const auto lines = [&](const std::string& segments) {
+    return make_file("l.jsonl", R"({"key": "k", "free_order": true, "segments": [)" + segments + "]}");
+  };
+  import(lines(R"({"speech": "cat.wav"}, {"image": "cat.png"}, {"text": "t"})"));
+  EXPECT_EQ(result(), (Lines{"k*: [speech] [image] t"}));
+  std::filesystem::remove_all(root_ / "out" / "documents");
+  expect_error(lines(R"({"speech": "cat.wav"}, {"text": "t"}, {"text": "u"})"),
+               {"l.jsonl:1", "one segment of a modality"});
 }
 
 TEST_F(ImportTest, BadSegments) {

@@ -2,7 +2,6 @@
 #include "mom/quickstart/quickstart.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <map>
 #include <set>
@@ -12,26 +11,17 @@
 #include "mom/data/document.h"
 #include "mom/formats/image_file.h"
 #include "mom/quickstart/packages.h"
+#include "tests/quickstart/support.h"
 
 namespace mom::quickstart {
 namespace {
-
-bool packages_installed() {
-  Path root = Packages().root();
-  for (const char* file :
-       {"usr/share/fonts/truetype/noto/NotoColorEmoji.ttf", "usr/share/unicode/emoji/emoji-test.txt",
-        "usr/share/unicode/cldr/common/annotations/en.xml", "usr/share/dictd/gcide.index",
-        "usr/share/dictd/foldoc.index", "usr/share/doc/anarchism/markdown/secA1.md.gz"})
-    if (!std::filesystem::exists(root / file)) return false;
-  return true;
-}
 
 // Made once for all tests of this file.
 class Quickstart : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (!packages_installed()) return;
-    folder_ = Path(testing::TempDir()) / ("mom-quickstart-" + std::to_string(::getpid()));
+    if (!texts_installed() || !emoji_installed()) return;
+    folder_ = test_folder("quickstart");
     make_quickstart({.out = folder_ / "data", .packages = {}, .replace = true});
   }
   static void TearDownTestSuite() {
@@ -43,14 +33,6 @@ class Quickstart : public testing::Test {
                       "their folder)";
   }
   static data::DocumentReader reader() { return data::DocumentReader(folder_ / "data"); }
-  static std::map<std::string, uint64_t> counts() {
-    std::map<std::string, uint64_t> counts;
-    data::DocumentReader documents = reader();
-    for (const auto& collection : documents.collections())
-      counts[collection.source + "/" + collection.split] = collection.num_documents;
-    return counts;
-  }
-
   static inline Path folder_;
 };
 
@@ -60,7 +42,7 @@ TEST_F(Quickstart, CountsAreThoseOfTheData) {
                                               {"noto/test", 84},           {"gcide/train", 112650},
                                               {"gcide/validation", 1144},  {"anarchism/train", 142},
                                               {"anarchism/validation", 1}, {"foldoc/validation", 12014}};
-  EXPECT_EQ(counts(), expected);
+  EXPECT_EQ(count_documents(folder_ / "data"), expected);
 }
 
 TEST_F(Quickstart, NoPictureAndNoConceptIsInTwoSplits) {
@@ -121,13 +103,7 @@ TEST_F(Quickstart, SplitOfTextIsThatOfItsKey) {
 
 TEST_F(Quickstart, SamePackagesGiveSameBytes) {
   make_quickstart({.out = folder_ / "again", .packages = {}, .replace = false});
-  uint64_t num_files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "data")) {
-    Path other = folder_ / "again" / entry.path().filename();
-    EXPECT_EQ(sha256_hex_of_file(entry.path()), sha256_hex_of_file(other)) << other;
-    ++num_files;
-  }
-  EXPECT_EQ(num_files, 10u);
+  expect_same_files(folder_ / "data", folder_ / "again", 10);
 }
 
 }  // namespace
