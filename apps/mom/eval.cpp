@@ -15,8 +15,10 @@ void print_table(const OrderedJson& result) {
     for (const auto& [modality, loss] : set["loss"].items())
       std::printf("%-20s %-10s %12.5f %12lld\n", name.c_str(), modality.c_str(), loss.get<double>(),
                   set["tokens"][modality].get<long long>());
-  std::printf(
-      "text: nats a token; image: mean squared error of the predicted noise (predicting nothing gives 1)\n");
+  std::puts(result["setting"] == "transfusion"
+                ? "text: nats a token; image: mean squared error of the predicted noise (predicting nothing "
+                  "gives 1)"
+                : "nats a token, counted to the modality of the token that is predicted");
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ void add_eval_verb(CLI::App& app) {
                    "about how many tokens of each set, spread evenly; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  verb->add_option("--samples", options->samples, "denoised pictures to write into RUN/samples")
+  verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   verb->add_flag("--json", *json, "one JSON object");

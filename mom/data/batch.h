@@ -15,7 +15,8 @@ struct Batch {
   nn::Routing routing;
   at::Tensor tokens_T;              // i64, by row; 0 on rows of a continuous modality
   at::Tensor target_rows_R;         // i64: rows with a next-token loss ...
-  at::Tensor target_ids_R;          // i64: ... and the token each has to predict
+  at::Tensor target_ids_R;          // i64: ... the token each has to predict ...
+  at::Tensor target_modalities_R;   // i64: ... and that token's modality, to whose loss it counts
   at::Tensor latents_ICHW;          // f32, clean, in the order of their rows
   std::vector<int64_t> num_tokens;  // by modality
   // Draws that go with this batch (timesteps, noise) come from this key alone, so that every model sees the

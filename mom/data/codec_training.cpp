@@ -12,9 +12,11 @@
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
 #include "mom/codecs/image_vae_train.h"
+#include "mom/codecs/image_vq_train.h"
 #include "mom/codecs/pictures.h"
+#include "mom/codecs/speech_train.h"
 #include "mom/codecs/text_codec_train.h"
-#include "mom/data/document.h"
+#include "mom/data/sounds.h"
 #include "mom/data/views.h"
 
 namespace mom::data {
@@ -22,16 +24,23 @@ namespace {
 
 constexpr uint64_t kHeldOutBytes = 1'000'000;  // of each validation source
 constexpr int64_t kHeldOutImages = 1'000;
+constexpr double kHeldOutSpeechSeconds = 600;
 constexpr int64_t kTrainingViews = 4;
 
 struct CodecConfig {
   std::string kind;
   codecs::TextCodecConfig text;
   codecs::ImageVaeConfig image_vae;
+  codecs::ImageVqConfig vq_image;
+  codecs::SpeechConfig speech;
   void describe(config::Schema& schema) {
-    schema.table("", "").field("kind", kind, "what to train").one_of({"text", "image_vae"});
+    schema.table("", "")
+        .field("kind", kind, "what to train")
+        .one_of({"text", "image_vae", "vq_image", "speech"});
     text.describe(schema.table("text", "text codec: SentencePiece BPE with byte fallback"));
     image_vae.describe(schema.table("image_vae", "image codec: convolutional KL-VAE"));
+    vq_image.describe(schema.table("vq_image", "image codec of discrete codes: convolutional VQ-VAE"));
+    speech.describe(schema.table("speech", "speech codec: convolutional VQ of log-mel"));
   }
 };
 
@@ -52,7 +61,8 @@ CodecConfig load_config(const CodecTrainOptions& options) {
   config::load_toml(schema, options.config);
   for (const std::string& assignment : options.overrides) config::apply_override(schema, assignment);
   if (!schema.was_set("kind"))
-    throw UserError({options.config.string(), "kind = \"text\" or \"image_vae\"", "no kind", ""});
+    throw UserError({options.config.string(), "kind = \"text\", \"image_vae\", \"vq_image\" or \"speech\"",
+                     "no kind", ""});
   warn_unused(schema, config.kind);
   return config;
 }
@@ -67,13 +77,6 @@ std::string text_of(const Document& document) {
     for (size_t i = 0; i < segment.keywords.size(); ++i) text += (i == 0 ? ": " : ", ") + segment.keywords[i];
   }
   return text;
-}
-
-// A fixed uniform number in [0, 1) for a document: those below p are a sample of share p.
-double draw_of(const Collection& collection, const Document& document) {
-  const uint64_t hash =
-      splitmix64_finalise(fnv1a64("codec sample\n" + collection.source + "\n" + document.key));
-  return static_cast<double>(hash >> 11) * 0x1.0p-53;
 }
 
 // At most about budget bytes of text of one split, by source; the same for the same documents.
@@ -96,7 +99,7 @@ std::vector<codecs::TextSource> sample_texts(const DocumentReader& reader, const
     const double share =
         static_cast<double>(shares[i]) / static_cast<double>(std::max<uint64_t>(sizes[i], 1));
     reader.for_each(*collections[i], [&](const Document& document) {
-      if (draw_of(*collections[i], document) >= share) return;
+      if (sample_draw(*collections[i], document) >= share) return;
       if (std::string text = text_of(document); !text.empty()) source.texts.push_back(std::move(text));
     });
   }
@@ -123,7 +126,7 @@ std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std:
   for (const Collection& collection : reader.collections()) {
     if (collection.split != split || collection.num_segments.count("image") == 0) continue;
     reader.for_each(collection, [&](const Document& document) {
-      const bool drawn = draw_of(collection, document) < share;
+      const bool drawn = sample_draw(collection, document) < share;
       for (const Segment& segment : document.segments) {
         if (segment.modality != "image") continue;
         progress.update(++seen);
@@ -141,6 +144,12 @@ std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std:
   return stacked;
 }
 
+template <class Config>
+codecs::TrainingPictures pictures_for(const Config& config, const DocumentReader& reader) {
+  return {sample_pictures(reader, "train", config.image_size, config.max_images, kTrainingViews),
+          sample_pictures(reader, "validation", config.image_size, kHeldOutImages, 1)[0]};
+}
+
 Json train_by_kind(const CodecConfig& config, const DocumentReader& reader,
                    const CodecTrainOptions& options) {
   if (config.kind == "text") {
@@ -148,15 +157,29 @@ Json train_by_kind(const CodecConfig& config, const DocumentReader& reader,
         config.text, sample_texts(reader, "train", static_cast<uint64_t>(config.text.sample_bytes), true),
         sample_texts(reader, "validation", kHeldOutBytes, false), options.out, options.replace);
   }
-  config.image_vae.check();
-  const int64_t side = config.image_vae.image_size;
-  codecs::VaePictures pictures{
-      sample_pictures(reader, "train", side, config.image_vae.max_images, kTrainingViews),
-      sample_pictures(reader, "validation", side, kHeldOutImages, 1)[0]};
-  return codecs::train_image_vae(config.image_vae, pictures, options.out, options.replace);
+  if (config.kind == "image_vae") {
+    config.image_vae.check();
+    return codecs::train_image_vae(config.image_vae, pictures_for(config.image_vae, reader), options.out,
+                                   options.replace);
+  }
+  if (config.kind == "speech") {
+    config.speech.check();
+    codecs::SpeechSounds sounds{sample_speech(reader, "train", 60 * config.speech.max_minutes),
+                                sample_speech(reader, "validation", kHeldOutSpeechSeconds)};
+    return codecs::train_speech_codec(config.speech, std::move(sounds), options.out, options.replace);
+  }
+  config.vq_image.check();
+  return codecs::train_image_vq(config.vq_image, pictures_for(config.vq_image, reader), options.out,
+                                options.replace);
 }
 
 }  // namespace
+
+double sample_draw(const Collection& collection, const Document& document) {
+  const uint64_t hash =
+      splitmix64_finalise(fnv1a64("codec sample\n" + collection.source + "\n" + document.key));
+  return static_cast<double>(hash >> 11) * 0x1.0p-53;
+}
 
 std::vector<uint64_t> even_shares(const std::vector<uint64_t>& sizes, uint64_t budget) {
   std::vector<size_t> by_size(sizes.size());

@@ -7,11 +7,12 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/data/document.h"
 
 namespace mom::data {
 
 struct CodecTrainOptions {
-  Path config;                         // TOML: kind = "text" | "image_vae", and the table of that name
+  Path config;  // TOML: kind = "text" | "image_vae" | "vq_image" | "speech", and the table of that name
   std::vector<std::string> overrides;  // "image_vae.steps=100"
   Path documents;
   Path out;
@@ -21,6 +22,9 @@ struct CodecTrainOptions {
 // Returns {"kind", "hash", "seconds", "report": {...}}. UserError: a wrong config, no training material of
 // that kind, `out` exists.
 OrderedJson train_codec(const CodecTrainOptions& options);
+
+// A fixed uniform number in [0, 1) for a document: those below p are a sample of share p.
+double sample_draw(const Collection& collection, const Document& document);
 
 // How much to take of each source so that together they give `budget` and no source gives more than it has:
 // as evenly as the sources allow.

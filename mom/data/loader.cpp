@@ -19,27 +19,44 @@ void DataConfig::describe(config::Table& table) {
   table.field("sequence_tokens", sequence_tokens, "longest packed sequence").range(8, 1 << 20);
   table.field("batch_tokens", batch_tokens, "tokens a step, over all microbatches").range(8, 1 << 28);
   table.field("mixture", mixture,
-              "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data");
+              "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data, "
+              "sources with speech "
+              "together a seventh");
   table.field("reset_state", reset_state,
               "start from a zero state at document borders; false: state flows through");
-  table.field("caption_first", caption_first, "chance that text precedes the picture where the order is free")
+  table
+      .field("caption_first", caption_first,
+             "chance that text precedes the picture in a pair of free order; with speech every order is as "
+             "likely")
       .range(0, 1);
 }
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
   LayOutOptions options;
-  auto index_of = [&](const char* name) {
-    auto found = std::find(dataset.modalities.begin(), dataset.modalities.end(), name);
-    return found == dataset.modalities.end() ? int64_t{-1} : found - dataset.modalities.begin();
-  };
-  options.text_modality = index_of("text");
-  options.image_modality = index_of("image");
+  options.vocabulary = dataset.vocabulary;
   options.caption_first = config.caption_first;
   if (!dataset.latent_shape.empty())
     options.patches_per_image =
         (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
   return options;
 }
+
+namespace {
+
+// A segment of several variants is shown in one of them; a text's parts are all of it.
+void count_positions(const Shard& shard, const codecs::Vocabulary& vocabulary, SourceView& view) {
+  for (size_t s = 0; s < shard.segment_modality.size(); ++s) {
+    const std::string& modality = vocabulary.ranges()[shard.segment_modality[s]].modality;
+    const auto first = static_cast<size_t>(shard.segment_parts[s]),
+               last = static_cast<size_t>(shard.segment_parts[s + 1]);
+    view.num_pictures += shard.segment_latent[s] >= 0;
+    view.has_speech |= modality == "speech";
+    if (first < last)
+      view.num_tokens += shard.part_tokens[modality == "text" ? last : first + 1] - shard.part_tokens[first];
+  }
+}
+
+}  // namespace
 
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split) {
   std::map<std::string, SourceView> by_name;
@@ -48,10 +65,7 @@ std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::str
     SourceView& view = by_name[shard.source];
     view.source = shard.source;
     for (int64_t i = 0; i < shard.num_documents(); ++i) view.documents.emplace_back(&shard, i);
-    view.num_tokens += static_cast<int64_t>(shard.tokens.size());
-    if (!shard.latent_shape.empty())
-      view.num_pictures += std::count_if(shard.segment_latent.begin(), shard.segment_latent.end(),
-                                         [](int64_t row) { return row >= 0; });
+    count_positions(shard, dataset.vocabulary, view);
   }
   std::vector<SourceView> sources;
   for (auto& [name, view] : by_name) sources.push_back(std::move(view));
@@ -81,6 +95,21 @@ struct Loader::Cursor {
   }
 };
 
+namespace {
+
+// Shares where the recipe gives none: by the amount of data, sources with speech taking a seventh of the
+// whole as in the papers (speech : the rest = 1 : 6).
+double default_weight(const std::vector<SourceView>& sources, const SourceView& view) {
+  constexpr double kSpeechShare = 1.0 / 7;
+  double of_kind = 0, of_others = 0;
+  for (const SourceView& other : sources)
+    (other.has_speech == view.has_speech ? of_kind : of_others) += static_cast<double>(other.num_tokens);
+  const double share = of_others == 0 ? 1 : view.has_speech ? kSpeechShare : 1 - kSpeechShare;
+  return of_kind == 0 ? 0 : share * static_cast<double>(view.num_tokens) / of_kind;
+}
+
+}  // namespace
+
 Loader::~Loader() = default;
 
 Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size,
@@ -96,15 +125,15 @@ Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& 
     if (std::none_of(sources.begin(), sources.end(), [&](const SourceView& v) { return v.source == name; }))
       throw UserError(
           {"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"", ""});
-  for (SourceView& view : sources) {
+  for (const SourceView& view : sources) {
     const auto found = config_.mixture.find(view.source);
-    const double weight = config_.mixture.empty()          ? static_cast<double>(view.num_tokens)
+    const double weight = config_.mixture.empty()          ? default_weight(sources, view)
                           : found == config_.mixture.end() ? 0.0
                                                            : found->second;
     if (weight < 0) throw UserError({"data.mixture." + view.source, "0 or more", std::to_string(weight), ""});
     if (weight == 0 || view.documents.empty()) continue;
     Cursor cursor;
-    cursor.view = std::move(view);
+    cursor.view = view;
     cursor.weight = weight;
     cursor.shuffle(seed_);
     cursors_.push_back(std::move(cursor));
@@ -133,7 +162,7 @@ int Loader::pick(bool divisible_only) {
   int best = -1;
   double best_deficit = 0;
   for (size_t i = 0; i < cursors_.size(); ++i) {
-    if (divisible_only && !peek(i).divisible()) continue;
+    if (divisible_only && !peek(i).divisible) continue;
     const double deficit =
         cursors_[i].weight / total_weight * (total_tokens + 1) - static_cast<double>(cursors_[i].tokens_used);
     if (best < 0 || deficit > best_deficit) {
@@ -153,7 +182,7 @@ void Loader::fill_sequence(BatchBuilder& builder) {
     Cursor& cursor = cursors_[static_cast<size_t>(source)];
     const LaidOut document = peek(static_cast<size_t>(source));
     const int64_t length = static_cast<int64_t>(document.positions.size()), rest = length - cursor.offset;
-    if (rest > room && !document.divisible()) {
+    if (rest > room && !document.divisible) {
       if (length > config_.sequence_tokens)
         throw UserError({"data.sequence_tokens",
                          "room for the longest document with pictures (" + std::to_string(length) +
@@ -180,8 +209,7 @@ std::vector<Batch> Loader::next(int64_t num_microbatches) {
       std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
   std::vector<Batch> batches;
   for (int64_t m = 0; m < num_microbatches; ++m) {
-    BatchBuilder builder(layout_, static_cast<int64_t>(dataset_->modalities.size()), dataset_->latent_shape,
-                         config_.reset_state);
+    BatchBuilder builder(layout_, dataset_->latent_shape, config_.reset_state);
     for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
     batches.push_back(
         builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
@@ -228,8 +256,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
   LayOutOptions options = layout_options(dataset, config, patch_size);
   options.augment = false;
-  const int64_t num_modalities = static_cast<int64_t>(dataset.modalities.size());
-  BatchBuilder builder(options, num_modalities, dataset.latent_shape, config.reset_state);
+  BatchBuilder builder(options, dataset.latent_shape, config.reset_state);
   std::vector<Batch> batches;
   int64_t in_sequence = 0;
   auto flush = [&] {
@@ -252,7 +279,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
           in_sequence = 0;
           if (builder.num_tokens() + config.sequence_tokens > config.batch_tokens) flush();
         }
-        const int64_t take = document.divisible() ? std::min(length - begin, config.sequence_tokens) : length;
+        const int64_t take = document.divisible ? std::min(length - begin, config.sequence_tokens) : length;
         builder.add(document, begin, begin + take);
         in_sequence += take;
         begin += take;

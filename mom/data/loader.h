@@ -20,7 +20,7 @@ struct DataConfig {
   std::string path;               // encoded data
   int64_t sequence_tokens = 512;  // longest packed sequence
   int64_t batch_tokens = 4096;    // tokens a step, over all microbatches
-  config::Weights mixture;        // source -> share of the tokens; empty: by the amount of training data
+  config::Weights mixture;        // source -> share of the tokens; empty: see describe()
   bool reset_state =
       true;  // sequences start at document borders; false: state flows through, as in the authors' code
   double caption_first = 0.8;
@@ -31,8 +31,9 @@ struct DataConfig {
 struct SourceView {
   std::string source;
   std::vector<std::pair<const Shard*, int64_t>> documents;
-  int64_t num_tokens = 0;  // text, without specials
-  int64_t num_pictures = 0;
+  int64_t num_tokens = 0;    // of discrete modalities, without specials, in one variant
+  int64_t num_pictures = 0;  // as latents
+  bool has_speech = false;
 };
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
 

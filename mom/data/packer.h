@@ -1,5 +1,5 @@
 // Documents -> packed batches. A document becomes
-//   <bos> [text tokens | <boi> patches <eoi>]... <eos>
+//   <bos> [text tokens | <boi> patches or codes <eoi> | <bos_speech> codes <eos_speech>]... <eos>
 // and documents stand one after another in sequences of at most `sequence_tokens`.
 #pragma once
 
@@ -15,41 +15,36 @@
 
 namespace mom::data {
 
-// One position before packing: a token id, or -1 - k for a patch of the document's k-th picture.
-struct Position {
-  int32_t token;
-  uint8_t modality;
-};
-
 struct PictureRef {
   const Shard* shard;
   int64_t row, variant;
 };
 
-// A document laid out as positions, ready to be packed.
+// A document laid out, ready to be packed.
 struct LaidOut {
-  std::vector<Position> positions;
-  std::vector<PictureRef> pictures;
-  bool divisible() const {
-    return pictures.empty();
-  }  // text may be cut at a sequence's end, pictures may not
+  std::vector<int32_t> positions;  // an id of the joint vocabulary, or -1 - k for a patch of the k-th picture
+  std::vector<PictureRef> pictures;  // as latents
+  bool divisible = true;             // text and speech may be cut at a sequence's end, a picture may not
 };
 
 struct LayOutOptions {
-  int64_t patches_per_image = 0;
-  int64_t text_modality = 0, image_modality = -1;
-  double caption_first = 0.8;  // chance that text comes first where the order is free
-  bool augment = true;         // false: all keywords in their order, the picture as it is
+  codecs::Vocabulary vocabulary;
+  int64_t patches_per_image = 0;  // of a continuous picture
+  double caption_first = 0.8;     // chance that text comes first in a pair of text and picture of free order
+  bool augment = true;            // false: all keywords in their order, the picture as it is
+
+  // The modality of a position: its token's, or that of the continuous pictures.
+  int64_t modality_of(int32_t position) const;
 };
 
-// Draws order, keywords and the pictures' variants from `random`.
+// Draws order, keywords and the pictures' variants from `random`. Free order: text first with caption_first
+// where there are just text and a picture, else every order is equally likely.
 LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& options, RandomStream random);
 
 // Collects laid-out documents and makes the batch's tensors, routing and targets.
 class BatchBuilder {
  public:
-  BatchBuilder(const LayOutOptions& options, int64_t num_modalities, std::vector<int64_t> latent_shape,
-               bool reset_state);
+  BatchBuilder(const LayOutOptions& options, std::vector<int64_t> latent_shape, bool reset_state);
   // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never
   // cut).
   void add(const LaidOut& document, int64_t begin, int64_t end);
@@ -59,10 +54,9 @@ class BatchBuilder {
 
  private:
   LayOutOptions options_;
-  int64_t num_modalities_;
   std::vector<int64_t> latent_shape_;
   bool reset_state_;
-  std::vector<Position> positions_;
+  std::vector<int32_t> positions_;
   std::vector<uint8_t> continues_;  // the next position belongs to the same document
   std::vector<int64_t> offsets_ = {0};
   std::vector<PictureRef> pictures_;

@@ -33,46 +33,63 @@ void check_length(const Shard& shard, const char* name, size_t length, size_t ex
     fail(shard, std::string(name) + " with " + std::to_string(expected) + " entries", std::to_string(length));
 }
 
-void check_tokens(const Shard& shard, std::span<const int32_t> tokens, const char* name, int64_t vocabulary) {
+void check_tokens(const Shard& shard, std::span<const int32_t> tokens, const std::string& name, int64_t begin,
+                  int64_t end) {
   for (size_t i = 0; i < tokens.size(); ++i) {
-    if (tokens[i] < codecs::special::kCount || tokens[i] >= vocabulary) {
-      fail(shard,
-           std::string(name) + " from " + std::to_string(codecs::special::kCount) + " below " +
-               std::to_string(vocabulary),
-           std::to_string(tokens[i]) + " at entry " + std::to_string(i));
-    }
+    if (tokens[i] >= begin && tokens[i] < end) continue;
+    fail(shard, name + " from " + std::to_string(begin) + " below " + std::to_string(end),
+         std::to_string(tokens[i]) + " at entry " + std::to_string(i));
   }
 }
 
-// A text has parts and no latent, a picture a latent of its own and no parts.
+// The tokens of each part lie in the segment's own range, without specials.
+void check_parts(const Shard& shard, const EncodedDataset& dataset, size_t segment,
+                 const std::string& where) {
+  const codecs::TokenRange& range = dataset.vocabulary.ranges()[shard.segment_modality[segment]];
+  const bool text = range.modality == "text";
+  for (int64_t part = shard.segment_parts[segment]; part < shard.segment_parts[segment + 1]; ++part) {
+    const auto begin = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part)]),
+               end = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part) + 1]);
+    check_tokens(shard, shard.tokens.subspan(begin, end - begin), where + " (" + range.modality + "): tokens",
+                 range.begin + (text ? codecs::special::kCount : 0), range.end);
+    if (range.modality == "image" && static_cast<int64_t>(end - begin) != dataset.codes_per_image)
+      fail(shard, where + " (image) with " + std::to_string(dataset.codes_per_image) + " codes",
+           std::to_string(end - begin));
+  }
+}
+
+// A segment has parts and no latent, or, of a continuous modality, a latent of its own and no parts.
 void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i, int64_t& next_latent) {
   const std::string where = "segment " + std::to_string(i);
-  if (shard.segment_modality[i] >= dataset.modalities.size()) {
-    fail(shard, where + " of a modality below " + std::to_string(dataset.modalities.size()),
+  const auto& ranges = dataset.vocabulary.ranges();
+  if (shard.segment_modality[i] >= ranges.size()) {
+    fail(shard, where + " of a modality below " + std::to_string(ranges.size()),
          std::to_string(shard.segment_modality[i]));
   }
-  const bool image = dataset.modalities[shard.segment_modality[i]] == "image";
+  const codecs::TokenRange& range = ranges[shard.segment_modality[i]];
+  const bool continuous = range.size() == 0;
   const int64_t parts = shard.segment_parts[i + 1] - shard.segment_parts[i], latent = shard.segment_latent[i];
-  if (image ? parts != 0 : parts < 1)
-    fail(shard, where + (image ? " (image) without parts" : " with at least one part"),
+  if (continuous ? parts != 0 : parts < 1)
+    fail(shard, where + (continuous ? " (" + range.modality + ") without parts" : " with at least one part"),
          std::to_string(parts) + " parts");
-  if (latent != (image ? next_latent : -1))
-    fail(shard, where + " with latent " + std::to_string(image ? next_latent : -1), std::to_string(latent));
-  if (image) ++next_latent;
+  if (latent != (continuous ? next_latent : -1))
+    fail(shard, where + " with latent " + std::to_string(continuous ? next_latent : -1),
+         std::to_string(latent));
+  if (continuous) ++next_latent;
+  check_parts(shard, dataset, i, where);
 }
 
-void check_free_documents(const Shard& shard, const EncodedDataset& dataset) {
+void check_free_documents(const Shard& shard) {
   for (size_t i = 0; i < shard.document_free.size(); ++i) {
     if (shard.document_free[i] == 0) continue;
-    const std::string where = "document " + std::to_string(i);
     const auto begin = static_cast<size_t>(shard.document_segments[i]),
                end = static_cast<size_t>(shard.document_segments[i + 1]);
-    std::multiset<std::string> modalities;
-    for (size_t s = begin; s < end; ++s) modalities.insert(dataset.modalities[shard.segment_modality[s]]);
-    if (shard.document_free[i] != 1 || modalities != std::multiset<std::string>{"image", "text"}) {
-      fail(shard, where + " of free order with one text and one image",
-           std::to_string(end - begin) + " segments");
-    }
+    const auto modalities = shard.segment_modality.subspan(begin, end - begin);
+    const std::set<uint8_t> different(modalities.begin(), modalities.end());
+    if (shard.document_free[i] != 1 || different.size() != modalities.size() || modalities.size() < 2)
+      fail(shard,
+           "document " + std::to_string(i) + " of free order with two segments or more, one a modality",
+           std::to_string(modalities.size()) + " segments");
   }
 }
 
@@ -84,9 +101,17 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   check_length(shard, "segment_latent", shard.segment_latent.size(), segments);
   check_offsets(shard, "part_tokens", shard.part_tokens, shard.tokens.size());
   check_offsets(shard, "segment_parts", shard.segment_parts, shard.part_tokens.size() - 1);
-  check_tokens(shard, shard.tokens, "tokens", dataset.vocabulary);
-  check_tokens(shard, shard.colon, "metadata \"colon\"", dataset.vocabulary);
-  check_tokens(shard, shard.comma, "metadata \"comma\"", dataset.vocabulary);
+  const codecs::TokenRange* text = dataset.vocabulary.find("text");
+  for (const auto& [name, ids] : {std::pair{"colon", &shard.colon}, std::pair{"comma", &shard.comma}})
+    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", codecs::special::kCount,
+                 text ? text->end : 0);
+  if (!shard.token_repeats.empty())
+    check_length(shard, "token_repeats", shard.token_repeats.size(), shard.tokens.size());
+  for (size_t i = 0; i < shard.token_repeats.size(); ++i) {
+    if (shard.token_repeats[i] < 1)
+      fail(shard, "token_repeats of 1 or more",
+           std::to_string(shard.token_repeats[i]) + " at entry " + std::to_string(i));
+  }
   int64_t latents = 0;
   for (size_t i = 0; i < segments; ++i) check_segment(shard, dataset, i, latents);
   const int64_t rows = shard.num_variants == 0 ? 0 : shard.file->get("latents").shape[0];
@@ -95,7 +120,7 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
     if ((shard.latents[i] & 0x7c00) == 0x7c00)
       fail(shard, "finite latents", "entry " + std::to_string(i) + " is not");
   }
-  check_free_documents(shard, dataset);
+  check_free_documents(shard);
 }
 
 std::vector<int32_t> parse_ids(const Shard& shard, const std::string& name) {
@@ -144,6 +169,8 @@ Shard open_shard(const EncodedDataset& dataset, const Json& entry, int64_t varia
   shard.segment_latent = shard.file->values<int64_t>("segment_latent", DType::kI64, 1);
   shard.part_tokens = shard.file->values<int64_t>("part_tokens", DType::kI64, 1);
   shard.tokens = shard.file->values<int32_t>("tokens", DType::kI32, 1);
+  if (shard.file->contains("token_repeats"))
+    shard.token_repeats = shard.file->values<int16_t>("token_repeats", DType::kI16, 1);
   shard.colon = parse_ids(shard, "colon");
   shard.comma = parse_ids(shard, "comma");
   read_latents(shard, dataset, variants);
@@ -174,17 +201,28 @@ std::string check_codec(const EncodedDataset& dataset, const std::string& modali
   return hash;
 }
 
-int64_t open_image_codec(EncodedDataset& dataset, const Json& stated, const std::string& where) {
-  dataset.image_codec_hash = check_codec(dataset, "image", stated, where);
+std::vector<int64_t> read_latent_shape(const Json& stated, const std::string& where) {
   const Json& shape = member(stated, "latent_shape", where);
   if (!shape.is_array() || shape.size() != 3)
     throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
+  std::vector<int64_t> sizes;
   for (const Json& size : shape) {
     if (!size.is_number_integer() || size.get<int64_t>() < 1)
       throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
-    dataset.latent_shape.push_back(size.get<int64_t>());
+    sizes.push_back(size.get<int64_t>());
   }
-  return json_int(stated, "variants", where);
+  return sizes;
+}
+
+std::vector<std::string> read_modalities(const Json& manifest, const std::string& where) {
+  std::vector<std::string> names;
+  for (const Json& modality : member(manifest, "modalities", where)) {
+    const std::string name = modality.is_string() ? modality.get<std::string>() : modality.dump();
+    if (name != "text" && !codecs::brackets_of(name))
+      throw InputError({where, "modalities text, image and speech", "\"" + name + "\"", ""});
+    names.push_back(name);
+  }
+  return names;
 }
 
 }  // namespace
@@ -199,23 +237,26 @@ EncodedDataset open_encoded(const Path& folder) {
                       "make it with 'mom data encode'"});
   dataset.manifest = read_json(path);
   const std::string format = json_string(dataset.manifest, "format", where);
-  if (format != "mom-encoded" || json_int(dataset.manifest, "version", where) != 1) {
-    throw InputError({where, "format \"mom-encoded\" version 1", "\"" + format + "\"",
+  const int64_t version = json_int(dataset.manifest, "version", where);
+  if (format != "mom-encoded" || version != 2) {
+    throw InputError({where, "format \"mom-encoded\" version 2",
+                      "\"" + format + "\" version " + std::to_string(version),
                       "encode documents with 'mom data encode'"});
   }
+  const std::vector<std::string> modalities = read_modalities(dataset.manifest, where);
+  dataset.vocabulary =
+      codecs::Vocabulary::from_json(member(dataset.manifest, "vocabulary", where), modalities, where);
   const Json& codecs = member(dataset.manifest, "codecs", where);
   int64_t variants = 0;
-  for (const Json& modality : member(dataset.manifest, "modalities", where)) {
-    const std::string& name =
-        dataset.modalities.emplace_back(modality.is_string() ? modality.get<std::string>() : modality.dump());
+  for (const std::string& name : modalities) {
     const Json& stated = member(codecs, name.c_str(), where);
-    if (name == "text") {
-      dataset.text_codec_hash = check_codec(dataset, name, stated, where);
-      dataset.vocabulary = json_int(stated, "vocabulary", where);
-    } else if (name == "image") {
-      variants = open_image_codec(dataset, stated, where);
+    dataset.codec_hashes[name] = check_codec(dataset, name, stated, where);
+    if (name != "image") continue;
+    variants = json_int(stated, "variants", where);
+    if (dataset.vocabulary.find(name)->size() == 0) {
+      dataset.latent_shape = read_latent_shape(stated, where);
     } else {
-      throw InputError({where, "modalities text and image", "\"" + name + "\"", ""});
+      dataset.codes_per_image = json_int(stated, "codes_per_image", where);
     }
   }
   for (const Json& entry : member(dataset.manifest, "shards", where))

@@ -1,22 +1,34 @@
 // Encoded data: documents turned into token ids and latents, as safetensors that any tool can open.
 //
-//   dataset.json      {"format": "mom-encoded", "version": 1, "modalities": ["text", "image"],
-//                      "codecs": {"text": {"hash", "kind", "vocabulary"}, "image": {"hash", "kind",
-//                      "latent_shape": [C, H, W], "variants": K}}, "skipped": n, "shards": [{"source",
-//                      "split", "file", "documents", "segments": {..}, "tokens": {"text": n, "image": n}}]}
-//                     (image tokens are counted as patches of 2x2 latent pixels)
+//   dataset.json      {"format": "mom-encoded", "version": 2, "modalities": ["text", "image", "speech"],
+//                      "vocabulary": {"text": [0, 4096], "image": [4096, 5120], ...}   (codecs/vocabulary.h),
+//                      "codecs": {"text": {"hash", "kind"},
+//                        "image": {"hash", "kind", "variants": K, and "latent_shape": [C, H, W] (image_vae)
+//                                  or "codes_per_image" (vq_image)},
+//                        "speech": {"hash", "kind", "code_rate_hz", "deduplicated"}},
+//                      "skipped": n, "shards": [{"source", "split", "file", "documents", "segments": {..},
+//                      "tokens": {"text": n, "image": n}}]}
+//                     (tokens of latents are counted as patches of 2x2 latent pixels, of pictures in one
+//                     variant)
 //   SPLIT-SOURCE-00000.safetensors
-//   codecs/text/, codecs/image/      copies of the codecs, so that the folder is all a run needs
+//   codecs/text/, codecs/image/ ...  copies of the codecs, so that the folder is all a run needs
 //
 // Tensors of a shard (offsets are CSR: entry i spans [offset[i], offset[i+1])):
 //   document_segments  i64 [documents + 1]    document -> segments
-//   document_free      u8  [documents]        1: the loader draws the order (80% text first)
+//   document_free      u8  [documents]        1: the loader draws the order; at most one segment a modality
 //   segment_modality   u8  [segments]         index into modalities
-//   segment_parts      i64 [segments + 1]     segment -> parts; text: part 0 is the text, parts 1.. the
-//   keywords; discrete codes: one part; latents: none segment_latent     i64 [segments]         row in
-//   latents, or -1 part_tokens        i64 [parts + 1]        part -> tokens tokens             i32 [tokens]
-//   ids without specials latents            f16 [images, K, C, H, W]   K variants: 0 the picture as it
-//   is, 1.. slightly shifted and scaled. Absent without pictures.
+//   segment_parts      i64 [segments + 1]     segment -> parts. Text: part 0 is the text, parts 1.. the
+//   keywords.
+//                                             Codes: a part a variant, 0 the picture as it is. Latents: none
+//   segment_latent     i64 [segments]         row in latents, or -1
+//   part_tokens        i64 [parts + 1]        part -> tokens
+//   tokens             i32 [tokens]           ids of the joint vocabulary, without specials
+//   token_repeats      i16 [tokens]           frames a speech code stands for, 1 elsewhere. Only where a
+//   codec merges
+//                                             repeated codes
+//   latents            f16 [images, K, C, H, W]   K variants: 0 the picture as it is, 1.. slightly shifted
+//   and scaled.
+//                                             Only with a continuous image codec and pictures
 // A text's keyword parts are encoded with their leading space; the loader joins them with the ids of ":" and
 // ",", stored as metadata "colon" and "comma" (space-separated ids).
 #pragma once
@@ -30,6 +42,7 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/codecs/vocabulary.h"
 #include "mom/formats/safetensors.h"
 
 namespace mom::data {
@@ -40,7 +53,8 @@ struct Shard {
   std::span<const int64_t> document_segments, segment_parts, segment_latent, part_tokens;
   std::span<const uint8_t> document_free, segment_modality;
   std::span<const int32_t> tokens;
-  std::span<const uint16_t> latents;  // f16 bits
+  std::span<const int16_t> token_repeats;  // empty: all 1
+  std::span<const uint16_t> latents;       // f16 bits
   int64_t num_variants = 0;
   std::vector<int64_t> latent_shape;  // [C, H, W]; empty without pictures
   std::vector<int32_t> colon, comma;
@@ -50,13 +64,16 @@ struct Shard {
 
 struct EncodedDataset {
   Path folder;
-  std::vector<std::string> modalities;
-  std::string text_codec_hash, image_codec_hash;  // empty when there is no such modality
-  int64_t vocabulary = 0;
-  std::vector<int64_t> latent_shape;
-  std::vector<Shard>
-      shards;  // all offsets checked: rising, in bounds; ids < vocabulary; modality < modalities.size()
+  codecs::Vocabulary vocabulary;                    // its ranges are the modalities, by index
+  std::map<std::string, std::string> codec_hashes;  // by modality
+  std::vector<int64_t> latent_shape;                // [C, H, W] of a continuous image codec, else empty
+  int64_t codes_per_image = 0;                      // of a discrete one, else 0
+  // All offsets checked: rising, in bounds; ids inside their modality; segment_modality below the modalities.
+  std::vector<Shard> shards;
   Json manifest;
+
+  std::vector<std::string> modalities() const { return vocabulary.modalities(); }
+  int64_t num_modalities() const { return static_cast<int64_t>(vocabulary.ranges().size()); }
 };
 
 // InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one

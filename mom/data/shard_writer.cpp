@@ -28,6 +28,9 @@ void ShardWriter::add(const EncodedDocument& document) {
       tokens_.insert(tokens_.end(), part.begin(), part.end());
       part_tokens_.push_back(static_cast<int64_t>(tokens_.size()));
     }
+    any_repeats_ |= !segment.repeats.empty();
+    repeats_.resize(tokens_.size() - segment.repeats.size(), 1);
+    repeats_.insert(repeats_.end(), segment.repeats.begin(), segment.repeats.end());
     segment_parts_.push_back(static_cast<int64_t>(part_tokens_.size()) - 1);
     segment_latent_.push_back(segment.latents.empty() ? -1 : num_images_++);
     latents_.insert(latents_.end(), segment.latents.begin(), segment.latents.end());
@@ -45,6 +48,7 @@ void ShardWriter::write(const Path& path) const {
                                                  entry("segment_latent", DType::kI64, segment_latent_),
                                                  entry("part_tokens", DType::kI64, part_tokens_),
                                                  entry("tokens", DType::kI32, tokens_)};
+  if (any_repeats_) tensors.push_back(entry("token_repeats", DType::kI16, repeats_));
   if (num_images_ > 0) {
     const auto [channels, height, width] = format_.latent_shape;
     tensors.push_back(entry("latents", DType::kF16, latents_,

@@ -12,7 +12,8 @@ namespace mom::data {
 
 struct EncodedSegment {
   uint8_t modality = 0;                     // index into the data set's modalities
-  std::vector<std::vector<int32_t>> parts;  // text: the text, then each keyword
+  std::vector<std::vector<int32_t>> parts;  // text: the text, then each keyword; codes: each variant
+  std::vector<int16_t> repeats;             // of the codes of part 0; empty: all 1
   std::vector<uint16_t> latents;            // image: f16 bits of [K, C, H, W]
 };
 
@@ -41,6 +42,8 @@ class ShardWriter {
   std::vector<uint8_t> free_, modality_;
   std::vector<int32_t> tokens_;
   std::vector<uint16_t> latents_;
+  std::vector<int16_t> repeats_;
+  bool any_repeats_ = false;
   int64_t num_images_ = 0;
 };
 

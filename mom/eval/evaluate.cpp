@@ -13,18 +13,6 @@
 namespace mom::eval {
 namespace {
 
-void check_codecs(const models::ModelSpec& spec, const data::EncodedDataset& dataset) {
-  auto check = [&](const char* modality, const std::string& expected, const std::string& found) {
-    if (expected == found) return;
-    throw InputError({dataset.folder.string(),
-                      std::string("data encoded by the ") + modality + " codec the model was trained with (" +
-                          expected.substr(0, 12) + ")",
-                      found.empty() ? "none" : found.substr(0, 12), "encode the documents with that codec"});
-  };
-  check("text", spec.text_codec_hash, dataset.text_codec_hash);
-  if (spec.has_patches()) check("image", spec.image_codec_hash, dataset.image_codec_hash);
-}
-
 OrderedJson loss_json(const models::LossReport& report, const std::vector<std::string>& modalities) {
   OrderedJson json = OrderedJson::object();
   for (size_t m = 0; m < modalities.size(); ++m)
@@ -50,7 +38,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   const data::EncodedDataset dataset =
       data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
-  check_codecs(model->spec(), dataset);
+  models::check_same_codecs(model->spec(), dataset.codec_hashes, dataset.folder.string());
   const models::Objective objective(recipe.objective);
   const std::vector<std::string>& modalities = model->spec().modalities;
   models::LossReport total(modalities.size());
@@ -59,6 +47,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const Json state =
       std::filesystem::exists(folder / "state.json") ? read_json(folder / "state.json") : Json::object();
   json["step"] = state.value("step", int64_t{0});
+  json["setting"] = recipe.setting;
   json["split"] = options.split;
   json["loss"] = OrderedJson::object();
   json["tokens"] = OrderedJson::object();
@@ -77,8 +66,10 @@ OrderedJson evaluate_run(const EvalOptions& options) {
       for (size_t m = 0; m < tokens.size(); ++m) tokens[m] += batch.num_tokens[m];
       progress.update(++done, set.name);
     }
-    json["sets"][set.name] = {{"loss", loss_json(report, modalities)},
-                              {"tokens", tokens_json(tokens, modalities)}};
+    json["sets"][set.name] = {
+        {"loss", loss_json(report, modalities)},
+        {"loss_overall", models::combined_loss(report, model->spec(), recipe.objective.image_weight)},
+        {"tokens", tokens_json(tokens, modalities)}};
     models::add(total, report);
     for (size_t m = 0; m < tokens.size(); ++m) total_tokens[m] += tokens[m];
   }
@@ -87,9 +78,14 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["tokens"] = tokens_json(total_tokens, modalities);
   if (options.data.empty() && options.split == "validation")
     publish_json(options.run / "evaluation.json", json);
-  if (options.samples > 0 && options.data.empty())
-    write_denoised_samples(options.run, *model, objective, dataset, recipe, json["step"].get<int64_t>(),
-                           options.samples);
+  if (options.samples > 0 && options.data.empty()) {
+    const int64_t step = json["step"].get<int64_t>();
+    if (model->spec().has_patches()) {
+      write_denoised_samples(options.run, *model, objective, dataset, recipe, step, options.samples);
+    } else {
+      write_predicted_samples(options.run, *model, dataset, recipe, step, options.samples);
+    }
+  }
   return json;
 }
 

@@ -14,12 +14,12 @@ struct EvalOptions {
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
   int64_t max_tokens = 0;  // about how many tokens of each set, spread evenly over it; 0: all
-  int64_t samples = 8;     // denoised pictures written to RUN/samples (0: none)
+  int64_t samples = 8;     // of each kind, written to RUN/samples; 0: none
 };
 
-// {"step", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME: {"loss",
-// "tokens"}}}. Also published as RUN/evaluation.json when the data is the run's own and the split is
-// validation.
+// {"step", "setting", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME:
+// {"loss", "loss_overall": what training minimises, "tokens"}}}. Also published as RUN/evaluation.json when
+// the data is the run's own and the split is validation.
 OrderedJson evaluate_run(const EvalOptions& options);
 
 }  // namespace mom::eval

@@ -5,6 +5,7 @@
 
 #include "mom/base/random.h"
 #include "mom/codecs/image_vae.h"
+#include "mom/codecs/pictures.h"
 #include "mom/codecs/text_codec.h"
 #include "mom/data/packer.h"
 #include "mom/formats/image_file.h"
@@ -33,23 +34,15 @@ std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const t
       const auto& [shard, index] = view.documents[i];
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
       if (document.pictures.size() != 1) continue;
-      data::BatchBuilder builder(layout, static_cast<int64_t>(dataset.modalities.size()),
-                                 dataset.latent_shape, recipe.data.reset_state);
+      data::BatchBuilder builder(layout, dataset.latent_shape, recipe.data.reset_state);
       builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
       std::vector<int32_t> caption;
-      for (const data::Position& position : document.positions)
-        if (position.token >= 0) caption.push_back(position.token);
+      for (int32_t position : document.positions)
+        if (position >= 0) caption.push_back(position);
       examples.push_back({builder.finish(stream_key({fnv1a64("samples"), i})), text.decode(caption)});
     }
   }
   return examples;
-}
-
-std::string png_of(const at::Tensor& image_CHW) {
-  const at::Tensor pixels = image_CHW.permute({1, 2, 0}).contiguous();
-  formats::Image image{pixels.size(1), pixels.size(0), 3, {}};
-  image.pixels.assign(pixels.const_data_ptr<uint8_t>(), pixels.const_data_ptr<uint8_t>() + pixels.numel());
-  return formats::encode_png(image);
 }
 
 }  // namespace
@@ -84,7 +77,7 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     item["timestep"] = timestep;
     for (int64_t k = 0; k < 3; ++k) {
       const std::string name = stem + "-" + kinds[k] + ".png";
-      publish_file(folder.path() / name, png_of(pixels[k]));
+      publish_file(folder.path() / name, formats::encode_png(codecs::to_image(pixels[k])));
       item[kinds[k]] = name;
     }
     items.push_back(item);

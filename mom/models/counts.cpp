@@ -41,7 +41,7 @@ ParameterCounts count_parameters(const ModelSpec& s) {
   counts.embedding = s.tie_word_embeddings ? table : 2 * table;
   counts.total = counts.embedding + patches + s.hidden_size + s.num_blocks * (shared + num_modalities * own);
   for (int64_t m = 0; m < num_modalities; ++m) {
-    const bool is_patch = s.has_patches() && m == s.modality_index("image");
+    const bool is_patch = s.is_continuous(m);
     counts.active.push_back(s.num_blocks * (shared + own) + s.hidden_size +
                             (is_patch ? patches : counts.embedding));
   }
@@ -57,7 +57,7 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
   for (int64_t m = 0; m < static_cast<int64_t>(s.modalities.size()); ++m) {
     const double blocks = static_cast<double>(s.num_blocks);
     TokenFlops token{blocks * block.gemm, blocks * block.conv, blocks * block.scan};
-    const bool is_patch = s.has_patches() && m == s.modality_index("image");
+    const bool is_patch = s.is_continuous(m);
     const double hidden = static_cast<double>(s.hidden_size);
     if (is_patch) {
       token.gemm += 4.0 * hidden * static_cast<double>(s.patch_width());

@@ -25,7 +25,7 @@ struct TokenFlops {
       0;  // 7 a channel and state slot (step * a, exp, b * (step u), two multiply-adds), and 8 a channel
   double total() const { return gemm + conv + scan; }
 };
-// By modality. A text token passes the language-model head; a picture's patch passes patch_in and patch_out.
+// By modality. A token passes the language-model head; a picture's patch passes patch_in and patch_out.
 std::vector<TokenFlops> flops_per_token(const ModelSpec& spec);
 
 // Recurrent state of one sequence, f32.

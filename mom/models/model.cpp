@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/nn/recompute.h"
+#include "mom/ops/embedding.h"
 #include "mom/ops/head_loss.h"
 
 namespace mom::models {
@@ -77,14 +78,14 @@ at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tens
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input) {
-  if (!spec_.has_patches()) return torch::embedding(embeddings_, input.tokens_T);
+  if (!spec_.has_patches()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
   std::vector<at::Tensor> parts;
   const int64_t image = spec_.modality_index("image");
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
     if (m == image) {
       parts.push_back(embed_patches(input.patches_QP, input.timesteps_I));
     } else {
-      parts.push_back(torch::embedding(
+      parts.push_back(ops::embedding_of_parameter(
           embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
     }
   }
@@ -128,9 +129,10 @@ at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& rout
       hidden_TE.narrow(0, routing.group_begin(image), routing.group_size(image)).to(torch::kFloat32));
 }
 
-at::Tensor ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
-                                      const at::Tensor& targets_R, double scale) {
-  return ops::linear_cross_entropy(hidden_TE, lm_head_, rows_R, targets_R, scale);
+ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
+                                             const at::Tensor& targets_R, double scale, double z_weight) {
+  return ops::linear_cross_entropy(hidden_TE, lm_head_, rows_R, targets_R,
+                                   {scale, z_weight, /*into_leaf=*/true});
 }
 
 at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing,

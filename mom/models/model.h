@@ -11,6 +11,7 @@
 #include "mom/models/model_config.h"
 #include "mom/nn/mamba.h"
 #include "mom/nn/tensor_io.h"
+#include "mom/ops/head_loss.h"
 
 namespace mom::models {
 
@@ -41,8 +42,8 @@ class ModelImpl : public torch::nn::Module {
   at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
   at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
   // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
-  at::Tensor next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
-                             const at::Tensor& targets_R, double scale);
+  ops::CrossEntropy next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
+                                    const at::Tensor& targets_R, double scale, double z_weight = 0);
   at::Tensor noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing, const at::Tensor& noise_QP,
                         double scale);
 

@@ -89,6 +89,20 @@ int64_t ModelSpec::modality_index(std::string_view name) const {
   return found == modalities.end() ? -1 : found - modalities.begin();
 }
 
+void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
+                       const std::string& where) {
+  for (const auto& [modality, hash] : spec.codec_hashes) {
+    const auto other = found.find(modality);
+    const std::string there = other == found.end() ? "" : other->second;
+    if (there != hash)
+      throw InputError({where,
+                        "data encoded by the " + modality + " codec the model was trained with (" +
+                            hash.substr(0, 12) + ")",
+                        there.empty() ? "none" : there.substr(0, 12),
+                        "encode the documents with that codec"});
+  }
+}
+
 OrderedJson to_json(const ModelSpec& spec) {
   OrderedJson json;
   json["model_type"] = spec.model_type;
@@ -118,9 +132,9 @@ OrderedJson to_json(const ModelSpec& spec) {
     json["latent_shape"] = spec.latent_shape;
     json["patch_size"] = spec.patch_size;
     json["diffusion_steps"] = spec.diffusion_steps;
-    json["text_codec_hash"] = spec.text_codec_hash;
-    json["image_codec_hash"] = spec.image_codec_hash;
   }
+  if (!spec.vocabulary.empty()) json["vocabulary"] = spec.vocabulary.to_json();
+  if (!spec.codec_hashes.empty()) json["codec_hashes"] = spec.codec_hashes;
   return json;
 }
 
@@ -159,12 +173,17 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
       throw InputError(
           {std::string(where) + ": \"decoupled\"", "names of projections", "\"" + name + "\"", ""});
   spec.setting = value_or<std::string>(json, "setting", "", where);
+  if (json.contains("vocabulary"))
+    spec.vocabulary = codecs::Vocabulary::from_json(json["vocabulary"], spec.modalities, where);
+  if (!spec.vocabulary.empty() && spec.vocabulary.size() != spec.vocab_size)
+    throw InputError({std::string(where) + ": \"vocab_size\"",
+                      std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
+                      std::to_string(spec.vocab_size), ""});
+  spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
   if (spec.has_patches()) {
     spec.latent_shape = value_or<std::vector<int64_t>>(json, "latent_shape", {}, where);
     spec.patch_size = checked(json, "patch_size", 2, 64, where);
     spec.diffusion_steps = checked(json, "diffusion_steps", 1000, 100000, where);
-    spec.text_codec_hash = value_or<std::string>(json, "text_codec_hash", "", where);
-    spec.image_codec_hash = value_or<std::string>(json, "image_codec_hash", "", where);
     if (spec.latent_shape.size() != 3 || spec.modality_index("image") < 0 ||
         *std::min_element(spec.latent_shape.begin(), spec.latent_shape.end()) < 1 ||
         spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "mom/base/json.h"
+#include "mom/codecs/vocabulary.h"
 #include "mom/config/schema.h"
 
 namespace mom::models {
@@ -35,7 +37,7 @@ struct ModelConfig {
 // Everything needed to build the network: what stands in config.json.
 struct ModelSpec {
   std::string model_type = "mamba";  // "mamba" or "mixture_of_mamba"
-  std::string setting;               // "transfusion"; empty for a plain language model
+  std::string setting;  // "transfusion", "chameleon", "three_modality"; empty for a plain language model
   int64_t hidden_size = 0, num_blocks = 0, state_size = 16, conv_kernel = 4, intermediate_size = 0,
           time_step_rank = 0;
   int64_t vocab_size = 0;
@@ -43,12 +45,16 @@ struct ModelSpec {
   bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;
   std::vector<std::string> modalities = {"text"};
   std::vector<std::string> decoupled;  // empty for dense
+  // Of the data it was trained on; empty for a plain language model.
+  codecs::Vocabulary vocabulary;
+  std::map<std::string, std::string> codec_hashes;  // by modality
   // transfusion only
   std::vector<int64_t> latent_shape;  // [C, H, W]
   int64_t patch_size = 2, diffusion_steps = 1000;
-  std::string text_codec_hash, image_codec_hash;
 
   bool has_patches() const { return setting == "transfusion"; }
+  // Pictures as latents: their positions carry no token and have a loss of their own kind.
+  bool is_continuous(int64_t modality) const { return has_patches() && modality == modality_index("image"); }
   int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }
   int64_t patches_per_image() const {
     return latent_shape.empty() ? 0 : (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
@@ -62,6 +68,9 @@ void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was
 std::vector<std::string> named_sizes();
 
 OrderedJson to_json(const ModelSpec& spec);
+// InputError where the data at `where` was encoded by other codecs than the model was trained with.
+void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
+                       const std::string& where);
 // Also reads a Hugging Face Mamba folder's config.json as it is. `where` names the file in errors.
 ModelSpec spec_from_json(const Json& json, std::string_view where);
 

@@ -28,8 +28,13 @@ at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Times
 }  // namespace
 
 void ObjectiveConfig::describe(config::Table& table) {
-  table.field("image_weight", image_weight, "weight of the noise-prediction loss (lambda)").range(0, 1e6);
+  table.field("image_weight", image_weight, "weight of the noise-prediction loss (lambda; transfusion)")
+      .range(0, 1e6);
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
+  table
+      .field("z_loss", z_loss,
+             "weight of the squared log-sum of the logits, which keeps them from drifting; 0: off")
+      .range(0, 1);
 }
 
 void add(LossReport& to, const LossReport& from) {
@@ -39,16 +44,29 @@ void add(LossReport& to, const LossReport& from) {
 
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   LossReport report(spec.modalities.size());
-  report[static_cast<size_t>(spec.modality_index("text"))].count =
-      static_cast<double>(batch.target_rows_R.size(0));
+  const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
+  for (int64_t r = 0; r < batch.target_modalities_R.size(0); ++r)
+    ++report[static_cast<size_t>(modality[r])].count;
   if (spec.has_patches())
     report[static_cast<size_t>(spec.modality_index("image"))].count =
         static_cast<double>(batch.latents_ICHW.numel());
   return report;
 }
 
+namespace {
+
+// Over all modalities whose positions carry tokens.
+LossSum token_sum(const LossReport& report, const ModelSpec& spec) {
+  LossSum sum;
+  for (size_t m = 0; m < report.size(); ++m)
+    if (!spec.is_continuous(static_cast<int64_t>(m))) sum.add(report[m]);
+  return sum;
+}
+
+}  // namespace
+
 double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight) {
-  double loss = report[static_cast<size_t>(spec.modality_index("text"))].mean();
+  double loss = token_sum(report, spec).mean();
   if (spec.has_patches())
     loss += image_weight * report[static_cast<size_t>(spec.modality_index("image"))].mean();
   return loss;
@@ -69,31 +87,38 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   return noised;
 }
 
+namespace {
+
+// Each modality's nats, by the modality of the target. f64, in the order of the rows.
+void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& modalities_R) {
+  const at::Tensor sums_M = torch::zeros({static_cast<int64_t>(report.size())}, torch::kFloat64)
+                                .index_add_(0, modalities_R, nats_R.to(torch::kFloat64));
+  for (size_t m = 0; m < report.size(); ++m) report[m].sum += sums_M.const_data_ptr<double>()[m];
+}
+
+}  // namespace
+
 BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                                 Timesteps how) const {
   const ModelSpec& spec = model.spec();
-  const size_t text = static_cast<size_t>(spec.modality_index("text"));
   const NoisedInput noised = make_input(batch, spec, schedule_, how);
   const at::Tensor hidden_TE = model.forward(noised.input);
-  BatchLoss loss;
-  loss.report = count_terms(batch, spec);
-  loss.total = torch::zeros({}, torch::kFloat32);
-  auto add_term = [&](size_t modality, double weight, const auto& head_loss) {
-    LossSum& sum = loss.report[modality];
-    if (sum.count == 0) return;
-    const double scale = weight / step_terms[modality].count;
-    const at::Tensor term = head_loss(scale);
-    sum.sum = term.template item<double>() / scale;
-    loss.total = loss.total.defined() ? loss.total + term : term;
-  };
-  add_term(text, 1, [&](double scale) {
-    return model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale);
-  });
-  if (spec.has_patches())
-    add_term(static_cast<size_t>(spec.modality_index("image")), config_.image_weight, [&](double scale) {
-      return model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
-    });
-  if (!loss.total.defined()) loss.total = torch::zeros({}, torch::kFloat32);
+  BatchLoss loss{torch::zeros({}, torch::kFloat32), count_terms(batch, spec)};
+  if (batch.target_rows_R.size(0) > 0) {
+    const double scale = 1 / token_sum(step_terms, spec).count;
+    const ops::CrossEntropy tokens =
+        model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale, config_.z_loss);
+    add_nats(loss.report, tokens.nats_R, batch.target_modalities_R);
+    loss.total = loss.total + tokens.loss;
+  }
+  if (batch.num_images() > 0) {
+    const auto image = static_cast<size_t>(spec.modality_index("image"));
+    // Without weight it is reported all the same.
+    const double scale = (config_.image_weight > 0 ? config_.image_weight : 1) / step_terms[image].count;
+    const at::Tensor noise = model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
+    loss.report[image].sum = noise.item<double>() / scale;
+    if (config_.image_weight > 0) loss.total = loss.total + noise;
+  }
   return loss;
 }
 

@@ -1,9 +1,10 @@
-// What is learned: next token on text, noise prediction on pictures' latents.
-//   loss = mean over target tokens of -log p(next token)  +  image_weight * mean over latent elements of
-//   (noise - prediction)^2
-// No token loss where the input is <boi>, none on picture positions; one timestep a picture; noise is added
-// to the latent before it is cut into patches. Source: Transfusion (arXiv 2408.11039); what Mixture-of-Mamba
-// leaves open: docs/decisions/.
+// What is learned: the next token of the joint vocabulary, and in transfusion the noise on pictures' latents.
+//   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
+//          + image_weight * mean over latent elements of (noise - prediction)^2            (transfusion)
+// A token's loss counts to the modality of the token that is predicted: an image code to image, <boi> and
+// <eoi> to text. In transfusion no token is predicted at <boi> and on patches; one timestep a picture; noise
+// is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039), Chameleon
+// (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
 #pragma once
 
 #include <torch/torch.h>
@@ -21,11 +22,12 @@ namespace mom::models {
 struct ObjectiveConfig {
   double image_weight = 5;
   int64_t diffusion_steps = 1000;
+  double z_loss = 0;
   void describe(config::Table& table);
 };
 
-// Sums and counts of one modality's loss; the mean is what is reported. Text: nats and tokens. Image: squares
-// and elements.
+// Sums and counts of one modality's loss; the mean is what is reported. Tokens: nats and target tokens.
+// Latents: squares and elements.
 struct LossSum {
   double sum = 0, count = 0;
   double mean() const { return count > 0 ? sum / count : 0; }
@@ -36,7 +38,8 @@ using LossReport = std::vector<LossSum>;  // by modality
 // How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
 void add(LossReport& to, const LossReport& from);
-// The scalar that is trained: text mean + image_weight * image mean.
+// The scalar that is trained, without z-loss: mean over all target tokens + image_weight * mean over latent
+// elements.
 double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight);
 
 enum class Timesteps {

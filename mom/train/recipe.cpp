@@ -41,10 +41,15 @@ void CheckpointConfig::describe(config::Table& table) {
   table.field("keep", keep, "newest checkpoints kept; 0: all").range(0, 1e9);
 }
 
+const std::vector<std::string>& settings() {
+  static const std::vector<std::string> names = {"transfusion", "chameleon", "three_modality"};
+  return names;
+}
+
 config::Schema Recipe::schema() {
   config::Schema schema;
   config::Table& top = schema.table("", "the run");
-  top.field("setting", setting, "what is trained on what").one_of({"transfusion"});
+  top.field("setting", setting, "what is trained on what").one_of(settings());
   top.field("seed", seed, "fixes initial weights, data order and noise").range(0, 9007199254740992.0);
   model.describe(schema.table("model", "the network"));
   data.describe(schema.table("data", "the training data"));
@@ -91,22 +96,32 @@ models::ModelSpec network_spec(const models::ModelConfig& model, const std::stri
   return spec;
 }
 
+// A setting is a choice of codecs: the data must have been encoded by those.
+void check_setting(const std::string& setting, const data::EncodedDataset& dataset) {
+  auto need = [&](bool there, const std::string& what, const std::string& kind) {
+    if (!there)
+      throw UserError({dataset.folder.string(), what + " (setting " + setting + ")", "none",
+                       "encode the documents with a codec of kind " + kind + ", or choose another setting"});
+  };
+  need(dataset.vocabulary.find("text"), "text", "text");
+  if (setting == "transfusion")
+    return need(!dataset.latent_shape.empty(), "pictures as latents", "image_vae");
+  need(dataset.codes_per_image > 0, "pictures as codes", "vq_image");
+  if (setting == "three_modality") need(dataset.vocabulary.find("speech"), "speech as codes", "speech");
+}
+
 }  // namespace
 
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
   models::ModelSpec spec = network_spec(recipe.model, recipe.setting);
-  spec.modalities = dataset.modalities;
-  spec.vocab_size = dataset.vocabulary;
+  spec.vocabulary = dataset.vocabulary;
+  spec.modalities = dataset.modalities();
+  spec.vocab_size = dataset.vocabulary.size();
+  spec.codec_hashes = dataset.codec_hashes;
+  check_setting(recipe.setting, dataset);
+  if (recipe.setting != "transfusion") return spec;
   spec.latent_shape = dataset.latent_shape;
   spec.diffusion_steps = recipe.objective.diffusion_steps;
-  spec.text_codec_hash = dataset.text_codec_hash;
-  spec.image_codec_hash = dataset.image_codec_hash;
-  const std::string where = dataset.folder.string();
-  if (spec.modality_index("text") < 0)
-    throw UserError({where, "data with text", "none", "encode it with a text codec"});
-  if (spec.latent_shape.empty() || spec.modality_index("image") < 0)
-    throw UserError({where, "pictures encoded as latents (setting transfusion)", "none",
-                     "encode them with a codec of kind image_vae"});
   if (spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
     throw UserError({"model.patch_size",
                      "a divisor of the latents' " + std::to_string(spec.latent_shape[1]) + " x " +

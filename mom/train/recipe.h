@@ -37,6 +37,9 @@ struct CheckpointConfig {
   void describe(config::Table& table);
 };
 
+// The settings a recipe can choose: "transfusion", "chameleon", "three_modality".
+const std::vector<std::string>& settings();
+
 struct Recipe {
   std::string setting = "transfusion";
   int64_t seed = 1;

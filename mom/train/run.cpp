@@ -49,6 +49,20 @@ OrderedJson environment() {
   return environment;
 }
 
+// What the codecs keep of their input, beside the run that is trained on it: codec.json and report/.
+void copy_codec_reports(const Path& run, const data::EncodedDataset& dataset) {
+  for (const auto& [modality, hash] : dataset.codec_hashes) {
+    const Path from = dataset.folder / "codecs" / modality, to = run / "codecs" / modality;
+    std::filesystem::create_directories(to);
+    std::filesystem::copy_file(from / "codec.json", to / "codec.json",
+                               std::filesystem::copy_options::overwrite_existing);
+    if (std::filesystem::exists(from / "report"))
+      std::filesystem::copy(
+          from / "report", to / "report",
+          std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  }
+}
+
 void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec,
                       const data::EncodedDataset& dataset) {
   std::filesystem::create_directories(options.run);
@@ -57,6 +71,7 @@ void start_run_folder(const RunOptions& options, const Recipe& recipe, const mod
   env["data"] = {{"path", recipe.data.path}, {"manifest", dataset.manifest}};
   publish_json(options.run / "environment.json", env);
   publish_json(options.run / "parameters.json", models::inspect_json(spec));
+  copy_codec_reports(options.run, dataset);
 }
 
 std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {

@@ -107,15 +107,12 @@ void Trainer::save(const Path& run) {
 // The data may have been encoded anew, by other codecs, under the same path.
 void Trainer::check_codecs(const Path& checkpoint) {
   const Path path = checkpoint / "config.json";
-  const models::ModelSpec then = models::spec_from_json(read_json(path), path.string()),
-                          &now = model_->spec();
-  if (then.text_codec_hash != now.text_codec_hash || then.image_codec_hash != now.image_codec_hash)
-    throw InputError(
-        {recipe_.data.path,
-         "data encoded by the codecs this run began with (text " + then.text_codec_hash.substr(0, 12) +
-             ", image " + then.image_codec_hash.substr(0, 12) + ")",
-         "text " + now.text_codec_hash.substr(0, 12) + ", image " + now.image_codec_hash.substr(0, 12),
-         "encode the documents with those codecs, or train into another folder"});
+  const models::ModelSpec then = models::spec_from_json(read_json(path), path.string());
+  models::check_same_codecs(then, model_->spec().codec_hashes, recipe_.data.path);
+  if (then.vocabulary != model_->spec().vocabulary)
+    throw InputError({recipe_.data.path, "the joint vocabulary " + then.vocabulary.to_json().dump(),
+                      model_->spec().vocabulary.to_json().dump(),
+                      "encode the documents with the same codecs"});
 }
 
 void Trainer::resume(const Path& checkpoint) {

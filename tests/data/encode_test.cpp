@@ -164,7 +164,7 @@ TEST_F(EncodeTest, TextAloneNeedsNoImageCodec) {
   text.codecs.pop_back();
   encode_documents(text);
   const EncodedDataset dataset = open_encoded(text.out);
-  EXPECT_EQ(dataset.modalities, std::vector<std::string>{"text"});
+  EXPECT_EQ(dataset.modalities(), std::vector<std::string>{"text"});
   EXPECT_EQ(dataset.shards[0].part_tokens[1], dataset.shards[0].part_tokens[2])
       << "an empty text has no tokens";
 }

@@ -4,8 +4,13 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
+
 #include "mom/base/error.h"
 #include "mom/codecs/text_codec.h"
+#include "mom/codecs/token_sequence.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom {
@@ -128,7 +133,7 @@ TEST_F(LoaderTest, CaptionComesFirstAsOftenAsTold) {
   std::set<size_t> lengths;
   for (uint64_t i = 0; i < 2000; ++i) {
     const data::LaidOut out = data::lay_out(*shard, document, options, RandomStream(stream_key({i})));
-    first += out.positions[1].token != kBoi;
+    first += out.positions[1] != kBoi;
     lengths.insert(out.positions.size());
   }
   EXPECT_NEAR(first / 2000.0, 0.8, 0.03);
@@ -154,6 +159,122 @@ TEST_F(LoaderTest, ATooShortSequenceIsSaid) {
         for (int i = 0; i < 50; ++i) loader.next(1);
       },
       UserError);
+}
+
+// Codes of pictures and speech: a position is a token of the joint vocabulary and nothing else.
+class SpokenLoaderTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new test::TempFolder;
+    dataset_ = std::make_shared<data::EncodedDataset>(
+        data::open_encoded(test::make_tiny_spoken(folder_->path() / "tiny")));
+  }
+  static void TearDownTestSuite() {
+    dataset_.reset();
+    delete folder_;
+  }
+  static data::DataConfig config() {
+    data::DataConfig config;
+    config.sequence_tokens = 128;
+    config.batch_tokens = 512;
+    return config;
+  }
+  static std::vector<codecs::CodeSegment> segments_of(const data::LaidOut& document) {
+    return codecs::split_segments(document.positions, dataset_->vocabulary);
+  }
+  static const data::SourceView& source(const std::string& name) {
+    static const std::vector<data::SourceView> views = data::sources_of(*dataset_, "train");
+    return *std::find_if(views.begin(), views.end(), [&](const auto& view) { return view.source == name; });
+  }
+  static inline test::TempFolder* folder_ = nullptr;
+  static inline std::shared_ptr<data::EncodedDataset> dataset_;
+};
+
+TEST_F(SpokenLoaderTest, DocumentsComeBackFromTheirTokensInEveryOrder) {
+  const data::LayOutOptions options = data::layout_options(*dataset_, config(), 2);
+  const codecs::TextCodec text(dataset_->folder / "codecs" / "text");
+  const auto& [shard, index] = source("said").documents[2];
+  std::map<std::string, int> orders;
+  for (uint64_t draw = 0; draw < 1200; ++draw) {
+    const auto segments =
+        segments_of(data::lay_out(*shard, index, options, RandomStream(stream_key({draw}))));
+    ASSERT_EQ(segments.size(), 3u);
+    std::string order;
+    for (const auto& segment : segments) {
+      order += segment.modality[0];
+      if (segment.modality == "text") {
+        EXPECT_EQ(text.decode(segment.codes), "blue bar");
+      }
+      if (segment.modality == "image") {
+        EXPECT_EQ(segment.codes.size(), 16u);
+      }
+      if (segment.modality == "speech") {
+        EXPECT_EQ(segment.codes.size(), 10u);
+      }
+    }
+    ++orders[order];
+  }
+  EXPECT_EQ(orders.size(), 6u);
+  for (const auto& [order, count] : orders) EXPECT_NEAR(count / 1200.0, 1.0 / 6, 0.04) << order;
+}
+
+TEST_F(SpokenLoaderTest, PairsOfTextAndPictureKeepCaptionFirstAndVariantsAreDrawn) {
+  const data::LayOutOptions options = data::layout_options(*dataset_, config(), 2);
+  const auto& [shard, index] = source("shapes").documents[0];
+  int first = 0;
+  std::set<std::vector<int32_t>> pictures;
+  for (uint64_t draw = 0; draw < 1000; ++draw) {
+    for (const auto& segment :
+         segments_of(data::lay_out(*shard, index, options, RandomStream(stream_key({draw})))))
+      if (segment.modality == "image") pictures.insert(segment.codes);
+    first += data::lay_out(*shard, index, options, RandomStream(stream_key({draw}))).positions[1] != kBoi;
+  }
+  EXPECT_NEAR(first / 1000.0, 0.8, 0.04);
+  EXPECT_LE(pictures.size(), 2u);  // two variants, which may have the same codes
+}
+
+TEST_F(SpokenLoaderTest, EveryPositionHasItsTokensModalityAndPredictsTheNext) {
+  data::Loader loader(dataset_, config(), 2, 1);
+  const codecs::Vocabulary& vocabulary = dataset_->vocabulary;
+  std::vector<int64_t> targets(3);
+  for (int i = 0; i < 20; ++i) {
+    const data::Batch batch = loader.next(1)[0];
+    const int64_t num_tokens = batch.routing.num_tokens();
+    for (int64_t row = 0; row < num_tokens; ++row) {
+      const int64_t modality = vocabulary.modality_of(batch.tokens_T[row].item<int64_t>());
+      EXPECT_TRUE(row >= batch.routing.group_begin(modality) &&
+                  row < batch.routing.group_begin(modality + 1));
+    }
+    const at::Tensor tokens = batch.tokens_T.index_select(0, batch.routing.order_T);
+    std::map<int64_t, int64_t> position_of;
+    for (int64_t t = 0; t < num_tokens; ++t) position_of[batch.routing.order_T[t].item<int64_t>()] = t;
+    for (int64_t r = 0; r < batch.target_rows_R.size(0); ++r) {
+      const int64_t t = position_of[batch.target_rows_R[r].item<int64_t>()];
+      const int64_t target = batch.target_ids_R[r].item<int64_t>();
+      EXPECT_EQ(target, tokens[t + 1].item<int64_t>());
+      EXPECT_NE(target, kBos);
+      EXPECT_EQ(batch.target_modalities_R[r].item<int64_t>(), vocabulary.modality_of(target));
+      ++targets[static_cast<size_t>(vocabulary.modality_of(target))];
+    }
+    const int64_t ends = (tokens == codecs::special::kEos).sum().item<int64_t>();
+    EXPECT_LE(num_tokens - batch.target_rows_R.size(0), ends + 4)
+        << "only ends of documents and sequences learn nothing";
+    EXPECT_EQ(batch.num_images(), 0);
+  }
+  EXPECT_GT(targets[1], 0);
+  EXPECT_GT(targets[2], 0);
+}
+
+TEST_F(SpokenLoaderTest, WithoutAMixtureSourcesWithSpeechTakeASeventh) {
+  data::Loader loader(dataset_, config(), 2, 1);
+  for (int i = 0; i < 60; ++i) loader.next(1);
+  const Json sources = loader.state()["sources"];
+  double said = 0, all = 0;
+  for (const auto& [name, state] : sources.items()) {
+    all += state["tokens"].get<double>();
+    if (name == "said") said += state["tokens"].get<double>();
+  }
+  EXPECT_NEAR(said / all, 1.0 / 7, 0.01);
 }
 
 }  // namespace

@@ -67,10 +67,11 @@ class ShardTest : public testing::Test {
 
 TEST_F(ShardTest, OpensWhatEncodeMade) {
   const EncodedDataset dataset = open_encoded(fresh_copy());
-  EXPECT_EQ(dataset.modalities, (std::vector<std::string>{"text", "image"}));
-  EXPECT_EQ(dataset.vocabulary, 320);
-  EXPECT_EQ(dataset.text_codec_hash.size(), 64u);
-  EXPECT_EQ(dataset.image_codec_hash.size(), 64u);
+  EXPECT_EQ(dataset.modalities(), (std::vector<std::string>{"text", "image"}));
+  EXPECT_EQ(dataset.vocabulary.size(), 320);
+  EXPECT_EQ(dataset.vocabulary.find("image")->size(), 0);  // latents carry no tokens
+  EXPECT_EQ(dataset.codec_hashes.at("text").size(), 64u);
+  EXPECT_EQ(dataset.codec_hashes.at("image").size(), 64u);
   EXPECT_EQ(dataset.shards.size(), 4u);
 }
 
@@ -133,7 +134,9 @@ TEST_F(ShardTest, RefusesAManifestThatDoesNotFit) {
     edit_manifest(folder, edit);
     expect_refused(folder, expected);
   };
-  refuse("version", [](Json& m) { m["version"] = 2; });
+  refuse("version", [](Json& m) { m["version"] = 1; });
+  refuse("vocabulary", [](Json& m) { m["vocabulary"]["text"] = {1, 320}; });
+  refuse("vocabulary", [](Json& m) { m["vocabulary"].erase("image"); });
   refuse("documents", [](Json& m) { m["shards"][0]["documents"] = 1; });
   refuse("name in the folder", [](Json& m) { m["shards"][0]["file"] = "../x.safetensors"; });
   refuse("latent_shape", [](Json& m) { m["codecs"]["image"]["latent_shape"] = {4, 8}; });
@@ -143,6 +146,45 @@ TEST_F(ShardTest, RefusesAManifestThatDoesNotFit) {
     m["codecs"]["smell"] = Json::object();
   });
   refuse("codecs", [](Json& m) { m.erase("codecs"); });
+}
+
+// The same folder with codes of pictures and speech: one shard's tokens are set to what cannot stand there.
+TEST_F(ShardTest, CodesStayInTheirRanges) {
+  const Path spoken = test::make_tiny_spoken(*folder_ / "spoken");
+  const EncodedDataset dataset = open_encoded(spoken);
+  EXPECT_EQ(dataset.modalities(), (std::vector<std::string>{"text", "image", "speech"}));
+  EXPECT_EQ(dataset.vocabulary.size(), 320 + 16 + 12);
+  EXPECT_EQ(dataset.codes_per_image, 16);
+  const Shard* said = nullptr;
+  for (const Shard& shard : dataset.shards) {
+    if (shard.source == "said" && shard.split == "train") said = &shard;
+  }
+  ASSERT_NE(said, nullptr);
+  const std::string name = said->file->path().filename().string();
+  for (size_t segment = 0; segment < 3; ++segment) {
+    const codecs::TokenRange& range = dataset.vocabulary.ranges()[said->segment_modality[segment]];
+    const auto part = static_cast<size_t>(said->segment_parts[segment]);
+    const auto first = static_cast<size_t>(said->part_tokens[part]);
+    EXPECT_TRUE(range.contains(said->tokens[first]));
+    const int64_t parts = said->segment_parts[segment + 1] - said->segment_parts[segment];
+    EXPECT_EQ(parts, range.modality == "image" ? 2 : 1) << range.modality;  // a picture in two variants
+    for (int64_t wrong : {range.begin - 1, range.end}) {
+      std::string bytes = read_file(spoken / name);
+      const std::string_view whole(bytes);
+      uint64_t header = 0;
+      std::memcpy(&header, bytes.data(), 8);
+      const Json described = parse_json(whole.substr(8, header), "header");
+      const auto value = static_cast<int32_t>(wrong);
+      std::memcpy(
+          bytes.data() + 8 + header + described["tokens"]["data_offsets"][0].get<size_t>() + 4 * first,
+          &value, 4);
+      const Path copy = *folder_ / "spoken-copy";
+      std::filesystem::remove_all(copy);
+      std::filesystem::copy(spoken, copy, std::filesystem::copy_options::recursive);
+      test::write_file(copy / name, bytes);
+      expect_refused(copy, "(" + range.modality + "): tokens");
+    }
+  }
 }
 
 }  // namespace

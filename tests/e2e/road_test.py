@@ -218,7 +218,60 @@ class Road(unittest.TestCase):
         recipe.write_text(RECIPE.format(data=root / "encoded"))
         mom("train", recipe, "--run", root / "run", "--stop-at", "3", check=False)
         mom("data", "encode", root / "documents", "--codecs", root / "codec-other", root / "codec-image", "--out", root / "encoded", "--replace")
-        self.assertIn("codecs this run began with", self.fails(3, "train", recipe, "--run", root / "run", "--resume"))
+        self.assertIn("codec the model was trained with", self.fails(3, "train", recipe, "--run", root / "run", "--resume"))
+
+    def test_discrete_settings(self):
+        """Chameleon and three_modality walk the same road: a setting is a choice of codecs."""
+        spoken = self.root / "tiny" / "spoken"
+        data = {"three_modality": spoken / "encoded", "chameleon": self.root / "encoded-chameleon"}
+        mom("data", "encode", self.root / "tiny" / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--out", data["chameleon"])
+        for setting, encoded in data.items():
+            modalities = {"text", "image"} | ({"speech"} if setting == "three_modality" else set())
+            recipe = self.root / f"{setting}.toml"
+            recipe.write_text(RECIPE.format(data=encoded).replace("transfusion", setting))
+            runs = [self.root / setting / backbone for backbone in ("mamba", "mixture_of_mamba")]
+            for run in runs:
+                mom("train", recipe, "--run", run, "--set", f"model.backbone={run.name}", "--set", "objective.z_loss=1e-4")
+                result = json.loads(mom("eval", run, "--samples", "2", "--json").stdout)
+                self.assertEqual(set(result["loss"]), modalities)
+                last = json.loads((run / "metrics.jsonl").read_text().splitlines()[0])
+                for modality in modalities:
+                    self.assertIn(f"tokens_{modality}", last)
+            lines = [json.loads(line) for line in (runs[1] / "metrics.jsonl").read_text().splitlines()]
+            train = [line for line in lines if line["kind"] == "train"]
+            self.assertLess(train[-1]["loss"], train[0]["loss"])
+            self.assertTrue(all(f"loss_{modality}" in train[-1] for modality in modalities))
+            config = json.loads((runs[1] / "checkpoints" / "step-00000030" / "config.json").read_text())
+            self.assertEqual(list(config["vocabulary"]), config["modalities"])
+            self.assertEqual(set(config["modalities"]), modalities)
+            self.assertEqual(set(config["codec_hashes"]), modalities)
+            comparison = json.loads(mom("compare", *runs, "--json").stdout)
+            self.assertTrue(modalities | {"overall"} <= set(comparison))
+            page = self.root / f"{setting}.html"
+            mom("report", *runs, "--out", page)
+            text = page.read_text()
+            self.assertIn("What the codecs keep", text)
+            self.assertIn("predicted one by one", text)
+            self.assertEqual("data:audio/wav;base64," in text, setting == "three_modality")
+            self.fails(2, "train", recipe, "--run", self.root / "x", "--set", 'setting="transfusion"')
+        self.assertIn("speech", self.fails(2, "train", self.root / "chameleon.toml", "--run", self.root / "x", "--set", 'setting="three_modality"'))
+        self.assertIn("vq_image", self.fails(2, "train", self.recipe, "--run", self.root / "x", "--set", 'setting="chameleon"'))
+
+    def test_forward_with_codes(self):
+        """Tokens of the joint vocabulary in, logits of the whole vocabulary out."""
+        run = self.root / "forward-codes"
+        recipe = self.root / "forward-codes.toml"
+        recipe.write_text(RECIPE.format(data=self.root / "tiny" / "spoken" / "encoded").replace("transfusion", "three_modality"))
+        mom("train", recipe, "--run", run, "--set", "train.steps=1", "--set", "train.warmup_steps=0")
+        given, out = self.root / "codes.safetensors", self.root / "logits.safetensors"
+        tokens = [2, 20, 4] + [320 + i for i in range(16)] + [5, 6] + [336 + i for i in range(10)] + [7, 3]
+        modality = [0 if token < 320 else 1 if token < 336 else 2 for token in tokens]
+        write_safetensors(given, {"tokens": ("I64", [len(tokens)], tokens), "modality": ("I64", [len(tokens)], modality),
+                                  "offsets": ("I64", [2], [0, len(tokens)])})
+        mom("forward", run, "--input", given, "--output", out)
+        header, _ = read_safetensors(out)
+        self.assertEqual(header["logits"]["shape"], [len(tokens), 320 + 16 + 12])
+        self.assertNotIn("noise", header)
 
     def test_divergence_stops_with_5(self):
         line = self.fails(5, "train", self.recipe, "--run", self.root / "diverged", "--set", "train.learning_rate=10", "--set", "train.clip_norm=0",

@@ -189,6 +189,29 @@ TEST_P(BothBackbones, SavesAndLoads) {
   EXPECT_TRUE(torch::equal(test::run(model_, sequence), test::run(loaded, sequence)));
 }
 
+// Nothing knows how many modalities there are: five, one of which no batch has.
+TEST(Model, AnyNumberOfModalities) {
+  models::ModelSpec spec = test::tiny_spec(kAll);
+  spec.setting.clear();
+  spec.latent_shape.clear();
+  spec.modalities = {"text", "image", "speech", "touch", "smell"};
+  Model model(spec);
+  models::initialise(*model, 1);
+  EXPECT_TRUE(model->named_parameters().contains("backbone.layers.2.mixer.x_proj.smell.weight"));
+  const at::Tensor modality = torch::arange(40, torch::kInt64) % 4, offsets = torch::tensor({0L, 17L, 40L});
+  models::ModelInput input;
+  input.routing = nn::make_routing(modality, offsets, 5);
+  input.tokens_T = torch::arange(40, torch::kInt64);
+  const at::Tensor hidden = model->forward(input);
+  model->next_token_loss(hidden, torch::arange(40), input.tokens_T, 1).loss.backward();
+  for (const auto& item : model->named_parameters()) {
+    const at::Tensor grad = item.value().grad();
+    const bool unseen = item.key().find(".smell.") != std::string::npos;
+    EXPECT_EQ(!grad.defined() || grad.abs().max().item<float>() == 0, unseen) << item.key();
+  }
+  EXPECT_EQ(models::count_parameters(spec).active.size(), 5u);
+}
+
 TEST(Model, NamesAreThoseOfTheContract) {
   Model model = test::tiny_model({"in_proj", "dt_proj"});
   auto names = model->named_parameters();

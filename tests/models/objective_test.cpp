@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "mom/base/error.h"
 #include "tests/support/tiny_model.h"
 
 namespace mom {
@@ -58,6 +59,18 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   EXPECT_NEAR(models::combined_loss(loss.report, model->spec(), 3), text + 3 * image, 1e-4);
 }
 
+TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
+  models::Model model = test::tiny_model({});
+  const data::Batch batch = small_batch(model->spec());
+  const models::LossReport terms = models::count_terms(batch, model->spec());
+  models::ObjectiveConfig config;
+  config.image_weight = 0;
+  const auto without = models::Objective(config)(*model, batch, terms, models::Timesteps::kUniform);
+  const auto with = models::Objective({})(*model, batch, terms, models::Timesteps::kUniform);
+  EXPECT_NEAR(without.report[1].mean(), with.report[1].mean(), 1e-6);
+  EXPECT_NEAR(without.total.item<double>(), without.report[0].mean(), 1e-6);
+}
+
 TEST(Objective, DrawsDependOnTheBatchAlone) {
   models::Model one = test::tiny_model({}), other = test::tiny_model({"x_proj"}, 9);
   data::Batch batch = small_batch(one->spec());
@@ -92,6 +105,86 @@ TEST(Objective, AWholeStepsMeanIsSharedByItsMicrobatches) {
   const double alone = objective(*model, batch, once, models::Timesteps::kUniform).total.item<double>();
   const double half = objective(*model, batch, twice, models::Timesteps::kUniform).total.item<double>();
   EXPECT_NEAR(half, alone / 2, 1e-5);
+}
+
+// Three modalities of tokens: one softmax over the joint vocabulary, losses by the modality of the target.
+struct Discrete {
+  models::ModelSpec spec;
+  data::Batch batch;
+};
+Discrete discrete() {
+  Discrete made{test::tiny_spec({"in_proj", "dt_proj"}), {}};
+  made.spec.setting = "three_modality";
+  made.spec.vocabulary.add("text", 30);
+  made.spec.vocabulary.add("image", 12);
+  made.spec.vocabulary.add("speech", 8);
+  made.spec.modalities = made.spec.vocabulary.modalities();
+  made.spec.latent_shape.clear();
+  const at::Tensor tokens = torch::tensor({2L, 9L, 4L, 31L, 32L, 5L, 6L, 43L, 7L, 3L});
+  std::vector<int64_t> modality;
+  for (int64_t t = 0; t < tokens.size(0); ++t)
+    modality.push_back(made.spec.vocabulary.modality_of(tokens[t].item<int64_t>()));
+  made.batch.routing = nn::make_routing(torch::tensor(modality, torch::kInt64), torch::tensor({0L, 10L}), 3);
+  made.batch.tokens_T = torch::empty_like(tokens).index_copy_(0, made.batch.routing.order_T, tokens);
+  made.batch.target_rows_R = made.batch.routing.order_T.slice(0, 0, 9);
+  made.batch.target_ids_R = tokens.slice(0, 1, 10);
+  made.batch.target_modalities_R = torch::tensor(std::vector<int64_t>(modality.begin() + 1, modality.end()));
+  for (int64_t m = 0; m < 3; ++m) made.batch.num_tokens.push_back(made.batch.routing.group_size(m));
+  return made;
+}
+
+TEST(Objective, TokensOfEveryModalityShareOneSoftmaxAndAreReportedApart) {
+  const Discrete made = discrete();
+  models::Model model(made.spec);
+  models::initialise(*model, 4);
+  const models::Objective objective{models::ObjectiveConfig{}};
+  const auto terms = models::count_terms(made.batch, made.spec);
+  EXPECT_EQ(terms[0].count, 6);
+  EXPECT_EQ(terms[1].count, 2);
+  EXPECT_EQ(terms[2].count, 1);
+  const auto loss = objective(*model, made.batch, terms, models::Timesteps::kUniform);
+  const at::Tensor log_p =
+      model->logits(model->forward({made.batch.routing, made.batch.tokens_T, {}, {}})).log_softmax(1);
+  const at::Tensor nats = -log_p.index_select(0, made.batch.target_rows_R)
+                               .gather(1, made.batch.target_ids_R.unsqueeze(1))
+                               .squeeze(1);
+  EXPECT_NEAR(loss.total.item<double>(), nats.mean().item<double>(), 1e-5);
+  EXPECT_NEAR(loss.report[1].mean(), ((nats[2] + nats[3]) / 2).item<double>(),
+              1e-5);  // at <boi> and the first code
+  EXPECT_NEAR(loss.report[2].mean(), nats[6].item<double>(), 1e-5);
+  EXPECT_NEAR(models::combined_loss(loss.report, made.spec, 5), nats.mean().item<double>(), 1e-5);
+}
+
+TEST(Objective, ZLossIsTrainedButNotReported) {
+  const Discrete made = discrete();
+  models::Model model(made.spec);
+  models::initialise(*model, 4);
+  models::ObjectiveConfig config;
+  config.z_loss = 0.01;
+  const auto terms = models::count_terms(made.batch, made.spec);
+  const auto plain =
+      models::Objective{models::ObjectiveConfig{}}(*model, made.batch, terms, models::Timesteps::kUniform);
+  const auto with_z = models::Objective{config}(*model, made.batch, terms, models::Timesteps::kUniform);
+  const at::Tensor log_sum = model->logits(model->forward({made.batch.routing, made.batch.tokens_T, {}, {}}))
+                                 .index_select(0, made.batch.target_rows_R)
+                                 .logsumexp(1);
+  EXPECT_NEAR(with_z.total.item<double>() - plain.total.item<double>(),
+              0.01 * log_sum.square().mean().item<double>(), 1e-5);
+  EXPECT_EQ(with_z.report[0].sum, plain.report[0].sum);
+}
+
+TEST(Spec, VocabularyAndCodecsSurviveTheConfig) {
+  models::ModelSpec spec = discrete().spec;
+  spec.codec_hashes = {{"text", "aa"}, {"image", "bb"}, {"speech", "cc"}};
+  const models::ModelSpec back =
+      models::spec_from_json(parse_json(models::to_json(spec).dump(), ""), "config.json");
+  EXPECT_EQ(back.vocabulary, spec.vocabulary);
+  EXPECT_EQ(back.codec_hashes, spec.codec_hashes);
+  EXPECT_NO_THROW(models::check_same_codecs(spec, spec.codec_hashes, "data"));
+  EXPECT_THROW(models::check_same_codecs(spec, {{"text", "aa"}, {"image", "bb"}}, "data"), InputError);
+  Json wrong = parse_json(models::to_json(spec).dump(), "");
+  wrong["vocab_size"] = 51;
+  EXPECT_THROW(models::spec_from_json(wrong, "config.json"), InputError);
 }
 
 }  // namespace

@@ -164,8 +164,11 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
     const double text = run.text_floor + run.text_scale * at_end,
                  image = run.image_floor + run.image_scale * at_end;
     OrderedJson sets;
-    sets["noto"] = {{"loss", {{"text", text + 0.4}, {"image", image}}},
-                    {"tokens", {{"text", 1700}, {"image", 5504}}}};
+    sets["noto"] = {
+        {"loss", {{"text", text + 0.4}, {"image", image}}},
+        {"loss_overall", run.setting == "transfusion" ? text + 0.4 + 5 * image
+                                                      : (1700 * (text + 0.4) + 5504 * image) / (1700 + 5504)},
+        {"tokens", {{"text", 1700}, {"image", 5504}}}};
     sets["gcide"] = {{"loss", {{"text", text}}}, {"tokens", {{"text", 100000}}}};
     sets["foldoc"] = {{"loss", {{"text", text + 1.1}}}, {"tokens", {{"text", 100000}}}};
     write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());

@@ -1,16 +1,20 @@
-// A small data set made in about a second, for tests that need real documents, codecs and encoded data:
-// coloured shapes with captions and keywords (free order), and plain texts.
+// Small data sets made in about a second, for tests that need real documents, codecs and encoded data:
+// coloured shapes with captions and keywords (free order), and plain texts; and the same with codes and a
+// voice of tones.
 #pragma once
 
 #include <ATen/Parallel.h>
 
 #include <array>
+#include <cmath>
+#include <numbers>
 #include <string>
 
 #include "mom/data/codec_training.h"
 #include "mom/data/document.h"
 #include "mom/data/encode.h"
 #include "mom/formats/image_file.h"
+#include "mom/formats/sound_file.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::test {
@@ -55,8 +59,20 @@ inline std::string tiny_text(int index) {
   return text;
 }
 
-// Makes a documents folder at `folder`.
-inline void make_tiny_documents(const Path& folder) {
+// A tone for each colour and each shape, 0.4 s in all, 16 kHz.
+inline std::string tiny_sound(int index) {
+  std::vector<float> samples(6400);
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const double hertz = i < 3200 ? 300 + 150 * (index % 6) : 1500 + 400 * (index % 4);
+    samples[i] =
+        static_cast<float>(0.3 * std::sin(2 * std::numbers::pi * hertz * static_cast<double>(i) / 16000));
+  }
+  return formats::encode_wav(samples, 16000);
+}
+
+// Makes a documents folder at `folder`; `spoken` adds source "said": caption, picture and sound, in free
+// order.
+inline void make_tiny_documents(const Path& folder, bool spoken = false) {
   data::DocumentWriter writer(folder, /*replace=*/false);
   for (int i = 0; i < kTinyPictures; ++i) {
     const std::string colour = kTinyColours[static_cast<size_t>(i % 6)],
@@ -66,6 +82,11 @@ inline void make_tiny_documents(const Path& folder) {
     document.segments.push_back(
         {"image", "", {}, writer.add_media(document.key + ".png", formats::encode_png(tiny_picture(i)))});
     writer.add("shapes", i % 6 == 5 ? "validation" : "train", document);
+    if (!spoken) continue;
+    document.key = "said-" + std::to_string(i);
+    document.segments[0].keywords.clear();
+    document.segments.push_back({"speech", "", {}, writer.add_media(document.key + ".wav", tiny_sound(i))});
+    writer.add("said", i % 6 == 5 ? "validation" : "train", document);
   }
   for (int i = 0; i < kTinyTexts; ++i) {
     writer.add("words", i % 6 == 5 ? "validation" : "train",
@@ -98,6 +119,36 @@ inline Path make_tiny_encoded(const Path& folder) {
   options.codecs = {folder / "codec-text", folder / "codec-image"};
   options.out = folder / "encoded";
   options.variants = 2;
+  data::encode_documents(options);
+  return options.out;
+}
+
+// The same with codes: pictures as 16 codes out of 16, sounds as 10 codes out of 12. Makes folder/documents,
+// folder/codec-{text, image, speech}, folder/encoded; returns the last.
+inline Path make_tiny_spoken(const Path& folder) {
+  at::set_num_threads(1);
+  std::filesystem::create_directories(folder);
+  make_tiny_documents(folder / "documents", /*spoken=*/true);
+  data::EncodeOptions options;
+  options.documents = folder / "documents";
+  options.out = folder / "encoded";
+  options.variants = 2;
+  const std::array<std::pair<const char*, const char*>, 3> configs = {
+      {{"text", "kind = \"text\"\n[text]\nvocabulary = 320\n"},
+       {"image",
+        "kind = \"vq_image\"\n[vq_image]\nimage_size = 16\ndownsample = 4\ncodebook_size = 16\ncode_width = "
+        "4\n"
+        "base_channels = 8\nsteps = 40\n"},
+       {"speech",
+        "kind = \"speech\"\n[speech]\ncodebook_size = 12\nwidth = 16\ncode_channels = 4\nsteps = 10\n"
+        "batch_sounds = 2\ngriffin_lim_iterations = 2\n"}}};
+  for (const auto& [modality, config] : configs) {
+    const Path file = folder / (std::string(modality) + ".toml"),
+               codec = folder / (std::string("codec-") + modality);
+    write_file(file, config);
+    data::train_codec({file, {}, options.documents, codec, false});
+    options.codecs.push_back(codec);
+  }
   data::encode_documents(options);
   return options.out;
 }

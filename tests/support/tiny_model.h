@@ -99,6 +99,7 @@ inline data::Batch small_batch(const models::ModelSpec& spec) {
   batch.tokens_T = input.tokens_T;
   batch.target_rows_R = torch::tensor({0L, 1L, 5L});
   batch.target_ids_R = torch::tensor({3L, 9L, 11L});
+  batch.target_modalities_R = torch::zeros({3}, torch::kInt64);
   torch::manual_seed(3);
   batch.latents_ICHW = torch::randn({2, 2, 4, 4});
   batch.num_tokens = {batch.routing.group_size(0), batch.routing.group_size(1)};

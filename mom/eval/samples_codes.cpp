@@ -1,0 +1,119 @@
+#include <torch/torch.h>
+
+#include <optional>
+
+#include "mom/base/random.h"
+#include "mom/codecs/image_vq.h"
+#include "mom/codecs/mel.h"
+#include "mom/codecs/pictures.h"
+#include "mom/codecs/speech_codec.h"
+#include "mom/codecs/text_codec.h"
+#include "mom/data/packer.h"
+#include "mom/eval/samples.h"
+#include "mom/formats/image_file.h"
+#include "mom/formats/sound_file.h"
+
+namespace mom::eval {
+namespace {
+
+// Codes of one segment, counted from 0 in their codec, and what the model predicts in their places.
+struct Prediction {
+  std::string caption;
+  std::vector<int32_t> original, predicted;
+};
+
+// Turns codes into a file's bytes; `ending` is the file's kind.
+struct Renderer {
+  std::string ending;
+  std::function<std::string(const std::vector<int32_t>&)> render;
+};
+
+Renderer renderer_of(const std::string& modality, const Path& folder) {
+  if (modality == "image")
+    return {".png", [codec = std::make_shared<codecs::ImageVq>(folder)](const std::vector<int32_t>& codes) {
+              const at::Tensor codes_NL = torch::tensor(codes, torch::kInt32).unsqueeze(0);
+              return formats::encode_png(codecs::to_image(codec->decode(codes_NL)[0]));
+            }};
+  return {".wav", [codec = std::make_shared<codecs::SpeechCodec>(folder)](const std::vector<int32_t>& codes) {
+            return formats::encode_wav(codec->decode({codes, {}}), codecs::kSpeechRateHz);
+          }};
+}
+
+// The document's codes of `range`, and the likeliest code of that range at each of their places.
+Prediction predict(models::ModelImpl& model, const data::LaidOut& document, const data::LayOutOptions& layout,
+                   const codecs::TokenRange& range, const codecs::TextCodec& text) {
+  data::BatchBuilder builder(layout, {}, /*reset_state=*/true);
+  builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
+  const data::Batch batch = builder.finish(0);
+  const at::Tensor hidden_TE = model.forward({batch.routing, batch.tokens_T, {}, {}});
+  const at::Tensor logits_TV = model.logits(hidden_TE).index_select(0, batch.routing.order_T);
+  const at::Tensor likeliest_T = logits_TV.slice(1, range.begin, range.end).argmax(1).to(torch::kInt32);
+  Prediction prediction;
+  std::vector<int32_t> words;
+  for (size_t t = 0; t < document.positions.size(); ++t) {
+    const int32_t token = document.positions[t];
+    if (range.contains(token)) {
+      prediction.original.push_back(token - static_cast<int32_t>(range.begin));
+      prediction.predicted.push_back(likeliest_T.const_data_ptr<int32_t>()[t - 1]);
+    } else if (layout.vocabulary.ranges()[static_cast<size_t>(layout.modality_of(token))].modality ==
+               "text") {
+      words.push_back(token);
+    }
+  }
+  prediction.caption = text.decode(words);
+  return prediction;
+}
+
+// The first documents with one segment of the modality, evenly spread over each source that has any.
+std::vector<Prediction> predict_some(models::ModelImpl& model, const data::EncodedDataset& dataset,
+                                     const data::LayOutOptions& layout, size_t modality,
+                                     const codecs::TextCodec& text, int64_t count) {
+  std::vector<Prediction> predictions;
+  for (const data::SourceView& view : data::sources_of(dataset, "validation")) {
+    const size_t stride = std::max<size_t>(1, view.documents.size() / static_cast<size_t>(count));
+    for (size_t i = 0; i < view.documents.size() && std::ssize(predictions) < count; i += stride) {
+      const auto& [shard, index] = view.documents[i];
+      const auto segments = shard->segment_modality.subspan(
+          static_cast<size_t>(shard->document_segments[static_cast<size_t>(index)]),
+          static_cast<size_t>(shard->document_segments[static_cast<size_t>(index) + 1] -
+                              shard->document_segments[static_cast<size_t>(index)]));
+      if (std::count(segments.begin(), segments.end(), modality) != 1) continue;
+      const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
+      predictions.push_back(predict(model, document, layout, dataset.vocabulary.ranges()[modality], text));
+    }
+  }
+  return predictions;
+}
+
+}  // namespace
+
+void write_predicted_samples(const Path& run, models::ModelImpl& model, const data::EncodedDataset& dataset,
+                             const train::Recipe& recipe, int64_t step, int64_t count) {
+  torch::NoGradGuard no_grad;
+  const codecs::TextCodec text(dataset.folder / "codecs" / "text");
+  data::LayOutOptions layout = data::layout_options(dataset, recipe.data, recipe.model.patch_size);
+  layout.augment = false;
+  layout.caption_first = 1;
+  OrderedJson items = OrderedJson::array();
+  FolderPublisher folder(run / "samples", /*replace=*/true);
+  for (size_t m = 0; m < dataset.vocabulary.ranges().size(); ++m) {
+    const std::string& modality = dataset.vocabulary.ranges()[m].modality;
+    if (modality == "text") continue;
+    const Renderer renderer = renderer_of(modality, dataset.folder / "codecs" / modality);
+    for (const Prediction& prediction : predict_some(model, dataset, layout, m, text, count)) {
+      const std::string stem = modality + "-" + std::to_string(items.size());
+      const std::string original = stem + "-original" + renderer.ending,
+                        predicted = stem + "-predicted" + renderer.ending;
+      publish_file(folder.path() / original, renderer.render(prediction.original));
+      publish_file(folder.path() / predicted, renderer.render(prediction.predicted));
+      items.push_back({{"modality", modality},
+                       {"caption", prediction.caption},
+                       {"original", original},
+                       {"predicted", predicted}});
+    }
+  }
+  publish_json(folder.path() / "predicted.json", {{"step", step}, {"items", items}});
+  folder.commit();
+}
+
+}  // namespace mom::eval
