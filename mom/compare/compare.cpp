@@ -31,17 +31,11 @@ std::optional<double> evaluated_loss(const RunFolder& run, const std::string& se
                                      const std::string& modality, double image_weight) {
   const auto found = run.evaluation.find(set);
   if (found == run.evaluation.end()) return std::nullopt;
-  const auto& [losses, tokens] = found->second;
+  const std::map<std::string, double>& losses = found->second.losses;
   if (modality != kOverall) return find(losses, modality);
   const auto text = find(losses, "text"), image = find(losses, "image");
   if (image_weight > 0) return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
-  double sum = 0, count = 0;
-  for (const auto& [name, loss] : losses) {
-    const double weight = find(tokens, name).value_or(0);
-    sum += weight * loss;
-    count += weight;
-  }
-  return count > 0 ? std::optional(sum / count) : std::nullopt;
+  return found->second.overall;
 }
 
 bool evaluated_at_end(const RunFolder& run) {

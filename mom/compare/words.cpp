@@ -117,6 +117,8 @@ std::string slope_text(const Row& row) {
 std::string set_text(const std::string& set, const std::string& modality) {
   if (set == "noto")
     return modality == "text" ? "captions of held-out concepts (noto)" : "held-out concepts (noto)";
+  if (set == "spoken") return "held-out concepts, spoken (voices of the training)";
+  if (set == "spoken_kal16") return "held-out concepts, unseen voice (kal16)";
   if (set == "gcide") return "validation 1, dictionary (gcide)";
   if (set == "anarchism") return "validation 1, prose (anarchism)";
   if (set == "foldoc") return "validation 2, another domain (foldoc)";

@@ -77,6 +77,14 @@ std::string png_data_uri(const Path& path) {
   return "data:image/png;base64," + base64(bytes);
 }
 
+std::string wav_data_uri(const Path& path) {
+  const std::string bytes = read_file(path, uint64_t{4} << 20);
+  if (bytes.rfind("RIFF", 0) != 0 || bytes.substr(0, 12).find("WAVE", 8) != 8) {
+    throw InputError({path.string(), "a WAV file", "other bytes at its start", "sample the run again"});
+  }
+  return "data:audio/wav;base64," + base64(bytes);
+}
+
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& values) {
   std::string out;
   size_t begin = 0;

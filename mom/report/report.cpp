@@ -93,6 +93,8 @@ std::string render_page(const Subject& subject) {
                         {"results", results_section(subject)},
                         {"notes", notes_section(subject)},
                         {"pictures", pictures_section(subject)},
+                        {"predictions", predictions_section(subject)},
+                        {"codecs", codecs_section(subject)},
                         {"models", models_section(subject)},
                         {"recipe", recipe_section(subject)},
                         {"machine", machine_section(subject)},

@@ -12,6 +12,8 @@ std::string verdict_section(const Subject& subject);
 std::string results_section(const Subject& subject);
 std::string notes_section(const Subject& subject);
 std::string pictures_section(const Subject& subject);
+std::string predictions_section(const Subject& subject);
+std::string codecs_section(const Subject& subject);
 std::string models_section(const Subject& subject);
 std::string recipe_section(const Subject& subject);
 std::string machine_section(const Subject& subject);

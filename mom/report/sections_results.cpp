@@ -142,9 +142,10 @@ std::string definitions_section(const Subject& subject) {
         "not print its formula for overall loss; this one fits the size of its numbers.";
   }
   return "<section id=\"definitions\"><h2>What the numbers mean</h2><dl>\n"
-         "<dt>Loss</dt><dd>Text: nats a token. Image: mean squared error of the predicted noise where images "
-         "are continuous, nats a token where "
-         "they are codes. Lower is better.</dd>\n"
+         "<dt>Loss</dt><dd>Tokens (text, codes of images and speech): nats a token, counted to the modality "
+         "of the "
+         "token that is predicted. Images as latents: mean squared error of the predicted noise. Lower is "
+         "better.</dd>\n"
          "<dt>Gain</dt><dd>(dense &minus; mix) / dense, from the final held-out losses. Above zero the mix "
          "is better.</dd>\n"
          "<dt>FLOPs to match</dt><dd>The training FLOPs after which the mix first has the dense run&rsquo;s "

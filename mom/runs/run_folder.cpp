@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <functional>
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
@@ -49,7 +50,10 @@ void read_evaluation(const Path& file, RunFolder& run) {
   }
   for (const auto& [name, set] : value->at("sets").items()) {
     const std::string where = file.string() + " set \"" + name + "\"";
-    run.evaluation[name] = {number_map(set, "loss", where), number_map(set, "tokens", where)};
+    EvaluatedSet& found = run.evaluation[name];
+    found = {number_map(set, "loss", where), number_map(set, "tokens", where), std::nullopt};
+    if (set.contains("loss_overall") && set["loss_overall"].is_number())
+      found.overall = set["loss_overall"].get<double>();
   }
 }
 
@@ -64,14 +68,12 @@ Path sample_file(const Path& folder, const Json& item, const char* key, const st
   return folder / name;
 }
 
-void read_denoised(const Path& folder, RunFolder& run) {
-  const Path file = folder / "denoised.json";
+// The step and items of a list of samples; nothing when there is no such list.
+std::optional<int64_t> read_items(
+    const Path& file, const std::function<void(const Json& item, const std::string& where)>& read) {
   const auto value = read_optional(file);
-  if (!value) {
-    run.missing.push_back("samples/denoised.json: no pictures to show");
-    return;
-  }
-  run.denoised_step = json_int(*value, "step", file.string());
+  if (!value) return std::nullopt;
+  const int64_t step = json_int(*value, "step", file.string());
   if (!value->contains("items") || !value->at("items").is_array()) {
     throw InputError({file.string(), "\"items\" as an array", "none", ""});
   }
@@ -79,11 +81,64 @@ void read_denoised(const Path& folder, RunFolder& run) {
   for (const Json& item : value->at("items")) {
     const std::string where = file.string() + " item " + std::to_string(number++);
     if (!item.is_object()) throw InputError({where, "an object", item.type_name(), ""});
+    read(item, where);
+  }
+  return step;
+}
+
+void read_samples(const Path& folder, RunFolder& run) {
+  const auto denoised = read_items(folder / "denoised.json", [&](const Json& item, const std::string& where) {
     run.denoised.push_back({json_string(item, "caption", where), json_int(item, "timestep", where),
                             sample_file(folder, item, "original", where),
                             sample_file(folder, item, "noised", where),
                             sample_file(folder, item, "denoised", where)});
+  });
+  const auto predicted =
+      read_items(folder / "predicted.json", [&](const Json& item, const std::string& where) {
+        run.predicted.push_back({json_string(item, "modality", where), json_string(item, "caption", where),
+                                 sample_file(folder, item, "original", where),
+                                 sample_file(folder, item, "predicted", where)});
+      });
+  run.denoised_step = denoised.value_or(0);
+  run.predicted_step = predicted.value_or(0);
+  if (!denoised && !predicted) run.missing.push_back("samples/ (written by mom eval): no samples to show");
+}
+
+// Files of report/ by name: pictures, and sounds as pairs NAME-original.wav, NAME-decoded.wav.
+CodecReport read_codec(const Path& folder) {
+  const Path file = folder / "codec.json";
+  const Json json = read_json(file);
+  const std::string where = file.string();
+  CodecReport report{json_string(json, "modality", where),
+                     json_string(json, "kind", where),
+                     json_string(json, "hash", where),
+                     json.value("report", Json::object()),
+                     {},
+                     {}};
+  std::vector<Path> files;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder / "report", ignored)) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  constexpr std::string_view kOriginal = "-original.wav";
+  for (const Path& path : files) {
+    const std::string name = path.filename().string();
+    if (name.ends_with(".png")) report.pictures.push_back(path);
+    if (!name.ends_with(kOriginal)) continue;
+    const Path decoded =
+        path.parent_path() / (name.substr(0, name.size() - kOriginal.size()) + "-decoded.wav");
+    if (fs::exists(decoded)) report.sounds.emplace_back(path, decoded);
   }
+  return report;
+}
+
+void read_codecs(const Path& folder, RunFolder& run) {
+  std::vector<Path> found;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (fs::exists(entry.path() / "codec.json")) found.push_back(entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  for (const Path& path : found) run.codecs.push_back(read_codec(path));
 }
 
 bool is_run(const Path& path) {
@@ -166,7 +221,8 @@ RunFolder read_run_folder(const Path& path) {
   run.parameters = read_optional(path / "parameters.json");
   if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs a token are not known");
   read_evaluation(path / "evaluation.json", run);
-  read_denoised(path / "samples", run);
+  read_samples(path / "samples", run);
+  read_codecs(path / "codecs", run);
   return run;
 }
 

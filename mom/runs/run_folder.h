@@ -6,7 +6,9 @@
 //   needed environment.json     machine, versions, data parameters.json      the object of `mom inspect
 //   --json` evaluation.json      the object `mom eval` writes: losses on the whole held-out sets at the final
 //   step samples/denoised.json and the PNG files it names: held-out pictures, noised and denoised
-// The last four may be missing: `missing` then says so.
+//   samples/predicted.json and the PNG and WAV files it names: held-out codes, and those the model finds
+//   likeliest codecs/MODALITY/     codec.json and report/ of the codecs: what they keep of their input
+// All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
 #pragma once
@@ -22,7 +24,7 @@
 
 namespace mom::runs {
 
-// One line of metrics.jsonl. Losses are nats a text token or mean squared error of the noise, by modality.
+// One line of metrics.jsonl. Losses are nats a token or mean squared error of the noise, by modality.
 struct MetricPoint {
   int64_t step = 0;
   double flops = 0;                                              // training FLOPs spent so far
@@ -38,9 +40,24 @@ struct DenoisedItem {
   Path original, noised, denoised;  // absolute or as the run's path; inside RUN/samples
 };
 
+// A segment of codes, as the codec gives it back and as the model predicts it code by code.
+struct PredictedItem {
+  std::string modality, caption;
+  Path original, predicted;  // PNG or WAV
+};
+
+// A codec's figures on held-out data, and what can be seen and heard of it.
+struct CodecReport {
+  std::string modality, kind, hash;
+  Json figures;
+  std::vector<Path> pictures;                 // PNG
+  std::vector<std::pair<Path, Path>> sounds;  // WAV: original, decoded
+};
+
 // The losses `mom eval` measured on one held-out set, with the tokens they are means over.
 struct EvaluatedSet {
   std::map<std::string, double> losses, tokens;
+  std::optional<double> overall;  // what training minimises
 };
 
 struct RunFolder {
@@ -55,6 +72,9 @@ struct RunFolder {
   std::map<std::string, EvaluatedSet> evaluation;
   int64_t denoised_step = 0;
   std::vector<DenoisedItem> denoised;
+  int64_t predicted_step = 0;
+  std::vector<PredictedItem> predicted;
+  std::vector<CodecReport> codecs;
   std::vector<std::string> missing;  // "evaluation.json (written by `mom eval`)"
 
   // The recipe's value, or `otherwise`.

@@ -53,7 +53,7 @@ TEST_F(CompareTest, OverallIsTextPlusWeightedImageInTransfusion) {
   EXPECT_NEAR(row(comparison, "noto", "overall").dense_loss, text + 5 * image, 1e-12);
 }
 
-TEST_F(CompareTest, OverallIsTheMeanOverTokensElsewhere) {
+TEST_F(CompareTest, OverallIsWhatTheEvaluationMeasuredElsewhere) {
   FakeRun dense, mix = test::fake_mix();
   dense.setting = mix.setting = "chameleon";
   const auto comparison = compare_runs(run("dense", dense), run("mix", mix));
