@@ -4,7 +4,11 @@ BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup configure build quickstart test test-slow bench asan format format-check clean
+# What speech-check hears: any documents with captions and 16 kHz WAV recordings, and a speech codec.
+SPEECH_DATA ?= data/quickstart/documents_three_modality
+SPEECH_CODEC ?= data/quickstart/codecs/speech
+
+.PHONY: help setup configure build quickstart seeds test test-slow speech-check bench asan format format-check clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -22,15 +26,23 @@ configure: setup
 build: configure  ## build everything into build/release (PRESET=dev or asan for others)
 	cmake --build --preset $(PRESET) -j $(JOBS)
 
-quickstart: configure  ## data, codecs, both models, evaluation and report, going on where it was stopped
+SETTING ?= transfusion
+quickstart: configure  ## data, codecs, both models, evaluation and report; SETTING=transfusion, chameleon or three_modality
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom
-	@scripts/quickstart $(BUILD)/bin/mom
+	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
+
+seeds:  ## both models over three seeds, after `make quickstart` of the same SETTING: docs/results/SETTING-seeds
+	scripts/seeds $(BUILD)/bin/mom $(SETTING)
 
 test: build  ## build and run all tests but the slow ones
 	ctest --preset $(PRESET) -L fast -j $(JOBS)
 
 test-slow: build  ## run the slow tests
 	ctest --preset $(PRESET) -L slow
+
+speech-check: build  ## a recogniser hears held-out speech before and after its codec (SPEECH_DATA, SPEECH_CODEC)
+	@"$$(scripts/python-env .deps/recogniser tests/recogniser/requirements.txt)" tests/recogniser/check.py \
+	  $(BUILD)/bin/mom $(SPEECH_DATA) $(SPEECH_CODEC)
 
 bench: build  ## time ops and stages, then the training step beside its peer
 	$(BUILD)/bin/mom bench
