@@ -144,6 +144,7 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
   register_all();
   OrderedJson results = OrderedJson::array();
   const std::vector<Entry> entries = chosen(names);
+  if (!list) roofs();  // first: measured after a bench, its memory would come on top of that bench's peak
   if (!list && !json) {
     std::printf("cpu capability %s, %d threads; rates are of the fastest run\n",
                 kernels::cpu_capability().c_str(), at::get_num_threads());
