@@ -7,7 +7,8 @@
 namespace mom::codecs {
 namespace {
 
-// Sets the number of intra-op threads of this thread and of threads that begin meanwhile.
+// Sets the number of intra-op threads of this thread. Torch keeps one number a thread, and gives a new thread
+// the one that was set last anywhere: so every thread sets its own, whatever it began with.
 class IntraOpThreads {
  public:
   explicit IntraOpThreads(int count) : before_(at::get_num_threads()) {
@@ -18,7 +19,6 @@ class IntraOpThreads {
   }
   IntraOpThreads(const IntraOpThreads&) = delete;
   IntraOpThreads& operator=(const IntraOpThreads&) = delete;
-  int before() const { return before_; }
 
  private:
   int before_;
@@ -27,10 +27,8 @@ class IntraOpThreads {
 }  // namespace
 
 void for_each_alone(int64_t count, const std::function<void(int64_t)>& body) {
-  const IntraOpThreads one(1);
-  parallel_for(count, one.before(), [&](int64_t i) {
-    // A new thread takes torch's number when it first asks; oneDNN alone would not ask.
-    TORCH_INTERNAL_ASSERT(at::get_num_threads() == 1, "for_each_alone: a thread kept its own number");
+  parallel_for(count, at::get_num_threads(), [&](int64_t i) {
+    const IntraOpThreads one(1);
     torch::NoGradGuard no_grad;
     body(i);
   });

@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <map>
 #include <optional>
-#include <set>
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
@@ -189,13 +188,12 @@ class Encoder {
   }
 
   static void check_free(const Document& document, const std::string& sample) {
-    std::set<std::string> modalities;
-    for (const Segment& segment : document.segments) modalities.insert(segment.modality);
-    if (modalities.size() == document.segments.size() && modalities.size() >= 2) return;
-    throw InputError({sample, "two segments or more, one a modality, as \"free_order\" says",
-                      std::to_string(document.segments.size()) + " segments of " +
-                          std::to_string(modalities.size()) + " modalities",
-                      ""});
+    const size_t num_segments = document.segments.size();
+    if (num_segments >= 2 && may_be_free(document.segments)) return;
+    throw InputError(
+        {sample, "two segments or more, one a modality, as \"free_order\" says",
+         std::to_string(num_segments) + " segments" + (num_segments < 2 ? "" : ", several of a modality"),
+         ""});
   }
 
   void encode_pictures(std::vector<Prepared>& batch) const {

@@ -3,9 +3,14 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <latch>
+#include <thread>
 #include <vector>
 
+#include "mom/base/parallel.h"
 #include "mom/codecs/each_alone.h"
 
 namespace mom::codecs {
@@ -208,6 +213,25 @@ TEST(ForEachAlone, OneThreadInsideAndTheOldNumberAfter) {
     EXPECT_THROW(for_each_alone(3, [](int64_t) { throw std::runtime_error("no"); }), std::runtime_error);
     EXPECT_EQ(at::get_num_threads(), threads);
   }
+  at::set_num_threads(1);
+}
+
+// As data is encoded: two threads, each with long sounds in pieces.
+TEST(ForEachAlone, CallersOnSeveralThreadsDoNotDisturbEachOther) {
+  std::atomic<int> disturbed = 0;
+  std::latch both(2);
+  parallel_for(2, 2, [&](int64_t caller) {
+    at::set_num_threads(2);
+    both.arrive_and_wait();
+    for (int64_t call = 0; call < 200; ++call) {
+      for_each_alone(3, [&](int64_t) {
+        std::this_thread::sleep_for(std::chrono::microseconds(20 * (caller + call % 3)));
+        disturbed += at::get_num_threads() != 1;
+      });
+      disturbed += at::get_num_threads() != 2;
+    }
+  });
+  EXPECT_EQ(disturbed, 0);
   at::set_num_threads(1);
 }
 
