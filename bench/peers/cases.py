@@ -75,12 +75,12 @@ def step_case(name, bench, promises, peers, sequences, length, d_model=256, bloc
 
 MAMBAPY = Peer("mambapy 1.2.0", "steps.py", ("mambapy",))
 TRANSFORMER = Peer("transformer, SDPA", "steps.py", ("transformer",))
-PLAIN = Peer("Mamba in plain PyTorch", "steps.py", ("plain",))
+PLAIN = Peer("Mamba in plain PyTorch", "steps.py", ("plain",), warmup=1, most_steps=2)
 TRANSFORMERS = Peer("transformers 5.23.0 Mamba", "steps.py", ("transformers",), warmup=1, most_steps=1, limit_s=1800)
 COMPILED = (
     Peer("transformer, SDPA, compiled", "steps.py", ("transformer", "--compile")),
-    Peer("Mamba in plain PyTorch, compiled", "steps.py", ("plain", "--compile"), limit_s=1800),
-    Peer("transformers 5.23.0 Mamba, compiled", "steps.py", ("transformers", "--compile"), limit_s=1800),
+    Peer("Mamba in plain PyTorch, compiled", "steps.py", ("plain", "--compile"), warmup=2, most_steps=2),
+    Peer("transformers 5.23.0 Mamba, compiled", "steps.py", ("transformers", "--compile"), warmup=2, most_steps=2),
 )
 
 CASES = {

@@ -1,40 +1,78 @@
 #include "mom/eval/inspect.h"
 
+#include <algorithm>
+
 #include "mom/base/error.h"
+#include "mom/models/backbones.h"
 #include "mom/models/counts.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/recipe.h"
 
 namespace mom::eval {
+namespace {
 
-OrderedJson inspect_path(const Path& path) {
-  if (!std::filesystem::exists(path))
-    throw InputError({path.string(), "a recipe, a run or a model folder", "nothing there", ""});
-  if (path.extension() == ".toml") {
-    const train::Recipe recipe = train::load_recipe(path, {});
-    const bool has_data = !recipe.data.path.empty() && std::filesystem::exists(recipe.data.path);
-    // Without the data its vocabulary is not known: the papers' stands in, and the output says so.
-    OrderedJson json =
-        models::inspect_json(has_data ? train::make_spec(recipe, data::open_encoded(recipe.data.path))
-                                      : train::make_spec(recipe.model, recipe.setting));
-    json["vocabulary_from"] = has_data ? recipe.data.path : "the papers (no data at data.path)";
-    return json;
-  }
-  const Path config = train::find_model_folder(path) / "config.json";
-  return models::inspect_json(models::spec_from_json(read_json(config), config.string()));
+constexpr int64_t kPapersSequence = 4096;
+
+OrderedJson inspect_recipe(const train::Recipe& recipe, int64_t sequence_tokens) {
+  const bool has_data = !recipe.data.path.empty() && std::filesystem::exists(recipe.data.path);
+  // Without the data its vocabulary is not known: the papers' stands in, and the output says so.
+  OrderedJson json =
+      models::inspect_json(has_data ? train::make_spec(recipe, data::open_encoded(recipe.data.path))
+                                    : train::make_spec(recipe.model, recipe.setting),
+                           sequence_tokens ? sequence_tokens : recipe.data.sequence_tokens);
+  json["vocabulary_from"] = has_data ? recipe.data.path : "the papers (no data at data.path)";
+  return json;
 }
 
-OrderedJson inspect_size(const std::string& size, const std::string& backbone, const std::string& setting) {
-  models::ModelConfig model;
-  config::Schema schema;
-  model.describe(schema.table("model", ""));
-  config::apply_override(schema, "model.backbone=\"" + backbone + "\"");
-  if (setting != "transfusion" && setting != "chameleon" && setting != "three_modality")
+// One object of all backbones. `inspect` gives that of one.
+template <class Inspect>
+OrderedJson side_by_side(const Inspect& inspect) {
+  OrderedJson json;
+  json["backbones"] = OrderedJson::array();
+  for (const std::string& name : models::backbone_names()) json["backbones"].push_back(inspect(name));
+  json["sequence_tokens"] = json["backbones"][0]["sequence_tokens"];
+  return json;
+}
+
+}  // namespace
+
+OrderedJson inspect_path(const Path& path, int64_t sequence_tokens) {
+  if (!std::filesystem::exists(path))
+    throw InputError({path.string(), "a recipe, a run or a model folder", "nothing there", ""});
+  if (path.extension() == ".toml") return inspect_recipe(train::load_recipe(path, {}), sequence_tokens);
+  const Path config = train::find_model_folder(path) / "config.json";
+  return models::inspect_json(models::spec_from_json(read_json(config), config.string()),
+                              sequence_tokens ? sequence_tokens : kPapersSequence);
+}
+
+OrderedJson inspect_size(const std::string& size, const std::string& backbone, const std::string& setting,
+                         int64_t sequence_tokens) {
+  models::find_backbone(backbone);
+  const std::vector<std::string>& known = train::settings();
+  if (!std::count(known.begin(), known.end(), setting))
     throw UserError({"--setting", "transfusion, chameleon or three_modality", setting, ""});
+  models::ModelConfig model;
+  model.backbone = backbone;
   model.size = size;
   models::apply_named_size(model, false, false);
-  if (backbone == "mamba") model.decoupled.clear();
-  return models::inspect_json(train::make_spec(model, setting));
+  return models::inspect_json(train::make_spec(model, setting),
+                              sequence_tokens ? sequence_tokens : kPapersSequence);
+}
+
+OrderedJson compare_size(const std::string& size, const std::string& setting, int64_t sequence_tokens) {
+  OrderedJson json = side_by_side(
+      [&](const std::string& backbone) { return inspect_size(size, backbone, setting, sequence_tokens); });
+  json["size"] = size;
+  json["setting"] = setting;
+  return json;
+}
+
+OrderedJson compare_recipe(const Path& path, int64_t sequence_tokens) {
+  OrderedJson json = side_by_side([&](const std::string& backbone) {
+    return inspect_recipe(train::load_recipe(path, {"model.backbone=\"" + backbone + "\""}), sequence_tokens);
+  });
+  json["recipe"] = path.string();
+  return json;
 }
 
 }  // namespace mom::eval

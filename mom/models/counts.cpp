@@ -2,64 +2,95 @@
 
 #include <algorithm>
 
+#include "mom/models/model.h"
+#include "mom/nn/parameter.h"
+
 namespace mom::models {
 namespace {
 
-struct Projection {
-  const char* name;
-  int64_t in, out;
-  bool bias;
-};
-
-std::vector<Projection> projections(const ModelSpec& s) {
-  return {{"in_proj", s.hidden_size, 2 * s.intermediate_size, s.use_bias},
-          {"x_proj", s.intermediate_size, s.time_step_rank + 2 * s.state_size, false},
-          {"dt_proj", s.time_step_rank, s.intermediate_size, true},
-          {"out_proj", s.intermediate_size, s.hidden_size, s.use_bias}};
+Model on_meta_device(const ModelSpec& spec) {
+  nn::OnMetaDevice meta;
+  return Model(spec);
 }
 
-bool is_decoupled(const ModelSpec& spec, const char* name) {
-  return std::count(spec.decoupled.begin(), spec.decoupled.end(), name) != 0;
+std::vector<std::string> parts_of(const std::string& name) {
+  std::vector<std::string> parts;
+  for (size_t at = 0, dot; at <= name.size(); at = dot + 1) {
+    dot = std::min(name.find('.', at), name.size());
+    parts.push_back(name.substr(at, dot - at));
+  }
+  return parts;
+}
+
+// What stands between a part's name and "weight": a modality, an expert's number, or the part itself.
+struct Owner {
+  std::string modality;
+  bool is_expert = false, is_table = false, is_patch = false;
+};
+
+Owner owner_of(const std::string& name, const ModelSpec& spec) {
+  const std::vector<std::string> parts = parts_of(name);
+  Owner owner;
+  const std::string& before = parts.size() > 1 ? parts[parts.size() - 2] : parts[0];
+  if (spec.modality_index(before) >= 0) owner.modality = before;
+  owner.is_expert = before.find_first_not_of("0123456789") == std::string::npos && parts.size() > 2 &&
+                    parts[parts.size() - 3].ends_with("_proj");
+  owner.is_table = before == "embeddings" || before == "lm_head";
+  owner.is_patch = parts[0].starts_with("patch_") || parts[0].starts_with("timestep_");
+  return owner;
+}
+
+// The share of an expert's weights that a token uses.
+double expert_share(const ModelSpec& spec) {
+  const double places = spec.router == "expert_choice" ? std::max(1.0, spec.capacity_factor)
+                                                       : static_cast<double>(spec.experts_per_token);
+  return std::min(1.0, places / static_cast<double>(spec.num_experts));
 }
 
 }  // namespace
 
-ParameterCounts count_parameters(const ModelSpec& s) {
-  const int64_t num_modalities = static_cast<int64_t>(s.modalities.size());
-  int64_t shared = s.hidden_size, own = 0;  // per block: norm; then per-modality copies
-  shared += s.intermediate_size * (s.conv_kernel + (s.use_conv_bias ? 1 : 0) + s.state_size + 1);
-  for (const Projection& p : projections(s)) {
-    const int64_t size = p.in * p.out + (p.bias ? p.out : 0);
-    (is_decoupled(s, p.name) ? own : shared) += size;
-  }
-  const int64_t table = s.vocab_size * s.hidden_size;
-  const int64_t patches =
-      !s.has_patches() ? 0
-                       : (s.patch_width() + 1) * s.hidden_size + (s.hidden_size + 1) * s.patch_width() +
-                             (kTimestepFeatures + 1) * s.hidden_size + (s.hidden_size + 1) * s.hidden_size;
+ParameterCounts count_parameters(const ModelSpec& spec) {
   ParameterCounts counts;
-  counts.embedding = s.tie_word_embeddings ? table : 2 * table;
-  counts.total = counts.embedding + patches + s.hidden_size + s.num_blocks * (shared + num_modalities * own);
-  for (int64_t m = 0; m < num_modalities; ++m) {
-    const bool is_patch = s.is_continuous(m);
-    counts.active.push_back(s.num_blocks * (shared + own) + s.hidden_size +
-                            (is_patch ? patches : counts.embedding));
+  std::vector<double> active(spec.modalities.size(), 0);
+  Model model = on_meta_device(spec);
+  for (const auto& item : model->named_parameters()) {
+    const Owner owner = owner_of(item.key(), spec);
+    counts.total += item.value().numel();
+    if (owner.is_table) counts.embedding += item.value().numel();
+    for (size_t m = 0; m < active.size(); ++m) {
+      const bool continuous = spec.is_continuous(static_cast<int64_t>(m));
+      const bool passes = (owner.modality.empty() || owner.modality == spec.modalities[m]) &&
+                          (!owner.is_table || !continuous) && (!owner.is_patch || continuous);
+      if (passes)
+        active[m] += static_cast<double>(item.value().numel()) * (owner.is_expert ? expert_share(spec) : 1);
+    }
   }
+  for (const double count : active) counts.active.push_back(static_cast<int64_t>(count + 0.5));
   return counts;
 }
 
+nn::MixerCosts block_costs(const ModelSpec& spec) {
+  nn::MixerCosts sum;
+  Model model = on_meta_device(spec);
+  for (const nn::Block& block : model->blocks()) {
+    const nn::MixerCosts costs = block->costs();
+    sum.gemm += costs.gemm, sum.conv += costs.conv, sum.scan += costs.scan, sum.router += costs.router;
+    sum.pair += costs.pair;
+    sum.state_bytes += costs.state_bytes, sum.state_bytes_per_token += costs.state_bytes_per_token;
+    sum.kept += costs.kept, sum.kept_f32 += costs.kept_f32;
+    sum.passing = std::max(sum.passing, costs.passing);
+    sum.passing_f32 = std::max(sum.passing_f32, costs.passing_f32);
+  }
+  return sum;
+}
+
 std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
-  TokenFlops block;
-  for (const Projection& p : projections(s)) block.gemm += 2.0 * static_cast<double>(p.in * p.out);
-  block.conv = 2.0 * static_cast<double>(s.conv_kernel * s.intermediate_size);
-  block.scan = static_cast<double>(s.intermediate_size) * (7.0 * static_cast<double>(s.state_size) + 8.0);
+  const nn::MixerCosts blocks = block_costs(s);
   std::vector<TokenFlops> flops;
   for (int64_t m = 0; m < static_cast<int64_t>(s.modalities.size()); ++m) {
-    const double blocks = static_cast<double>(s.num_blocks);
-    TokenFlops token{blocks * block.gemm, blocks * block.conv, blocks * block.scan};
-    const bool is_patch = s.is_continuous(m);
+    TokenFlops token{blocks.gemm, blocks.conv, blocks.scan, blocks.router, blocks.pair};
     const double hidden = static_cast<double>(s.hidden_size);
-    if (is_patch) {
+    if (s.is_continuous(m)) {
       token.gemm += 4.0 * hidden * static_cast<double>(s.patch_width());
       // The timestep's small network runs once a picture.
       token.gemm += 2.0 * hidden * (hidden + kTimestepFeatures) / static_cast<double>(s.patches_per_image());
@@ -71,11 +102,18 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
   return flops;
 }
 
-int64_t state_bytes(const ModelSpec& s) {
-  return s.num_blocks * s.intermediate_size * (s.state_size + s.conv_kernel - 1) * 4;
+double attended_pairs(const ModelSpec& spec, const nn::Routing& routing) {
+  if (!spec.has_mixer("attention")) return 0;
+  return ops::make_attention_plan(routing.order_T, routing.offsets_S1, {}, picture_rows(spec, routing))
+      ->num_pairs();
 }
 
-OrderedJson inspect_json(const ModelSpec& spec) {
+int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens) {
+  const nn::MixerCosts blocks = block_costs(spec);
+  return blocks.state_bytes + blocks.state_bytes_per_token * num_tokens;
+}
+
+OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens) {
   const ParameterCounts counts = count_parameters(spec);
   const std::vector<TokenFlops> flops = flops_per_token(spec);
   OrderedJson json;
@@ -87,11 +125,20 @@ OrderedJson inspect_json(const ModelSpec& spec) {
   json["decoupled"] = spec.decoupled;
   json["parameters"]["total"] = counts.total;
   json["parameters"]["embedding"] = counts.embedding;
+  // A token looks at half of its sequence in the mean.
+  const double mean_pairs = static_cast<double>(sequence_tokens + 1) / 2;
   for (size_t m = 0; m < spec.modalities.size(); ++m) {
+    const TokenFlops& f = flops[m];
     json["parameters"]["active"][spec.modalities[m]] = counts.active[m];
-    json["flops_per_token"][spec.modalities[m]] = flops[m].total();
+    json["flops_per_token"][spec.modalities[m]] = f.total() + f.pair * mean_pairs;
+    json["flops_per_token_by_term"][spec.modalities[m]] = {{"gemm", f.gemm},
+                                                           {"conv", f.conv},
+                                                           {"scan", f.scan},
+                                                           {"attention", f.pair * mean_pairs},
+                                                           {"router", f.router}};
   }
-  json["state_bytes"] = state_bytes(spec);
+  json["sequence_tokens"] = sequence_tokens;
+  json["state_bytes"] = state_bytes(spec, sequence_tokens);
   return json;
 }
 

@@ -1,5 +1,5 @@
-// Parameters, FLOPs and state size, from the spec alone (nothing is allocated).
-// FLOPs are forward, multiply-add = 2; a training step is taken as three forwards.
+// Parameters, FLOPs and state size, from the spec alone: the network is built on the meta device, without
+// memory. FLOPs are forward, multiply-add = 2; a training step is taken as three forwards.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mom/models/model_config.h"
+#include "mom/nn/mixer.h"
 
 namespace mom::models {
 
@@ -18,20 +19,28 @@ struct ParameterCounts {
 };
 ParameterCounts count_parameters(const ModelSpec& spec);
 
+// Terms of docs/flops.md.
 struct TokenFlops {
-  double gemm = 0;  // projections, embeddings of patches, heads
-  double conv = 0;  // 2 K a channel
-  double scan =
-      0;  // 7 a channel and state slot (step * a, exp, b * (step u), two multiply-adds), and 8 a channel
-  double total() const { return gemm + conv + scan; }
+  double gemm = 0;    // projections, embeddings of patches, heads
+  double conv = 0;    // 2 K a channel
+  double scan = 0;    // 7 a channel and state slot, and 8 a channel
+  double router = 0;  // scores of experts
+  double pair = 0;    // attention, for each position a token looks at; not in total()
+  double total() const { return gemm + conv + scan + router; }
 };
 // By modality. A token passes the language-model head; a picture's patch passes patch_in and patch_out.
 std::vector<TokenFlops> flops_per_token(const ModelSpec& spec);
+// Pairs of positions and positions they look at, in a batch: what TokenFlops::pair counts. 0 without
+// attention.
+double attended_pairs(const ModelSpec& spec, const nn::Routing& routing);
 
-// Recurrent state of one sequence, f32.
-int64_t state_bytes(const ModelSpec& spec);
+// Of one sequence after `num_tokens`, f32: recurrent states, and the keys and values of attention.
+int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens);
 
-// The object of `mom inspect --json`.
-OrderedJson inspect_json(const ModelSpec& spec);
+// What all blocks together cost a token.
+nn::MixerCosts block_costs(const ModelSpec& spec);
+
+// The object of `mom inspect --json`. Attention's FLOPs and state are those of a sequence of this length.
+OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens);
 
 }  // namespace mom::models

@@ -23,10 +23,40 @@ void initialise_dt_bias(at::Tensor& bias, const at::Generator& generator) {
   bias.copy_(bias + torch::log(-torch::expm1(-bias)));  // the inverse of softplus
 }
 
+// Frequencies of the state slots: S4D-Lin pi n, S4D-Inv (N / pi) (N / (2 n + 1) - 1) (arXiv 2206.11893).
+void initialise_frequencies(at::Tensor& A_imag, const ModelSpec& spec) {
+  const double pi = 3.14159265358979323846, n = static_cast<double>(spec.state_size);
+  const at::Tensor slot = torch::arange(A_imag.size(1), torch::kFloat64);
+  A_imag.copy_(
+      (spec.ssm_init == "s4d_inv" ? n / pi * (n / (2 * slot + 1) - 1) : pi * slot).expand_as(A_imag));
+}
+
+// A state-space model of fixed matrices; true when the parameter is one of it.
+bool initialise_ssm(const std::string& name, at::Tensor& parameter, const ModelSpec& spec,
+                    const at::Generator& generator) {
+  if (name.ends_with(".log_dt")) {
+    parameter.uniform_(std::log(kStepMin), std::log(kStepMax), generator);
+  } else if (name.ends_with(".A_imag")) {
+    initialise_frequencies(parameter, spec);
+  } else if (name.ends_with(".A_log") && spec.has_mixer("ssm")) {
+    parameter.fill_(std::log(0.5));
+  } else if (name.ends_with(".C")) {
+    parameter.normal_(0, std::sqrt(0.5), generator);  // complex of variance 1
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void initialise_parameter(const std::string& name, at::Tensor& parameter, const ModelSpec& spec,
                           const at::Generator& generator) {
-  if (name.ends_with("norm.weight") || name.ends_with("norm_f.weight") || name.ends_with(".D")) {
+  if (ModelImpl::is_norm(name) || name.ends_with(".D")) {
     parameter.fill_(1);
+  } else if (initialise_ssm(name, parameter, spec, generator)) {
+    return;
+  } else if (contains(name, ".router.")) {
+    // A tenth of the usual variance keeps the first choices close to even (Switch, arXiv 2101.03961).
+    parameter.normal_(0, std::sqrt(0.1 / static_cast<double>(spec.hidden_size)), generator);
   } else if (name.ends_with(".A_log")) {
     parameter.copy_(torch::arange(1, spec.state_size + 1, torch::kFloat32).log().expand_as(parameter));
   } else if (contains(name, "embeddings.")) {
@@ -49,7 +79,8 @@ void initialise_parameter(const std::string& name, at::Tensor& parameter, const 
     if (name == "timestep_out.bias") fan_in = spec.hidden_size;
     const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
     parameter.uniform_(-bound, bound, generator);
-    if (contains(name, ".out_proj.")) parameter.div_(std::sqrt(static_cast<double>(spec.num_blocks)));
+    if (contains(name, ".out_proj.") || contains(name, ".o_proj.") || contains(name, ".down_proj."))
+      parameter.div_(std::sqrt(static_cast<double>(spec.num_blocks)));
   }
 }
 

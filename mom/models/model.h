@@ -1,6 +1,6 @@
-// The network: embeddings per modality, Mamba blocks, final norm, heads. Weights carry the names of Hugging
-// Face's Mamba checkpoints. T packed tokens (rows are modality-major), V vocabulary, E width, P patch width,
-// I pictures, Q patches in all.
+// The network: embeddings per modality, blocks as the backbone has them, final norm, heads. Weights carry the
+// names of Hugging Face's Mamba checkpoints. T packed tokens (rows are modality-major), V vocabulary, E
+// width, P patch width, I pictures, Q patches in all.
 #pragma once
 
 #include <torch/torch.h>
@@ -9,7 +9,8 @@
 #include <vector>
 
 #include "mom/models/model_config.h"
-#include "mom/nn/mamba.h"
+#include "mom/nn/block.h"
+#include "mom/nn/modality_linear.h"
 #include "mom/nn/tensor_io.h"
 #include "mom/ops/head_loss.h"
 
@@ -20,6 +21,10 @@ struct ModelInput {
   at::Tensor tokens_T;     // i64, in row order; rows of a continuous modality are not read
   at::Tensor patches_QP;   // transfusion: f32 noised patches, in row order (= order of the pictures)
   at::Tensor timesteps_I;  // transfusion: i64, one a picture
+  // Experts: capacity and balance loss (which joins the gradient with this weight) are of training only.
+  bool training = false;
+  double balance_weight = 0;
+  std::shared_ptr<nn::ExpertReport> experts = nullptr;  // filled in where given
 };
 
 // How the network is computed; weights are f32 either way.
@@ -30,8 +35,11 @@ struct Compute {
   bool recompute = false;  // a block's activations again in backward: less memory, a third more work
 };
 
-// What generation carries from call to call, one entry a block.
-using ModelState = std::vector<nn::MambaState>;
+// What generation carries from call to call.
+struct ModelState {
+  std::vector<nn::MixerState> blocks;
+  std::vector<int64_t> num_tokens_S;  // seen so far, by sequence
+};
 
 class ModelImpl : public torch::nn::Module {
  public:
@@ -48,22 +56,29 @@ class ModelImpl : public torch::nn::Module {
                         double scale);
 
   const ModelSpec& spec() const { return spec_; }
+  const std::vector<nn::Block>& blocks() const { return blocks_; }
   void set_compute(const Compute& compute) { compute_ = compute; }
-  // True for norms, biases, A_log and D: they take no weight decay.
+  // True for norms, biases and a state-space model's own parameters: they take no weight decay.
   static bool without_decay(const std::string& parameter_name);
+  static bool is_norm(const std::string& parameter_name);
 
  private:
   at::Tensor embed(const ModelInput& input);
-  at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I);
+  at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
+                           const nn::Routing& routing);
+  nn::BlockContext make_context(const ModelInput& input, const ModelState* state) const;
 
   ModelSpec spec_;
   Compute compute_;
   at::Tensor embeddings_, lm_head_;
-  torch::nn::Linear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
-  std::vector<nn::MambaBlock> blocks_;
+  nn::ModalityLinear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
+  std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_{nullptr};
 };
 TORCH_MODULE(Model);
+
+// The rows of pictures as latents, which attention reads both ways.
+ops::BidirectionalRows picture_rows(const ModelSpec& spec, const nn::Routing& routing);
 
 // Every parameter from its own random stream, keyed by seed and name: neither the order of construction nor
 // other parameters matter, and a modality's copies start independently. Distributions: REFERENCE section 1.

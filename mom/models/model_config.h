@@ -13,7 +13,8 @@
 
 namespace mom::models {
 
-// The four projections a modality may have its own weights of, in the order a token meets them.
+// The four projections of a Mamba block that a modality may have its own weights of, in the order a token
+// meets them.
 const std::vector<std::string>& all_projections();
 
 // Sinusoids a timestep is turned into before its small network.
@@ -24,10 +25,17 @@ struct ModelConfig {
   std::string backbone = "mixture_of_mamba";
   std::string size;  // "163M" ...: fills d_model and layers
   int64_t d_model = 192;
-  int64_t layers = 4;  // 1 layer = 2 Mamba blocks
+  int64_t layers = 4;  // 1 layer = 2 blocks
   int64_t state_size = 16, conv_kernel = 4, expand = 2;
   int64_t time_step_rank = 0;  // 0: ceil(d_model / 16)
   std::vector<std::string> decoupled = {"in_proj", "x_proj", "dt_proj", "out_proj"};
+  int64_t heads = 0;         // 0: about d_model / 64
+  int64_t feed_forward = 0;  // 0: as the backbone's paper has it
+  double rope_theta = 10000;
+  int64_t experts = 4, experts_per_token = 1;
+  std::string router = "token_choice";
+  double capacity_factor = 1;
+  std::string discretisation = "zoh", ssm_init = "s4d_lin";
   bool tie_word_embeddings = false;
   int64_t patch_size = 2;  // latent pixels a side of one patch
   std::string scan_backend = "auto";
@@ -36,7 +44,7 @@ struct ModelConfig {
 
 // Everything needed to build the network: what stands in config.json.
 struct ModelSpec {
-  std::string model_type = "mamba";  // "mamba" or "mixture_of_mamba"
+  std::string model_type = "mamba";  // a backbone's name
   std::string setting;  // "transfusion", "chameleon", "three_modality"; empty for a plain language model
   int64_t hidden_size = 0, num_blocks = 0, state_size = 16, conv_kernel = 4, intermediate_size = 0,
           time_step_rank = 0;
@@ -44,7 +52,11 @@ struct ModelSpec {
   double layer_norm_epsilon = 1e-5;
   bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;
   std::vector<std::string> modalities = {"text"};
-  std::vector<std::string> decoupled;  // empty for dense
+  std::vector<std::string> decoupled;  // parts with own weights a modality; empty for dense
+  // Backbones with attention, feed-forwards, experts, linear state-space models.
+  int64_t num_attention_heads = 0, feed_forward_size = 0, num_experts = 0, experts_per_token = 1;
+  double rope_theta = 10000, capacity_factor = 1;
+  std::string router = "token_choice", discretisation = "zoh", ssm_init = "s4d_lin";
   // Of the data it was trained on; empty for a plain language model.
   codecs::Vocabulary vocabulary;
   std::map<std::string, std::string> codec_hashes;  // by modality
@@ -52,6 +64,9 @@ struct ModelSpec {
   std::vector<int64_t> latent_shape;  // [C, H, W]
   int64_t patch_size = 2, diffusion_steps = 1000;
 
+  bool has_mixer(const std::string& mixer) const;
+  // The mixer of a block.
+  const std::string& mixer(int64_t block) const;
   bool has_patches() const { return setting == "transfusion"; }
   // Pictures as latents: their positions carry no token and have a loss of their own kind.
   bool is_continuous(int64_t modality) const { return has_patches() && modality == modality_index("image"); }
@@ -66,12 +81,17 @@ struct ModelSpec {
 // UserError on an unknown size or a size given together with d_model or layers that differ.
 void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was_set);
 std::vector<std::string> named_sizes();
+// The network a recipe's table asks for, but for what depends on the data: vocabulary, modalities, latents.
+// UserError where the numbers don't fit each other.
+ModelSpec network_spec(const ModelConfig& config);
+// What is wrong with numbers of a spec that concern each other; empty: nothing.
+std::string problem_of(const ModelSpec& spec);
 
 OrderedJson to_json(const ModelSpec& spec);
 // InputError where the data at `where` was encoded by other codecs than the model was trained with.
 void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
                        const std::string& where);
-// Also reads a Hugging Face Mamba folder's config.json as it is. `where` names the file in errors.
+// Also reads a Hugging Face Mamba or Llama folder's config.json as it is. `where` names the file in errors.
 ModelSpec spec_from_json(const Json& json, std::string_view where);
 
 }  // namespace mom::models

@@ -16,9 +16,42 @@ void write_model(const Path& folder, ModelImpl& model) {
   nn::write_tensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
 }
 
+namespace {
+
+// Llama's names of Hugging Face as ours: one of its layers is two blocks, attention and feed-forward.
+std::string from_llama(const std::string& name) {
+  const std::string_view layer = "model.layers.";
+  if (name == "model.embed_tokens.weight") return "backbone.embeddings.weight";
+  if (name == "model.norm.weight") return "backbone.norm_f.weight";
+  if (!name.starts_with(layer)) return name;
+  const size_t dot = name.find('.', layer.size());
+  if (dot == std::string::npos || dot - layer.size() > 6) return name;
+  const std::string digits = name.substr(layer.size(), dot - layer.size()), rest = name.substr(dot + 1);
+  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) return name;
+  const int64_t block = 2 * std::stoll(digits);
+  for (const auto& [theirs, ours, offset] :
+       {std::tuple<std::string_view, const char*, int64_t>{"input_layernorm.", "norm.", 0},
+        {"self_attn.", "mixer.", 0},
+        {"post_attention_layernorm.", "norm.", 1},
+        {"mlp.", "mixer.", 1}})
+    if (rest.starts_with(theirs))
+      return "backbone.layers." + std::to_string(block + offset) + "." + ours + rest.substr(theirs.size());
+  return name;
+}
+
+nn::NamedTensors load_named(const Path& file) {
+  nn::NamedTensors tensors = nn::load_tensors(file);
+  if (!tensors.contains("model.embed_tokens.weight")) return tensors;
+  nn::NamedTensors renamed;
+  for (auto& [name, tensor] : tensors) renamed.emplace(from_llama(name), tensor);
+  return renamed;
+}
+
+}  // namespace
+
 void load_weights(ModelImpl& model, const Path& file) {
   torch::NoGradGuard no_grad;
-  nn::NamedTensors tensors = nn::load_tensors(file);
+  nn::NamedTensors tensors = load_named(file);
   if (model.spec().tie_word_embeddings)
     tensors.erase("lm_head.weight");  // some writers store the table twice
   std::string problems;

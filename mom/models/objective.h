@@ -1,6 +1,7 @@
 // What is learned: the next token of the joint vocabulary, and in transfusion the noise on pictures' latents.
 //   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
 //          + image_weight * mean over latent elements of (noise - prediction)^2            (transfusion)
+//          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
 // A token's loss counts to the modality of the token that is predicted: an image code to image, <boi> and
 // <eoi> to text. In transfusion no token is predicted at <boi> and on patches; one timestep a picture; noise
 // is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039), Chameleon
@@ -23,6 +24,7 @@ struct ObjectiveConfig {
   double image_weight = 5;
   int64_t diffusion_steps = 1000;
   double z_loss = 0;
+  double balance_weight = 0.01;
   void describe(config::Table& table);
 };
 
@@ -38,8 +40,8 @@ using LossReport = std::vector<LossSum>;  // by modality
 // How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
 void add(LossReport& to, const LossReport& from);
-// The scalar that is trained, without z-loss: mean over all target tokens + image_weight * mean over latent
-// elements.
+// The scalar that is trained, without z-loss and balance loss: mean over all target tokens + image_weight *
+// mean over latent elements.
 double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight);
 
 enum class Timesteps {
@@ -48,8 +50,9 @@ enum class Timesteps {
 };
 
 struct BatchLoss {
-  at::Tensor total;   // scalar, differentiable; already divided by the step's counts
-  LossReport report;  // this batch's sums
+  at::Tensor total;          // scalar, differentiable; already divided by the step's counts
+  LossReport report;         // this batch's sums
+  nn::ExpertReport experts;  // backbones with experts, in training: how their routers spread this batch
 };
 
 class Objective {

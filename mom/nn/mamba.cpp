@@ -1,82 +1,67 @@
 #include "mom/nn/mamba.h"
 
+#include "mom/nn/parameter.h"
 #include "mom/nn/split_columns.h"
-#include "mom/ops/causal_conv1d.h"
-#include "mom/ops/rms_norm.h"
 #include "mom/ops/selective_scan.h"
 
 namespace mom::nn {
-namespace {
-
-std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
-  return tensor.defined() ? std::optional<at::Tensor>(tensor) : std::nullopt;
-}
-
-struct DepthwiseConvImpl : torch::nn::Module {  // holds conv1d.weight [D, 1, K] and conv1d.bias [D]
-  DepthwiseConvImpl(int64_t channels, int64_t taps, bool with_bias) {
-    weight = register_parameter("weight", torch::empty({channels, 1, taps}));
-    if (with_bias) bias = register_parameter("bias", torch::empty({channels}));
-  }
-  at::Tensor weight, bias;
-};
-TORCH_MODULE(DepthwiseConv);
-
-}  // namespace
 
 ModalityLinear MambaMixerImpl::projection(const std::string& name, int64_t in, int64_t out, bool bias) {
-  ModalityLinearOptions options{in, out, bias, {}};
-  if (options_.decoupled.count(name)) options.modalities = options_.modalities;
-  return register_module(name, ModalityLinear(options));
+  return register_module(name, ModalityLinear(linear_options(options_, name, in, out, bias)));
 }
 
-MambaMixerImpl::MambaMixerImpl(const MambaOptions& options) : options_(options) {
+MambaMixerImpl::MambaMixerImpl(const MixerOptions& options) : options_(options) {
   const auto& o = options_;
-  DepthwiseConv conv = register_module("conv1d", DepthwiseConv(o.d_inner, o.conv_kernel, o.conv_bias));
-  conv_weight = conv->weight;
-  conv_bias = conv->bias;
-  A_log = register_parameter("A_log", torch::empty({o.d_inner, o.state_size}));
-  D = register_parameter("D", torch::empty({o.d_inner}));
-  in_proj = projection("in_proj", o.d_model, 2 * o.d_inner, o.proj_bias);
-  x_proj = projection("x_proj", o.d_inner, o.dt_rank + 2 * o.state_size, false);
-  dt_proj = projection("dt_proj", o.dt_rank, o.d_inner, true);
-  out_proj = projection("out_proj", o.d_inner, o.d_model, o.proj_bias);
+  conv_ = register_module("conv1d", CausalConv(o.d_inner, o.conv_kernel, o.conv_bias));
+  A_log_ = register_parameter("A_log", empty_parameter({o.d_inner, o.state_size}));
+  D_ = register_parameter("D", empty_parameter({o.d_inner}));
+  in_proj_ = projection("in_proj", o.d_model, 2 * o.d_inner, o.proj_bias);
+  x_proj_ = projection("x_proj", o.d_inner, o.dt_rank + 2 * o.state_size, false);
+  dt_proj_ = projection("dt_proj", o.dt_rank, o.d_inner, true);
+  out_proj_ = projection("out_proj", o.d_inner, o.d_model, o.proj_bias);
 }
 
-at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const Routing& routing, MambaState* state) {
+at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
   const auto& o = options_;
-  at::Tensor xz = in_proj->forward(x_TE, routing);
-  const auto x_and_gate = split_columns(xz, {o.d_inner, o.d_inner});
-  auto [x_TD, conv_state] = ops::causal_conv1d(
-      x_and_gate[0], conv_weight.squeeze(1), if_defined(conv_bias), /*silu=*/true, routing.offsets_S1,
-      state ? if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
-  const auto dt_b_c = split_columns(x_proj->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
+  const Routing& routing = context.routing;
+  const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
+  const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
+  const auto dt_b_c = split_columns(x_proj_->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
   // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added
   // with its GEMM.
-  const bool fuse_bias = !dt_proj->decoupled();
-  at::Tensor dt_TD = dt_proj->forward(dt_b_c[0], routing, /*add_bias=*/!fuse_bias);
+  const bool fuse_bias = !dt_proj_->decoupled();
+  const at::Tensor dt_TD = dt_proj_->forward(dt_b_c[0], routing, /*add_bias=*/!fuse_bias);
   auto [y_TD, scan_state] = ops::selective_scan(
-      x_TD, dt_TD, -A_log.exp(), dt_b_c[1], dt_b_c[2], D, x_and_gate[1],
-      fuse_bias ? std::optional<at::Tensor>(dt_proj->bias(0)) : std::nullopt, /*dt_softplus=*/true,
-      routing.offsets_S1, state ? if_defined(state->scan_SDN) : std::nullopt, routing.order_T);
-  if (state) *state = {conv_state, scan_state};
-  return out_proj->forward(y_TD, routing);
+      x_TD, dt_TD, -A_log_.exp(), dt_b_c[1], dt_b_c[2], D_, x_and_gate[1],
+      fuse_bias ? std::optional<at::Tensor>(dt_proj_->bias(0)) : std::nullopt, /*dt_softplus=*/true,
+      routing.offsets_S1,
+      state && state->recurrent_SDN.defined() ? std::optional<at::Tensor>(state->recurrent_SDN)
+                                              : std::nullopt,
+      routing.order_T);
+  if (state) state->recurrent_SDN = scan_state;
+  return out_proj_->forward(y_TD, routing);
 }
 
-std::tuple<at::Tensor, at::Tensor> RmsNormImpl::forward(const at::Tensor& x_TE,
-                                                        const at::Tensor& residual_TE) {
-  return ops::add_rms_norm(x_TE, if_defined(residual_TE), weight, epsilon_);
-}
-
-MambaBlockImpl::MambaBlockImpl(const MambaOptions& options) {
-  norm = register_module("norm", RmsNorm(options.d_model, options.norm_epsilon));
-  mixer = register_module("mixer", MambaMixer(options));
-}
-
-std::tuple<at::Tensor, at::Tensor> MambaBlockImpl::forward(const at::Tensor& branch_TE,
-                                                           const at::Tensor& residual_TE,
-                                                           const Routing& routing, MambaState* state) {
-  auto [normed, residual] = norm->forward(branch_TE, residual_TE);
-  return {mixer->forward(normed, routing, state), residual};
+MixerCosts MambaMixerImpl::costs() const {
+  const auto& o = options_;
+  const double e = static_cast<double>(o.d_model), d = static_cast<double>(o.d_inner),
+               n = static_cast<double>(o.state_size), r = static_cast<double>(o.dt_rank),
+               k = static_cast<double>(o.conv_kernel);
+  MixerCosts costs;
+  costs.gemm = 2 * (e * 2 * d + d * (r + 2 * n) + r * d + d * e);
+  costs.conv = 2 * k * d;
+  // 7 a channel and state slot (step * a, exp, b * (step u), two multiply-adds), and 8 a channel.
+  costs.scan = d * (7 * n + 8);
+  costs.state_bytes = 4 * o.d_inner * (o.state_size + o.conv_kernel - 1);
+  // in_proj's output (2 D), what the convolution, dt_proj and the scan make of it (3 D), x_proj's output; the
+  // scan's state every 32 positions.
+  costs.kept = 5 * d + r + 2 * n;
+  costs.kept_f32 = n * d / 32;
+  // Gradients of the scan's and the convolution's inputs and outputs; partial sums of b and c from each 64
+  // channels.
+  costs.passing = 6 * d;
+  costs.passing_f32 = 2 * n * (d / 64);
+  return costs;
 }
 
 }  // namespace mom::nn

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "mom/nn/mixer.h"
 #include "mom/nn/routing.h"
 
 namespace mom::nn {
@@ -35,5 +36,9 @@ class ModalityLinearImpl : public torch::nn::Module {
   std::vector<at::Tensor> weights_, biases_;  // the registered parameters, in modality order
 };
 TORCH_MODULE(ModalityLinear);
+
+// Of a mixer's projection: with own weights a modality where the options say that it is decoupled.
+ModalityLinearOptions linear_options(const MixerOptions& options, const std::string& name, int64_t in,
+                                     int64_t out, bool bias = false);
 
 }  // namespace mom::nn

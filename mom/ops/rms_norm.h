@@ -18,5 +18,10 @@ namespace mom::ops {
 std::tuple<at::Tensor, at::Tensor> add_rms_norm(const at::Tensor& x_TE,
                                                 const std::optional<at::Tensor>& residual_TE,
                                                 const at::Tensor& weight_E, double eps);
+// The same with a weight for each modality, on rows sorted by modality (group_offsets_M1 [M + 1] i64).
+std::tuple<at::Tensor, at::Tensor> add_modality_rms_norm(const at::Tensor& x_TE,
+                                                         const std::optional<at::Tensor>& residual_TE,
+                                                         at::TensorList weights_E,
+                                                         const at::Tensor& group_offsets_M1, double eps);
 
 }  // namespace mom::ops

@@ -20,6 +20,30 @@ Path trimmed_log(const Path& run, int64_t steps_done) {
   return path;
 }
 
+// Over all blocks with experts: the mean balance loss (1: even), the share of choices that found their expert
+// full, the router's entropy in nats, and how often each expert was chosen, by block and modality.
+void add_experts(OrderedJson& line, const nn::ExpertReport& report,
+                 const std::vector<std::string>& modalities) {
+  if (report.empty()) return;
+  double balance = 0, dropped = 0, choices = 0, entropy = 0, tokens = 0;
+  OrderedJson shares = OrderedJson::object();
+  for (const auto& [block, load] : report) {
+    balance += load.balance, entropy += load.entropy_nats;
+    tokens += static_cast<double>(load.num_tokens);
+    dropped += static_cast<double>(load.num_dropped), choices += static_cast<double>(load.num_choices);
+    OrderedJson& of_block = shares[std::to_string(block)];
+    for (size_t m = 0; m < modalities.size(); ++m) {
+      const int64_t* row =
+          load.choices_ME.const_data_ptr<int64_t>() + static_cast<int64_t>(m) * load.choices_ME.size(1);
+      of_block[modalities[m]] = std::vector<int64_t>(row, row + load.choices_ME.size(1));
+    }
+  }
+  if (balance > 0) line["experts_balance"] = balance / tokens;
+  line["experts_dropped"] = dropped / choices;
+  line["router_entropy"] = entropy / tokens;
+  line["experts_chosen"] = shares;
+}
+
 }  // namespace
 
 MetricsLog::MetricsLog(const Path& run, int64_t steps_done, const models::ModelSpec& spec)
@@ -47,6 +71,7 @@ void MetricsLog::add_losses(OrderedJson& line, const models::LossReport& loss, c
 void MetricsLog::train_step(const StepReport& report, const Trainer& trainer) {
   OrderedJson line = start_line("train", trainer);
   add_losses(line, report.loss, trainer);
+  add_experts(line, report.experts, spec_.modalities);
   line["lr"] = report.learning_rate;
   line["grad_norm"] = report.grad_norm;
   line["tokens_per_s"] = static_cast<double>(report.num_tokens) / report.seconds;

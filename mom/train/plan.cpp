@@ -17,8 +17,7 @@ constexpr double kLibraries = 100e6;
 constexpr double kFit = 1.2;
 
 // What the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back. E
-// width, D inner width, N states, R dt rank; residual stream and states in f32, the rest in the training
-// precision.
+// width, V vocabulary; the mixers say what they need (nn/mixer.h).
 struct Activations {
   double kept = 0, passing = 0;  // bytes
 };
@@ -26,28 +25,24 @@ struct Activations {
 Activations activations_of(const models::ModelSpec& s, const TrainConfig& train, double tokens,
                            double targets) {
   const double width = train.precision == "bfloat16" ? 2 : 4;
-  const double e = static_cast<double>(s.hidden_size), d = static_cast<double>(s.intermediate_size),
-               n = static_cast<double>(s.state_size), v = static_cast<double>(s.vocab_size),
+  const double e = static_cast<double>(s.hidden_size), v = static_cast<double>(s.vocab_size),
                blocks = static_cast<double>(s.num_blocks);
-  // A token in a block: the residual sum; the normed sum, in_proj's output (2 D), what the convolution,
-  // dt_proj and the scan make of it (3 D), x_proj's output; and the scan's state every 32 positions.
-  const double block =
-      4 * e + width * (e + 5 * d + static_cast<double>(s.time_step_rank) + 2 * n) + 4 * n * d / 32;
-  // Its inputs alone, where the rest is computed again.
-  const double inputs = (4 + width) * e;
+  const nn::MixerCosts costs = models::block_costs(s);
+  // A token in all blocks: the residual sum and the normed sum, and what the mixers keep.
+  const double all = blocks * (4 + width) * e + width * costs.kept + 4 * costs.kept_f32;
+  // The blocks' inputs alone, where the rest is computed again, one block at a time.
+  const double inputs = blocks * (4 + width) * e + all / blocks;
   Activations result;
-  result.kept = tokens * (train.recompute ? blocks * inputs + block : blocks * block);
-  // Gradients of one block: of the scan's and the convolution's inputs and outputs (6 D), of the block's (E);
-  // partial sums of b and c from each 64 channels.
-  const double gradients = tokens * (width * 6 * d + (4 + width) * e + 8 * n * (d / 64));
+  result.kept = tokens * (train.recompute ? inputs : all);
+  const double gradients = tokens * (width * costs.passing + 4 * costs.passing_f32 + (4 + width) * e);
   // The head: its rows' hidden states and their gradient, and a piece of outputs (ops/head_loss.h).
   const double rows = std::min(targets, std::max(128.0, 8388608.0 / v));
   const double head = tokens * width * e * 2 + rows * v * (width == 4 ? 4 : 6) + 4 * v * e;
   result.passing = std::max(gradients, head);
   // Rounded weights of every projection, for the way back.
   if (width == 2)
-    result.kept += 2 * blocks * d * (3 * e + 2 * n + 2 * static_cast<double>(s.time_step_rank)) *
-                   (s.decoupled.empty() ? 1 : static_cast<double>(s.modalities.size()));
+    result.kept +=
+        2 * static_cast<double>(models::count_parameters(s).total - models::count_parameters(s).embedding);
   return result;
 }
 
@@ -65,6 +60,7 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   double batch_flops = 0, batch_tokens = 0, targets = 0;
   for (const data::Batch& batch : loader.next(1)) {
     targets = static_cast<double>(batch.target_rows_R.size(0));
+    batch_flops += 3 * flops[0].pair * models::attended_pairs(plan.spec, batch.routing);
     for (size_t m = 0; m < flops.size(); ++m) {
       batch_flops += 3 * flops[m].total() * static_cast<double>(batch.num_tokens[m]);
       batch_tokens += static_cast<double>(batch.num_tokens[m]);
@@ -88,7 +84,7 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool 
   const Plan plan = make_plan(recipe, dataset);
   const models::ParameterCounts counts = models::count_parameters(plan.spec);
   if (json) {
-    OrderedJson out = models::inspect_json(plan.spec);
+    OrderedJson out = models::inspect_json(plan.spec, recipe.data.sequence_tokens);
     out["steps"] = recipe.train.steps;
     out["tokens"] = plan.total_tokens;
     out["flops"] = plan.flops;

@@ -1,6 +1,7 @@
 #include "mom/train/recipe.h"
 
 #include "mom/base/error.h"
+#include "mom/models/backbones.h"
 
 namespace mom::train {
 
@@ -9,7 +10,9 @@ void TrainConfig::describe(config::Table& table) {
   table.field("learning_rate", learning_rate, "peak learning rate, reached after the warm-up").range(0, 10);
   table.field("min_learning_rate", min_learning_rate, "learning rate at the end of the cosine").range(0, 10);
   table.field("warmup_steps", warmup_steps, "steps of linear warm-up").range(0, 1e9);
-  table.field("weight_decay", weight_decay, "decoupled decay; not on norms, biases, A_log and D")
+  table
+      .field("weight_decay", weight_decay,
+             "decoupled decay; not on norms, biases and a state-space model's own parameters")
       .range(0, 10);
   table.field("beta1", beta1, "AdamW's first moment").range(0, 0.9999999);
   table.field("beta2", beta2, "AdamW's second moment").range(0, 0.9999999);
@@ -24,6 +27,8 @@ void TrainConfig::describe(config::Table& table) {
       .one_of({"float32", "bfloat16"});
   table.field("recompute", recompute,
               "compute a block's activations again in backward: less memory, more time");
+  table.field("start_from", start_from,
+              "run or model folder whose weights training starts from; empty: random ones");
 }
 
 void EvalConfig::describe(config::Table& table) {
@@ -66,7 +71,7 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
   config::load_toml(schema, file);
   for (const std::string& assignment : overrides) config::apply_override(schema, assignment);
   models::apply_named_size(recipe.model, schema.was_set("model.d_model"), schema.was_set("model.layers"));
-  if (recipe.model.backbone == "mamba") recipe.model.decoupled.clear();
+  if (!models::find_backbone(recipe.model.backbone).recipe_chooses) recipe.model.decoupled.clear();
   if (recipe.train.min_learning_rate > recipe.train.learning_rate)
     throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate",
                      std::to_string(recipe.train.min_learning_rate), ""});
@@ -79,22 +84,6 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
 std::string dump_recipe(Recipe recipe) { return config::dump_toml(recipe.schema()); }
 
 namespace {
-
-models::ModelSpec network_spec(const models::ModelConfig& model, const std::string& setting) {
-  models::ModelSpec spec;
-  spec.model_type = model.backbone;
-  spec.setting = setting;
-  spec.hidden_size = model.d_model;
-  spec.num_blocks = 2 * model.layers;
-  spec.state_size = model.state_size;
-  spec.conv_kernel = model.conv_kernel;
-  spec.intermediate_size = model.expand * model.d_model;
-  spec.time_step_rank = model.time_step_rank ? model.time_step_rank : (model.d_model + 15) / 16;
-  spec.tie_word_embeddings = model.tie_word_embeddings;
-  spec.patch_size = model.patch_size;
-  if (model.backbone == "mixture_of_mamba") spec.decoupled = model.decoupled;
-  return spec;
-}
 
 // A setting is a choice of codecs: the data must have been encoded by those.
 void check_setting(const std::string& setting, const data::EncodedDataset& dataset) {
@@ -113,7 +102,8 @@ void check_setting(const std::string& setting, const data::EncodedDataset& datas
 }  // namespace
 
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
-  models::ModelSpec spec = network_spec(recipe.model, recipe.setting);
+  models::ModelSpec spec = models::network_spec(recipe.model);
+  spec.setting = recipe.setting;
   spec.vocabulary = dataset.vocabulary;
   spec.modalities = dataset.modalities();
   spec.vocab_size = dataset.vocabulary.size();
@@ -131,7 +121,8 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
 }
 
 models::ModelSpec make_spec(const models::ModelConfig& model, const std::string& setting) {
-  models::ModelSpec spec = network_spec(model, setting);
+  models::ModelSpec spec = models::network_spec(model);
+  spec.setting = setting;
   if (setting == "transfusion") {  // REFERENCE section 3: Llama-2's vocabulary, 32 x 32 x 8 latents
     spec.vocab_size = 32000;
     spec.modalities = {"text", "image"};

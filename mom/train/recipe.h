@@ -20,6 +20,7 @@ struct TrainConfig {
   int64_t microbatches = 1;
   std::string precision = "float32";
   bool recompute = false;
+  std::string start_from;
   void describe(config::Table& table);
 };
 

@@ -70,7 +70,7 @@ void start_run_folder(const RunOptions& options, const Recipe& recipe, const mod
   OrderedJson env = environment();
   env["data"] = {{"path", recipe.data.path}, {"manifest", dataset.manifest}};
   publish_json(options.run / "environment.json", env);
-  publish_json(options.run / "parameters.json", models::inspect_json(spec));
+  publish_json(options.run / "parameters.json", models::inspect_json(spec, recipe.data.sequence_tokens));
   copy_codec_reports(options.run, dataset);
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
 
@@ -17,6 +18,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
   models::Model model(make_spec(recipe, dataset));
   models::initialise(*model, static_cast<uint64_t>(recipe.seed));
+  if (!recipe.train.start_from.empty())
+    models::start_from(*model, find_model_folder(recipe.train.start_from));
   return model;
 }
 
@@ -68,6 +71,7 @@ StepReport Trainer::step() {
     if (loss.total.requires_grad()) loss.total.backward();
     report.backward_seconds += seconds_of_part();
     models::add(report.loss, loss.report);
+    for (const auto& [block, load] : loss.experts) report.experts[block].add(load);
     for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
   }
   report.total_loss = models::combined_loss(report.loss, model_->spec(), recipe_.objective.image_weight);
@@ -82,15 +86,17 @@ StepReport Trainer::step() {
   optimizer_.step(report.learning_rate, report.grad_norm);
   data_position_ = prepared.position;
   report.step = ++steps_done_;
-  for (const data::Batch& batch : batches)
+  for (const data::Batch& batch : batches) {
     for (size_t m = 0; m < tokens_seen_.size(); ++m) tokens_seen_[m] += batch.num_tokens[m];
+    pairs_seen_ += models::attended_pairs(model_->spec(), batch.routing);
+  }
   report.optimizer_seconds = seconds_of_part();
   report.seconds = seconds_since(start);
   return report;
 }
 
 double Trainer::flops() const {
-  double flops = 0;
+  double flops = 3 * flops_per_token_[0].pair * pairs_seen_;
   for (size_t m = 0; m < tokens_seen_.size(); ++m)
     flops += 3 * flops_per_token_[m].total() * static_cast<double>(tokens_seen_[m]);
   return flops;
@@ -100,6 +106,7 @@ void Trainer::save(const Path& run) {
   OrderedJson state;
   state["step"] = steps_done_;
   state["tokens"] = tokens_seen_;
+  state["attended_pairs"] = pairs_seen_;
   state["data"] = data_position_;
   save_checkpoint(run, steps_done_, *model_, optimizer_, state, recipe_.checkpoint.keep);
 }
@@ -125,6 +132,7 @@ void Trainer::resume(const Path& checkpoint) {
     throw InputError({where, "\"tokens\" for " + std::to_string(tokens_seen_.size()) + " modalities",
                       "something else", ""});
   tokens_seen_ = state["tokens"].get<std::vector<int64_t>>();
+  pairs_seen_ = state.value("attended_pairs", 0.0);
   loader_.restore(state.at("data"));
   data_position_ = loader_.state();
 }

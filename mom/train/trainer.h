@@ -21,7 +21,8 @@ struct StepReport {
   double total_loss = 0, grad_norm = 0, learning_rate = 0;
   // data: waited for the batch, which is prepared beside the step before.
   double seconds = 0, data_seconds = 0, forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
-  int64_t num_tokens = 0;  // of this step
+  int64_t num_tokens = 0;    // of this step
+  nn::ExpertReport experts;  // backbones with experts: how their routers spread this step, by block
 };
 
 class Trainer {
@@ -59,6 +60,7 @@ class Trainer {
   AdamW optimizer_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;
+  double pairs_seen_ = 0;  // attention: positions and positions they looked at
   int64_t steps_done_ = 0;
 };
 

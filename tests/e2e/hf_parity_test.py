@@ -1,4 +1,4 @@
-"""A Hugging Face Mamba folder gives the same logits through `mom forward` as through transformers, in f32.
+"""A Hugging Face Mamba or Llama folder gives the same logits through `mom forward` as through transformers, in f32.
 
 Oracle: PyPI transformers, random weights. Letters: T packed tokens, S sequences, V vocabulary.
 """
@@ -15,7 +15,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import MambaConfig, MambaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
 from program import run_mom
 
@@ -33,6 +33,25 @@ CASES = {
                                 state_size=8, layer_norm_epsilon=1e-3),
     "wide": dict(vocab_size=512, hidden_size=256, num_hidden_layers=2, expand=3, time_step_rank=7),
 }
+
+LLAMA_CASES = {
+    "llama": dict(vocab_size=97, hidden_size=48, num_hidden_layers=3, num_attention_heads=4, intermediate_size=80),
+    "llama_tied_wide_heads": dict(vocab_size=64, hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
+                                  intermediate_size=96, tie_word_embeddings=True, rms_norm_eps=1e-5,
+                                  rope_theta=500000.0),
+}
+
+
+def make_llama(seed, **sizes):
+    torch.manual_seed(seed)
+    model = LlamaForCausalLM(LlamaConfig(num_key_value_heads=sizes["num_attention_heads"], **sizes)).eval()
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" in name:
+                parameter.uniform_(0.5, 1.5)
+            else:
+                parameter.normal_(0, 0.15)
+    return model
 
 
 def make_model(seed, **sizes):
@@ -71,9 +90,9 @@ class HuggingFaceParity(unittest.TestCase):
                 "--output", self.folder / "out.safetensors")
         return load_file(self.folder / "out.safetensors")["logits"]
 
-    def prepare(self, seed=7, **sizes):
+    def prepare(self, seed=7, make=make_model, **sizes):
         """Saves a model; returns its folder, packed tokens, their offsets and the oracle's logits."""
-        model = make_model(seed, **sizes)
+        model = make(seed, **sizes)
         model_folder = self.folder / "model"
         model.save_pretrained(model_folder)
         offsets = [0]
@@ -100,6 +119,16 @@ class HuggingFaceParity(unittest.TestCase):
         difference = (self.forward(model_folder, tokens_T, offsets) - expected_TV).abs().max().item()
         self.assertGreater(difference, 10 * MAX_DIFFERENCE)
 
+    def test_llamas_with_more_than_we_have_are_refused(self):
+        """Grouped keys are not ignored: exit code 3 and the key's name."""
+        model_folder, tokens_T, offsets, _ = self.prepare(make=make_llama, **LLAMA_CASES["llama"])
+        config = json.loads((model_folder / "config.json").read_text())
+        config["num_key_value_heads"] = 2
+        (model_folder / "config.json").write_text(json.dumps(config))
+        with self.assertRaises(Exception) as refused:
+            self.forward(model_folder, tokens_T, offsets)
+        self.assertIn("num_key_value_heads", str(refused.exception))
+
     def test_keys_left_out_take_hugging_face_defaults(self):
         """Old checkpoints name neither the rank's number nor whether embeddings are tied."""
         model_folder, tokens_T, offsets, expected_TV = self.prepare(**CASES["tied"])
@@ -118,6 +147,8 @@ def add_case(name, sizes):
 
 for case_name, case_sizes in CASES.items():
     add_case(case_name, case_sizes)
+for case_name, case_sizes in LLAMA_CASES.items():
+    add_case(case_name, {"make": make_llama, **case_sizes})
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/error.h"
+#include "mom/models/convert.h"
 #include "mom/models/counts.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
@@ -65,6 +66,28 @@ TEST(Model, EqualWeightsInEveryModalityIsDense) {
   }
 }
 
+TEST(Model, UpcycledMambaComputesTheSame) {
+  Model dense = test::tiny_model({});
+  const Sequence sequence = mixed(dense->spec());
+  for (const std::vector<std::string>& decoupled : {std::vector<std::string>{}, {"in_proj", "dt_proj"}}) {
+    Model mixture = models::dense_to_mixture(*dense, decoupled);
+    EXPECT_EQ(mixture->spec().decoupled, decoupled.empty() ? kAll : decoupled);
+    EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6);
+  }
+  Model mixture = models::dense_to_mixture(*dense);
+  auto p = mixture->named_parameters();
+  EXPECT_TRUE(torch::equal(p["backbone.layers.1.mixer.dt_proj.image.bias"],
+                           dense->named_parameters()["backbone.layers.1.mixer.dt_proj.bias"]));
+  EXPECT_THROW(models::dense_to_mixture(*mixture), UserError);
+  EXPECT_THROW(models::dense_to_mixture(*dense, {"conv1d"}), UserError);
+  test::TempFolder folder;
+  models::write_model(folder.path(), *mixture);
+  Model fresh = test::tiny_model(kAll, 5);
+  models::start_from(*fresh, folder.path());
+  EXPECT_TRUE(torch::equal(test::run(fresh, sequence), test::run(mixture, sequence)));
+  EXPECT_THROW(models::start_from(*dense, folder.path()), UserError);
+}
+
 TEST(Model, EachModalityUsesItsOwnWeights) {
   Model model = test::tiny_model(kAll);
   Sequence text_only;
@@ -110,83 +133,6 @@ TEST(Model, PermutingModalitiesWithTheirWeightsChangesNothing) {
   for (int64_t& m : sequence.modality) m = 1 - m;
   EXPECT_LE((out - test::run(permuted, sequence)).abs().max().item<double>(), 1e-6);
   EXPECT_GT((out - test::run(model, sequence)).abs().max().item<double>(), 1e-2);
-}
-
-class BothBackbones : public testing::TestWithParam<bool> {
- protected:
-  Model model_ = test::tiny_model(GetParam() ? kAll : std::vector<std::string>{});
-  const models::ModelSpec& spec() { return model_->spec(); }
-};
-INSTANTIATE_TEST_SUITE_P(Backbones, BothBackbones, testing::Values(false, true));
-
-TEST_P(BothBackbones, PackedIsSeparate) {
-  const Sequence packed = mixed(spec());
-  const at::Tensor together = test::run(model_, packed);
-  int64_t patch = 0, picture = 0;
-  for (size_t s = 0; s + 1 < packed.offsets.size(); ++s) {
-    Sequence one;
-    const int64_t begin = packed.offsets[s], end = packed.offsets[s + 1];
-    one.tokens.assign(packed.tokens.begin() + begin, packed.tokens.begin() + end);
-    one.modality.assign(packed.modality.begin() + begin, packed.modality.begin() + end);
-    one.offsets = {0, end - begin};
-    const int64_t patches = std::count(one.modality.begin(), one.modality.end(), 1);
-    one.patches_QP = packed.patches_QP.narrow(0, patch, patches);
-    one.timesteps_I = packed.timesteps_I.narrow(0, picture, patches / spec().patches_per_image());
-    patch += patches;
-    picture += patches / spec().patches_per_image();
-    EXPECT_LE((together.narrow(0, begin, end - begin) - test::run(model_, one)).abs().max().item<double>(),
-              1e-5);
-  }
-}
-
-TEST_P(BothBackbones, LaterTokensDoNotChangeEarlierOutputs) {
-  Sequence sequence;
-  test::append(sequence, spec(), 5, true, 9);
-  test::draw_patches(sequence, spec());
-  const at::Tensor before = test::run(model_, sequence);
-  const int64_t changed = 5 + spec().patches_per_image() + 3;
-  sequence.tokens[static_cast<size_t>(changed)] =
-      (sequence.tokens[static_cast<size_t>(changed)] + 1) % spec().vocab_size;
-  const at::Tensor after = test::run(model_, sequence);
-  EXPECT_TRUE(torch::equal(before.narrow(0, 0, changed), after.narrow(0, 0, changed)));
-  EXPECT_FALSE(torch::equal(before.narrow(0, changed, 1), after.narrow(0, changed, 1)));
-}
-
-TEST_P(BothBackbones, StepByStepWithCarriedStateIsTheWholeSequence) {
-  Sequence sequence;
-  test::append(sequence, spec(), 6, true, 7);
-  test::draw_patches(sequence, spec());
-  const at::Tensor whole = test::run(model_, sequence);
-  models::ModelState state;
-  const int64_t num_tokens = static_cast<int64_t>(sequence.tokens.size()),
-                patches = spec().patches_per_image();
-  for (int64_t t = 0; t < num_tokens;) {
-    const bool picture = sequence.modality[static_cast<size_t>(t)] == 1;
-    const int64_t length = picture ? patches : 1;  // a token, or a block of patches
-    Sequence part;
-    part.tokens.assign(sequence.tokens.begin() + t, sequence.tokens.begin() + t + length);
-    part.modality.assign(sequence.modality.begin() + t, sequence.modality.begin() + t + length);
-    part.offsets = {0, length};
-    part.patches_QP = sequence.patches_QP.narrow(0, 0, picture ? patches : 0);
-    part.timesteps_I = sequence.timesteps_I.narrow(0, 0, picture ? 1 : 0);
-    EXPECT_LE((test::run(model_, part, &state) - whole.narrow(0, t, length)).abs().max().item<double>(), 1e-5)
-        << "position " << t;
-    t += length;
-  }
-}
-
-TEST_P(BothBackbones, CountsAreWhatIsThere) {
-  int64_t total = 0;
-  for (auto& item : model_->named_parameters()) total += item.value().numel();
-  EXPECT_EQ(models::count_parameters(spec()).total, total);
-}
-
-TEST_P(BothBackbones, SavesAndLoads) {
-  test::TempFolder folder;
-  models::write_model(folder.path(), *model_);
-  Model loaded = models::load_model(folder.path());
-  const Sequence sequence = mixed(spec());
-  EXPECT_TRUE(torch::equal(test::run(model_, sequence), test::run(loaded, sequence)));
 }
 
 // Nothing knows how many modalities there are: five, one of which no batch has.

@@ -113,6 +113,35 @@ TEST(AddRmsNorm, ValuesAndGradients) {
   }
 }
 
+// Weights a modality: each group of rows as if it were alone.
+TEST(AddRmsNorm, ModalityWeights) {
+  at::manual_seed(12);
+  for (const std::vector<int64_t>& offsets :
+       {std::vector<int64_t>{0, 5, 17}, {0, 0, 17}, {0, 17, 17, 17}, {0, 0}}) {
+    const size_t groups = offsets.size() - 1;
+    Tensors inputs{at::randn({offsets.back(), 20}), at::randn({offsets.back(), 20})};
+    for (size_t m = 0; m < groups; ++m) inputs.push_back(at::randn({20}));
+    auto fused = [&](const Tensors& t) {
+      auto [normed, sum] =
+          add_modality_rms_norm(t[0], t[1], at::TensorList(t).slice(2), at::tensor(offsets, at::kLong), 1e-5);
+      return Tensors{normed, sum};
+    };
+    auto apart = [&](const Tensors& t) {
+      Tensors normed, sums;
+      for (size_t m = 0; m < groups; ++m) {
+        auto rows = [&](const at::Tensor& x) { return x.narrow(0, offsets[m], offsets[m + 1] - offsets[m]); };
+        auto [n, s] = add_rms_norm_reference(rows(t[0]), rows(t[1]), t[2 + m], 1e-5);
+        normed.push_back(n), sums.push_back(s);
+      }
+      return Tensors{at::cat(normed), at::cat(sums)};
+    };
+    test::expect_same(fused, apart, inputs, test::kF32Nmse, "groups");
+  }
+  const at::Tensor x = at::randn({4, 3}), weight = at::ones({3});
+  EXPECT_THROW(add_modality_rms_norm(x, std::nullopt, {weight, weight}, at::tensor({0L, 4L}), 1e-5),
+               c10::Error);
+}
+
 TEST(AddRmsNorm, EveryCpuCapabilityAndBfloat16) {
   for (const std::string& name : kernels::cpu_capabilities()) {
     kernels::set_cpu_capability(name);

@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include "mom/data/batch.h"
+#include "mom/models/backbones.h"
 #include "mom/models/model.h"
 
 namespace mom::test {
@@ -25,8 +26,21 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
   return spec;
 }
 
-inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t seed = 1) {
-  models::Model model(tiny_spec(std::move(decoupled)));
+// Of any backbone.
+inline models::ModelSpec tiny_backbone(const std::string& name) {
+  models::ModelSpec spec = tiny_spec({});
+  spec.model_type = name;
+  spec.decoupled = models::find_backbone(name).decoupled;
+  spec.num_blocks = 4;
+  spec.state_size = 6;
+  spec.num_attention_heads = 2;
+  spec.feed_forward_size = 40;
+  spec.num_experts = 3;
+  return spec;
+}
+
+inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 1) {
+  models::Model model(spec);
   models::initialise(*model, seed);
   torch::NoGradGuard no_grad;
   torch::manual_seed(static_cast<int64_t>(seed));
@@ -34,6 +48,10 @@ inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t see
   for (auto& item : model->named_parameters())
     if (item.key().rfind("patch_out", 0) == 0) item.value().normal_(0, 0.3);
   return model;
+}
+
+inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t seed = 1) {
+  return initialised(tiny_spec(std::move(decoupled)), seed);
 }
 
 // Positions in sequence order; pictures are whole runs of patches_per_image() positions.

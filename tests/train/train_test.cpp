@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "mom/base/error.h"
+#include "mom/models/backbones.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/run.h"
 #include "mom/train/trainer.h"
@@ -56,7 +57,8 @@ Path TrainTest::encoded_;
 std::shared_ptr<data::EncodedDataset> TrainTest::dataset_;
 
 TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
-  for (const char* backbone : {"mamba", "mixture_of_mamba"}) {
+  for (const std::string& backbone : models::backbone_names()) {
+    SCOPED_TRACE(backbone);
     test::TempFolder run;
     train::Trainer whole(recipe(backbone), dataset_), first(recipe(backbone), dataset_);
     for (int i = 0; i < 8; ++i) whole.step();
@@ -69,6 +71,7 @@ TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
     const auto expected = weights(whole), found = weights(second);
     for (const auto& [name, tensor] : expected) EXPECT_TRUE(torch::equal(tensor, found.at(name))) << name;
     EXPECT_EQ(whole.tokens_seen(), second.tokens_seen());
+    EXPECT_EQ(whole.flops(), second.flops());
     EXPECT_FALSE(torch::equal(weights(first)["backbone.embeddings.weight"],
                               expected.at("backbone.embeddings.weight")));
   }

@@ -1,0 +1,55 @@
+#include "mom/models/convert.h"
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+
+namespace mom::models {
+namespace {
+
+// The dense parameter a parameter of the mixture is a copy of: its name without the modality.
+std::string dense_name(const std::string& name, const std::vector<std::string>& modalities) {
+  for (const std::string& modality : modalities) {
+    const std::string part = "." + modality + ".";
+    if (const size_t at = name.rfind(part); at != std::string::npos && name.find("_proj.") != std::string::npos)
+      return name.substr(0, at) + name.substr(at + part.size() - 1);
+  }
+  return name;
+}
+
+}  // namespace
+
+Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled) {
+  if (dense.spec().model_type != "mamba")
+    throw UserError({"convert dense-to-mom", "a model of backbone mamba", dense.spec().model_type, ""});
+  if (dense.spec().modalities.size() < 2)
+    throw UserError({"convert dense-to-mom", "a model of two or more modalities",
+                     std::to_string(dense.spec().modalities.size()),
+                     "name the modalities to be with --modalities text,image"});
+  ModelSpec spec = dense.spec();
+  spec.model_type = "mixture_of_mamba";
+  spec.decoupled = decoupled.empty() ? all_projections() : std::move(decoupled);
+  for (const std::string& name : spec.decoupled)
+    if (!std::count(all_projections().begin(), all_projections().end(), name))
+      throw UserError({"--decoupled", "in_proj, x_proj, dt_proj, out_proj", name, ""});
+  torch::NoGradGuard no_grad;
+  Model mixture(spec);
+  auto source = dense.named_parameters();
+  for (auto& item : mixture->named_parameters())
+    item.value().copy_(source[dense_name(item.key(), spec.modalities)]);
+  return mixture;
+}
+
+void start_from(ModelImpl& model, const Path& folder) {
+  const Path config = folder / "config.json";
+  const OrderedJson found = to_json(spec_from_json(read_json(config), config.string())),
+                    wanted = to_json(model.spec());
+  for (const auto& [key, value] : wanted.items())
+    if (!found.contains(key) || found[key] != value)
+      throw UserError({config.string() + ": \"" + key + "\"", value.dump() + ", as the recipe says",
+                       found.contains(key) ? found[key].dump() : "nothing",
+                       "start from a model of the same shape, or change the recipe"});
+  load_weights(model, folder / "model.safetensors");
+}
+
+}  // namespace mom::models

@@ -1,0 +1,67 @@
+#include "mom/nn/attention.h"
+
+#include "mom/ops/attention.h"
+#include "mom/ops/rotary.h"
+#include "mom/ops/row_map.h"
+
+namespace mom::nn {
+namespace {
+
+// All keys (or values) of each sequence, those from earlier calls first, one sequence after another. `kept` is
+// replaced by them.
+at::Tensor join_cached(const at::Tensor& fresh_THW, const ops::AttentionPlan& plan,
+                       std::vector<at::Tensor>& kept) {
+  const auto num_sequences = static_cast<size_t>(plan.num_sequences());
+  std::vector<at::Tensor> all(num_sequences);
+  for (size_t s = 0; s < num_sequences; ++s) {
+    const int64_t begin = plan.offsets_S1[s];
+    const at::Tensor fresh = fresh_THW.narrow(0, begin, plan.offsets_S1[s + 1] - begin);
+    all[s] = kept.empty() ? fresh.clone() : torch::cat({kept[s], fresh});
+  }
+  kept = all;
+  return torch::cat(all);
+}
+
+}  // namespace
+
+AttentionMixerImpl::AttentionMixerImpl(const MixerOptions& options) : options_(options) {
+  auto projection = [&](const char* name) {
+    return register_module(
+        name, ModalityLinear(linear_options(options_, name, options_.d_model, options_.d_model)));
+  };
+  q_proj_ = projection("q_proj");
+  k_proj_ = projection("k_proj");
+  v_proj_ = projection("v_proj");
+  o_proj_ = projection("o_proj");
+}
+
+at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
+  const Routing& routing = context.routing;
+  const ops::AttentionPlan& plan = *context.attention;
+  auto rotated = [&](ModalityLinear& projection) {
+    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW, options_.heads);
+  };
+  const at::Tensor q_THW = rotated(q_proj_);
+  at::Tensor k_LHW = rotated(k_proj_);
+  at::Tensor v_LHW = ops::take_rows(v_proj_->forward(x_TE, routing), plan.order).view(q_THW.sizes());
+  if (state) {
+    k_LHW = join_cached(k_LHW, plan, state->keys);
+    v_LHW = join_cached(v_LHW, plan, state->values);
+  }
+  const at::Tensor y_THW = ops::attention(q_THW, k_LHW, v_LHW, context.attention);
+  return o_proj_->forward(ops::add_rows(y_THW.view(x_TE.sizes()), {}, plan.order), routing);
+}
+
+MixerCosts AttentionMixerImpl::costs() const {
+  const double e = static_cast<double>(options_.d_model);
+  MixerCosts costs;
+  costs.gemm = 2 * 4 * e * e;
+  costs.pair = 4 * e;  // a score and its share of the values
+  costs.state_bytes_per_token = 4 * 2 * options_.d_model;
+  costs.kept = 5 * e;  // queries, keys, values, outputs in order of positions and of rows
+  costs.kept_f32 = static_cast<double>(options_.heads);
+  costs.passing = 6 * e;
+  return costs;
+}
+
+}  // namespace mom::nn

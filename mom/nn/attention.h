@@ -1,0 +1,23 @@
+// Llama's attention: queries, keys and values from one input, rotary positions, softmax over what the plan lets
+// each position look at, no biases. With own weights a modality it is that of Mixture-of-Transformers: one
+// global attention over all modalities. Parameters q_proj, k_proj, v_proj, o_proj [E, E].
+// Sources: Llama (arXiv 2302.13971), Mixture-of-Transformers (arXiv 2411.04996).
+#pragma once
+
+#include "mom/nn/mixer.h"
+#include "mom/nn/modality_linear.h"
+
+namespace mom::nn {
+
+class AttentionMixerImpl : public Mixer {
+ public:
+  explicit AttentionMixerImpl(const MixerOptions& options);
+  at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
+  MixerCosts costs() const override;
+
+ private:
+  MixerOptions options_;
+  ModalityLinear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
+};
+
+}  // namespace mom::nn

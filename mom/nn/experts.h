@@ -1,0 +1,58 @@
+// Mixture of experts: E feed-forwards, of which a token passes through a few that a learned router picks. T
+// tokens, E experts, k choices a token.
+//
+//   p = softmax(W_router x)
+//   token_choice: each token goes to its k likeliest experts; gate = p (k = 1, Switch) or p / sum of the chosen
+//     (k = 2, GShard). While training an expert takes at most ceil(capacity_factor * k * T / E) tokens, first
+//     choices first, then in order of positions; a token that finds its expert full passes through the residual
+//     alone. Otherwise there is no limit, so that a token's result never depends on others.
+//     Balance loss E * sum_e f_e P_e: f_e the share of choices that fell on e, P_e the mean of p_e.
+//   expert_choice: each expert takes the ceil(capacity_factor * T / E) tokens that want it most; gate = p. It
+//     looks at the whole batch, later tokens too: not for generation.
+// Parameters: router.weight [E, width]; gate_proj, up_proj, down_proj as feed_forward.h with the expert's
+// number where a modality would stand. The router is f32.
+// Sources: Switch (arXiv 2101.03961), GShard (arXiv 2006.16668), expert choice (arXiv 2202.09368), MoE-Mamba
+// (arXiv 2401.04081).
+#pragma once
+
+#include "mom/nn/feed_forward.h"
+#include "mom/nn/mixer.h"
+
+namespace mom::nn {
+
+// What a router decides: which tokens an expert takes and with which weight. Slots stand expert by expert.
+struct Dispatch {
+  std::vector<int64_t> rows_N;        // -1: a slot that only fills up its block
+  std::vector<int64_t> gate_index_N;  // into the flat gates, that of an empty slot one past the end
+  std::vector<int64_t> offsets_E1;    // slots of expert e
+  int64_t num_dropped = 0;            // choices (token choice) or tokens (expert choice) without a place
+};
+
+// choices_Tk i64: experts by row, likeliest first. order_T: row of each position. capacity 0: no limit.
+// Blocks are filled up to a multiple of `multiple` slots.
+Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
+                               int64_t capacity, int64_t multiple);
+// rows_EC i64: the rows each expert takes.
+Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens);
+
+class ExpertsMixerImpl : public Mixer {
+ public:
+  explicit ExpertsMixerImpl(const MixerOptions& options);
+  at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
+  MixerCosts costs() const override;
+
+ private:
+  struct Choice {
+    Dispatch dispatch;
+    at::Tensor gates;  // flat, differentiable
+    at::Tensor balance;
+    at::Tensor choices_ME;
+  };
+  Choice choose_tokens(const at::Tensor& probabilities_TE, const BlockContext& context) const;
+  Choice choose_experts(const at::Tensor& probabilities_TE, const BlockContext& context) const;
+  MixerOptions options_;
+  at::Tensor router_;
+  FeedForwardLayers experts_;
+};
+
+}  // namespace mom::nn

@@ -1,0 +1,93 @@
+// A mixer is what stands inside a block: something that mixes positions (Mamba, a linear state-space model,
+// attention) or something that mixes channels (a feed-forward, experts). A backbone is a list of blocks, each
+// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator, checkpoints,
+// counts.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "mom/nn/routing.h"
+#include "mom/ops/attention_plan.h"
+
+namespace mom::nn {
+
+// What the mixers are built from; each reads what concerns it.
+struct MixerOptions {
+  int64_t d_model = 0;
+  std::vector<std::string> modalities;
+  std::set<std::string> decoupled;  // parts with own weights a modality: names of projections, "norm"
+  double norm_epsilon = 1e-5;
+  bool proj_bias = false;
+  // Mamba and ssm
+  int64_t d_inner = 0, state_size = 16, conv_kernel = 4, dt_rank = 0;
+  bool conv_bias = true;
+  std::string discretisation = "zoh";  // ssm
+  // attention
+  int64_t heads = 0;
+  double rope_theta = 10000;
+  // feed-forward and experts
+  int64_t feed_forward = 0;  // inner width, of one expert
+  int64_t experts = 0, experts_per_token = 1;
+  std::string router = "token_choice";
+  double capacity_factor = 1;  // token choice: in training only; 0: no limit
+};
+
+// What a mixer carries from one call to the next. Each fills in what it needs; all stay undefined or empty
+// where there is nothing to carry. S sequences.
+struct MixerState {
+  at::Tensor conv_SDK;       // [S, D, K - 1], the convolution's last inputs
+  at::Tensor recurrent_SDN;  // [S, D, N] f32 (Mamba), complex (ssm)
+  std::vector<at::Tensor> keys, values;  // attention, one a sequence: [length, heads, width], keys rotated
+};
+
+// How one block's router spread one batch.
+struct ExpertLoad {
+  at::Tensor choices_ME;  // i64: choices of expert E by tokens of modality M, before any is dropped
+  int64_t num_tokens = 0, num_choices = 0, num_dropped = 0;
+  double entropy_nats = 0;  // of the router's distribution, summed over tokens
+  double balance = 0;       // E * sum f_e P_e, 1 where all is even; times num_tokens
+  void add(const ExpertLoad& other);
+};
+using ExpertReport = std::map<int64_t, ExpertLoad>;  // by block
+
+// What one forward pass says to all of its blocks.
+struct BlockContext {
+  Routing routing;
+  int64_t block = 0;
+  bool training = false;  // experts: with capacity and balance loss
+  // Backbones with attention only.
+  c10::intrusive_ptr<ops::AttentionPlan> attention;
+  at::Tensor rotary_TW;  // f32 [T, head width]: cosines, then sines, by position
+  // Backbones with experts only; the balance loss times this weight joins the gradient.
+  double balance_weight = 0;
+  std::shared_ptr<ExpertReport> experts;  // may be null
+};
+
+// What a mixer costs a token, the same for every modality. FLOPs: forward, multiply-add = 2.
+struct MixerCosts {
+  double gemm = 0, conv = 0, scan = 0, router = 0;
+  double pair = 0;  // FLOPs for each position a token looks at (attention)
+  // Bytes of one sequence's state, and bytes more for each token it has seen; f32.
+  int64_t state_bytes = 0, state_bytes_per_token = 0;
+  // Numbers a token leaves for backward, and numbers in flight while backward passes through; in the training
+  // precision and in f32.
+  double kept = 0, kept_f32 = 0, passing = 0, passing_f32 = 0;
+};
+
+class Mixer : public torch::nn::Module {
+ public:
+  // x_TE -> [T, E], rows as in routing. `state` (may be null): read where defined, and replaced by the state
+  // after the last position.
+  virtual at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context,
+                             MixerState* state = nullptr) = 0;
+  virtual MixerCosts costs() const = 0;
+};
+
+}  // namespace mom::nn

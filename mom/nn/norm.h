@@ -1,0 +1,28 @@
+// RMS norm before each mixer and before the heads, fused with the residual addition; one weight, or one a
+// modality. T rows, E width.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <string>
+#include <vector>
+
+#include "mom/nn/routing.h"
+
+namespace mom::nn {
+
+class RmsNormImpl : public torch::nn::Module {
+ public:
+  // `modalities` empty: one weight for all.
+  RmsNormImpl(int64_t width, double epsilon, const std::vector<std::string>& modalities = {});
+  // (norm(x + residual), x + residual); an undefined residual counts as zero. The sum stays in f32.
+  std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& x_TE, const at::Tensor& residual_TE,
+                                             const Routing& routing);
+
+ private:
+  double epsilon_;
+  std::vector<at::Tensor> weights_;
+};
+TORCH_MODULE(RmsNorm);
+
+}  // namespace mom::nn

@@ -1,0 +1,271 @@
+// What every backbone owes: packing, causality, state, counts, files, names. One suite over all of them.
+#include <gtest/gtest.h>
+
+#include "mom/base/error.h"
+#include "mom/models/backbones.h"
+#include "mom/models/counts.h"
+#include "mom/models/model.h"
+#include "mom/models/objective.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/tiny_model.h"
+
+namespace mom {
+namespace {
+
+using models::Model;
+using test::Sequence;
+
+Sequence mixed(const models::ModelSpec& spec) {
+  Sequence sequence;
+  test::append(sequence, spec, 3, true, 2, false);
+  test::append(sequence, spec, 4, true, 5);
+  test::append(sequence, spec, 6, false, 0);
+  test::append(sequence, spec, 0, true, 1);
+  test::draw_patches(sequence, spec);
+  return sequence;
+}
+
+class EveryBackbone : public testing::TestWithParam<std::string> {
+ protected:
+  Model model_ = test::initialised(test::tiny_backbone(GetParam()));
+  const models::ModelSpec& spec() { return model_->spec(); }
+};
+INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackbone, testing::ValuesIn(models::backbone_names()),
+                         [](const auto& backbone) { return backbone.param; });
+
+// Rows of `before` that `after` repeats: to the bit, but for ssm, whose transforms mix roundings of all times.
+at::Tensor unchanged_rows(const models::ModelSpec& spec, const at::Tensor& before, const at::Tensor& after) {
+  if (spec.has_mixer("ssm")) return (before - after).abs().le(1e-5).all(1);
+  return before.eq(after).all(1);
+}
+
+TEST_P(EveryBackbone, PackedIsSeparate) {
+  const Sequence packed = mixed(spec());
+  const at::Tensor together = test::run(model_, packed);
+  int64_t patch = 0, picture = 0;
+  for (size_t s = 0; s + 1 < packed.offsets.size(); ++s) {
+    Sequence one;
+    const int64_t begin = packed.offsets[s], end = packed.offsets[s + 1];
+    one.tokens.assign(packed.tokens.begin() + begin, packed.tokens.begin() + end);
+    one.modality.assign(packed.modality.begin() + begin, packed.modality.begin() + end);
+    one.offsets = {0, end - begin};
+    const int64_t patches = std::count(one.modality.begin(), one.modality.end(), 1);
+    one.patches_QP = packed.patches_QP.narrow(0, patch, patches);
+    one.timesteps_I = packed.timesteps_I.narrow(0, picture, patches / spec().patches_per_image());
+    patch += patches;
+    picture += patches / spec().patches_per_image();
+    EXPECT_LE((together.narrow(0, begin, end - begin) - test::run(model_, one)).abs().max().item<double>(),
+              1e-5);
+  }
+}
+
+TEST_P(EveryBackbone, LaterTokensDoNotChangeEarlierOutputs) {
+  Sequence sequence;
+  test::append(sequence, spec(), 5, true, 9);
+  test::draw_patches(sequence, spec());
+  const at::Tensor before = test::run(model_, sequence);
+  const int64_t changed = 5 + spec().patches_per_image() + 3;
+  sequence.tokens[static_cast<size_t>(changed)] =
+      (sequence.tokens[static_cast<size_t>(changed)] + 1) % spec().vocab_size;
+  const at::Tensor after = test::run(model_, sequence);
+  const at::Tensor same = unchanged_rows(spec(), before, after);
+  EXPECT_TRUE(same.narrow(0, 0, changed).all().item<bool>());
+  EXPECT_FALSE(same[changed].item<bool>());
+}
+
+TEST_P(EveryBackbone, StepByStepWithCarriedStateIsTheWholeSequence) {
+  Sequence sequence;
+  test::append(sequence, spec(), 6, true, 7);
+  test::draw_patches(sequence, spec());
+  const at::Tensor whole = test::run(model_, sequence);
+  models::ModelState state;
+  const int64_t num_tokens = static_cast<int64_t>(sequence.tokens.size()),
+                patches = spec().patches_per_image();
+  for (int64_t t = 0; t < num_tokens;) {
+    const bool picture = sequence.modality[static_cast<size_t>(t)] == 1;
+    const int64_t length = picture ? patches : 1;  // a token, or a block of patches
+    Sequence part;
+    part.tokens.assign(sequence.tokens.begin() + t, sequence.tokens.begin() + t + length);
+    part.modality.assign(sequence.modality.begin() + t, sequence.modality.begin() + t + length);
+    part.offsets = {0, length};
+    part.patches_QP = sequence.patches_QP.narrow(0, 0, picture ? patches : 0);
+    part.timesteps_I = sequence.timesteps_I.narrow(0, 0, picture ? 1 : 0);
+    EXPECT_LE((test::run(model_, part, &state) - whole.narrow(0, t, length)).abs().max().item<double>(), 1e-5)
+        << "position " << t;
+    t += length;
+  }
+}
+
+TEST_P(EveryBackbone, CountsAreWhatIsThere) {
+  int64_t total = 0;
+  for (auto& item : model_->named_parameters()) total += item.value().numel();
+  EXPECT_EQ(models::count_parameters(spec()).total, total);
+}
+
+TEST_P(EveryBackbone, SavesAndLoads) {
+  test::TempFolder folder;
+  models::write_model(folder.path(), *model_);
+  Model loaded = models::load_model(folder.path());
+  const Sequence sequence = mixed(spec());
+  EXPECT_TRUE(torch::equal(test::run(model_, sequence), test::run(loaded, sequence)));
+}
+
+// A changed patch changes its whole picture where attention reads pictures both ways, and only what follows
+// elsewhere; nothing before the picture either way.
+TEST_P(EveryBackbone, AChangedPatch) {
+  Sequence sequence;
+  test::append(sequence, spec(), 5, true, 3);
+  test::draw_patches(sequence, spec());
+  const at::Tensor before = test::run(model_, sequence);
+  sequence.patches_QP = sequence.patches_QP.clone();
+  sequence.patches_QP[2].add_(1);
+  const at::Tensor after = test::run(model_, sequence);
+  const at::Tensor same = unchanged_rows(spec(), before, after);
+  EXPECT_TRUE(same.narrow(0, 0, 5).all().item<bool>());
+  const bool both_ways = spec().has_mixer("attention");
+  EXPECT_EQ(same.narrow(0, 5, 2).any().item<bool>(), !both_ways);
+  EXPECT_FALSE(same.narrow(0, 7, spec().patches_per_image() - 2 + 3).any().item<bool>());
+}
+
+TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
+  const Sequence sequence = mixed(spec());
+  models::ModelInput input = test::to_input(sequence);
+  const at::Tensor hidden = model_->forward(input);
+  (model_->logits(hidden).square().sum() + model_->noise(hidden, input.routing).square().sum()).backward();
+  for (const auto& item : model_->named_parameters())
+    EXPECT_TRUE(item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0) << item.key();
+}
+
+TEST_P(EveryBackbone, SpecSurvivesItsFile) {
+  const models::ModelSpec read =
+      models::spec_from_json(Json::parse(models::to_json(spec()).dump()), "config.json");
+  EXPECT_EQ(models::to_json(read).dump(), models::to_json(spec()).dump());
+}
+
+TEST_P(EveryBackbone, StateHasTheStatedSize) {
+  Sequence sequence;
+  test::append(sequence, spec(), 6, false, 0);
+  test::draw_patches(sequence, spec());
+  models::ModelState state;
+  test::run(model_, sequence, &state);
+  int64_t bytes = 0;
+  for (const nn::MixerState& block : state.blocks) {
+    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN})
+      if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());
+    for (const auto& list : {block.keys, block.values})
+      for (const at::Tensor& tensor : list) bytes += static_cast<int64_t>(tensor.nbytes());
+  }
+  EXPECT_EQ(bytes, models::state_bytes(spec(), 6));
+}
+
+// Mixture-of-Transformers with the same weights in every modality is the Transformer, as Mixture-of-Mamba is
+// Mamba (model_test.cpp).
+TEST(MixtureOfTransformers, EqualWeightsInEveryModalityIsTheTransformer) {
+  Model dense = test::initialised(test::tiny_backbone("transformer")),
+        mixture = test::initialised(test::tiny_backbone("mixture_of_transformers"), 2);
+  const Sequence sequence = mixed(dense->spec());
+  EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
+  torch::NoGradGuard no_grad;
+  auto source = dense->named_parameters();
+  for (auto& item : mixture->named_parameters()) {
+    std::string name = item.key();
+    for (const char* modality : {".text.", ".image."})
+      if (auto at = name.find(modality); at != std::string::npos) name.replace(at, std::strlen(modality), ".");
+    item.value().copy_(source[name]);
+  }
+  EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6);
+}
+
+// A token is the one three before it, whatever its modality; noise is that of a picture that never changes.
+// 17 text ids, then 8 image codes and 8 speech codes where the setting has them.
+data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
+  at::manual_seed(seed);
+  Sequence sequence;
+  const bool patches = spec.has_patches();
+  std::vector<int64_t> targets, target_modalities;
+  for (int document = 0; document < 12; ++document) {
+    if (patches) test::append(sequence, spec, 0, true, 0, false);
+    const auto first = sequence.tokens.size();
+    for (size_t i = 0; i < 18; ++i) {
+      const int64_t modality = patches ? 0 : static_cast<int64_t>(i / 6 % spec.modalities.size());
+      const int64_t symbol = i < 3 ? at::randint(8, {1}).item<int64_t>() : sequence.tokens[first + i - 3] % 8;
+      sequence.tokens.push_back(8 * modality + symbol);
+      sequence.modality.push_back(modality);
+    }
+    sequence.offsets.push_back(static_cast<int64_t>(sequence.tokens.size()));
+  }
+  const models::ModelInput input = test::to_input(sequence, static_cast<int64_t>(spec.modalities.size()));
+  std::vector<int64_t> rows;
+  const int64_t* order = input.routing.order_T.const_data_ptr<int64_t>();
+  for (size_t s = 0; s + 1 < sequence.offsets.size(); ++s) {
+    for (int64_t t = sequence.offsets[s + 1] - 18 + 2; t + 1 < sequence.offsets[s + 1]; ++t) {
+      rows.push_back(order[t]);
+      targets.push_back(sequence.tokens[static_cast<size_t>(t + 1)]);
+      target_modalities.push_back(sequence.modality[static_cast<size_t>(t + 1)]);
+    }
+  }
+  data::Batch batch;
+  batch.routing = input.routing;
+  batch.tokens_T = input.tokens_T;
+  batch.target_rows_R = torch::tensor(rows), batch.target_ids_R = torch::tensor(targets);
+  batch.target_modalities_R = torch::tensor(target_modalities);
+  if (patches) batch.latents_ICHW = torch::ones({12, 2, 4, 4});
+  for (int64_t m = 0; m < batch.routing.num_modalities(); ++m) batch.num_tokens.push_back(batch.routing.group_size(m));
+  batch.noise_key = static_cast<uint64_t>(seed);
+  return batch;
+}
+
+TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
+  for (const std::string setting : {"transfusion", "chameleon", "three_modality"}) {
+    models::ModelSpec spec = test::tiny_backbone(GetParam());
+    spec.setting = setting;
+    if (!spec.has_patches()) spec.latent_shape.clear();
+    if (setting == "three_modality") spec.modalities.push_back("speech");
+    Model model = test::initialised(spec, 4);
+    const models::Objective objective{models::ObjectiveConfig{}};
+    torch::optim::AdamW adam(model->parameters(), torch::optim::AdamWOptions(8e-3));
+    models::LossReport first, last;
+    for (int64_t step = 0; step < 150; ++step) {
+      const data::Batch batch = copy_batch(spec, step);
+      adam.zero_grad();
+      models::BatchLoss loss =
+          objective(*model, batch, models::count_terms(batch, spec), models::Timesteps::kUniform);
+      loss.total.backward();
+      adam.step();
+      if (step < 5) models::add(first, loss.report);
+      if (step >= 145) models::add(last, loss.report);
+    }
+    for (size_t m = 0; m < spec.modalities.size(); ++m)
+      EXPECT_LT(last[m].mean(), 0.4 * first[m].mean()) << setting << " " << spec.modalities[m] << " " << first[m].mean();
+  }
+}
+
+TEST(Backbones, ExpertChoiceIsRefusedForGeneration) {
+  models::ModelSpec spec = test::tiny_backbone("moe_transformer");
+  spec.router = "expert_choice";
+  Model model = test::initialised(spec);
+  models::ModelState state;
+  EXPECT_NO_THROW(test::run(model, mixed(spec)));
+  EXPECT_THROW(test::run(model, mixed(spec), &state), UserError);
+}
+
+TEST(Backbones, UnknownOnesAndMisfitsAreRefused) {
+  EXPECT_THROW(models::find_backbone("perceiver"), UserError);
+  models::ModelConfig config;
+  config.backbone = "transformer";
+  config.heads = 5;
+  EXPECT_THROW(models::network_spec(config), UserError);
+  config.backbone = "moe_mamba";
+  config.experts = 1;
+  config.experts_per_token = 2;
+  EXPECT_THROW(models::network_spec(config), UserError);
+  Json json = Json::parse(models::to_json(test::tiny_backbone("transformer")).dump());
+  json["decoupled"] = {"in_proj"};
+  EXPECT_THROW(models::spec_from_json(json, "config.json"), InputError);
+  json["decoupled"] = Json::array();
+  json["num_attention_heads"] = 7;
+  EXPECT_THROW(models::spec_from_json(json, "config.json"), InputError);
+}
+
+}  // namespace
+}  // namespace mom
