@@ -15,17 +15,17 @@ struct Size {
   int64_t sequences = 8, length = 512, d_model = 256, blocks = 8, vocabulary = 512;
   bool tied = false;
   models::Compute compute{};
+  std::string backbone = "mamba";
 
   std::string text() const {
-    return "d " + std::to_string(d_model) + ", " + std::to_string(blocks) + " blocks, " +
-           std::to_string(sequences) + "x" + std::to_string(length) +
+    return (backbone == "mamba" ? "" : backbone + ", ") + "d " + std::to_string(d_model) + ", " +
+           std::to_string(blocks) + " blocks, " + std::to_string(sequences) + "x" + std::to_string(length) +
            (compute.type == at::kBFloat16 ? " bf16" : " f32");
   }
 };
 
 // How tokens of several modalities follow each other.
 struct Mix {
-  bool mixture = false;                 // Mixture-of-Mamba, or dense on the same tokens
   std::vector<double> shares{1.0};      // of the modalities
   int64_t shortest = 64, longest = 64;  // of a span
 };
@@ -60,26 +60,17 @@ struct Step {
   }
 };
 
-models::ModelSpec spec_of(const Size& size) {
-  models::ModelSpec spec;
-  spec.hidden_size = size.d_model;
-  spec.num_blocks = size.blocks;
-  spec.intermediate_size = 2 * size.d_model;
-  spec.time_step_rank = size.d_model / 16;
-  spec.vocab_size = size.vocabulary;
-  spec.tie_word_embeddings = size.tied;
-  return spec;
-}
-
 models::ModelSpec spec_of(const Size& size, const Mix& mix) {
-  models::ModelSpec spec = spec_of(size);
+  models::ModelConfig config;
+  config.backbone = size.backbone;
+  config.d_model = size.d_model;
+  config.layers = size.blocks / 2;
+  config.tie_word_embeddings = size.tied;
+  models::ModelSpec spec = models::network_spec(config);
+  spec.vocab_size = size.vocabulary;
   spec.modalities.clear();
   const std::vector<std::string> names{"text", "image", "speech"};
   for (size_t m = 0; m < mix.shares.size(); ++m) spec.modalities.push_back(names.at(m));
-  if (mix.mixture) {
-    spec.model_type = "mixture_of_mamba";
-    spec.decoupled = models::all_projections();
-  }
   return spec;
 }
 
@@ -116,6 +107,7 @@ double step_flops(const Step& step) {
   for (size_t m = 0; m < per_token.size(); ++m)
     flops += 3 * per_token[m].total() *
              static_cast<double>(step.batches[0].routing.group_size(static_cast<int64_t>(m)));
+  flops += 3 * per_token[0].pair * models::attended_pairs(step.model->spec(), step.batches[0].routing);
   return flops;
 }
 
@@ -153,12 +145,12 @@ void add_step(const std::string& name, const std::string& help, const Size& size
   Register(name, help, [=] { return step_bench(name, size); });
 }
 
-void add_mixture(const std::string& kind, const Mix& mix) {
-  Register("step_mixture_" + kind, "Mixture-of-Mamba's step in turns with dense Mamba's: " + kind, [=] {
-    Mix mixture = mix, dense = mix;
-    mixture.mixture = true;
-    return against(step_bench("step_mixture_" + kind, Size{}, mixture),
-                   [&] { return step_bench("dense", Size{}, dense); });
+// A backbone with more weights than its dense twin, at equal active FLOPs, in turns with it.
+void add_against_twin(const std::string& name, const std::string& backbone, const std::string& twin,
+                      const Mix& mix) {
+  Register(name, backbone + "'s step in turns with " + twin + "'s", [=] {
+    return against(step_bench(name, Size{.backbone = backbone}, mix),
+                   [&] { return step_bench(twin, Size{.backbone = twin}, mix); });
   });
 }
 
@@ -171,6 +163,10 @@ void register_step_benches() {
            {.sequences = 1, .d_model = 768, .blocks = 24, .vocabulary = 50280, .tied = true});
   add_step("train_step_4096", "the same, d 256, one sequence of 4,096", {.sequences = 1, .length = 4096});
   add_step("train_step_768", "the same, d 768, 8 blocks, 4 x 512 tokens", medium);
+  add_step("train_step_transformer", "the same, a Transformer of 4 layers, d 256",
+           {.backbone = "transformer"});
+  add_step("train_step_transformer_4096", "the same, one sequence of 4,096",
+           {.sequences = 1, .length = 4096, .backbone = "transformer"});
   Register("train_step_bf16", "d 768 in bfloat16, in turns with float32", [medium] {
     Size rounded = medium;
     rounded.compute.type = at::kBFloat16;
@@ -186,11 +182,17 @@ void register_step_benches() {
         many{.sequences = 128, .length = 512, .blocks = 2};
     return against(step_bench("step_length_65536", one), [&] { return step_bench("128 x 512", many); });
   });
-  add_mixture("2_even", {.shares = {0.5, 0.5}});
-  add_mixture("2_95_5", {.shares = {0.95, 0.05}});
-  add_mixture("2_spans_1_8", {.shares = {0.5, 0.5}, .shortest = 1, .longest = 8});
-  add_mixture("3_even", {.shares = {0.34, 0.33, 0.33}});
-  add_mixture("3_95_5", {.shares = {0.9, 0.05, 0.05}});
+  add_against_twin("step_mixture_2_even", "mixture_of_mamba", "mamba", {.shares = {0.5, 0.5}});
+  add_against_twin("step_mixture_2_95_5", "mixture_of_mamba", "mamba", {.shares = {0.95, 0.05}});
+  add_against_twin("step_mixture_2_spans_1_8", "mixture_of_mamba", "mamba",
+                   {.shares = {0.5, 0.5}, .shortest = 1, .longest = 8});
+  add_against_twin("step_mixture_3_even", "mixture_of_mamba", "mamba", {.shares = {0.34, 0.33, 0.33}});
+  add_against_twin("step_mixture_3_95_5", "mixture_of_mamba", "mamba", {.shares = {0.9, 0.05, 0.05}});
+  const Mix even{.shares = {0.5, 0.5}};
+  add_against_twin("step_mixture_of_transformers", "mixture_of_transformers", "transformer", even);
+  add_against_twin("step_moe_transformer", "moe_transformer", "transformer", even);
+  add_against_twin("step_moe_mamba", "moe_mamba", "mamba", even);
+  add_step("train_step_ssm", "the linear state-space model, d 256", {.backbone = "ssm"});
 }
 
 }  // namespace mom::bench

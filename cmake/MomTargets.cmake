@@ -52,8 +52,9 @@ function(mom_tests name)
       target_precompile_headers(${target} REUSE_FROM mom_torch_pch)
     endif()
     add_test(NAME ${name}.${stem} COMMAND ${target})
+    # Threads that wait must not spin: tests run side by side.
     set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT 900
-        ENVIRONMENT "MOM_BINARY=$<TARGET_FILE:mom>;MOM_SOURCE=${CMAKE_SOURCE_DIR};${MOM_TEST_PACKAGES}")
+        ENVIRONMENT "MOM_BINARY=$<TARGET_FILE:mom>;MOM_SOURCE=${CMAKE_SOURCE_DIR};OMP_WAIT_POLICY=passive;${MOM_TEST_PACKAGES}")
     if(stem MATCHES "_slow_test$")
       set_tests_properties(${name}.${stem} PROPERTIES LABELS slow)
     else()

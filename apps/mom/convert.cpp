@@ -16,7 +16,8 @@ void add_convert_verb(CLI::App& app) {
   verb->require_subcommand(1);
   auto options = std::make_shared<Options>();
   CLI::App* upcycle = verb->add_subcommand(
-      "dense-to-mom", "a dense Mamba as the Mixture-of-Mamba that computes the same (train.start_from goes on with it)");
+      "dense-to-mom",
+      "a dense Mamba as the Mixture-of-Mamba that computes the same (train.start_from goes on with it)");
   upcycle->add_option("MODEL", options->from, "run or model folder")->required();
   upcycle->add_option("--out", options->out, "the new model folder")->required();
   upcycle

@@ -75,6 +75,7 @@ def step_case(name, bench, promises, peers, sequences, length, d_model=256, bloc
 
 MAMBAPY = Peer("mambapy 1.2.0", "steps.py", ("mambapy",))
 TRANSFORMER = Peer("transformer, SDPA", "steps.py", ("transformer",))
+LLAMA = Peer("Llama-style transformer, SDPA", "steps.py", ("llama",))
 PLAIN = Peer("Mamba in plain PyTorch", "steps.py", ("plain",), warmup=1, most_steps=2)
 TRANSFORMERS = Peer("transformers 5.23.0 Mamba", "steps.py", ("transformers",), warmup=1, most_steps=1, limit_s=1800)
 COMPILED = (
@@ -108,5 +109,8 @@ CASES = {
             tied=True,
         ),
         step_case("long", bench="train_step_4096", promises=(Promise(TRANSFORMER, 1.3),), peers=(TRANSFORMER,), sequences=1, length=4096),
+        # Our own Transformer against the same shape in PyTorch.
+        step_case("transformer", bench="train_step_transformer", promises=(Promise(LLAMA, 0.9),), peers=(LLAMA,), sequences=8, length=512),
+        step_case("transformer_4096", bench="train_step_transformer_4096", promises=(Promise(LLAMA, 0.9),), peers=(LLAMA,), sequences=1, length=4096),
     )
 }

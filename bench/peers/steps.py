@@ -73,6 +73,39 @@ def transformer(options):
     return LanguageModel(options, Transformer(options), nn.LayerNorm(options.d_model))
 
 
+def rotated(x_SHLW, cos_LW, sin_LW):
+    halves = x_SHLW.chunk(2, -1)
+    return x_SHLW * cos_LW + torch.cat((-halves[1], halves[0]), -1) * sin_LW
+
+
+class LlamaLayer(nn.Module):
+    """RMS norms, rotary positions, SwiGLU, no biases: the shape of our own transformer."""
+
+    def __init__(self, E, length):
+        super().__init__()
+        F_ = math.ceil(8 * E // 3 / 256) * 256
+        self.attention_norm, self.mlp_norm = nn.RMSNorm(E, eps=1e-5), nn.RMSNorm(E, eps=1e-5)
+        self.q, self.k, self.v, self.o = (nn.Linear(E, E, bias=False) for _ in range(4))
+        self.gate, self.up, self.down = nn.Linear(E, F_, bias=False), nn.Linear(E, F_, bias=False), nn.Linear(F_, E, bias=False)
+        angle = torch.arange(length)[:, None] * 10000.0 ** (-torch.arange(0, HEAD_SIZE, 2) / HEAD_SIZE)
+        self.register_buffer("cos_LW", torch.cat((angle, angle), -1).cos())
+        self.register_buffer("sin_LW", torch.cat((angle, angle), -1).sin())
+
+    def forward(self, x_SLE):
+        h_SLE = self.attention_norm(x_SLE)
+        q_SHLW, k_SHLW, v_SHLW = (f(h_SLE).unflatten(-1, (-1, HEAD_SIZE)).transpose(1, 2) for f in (self.q, self.k, self.v))
+        q_SHLW, k_SHLW = rotated(q_SHLW, self.cos_LW, self.sin_LW), rotated(k_SHLW, self.cos_LW, self.sin_LW)
+        y_SHLW = F.scaled_dot_product_attention(q_SHLW, k_SHLW, v_SHLW, is_causal=True)
+        x_SLE = x_SLE + self.o(y_SHLW.transpose(1, 2).flatten(2))
+        h_SLE = self.mlp_norm(x_SLE)
+        return x_SLE + self.down(F.silu(self.gate(h_SLE)) * self.up(h_SLE))
+
+
+def llama(options):
+    layers = nn.Sequential(*(LlamaLayer(options.d_model, options.length) for _ in range(options.blocks // 2)))
+    return LanguageModel(options, layers, nn.RMSNorm(options.d_model, eps=1e-5))
+
+
 class MambaBlock(nn.Module):
     """Mamba in plain PyTorch: linear layers, conv1d, and a loop over unbound time steps."""
 
@@ -119,7 +152,7 @@ class TransformersMamba(nn.Module):
         return self.model(tokens_SL).logits
 
 
-MODELS = {"mambapy": mambapy, "transformer": transformer, "plain": plain, "transformers": TransformersMamba}
+MODELS = {"mambapy": mambapy, "transformer": transformer, "llama": llama, "plain": plain, "transformers": TransformersMamba}
 
 
 def compile_parts(model):

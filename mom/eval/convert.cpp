@@ -13,8 +13,8 @@ void convert_dense_to_mixture(const Path& from, const Path& out, const std::vect
   models::ModelSpec spec = models::spec_from_json(read_json(config), config.string());
   if (!modalities.empty()) {
     if (spec.modalities.size() > 1 && spec.modalities != modalities)
-      throw UserError({"--modalities", "those of the model, or none",
-                       "others than in " + config.string(), ""});
+      throw UserError(
+          {"--modalities", "those of the model, or none", "others than in " + config.string(), ""});
     spec.modalities = modalities;
   }
   models::Model dense(spec);

@@ -21,7 +21,8 @@ namespace mom::kernels::HWY_NAMESPACE {
 void gather_tile(const GatherPlan& plan, const Rows& in, const MutableRows& out, int64_t tile) {
   const int64_t end = std::min(plan.num_rows, (tile + 1) * kGatherRows);
   for (int64_t row = tile * kGatherRows; row < end; ++row) {
-    const int64_t first = plan.offsets ? plan.offsets[row] : row, last = plan.offsets ? plan.offsets[row + 1] : row + 1;
+    const int64_t first = plan.offsets ? plan.offsets[row] : row,
+                  last = plan.offsets ? plan.offsets[row + 1] : row + 1;
     for (int64_t column = 0; column < plan.width; column += kLanes) {
       const int64_t left = plan.width - column;
       Vec sum = zero();
@@ -41,8 +42,8 @@ void dots_tile(int64_t count, int64_t width, const int64_t* left_rows, const Row
   for (int64_t j = tile * kGatherRows; j < end; ++j) {
     Vec sum = zero();
     for (int64_t column = 0; left_rows[j] >= 0 && column < width; column += kLanes)
-      sum = fma(load_row(left, left_rows[j], column, width - column), load_row(right, j, column, width - column),
-                sum);
+      sum = fma(load_row(left, left_rows[j], column, width - column),
+                load_row(right, j, column, width - column), sum);
     dots[j] = hn::GetLane(hn::SumOfLanes(kTag, sum));
   }
 }
@@ -59,8 +60,9 @@ HWY_EXPORT(dots_tile);
 void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out,
                  const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((plan.num_rows + kGatherRows - 1) / kGatherRows,
-               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(gather_tile)(plan, in, out, tile); });
+  parallel_for((plan.num_rows + kGatherRows - 1) / kGatherRows, [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(gather_tile)(plan, in, out, tile);
+  });
 }
 
 void row_dots(int64_t count, int64_t width, const int64_t* left_rows, const Rows& left, const Rows& right,

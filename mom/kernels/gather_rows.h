@@ -1,5 +1,5 @@
-// Weighted sums of rows: out[i] = sum over j in [offsets[i], offsets[i + 1]) of weights[j] * in[sources[j]], in
-// the order of j. One kernel serves reordering, sending rows to experts and bringing them back, and the
+// Weighted sums of rows: out[i] = sum over j in [offsets[i], offsets[i + 1]) of weights[j] * in[sources[j]],
+// in the order of j. One kernel serves reordering, sending rows to experts and bringing them back, and the
 // gradients of all three. A tile is a run of output rows.
 #pragma once
 
@@ -10,10 +10,10 @@
 namespace mom::kernels {
 
 struct GatherPlan {
-  int64_t num_rows = 0, width = 0;    // of the output
-  const int64_t* offsets = nullptr;   // [rows + 1]; absent: one source a row
-  const int64_t* sources = nullptr;   // a negative one counts as a row of zeros
-  const float* weights = nullptr;     // by j; absent: 1
+  int64_t num_rows = 0, width = 0;   // of the output
+  const int64_t* offsets = nullptr;  // [rows + 1]; absent: one source a row
+  const int64_t* sources = nullptr;  // a negative one counts as a row of zeros
+  const float* weights = nullptr;    // by j; absent: 1
 };
 
 void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out,

@@ -18,8 +18,8 @@ constexpr int64_t kRotaryPositions = 64;  // positions a tile
 HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 
-void rotary_row(const RotaryPlan& plan, int64_t position, const Rows& in, int64_t in_row, const MutableRows& out,
-                int64_t out_row, float sign) {
+void rotary_row(const RotaryPlan& plan, int64_t position, const Rows& in, int64_t in_row,
+                const MutableRows& out, int64_t out_row, float sign) {
   const int64_t half = plan.width / 2;
   const Rows table{plan.table, plan.width, Element::kF32};
   for (int64_t head = 0; head < plan.heads; ++head) {
@@ -55,8 +55,9 @@ namespace {
 void rotate_all(const RotaryPlan& plan, const Rows& in, const MutableRows& out, bool back,
                 const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((plan.num_positions + kRotaryPositions - 1) / kRotaryPositions,
-               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(rotary_tile)(plan, in, out, back, tile); });
+  parallel_for((plan.num_positions + kRotaryPositions - 1) / kRotaryPositions, [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(rotary_tile)(plan, in, out, back, tile);
+  });
 }
 
 }  // namespace

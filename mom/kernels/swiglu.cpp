@@ -23,8 +23,8 @@ void swiglu_forward_tile(const SwigluInputs& in, const MutableRows& y, int64_t t
   for (int64_t row = tile * kSwigluRows; row < end; ++row) {
     for (int64_t column = 0; column < in.width; column += kLanes) {
       const int64_t left = in.width - column;
-      store_row(hn::Mul(silu(load_row(in.gate, row, column, left)), load_row(in.up, row, column, left)), y, row,
-                column, left);
+      store_row(hn::Mul(silu(load_row(in.gate, row, column, left)), load_row(in.up, row, column, left)), y,
+                row, column, left);
     }
   }
 }
@@ -38,8 +38,8 @@ void swiglu_backward_tile(const SwigluInputs& in, const Rows& dy, const MutableR
       const Vec gate = load_row(in.gate, row, column, left), d = load_row(dy, row, column, left);
       const Vec s = sigmoid(gate);
       store_row(hn::Mul(d, hn::Mul(gate, s)), dup, row, column, left);
-      store_row(hn::Mul(hn::Mul(d, load_row(in.up, row, column, left)), silu_slope(gate, s)), dgate, row, column,
-                left);
+      store_row(hn::Mul(hn::Mul(d, load_row(in.up, row, column, left)), silu_slope(gate, s)), dgate, row,
+                column, left);
     }
   }
 }
@@ -55,15 +55,17 @@ HWY_EXPORT(swiglu_backward_tile);
 
 void swiglu_forward(const SwigluInputs& in, const MutableRows& y, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows,
-               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(swiglu_forward_tile)(in, y, tile); });
+  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows, [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(swiglu_forward_tile)(in, y, tile);
+  });
 }
 
 void swiglu_backward(const SwigluInputs& in, const Rows& dy, const MutableRows& dgate, const MutableRows& dup,
                      const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows,
-               [&](int64_t tile) { HWY_DYNAMIC_DISPATCH(swiglu_backward_tile)(in, dy, dgate, dup, tile); });
+  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows, [&](int64_t tile) {
+    HWY_DYNAMIC_DISPATCH(swiglu_backward_tile)(in, dy, dgate, dup, tile);
+  });
 }
 
 }  // namespace mom::kernels

@@ -6,8 +6,8 @@
 
 namespace mom::models {
 
-// The one table. A layer has two blocks everywhere: two Mamba blocks take the place of a Transformer's attention
-// and feed-forward, as in Mixture-of-Mamba's comparison.
+// The one table. A layer has two blocks everywhere: two Mamba blocks take the place of a Transformer's
+// attention and feed-forward, as in Mixture-of-Mamba's comparison.
 const std::vector<Backbone>& backbones() {
   static const std::vector<std::string> projections = {"in_proj", "x_proj", "dt_proj", "out_proj"};
   static const std::vector<std::string> all_parts = {"norm",   "q_proj",    "k_proj",  "v_proj",

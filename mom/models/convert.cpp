@@ -11,7 +11,8 @@ namespace {
 std::string dense_name(const std::string& name, const std::vector<std::string>& modalities) {
   for (const std::string& modality : modalities) {
     const std::string part = "." + modality + ".";
-    if (const size_t at = name.rfind(part); at != std::string::npos && name.find("_proj.") != std::string::npos)
+    if (const size_t at = name.rfind(part);
+        at != std::string::npos && name.find("_proj.") != std::string::npos)
       return name.substr(0, at) + name.substr(at + part.size() - 1);
   }
   return name;

@@ -102,6 +102,41 @@ void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was
   throw UserError({"model.size", "one of " + known, "\"" + config.size + "\"", ""});
 }
 
+std::vector<std::string> unused_keys(ModelConfig config) {
+  // Who reads a key: any of these mixers.
+  static const std::vector<std::pair<std::string, std::vector<std::string>>> readers = {
+      {"state_size", {"mamba", "ssm"}},
+      {"conv_kernel", {"mamba", "ssm"}},
+      {"expand", {"mamba", "ssm"}},
+      {"time_step_rank", {"mamba"}},
+      {"heads", {"attention"}},
+      {"rope_theta", {"attention"}},
+      {"experts", {"experts"}},
+      {"feed_forward", {"feed_forward", "experts"}},
+      {"router", {"experts"}},
+      {"experts_per_token", {"experts"}},
+      {"ssm_init", {"ssm"}},
+      {"capacity_factor", {"experts"}},
+      {"discretisation", {"ssm"}}};
+  const Backbone& backbone = find_backbone(config.backbone);
+  ModelConfig defaults;
+  config::Schema given, plain;
+  const config::Table &table = (config.describe(given.table("model", "")), given.tables()[0]),
+                      &plain_table = (defaults.describe(plain.table("model", "")), plain.tables()[0]);
+  std::vector<std::string> unused;
+  for (size_t f = 0; f < table.fields().size(); ++f) {
+    const config::Field& field = table.fields()[f];
+    if (field.value_toml() == plain_table.fields()[f].value_toml()) continue;
+    for (const auto& [key, mixers] : readers)
+      if (key == field.name() &&
+          std::none_of(mixers.begin(), mixers.end(),
+                       [&](const std::string& mixer) { return backbone.has(mixer); }) &&
+          !(key == "heads" && !config.size.empty()))
+        unused.push_back(key);
+  }
+  return unused;
+}
+
 ModelSpec network_spec(const ModelConfig& config) {
   const Backbone& backbone = find_backbone(config.backbone);
   ModelSpec spec;

@@ -81,6 +81,8 @@ struct ModelSpec {
 // UserError on an unknown size or a size given together with d_model or layers that differ.
 void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was_set);
 std::vector<std::string> named_sizes();
+// Keys of [model] that are not at their default and that nothing in the backbone reads.
+std::vector<std::string> unused_keys(ModelConfig config);
 // The network a recipe's table asks for, but for what depends on the data: vocabulary, modalities, latents.
 // UserError where the numbers don't fit each other.
 ModelSpec network_spec(const ModelConfig& config);

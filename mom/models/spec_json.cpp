@@ -116,7 +116,8 @@ void read_llama(const Json& json, ModelSpec& spec, std::string_view where) {
   if (json.contains("rope_parameters") && json["rope_parameters"].is_object()) {
     const Json& rope = json["rope_parameters"];
     if (rope.value("rope_type", "default") != "default")
-      throw InputError({std::string(where) + ": \"rope_parameters\"", "rope_type \"default\"", rope.dump(), ""});
+      throw InputError(
+          {std::string(where) + ": \"rope_parameters\"", "rope_type \"default\"", rope.dump(), ""});
     spec.rope_theta = value_or<double>(rope, "rope_theta", spec.rope_theta, where);
   }
 }
@@ -131,8 +132,7 @@ void read_recurrent(const Json& json, ModelSpec& spec, std::string_view where) {
                             ? auto_rank  // "auto"
                             : checked(json, "time_step_rank", auto_rank, kMany, where);
   spec.use_conv_bias = value_or<bool>(json, "use_conv_bias", true, where);
-  spec.discretisation =
-      chosen(json, "discretisation", spec.discretisation, {"zoh", "bilinear"}, where);
+  spec.discretisation = chosen(json, "discretisation", spec.discretisation, {"zoh", "bilinear"}, where);
   spec.ssm_init = chosen(json, "ssm_init", spec.ssm_init, {"s4d_lin", "s4d_inv"}, where);
 }
 
@@ -155,8 +155,8 @@ void check_decoupled(const ModelSpec& spec, std::string_view where) {
   const Backbone& backbone = find_backbone(spec.model_type);
   for (const std::string& name : spec.decoupled)
     if (!std::count(backbone.decoupled.begin(), backbone.decoupled.end(), name))
-      throw InputError({std::string(where) + ": \"decoupled\"", "parts that " + backbone.name + " can decouple",
-                        "\"" + name + "\"", ""});
+      throw InputError({std::string(where) + ": \"decoupled\"",
+                        "parts that " + backbone.name + " can decouple", "\"" + name + "\"", ""});
 }
 
 }  // namespace
@@ -170,8 +170,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   if (!llama && !std::count(known.begin(), known.end(), spec.model_type)) {
     std::string all;
     for (const std::string& name : known) all += name + ", ";
-    throw InputError({std::string(where) + ": \"model_type\"", all + "or llama",
-                      "\"" + spec.model_type + "\"", ""});
+    throw InputError(
+        {std::string(where) + ": \"model_type\"", all + "or llama", "\"" + spec.model_type + "\"", ""});
   }
   spec.hidden_size = checked(json, "hidden_size", 768, kMany, where);
   spec.vocab_size = checked(json, "vocab_size", 50280, kMany, where);

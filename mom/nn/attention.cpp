@@ -7,8 +7,8 @@
 namespace mom::nn {
 namespace {
 
-// All keys (or values) of each sequence, those from earlier calls first, one sequence after another. `kept` is
-// replaced by them.
+// All keys (or values) of each sequence, those from earlier calls first, one sequence after another. `kept`
+// is replaced by them.
 at::Tensor join_cached(const at::Tensor& fresh_THW, const ops::AttentionPlan& plan,
                        std::vector<at::Tensor>& kept) {
   const auto num_sequences = static_cast<size_t>(plan.num_sequences());
@@ -35,11 +35,13 @@ AttentionMixerImpl::AttentionMixerImpl(const MixerOptions& options) : options_(o
   o_proj_ = projection("o_proj");
 }
 
-at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
+at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context,
+                                       MixerState* state) {
   const Routing& routing = context.routing;
   const ops::AttentionPlan& plan = *context.attention;
   auto rotated = [&](ModalityLinear& projection) {
-    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW, options_.heads);
+    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW,
+                       options_.heads);
   };
   const at::Tensor q_THW = rotated(q_proj_);
   at::Tensor k_LHW = rotated(k_proj_);

@@ -20,10 +20,8 @@ struct MixerKind {
 };
 // All mixers there are: a new one is a file and a line here, and backbones.cpp says which backbone has it.
 constexpr MixerKind kMixers[] = {
-    {"mamba", make<MambaMixerImpl>},
-    {"ssm", make<SsmMixerImpl>},
-    {"attention", make<AttentionMixerImpl>},
-    {"feed_forward", make<FeedForwardMixerImpl>},
+    {"mamba", make<MambaMixerImpl>},         {"ssm", make<SsmMixerImpl>},
+    {"attention", make<AttentionMixerImpl>}, {"feed_forward", make<FeedForwardMixerImpl>},
     {"experts", make<ExpertsMixerImpl>},
 };
 

@@ -15,9 +15,12 @@ FeedForwardLayers::FeedForwardLayers(torch::nn::Module& owner, int64_t width, in
                                      const std::vector<std::string>& gate_groups,
                                      const std::vector<std::string>& up_groups,
                                      const std::vector<std::string>& down_groups) {
-  gate = owner.register_module("gate_proj", ModalityLinear(ModalityLinearOptions{width, inner, false, gate_groups}));
-  up = owner.register_module("up_proj", ModalityLinear(ModalityLinearOptions{width, inner, false, up_groups}));
-  down = owner.register_module("down_proj", ModalityLinear(ModalityLinearOptions{inner, width, false, down_groups}));
+  gate = owner.register_module("gate_proj",
+                               ModalityLinear(ModalityLinearOptions{width, inner, false, gate_groups}));
+  up =
+      owner.register_module("up_proj", ModalityLinear(ModalityLinearOptions{width, inner, false, up_groups}));
+  down = owner.register_module("down_proj",
+                               ModalityLinear(ModalityLinearOptions{inner, width, false, down_groups}));
 }
 
 at::Tensor FeedForwardLayers::forward(const at::Tensor& x_TE, const Routing& groups) {

@@ -1,7 +1,7 @@
 // A mixer is what stands inside a block: something that mixes positions (Mamba, a linear state-space model,
 // attention) or something that mixes channels (a feed-forward, experts). A backbone is a list of blocks, each
-// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator, checkpoints,
-// counts.
+// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator,
+// checkpoints, counts.
 #pragma once
 
 #include <torch/torch.h>
@@ -42,8 +42,8 @@ struct MixerOptions {
 // What a mixer carries from one call to the next. Each fills in what it needs; all stay undefined or empty
 // where there is nothing to carry. S sequences.
 struct MixerState {
-  at::Tensor conv_SDK;       // [S, D, K - 1], the convolution's last inputs
-  at::Tensor recurrent_SDN;  // [S, D, N] f32 (Mamba), complex (ssm)
+  at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
+  at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
   std::vector<at::Tensor> keys, values;  // attention, one a sequence: [length, heads, width], keys rotated
 };
 

@@ -14,7 +14,8 @@ OnMetaDevice::~OnMetaDevice() { on_meta_device = previous_; }
 
 at::Tensor empty_parameter(at::IntArrayRef sizes) {
   return torch::empty(
-      sizes, torch::TensorOptions().dtype(torch::kFloat32).device(on_meta_device ? torch::kMeta : torch::kCPU));
+      sizes,
+      torch::TensorOptions().dtype(torch::kFloat32).device(on_meta_device ? torch::kMeta : torch::kCPU));
 }
 
 }  // namespace mom::nn

@@ -20,8 +20,8 @@ SsmMixerImpl::SsmMixerImpl(const MixerOptions& options) : options_(options) {
   D_ = register_parameter("D", empty_parameter({o.d_inner}));
   in_proj_ = register_module(
       "in_proj", ModalityLinear(linear_options(o, "in_proj", o.d_model, 2 * o.d_inner, o.proj_bias)));
-  out_proj_ = register_module("out_proj",
-                              ModalityLinear(linear_options(o, "out_proj", o.d_inner, o.d_model, o.proj_bias)));
+  out_proj_ = register_module(
+      "out_proj", ModalityLinear(linear_options(o, "out_proj", o.d_inner, o.d_model, o.proj_bias)));
 }
 
 at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
@@ -29,8 +29,9 @@ at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& con
   const auto x_and_gate =
       split_columns(in_proj_->forward(x_TE, routing), {options_.d_inner, options_.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
-  const ops::DiagonalSsm ssm{log_dt_.exp(), torch::complex(-A_log_.exp(), A_imag_), torch::view_as_complex(C_),
-                             D_, ops::parse_discretisation(options_.discretisation)};
+  const ops::DiagonalSsm ssm{log_dt_.exp(), torch::complex(-A_log_.exp(), A_imag_),
+                             torch::view_as_complex(C_), D_,
+                             ops::parse_discretisation(options_.discretisation)};
   at::Tensor y_TD;
   if (state) {
     const auto initial =

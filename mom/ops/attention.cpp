@@ -76,12 +76,14 @@ void forward_range(const AttentionPlan& plan, size_t first, size_t last, const a
   out.log_sum_HT.narrow(1, part.q_begin, part.q_end - part.q_begin).copy_(log_sum[0]);
 }
 
-Attended run_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionPlan& plan) {
+Attended run_forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionPlan& plan) {
   at::NoGradGuard no_grad;
   Attended out{at::empty(q.sizes(), q.options()),
                at::empty({q.size(1), q.size(0)}, q.options().dtype(at::kFloat))};
   for_each_sequence(plan, [&](size_t s) {
-    for (auto p = static_cast<size_t>(plan.first_part_S1[s]), end = static_cast<size_t>(plan.first_part_S1[s + 1]);
+    for (auto p = static_cast<size_t>(plan.first_part_S1[s]),
+              end = static_cast<size_t>(plan.first_part_S1[s + 1]);
          p < end;) {
       const size_t last = end_of_range(plan, p);
       forward_range(plan, p, last, q, k, v, out);
@@ -118,8 +120,7 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   static variable_list backward(torch::autograd::AutogradContext* ctx, const variable_list& output_grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
-    const auto plan =
-        c10::static_intrusive_pointer_cast<AttentionPlan>(ctx->saved_data["plan"].toCapsule());
+    const auto plan = c10::static_intrusive_pointer_cast<AttentionPlan>(ctx->saved_data["plan"].toCapsule());
     const at::Tensor dy = output_grads[0].contiguous();
     const variable_list grads{at::empty(saved[0].sizes(), saved[0].options()), at::zeros_like(saved[1]),
                               at::zeros_like(saved[2])};
@@ -135,7 +136,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   }
 };
 
-void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionPlan& plan) {
+void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionPlan& plan) {
   check_float(kOp, "q_THW", q, {plan.offsets_S1.back(), -1, -1});
   check_float(kOp, "k_LHW", k, {plan.key_offsets_S1.back(), q.size(1), q.size(2)});
   check_float(kOp, "v_LHW", v, k.sizes());
@@ -155,8 +157,9 @@ at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW,
       at::Tensor score = torch::matmul(q, heads_first(k_LHW, part.k_begin, part.k_end).transpose(-1, -2)) /
                          std::sqrt(static_cast<double>(q.size(-1)));
       if (part.causal)
-        score = score.masked_fill(torch::ones(score.sizes().slice(2), torch::kBool).triu(1).to(score.device()),
-                                  -std::numeric_limits<double>::infinity());
+        score =
+            score.masked_fill(torch::ones(score.sizes().slice(2), torch::kBool).triu(1).to(score.device()),
+                              -std::numeric_limits<double>::infinity());
       scores.push_back(score);
       values.push_back(heads_first(v_LHW, part.k_begin, part.k_end));
     }

@@ -49,9 +49,8 @@ c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T,
       const bool picture = is_patch(t);
       int64_t end = t + 1;
       while (end < last && is_patch(end) == picture && !(picture && end - t == pictures.span)) ++end;
-      TORCH_CHECK(!picture || end - t == pictures.span,
-                  "[attention_plan] a picture at position ", t, ": expected ", pictures.span,
-                  " patches in one call, got ", end - t);
+      TORCH_CHECK(!picture || end - t == pictures.span, "[attention_plan] a picture at position ", t,
+                  ": expected ", pictures.span, " patches in one call, got ", end - t);
       add_range(*plan, t, end, first_key, cached + t - offsets[s], picture);
       t = end;
     }

@@ -1,6 +1,6 @@
-// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and each
-// patch of a picture at the whole picture (Transfusion, arXiv 2408.11039, section 3.2). Written as rectangles
-// and triangles of the score matrix, so that no mask is ever in memory. Made once a batch.
+// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and
+// each patch of a picture at the whole picture (Transfusion, arXiv 2408.11039, section 3.2). Written as
+// rectangles and triangles of the score matrix, so that no mask is ever in memory. Made once a batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,8 +12,8 @@
 
 namespace mom::ops {
 
-// Queries [q_begin, q_end) look at keys [k_begin, k_end): all of them, or (causal, as many keys as queries) at
-// their own and the earlier ones.
+// Queries [q_begin, q_end) look at keys [k_begin, k_end): all of them, or (causal, as many keys as queries)
+// at their own and the earlier ones.
 struct AttentionPart {
   int64_t q_begin, q_end, k_begin, k_end;
   bool causal;

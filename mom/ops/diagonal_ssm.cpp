@@ -90,8 +90,8 @@ Discretisation parse_discretisation(std::string_view name) {
   throw UserError({"discretisation", "zoh or bilinear", "'" + std::string(name) + "'", ""});
 }
 
-at::Tensor diagonal_ssm_convolution(const at::Tensor& u_TD, const DiagonalSsm& ssm, const at::Tensor& offsets_S1,
-                                    const at::Tensor& order_T) {
+at::Tensor diagonal_ssm_convolution(const at::Tensor& u_TD, const DiagonalSsm& ssm,
+                                    const at::Tensor& offsets_S1, const at::Tensor& order_T) {
   check_arguments(u_TD, ssm);
   const int64_t num_tokens = u_TD.size(0), num_channels = u_TD.size(1);
   const at::Tensor u = u_TD.to(real_type(u_TD));

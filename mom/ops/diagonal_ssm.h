@@ -1,6 +1,6 @@
 // A linear time-invariant state-space model with a diagonal complex state in each channel, over packed
-// sequences: what S4D is made of. T packed tokens, S sequences, D channels, N complex state slots (each stands
-// for itself and its conjugate).
+// sequences: what S4D is made of. T packed tokens, S sequences, D channels, N complex state slots (each
+// stands for itself and its conjugate).
 //
 //   h' = a h + u,  y = 2 Re(sum_n c h) + skip u      sampled at steps of dt, in one of two ways:
 //   zero-order hold   a_bar = exp(dt a),                    b_bar = (a_bar - 1) / a
@@ -32,8 +32,8 @@ struct DiagonalSsm {
   Discretisation discretisation = Discretisation::kZeroOrderHold;
 };
 
-at::Tensor diagonal_ssm_convolution(const at::Tensor& u_TD, const DiagonalSsm& ssm, const at::Tensor& offsets_S1,
-                                    const at::Tensor& order_T);
+at::Tensor diagonal_ssm_convolution(const at::Tensor& u_TD, const DiagonalSsm& ssm,
+                                    const at::Tensor& offsets_S1, const at::Tensor& order_T);
 // Also the state after each sequence's last position.
 std::tuple<at::Tensor, at::Tensor> diagonal_ssm_recurrence(const at::Tensor& u_TD, const DiagonalSsm& ssm,
                                                            const at::Tensor& offsets_S1,

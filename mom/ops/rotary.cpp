@@ -28,8 +28,8 @@ at::Tensor run_forward(const at::Tensor& x, const at::Tensor& order, const at::T
 }
 
 struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x, const at::Tensor& order,
-                            const at::Tensor& table, int64_t heads) {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
+                            const at::Tensor& order, const at::Tensor& table, int64_t heads) {
     ctx->save_for_backward({order, table});
     ctx->saved_data["heads"] = heads;
     return run_forward(x, order, table, heads);
@@ -62,7 +62,8 @@ at::Tensor rotary_reference(const at::Tensor& x_TE, const at::Tensor& order_T, c
       .to(x_TE.scalar_type());
 }
 
-at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW, int64_t heads) {
+at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW,
+                  int64_t heads) {
   check_float(kOp, "x_TE", x_TE, {-1, -1});
   TORCH_CHECK(heads > 0 && x_TE.size(1) % (2 * heads) == 0, "[", kOp, "] x_TE: expected a multiple of 2 x ",
               heads, " columns, got ", describe(x_TE));
@@ -75,7 +76,8 @@ at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::T
                                                  : run_forward(x_TE, order, table, heads);
   if (backend == Backend::kCheck)
     check_values(kOp, {"y_THW"}, {y},
-                 [&](const auto& t) { return std::vector{rotary_reference(t[0], order, table, heads)}; }, {x_TE});
+                 [&](const auto& t) { return std::vector{rotary_reference(t[0], order, table, heads)}; },
+                 {x_TE});
   return y;
 }
 

@@ -13,10 +13,12 @@
 
 namespace mom::ops {
 
-// Cosines, then sines, of each position. positions_T: i64 [T]. Angles in f64, so that far positions are exact.
+// Cosines, then sines, of each position. positions_T: i64 [T]. Angles in f64, so that far positions are
+// exact.
 at::Tensor rotary_table(const at::Tensor& positions_T, int64_t width, double theta);
 
-at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW, int64_t heads);
+at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW,
+                  int64_t heads);
 at::Tensor rotary_reference(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW,
                             int64_t heads);
 

@@ -40,16 +40,17 @@ at::Tensor add_reference(const at::Tensor& x, const at::Tensor& weights, const R
 at::Tensor take_forward(const at::Tensor& x, const at::Tensor& weights, const RowMap& map) {
   const at::Tensor rows = with_dense_rows(x), w = as_f32(weights);
   const at::Tensor y = at::empty({map.num_slots(), x.size(1)}, x.options());
-  kernels::gather_rows({map.num_slots(), x.size(1), nullptr, map.sources().data(), floats_of(w)}, rows_of(rows),
-                       mutable_rows_of(y), parallel_tiles);
+  kernels::gather_rows({map.num_slots(), x.size(1), nullptr, map.sources().data(), floats_of(w)},
+                       rows_of(rows), mutable_rows_of(y), parallel_tiles);
   return y;
 }
 
 at::Tensor add_forward(const at::Tensor& x, const at::Tensor& weights, const RowMap& map) {
   // The kernel reads weights in the order of its sum.
   const at::Tensor rows = with_dense_rows(x);
-  const at::Tensor w =
-      weights.defined() ? as_f32(weights).index_select(0, torch::tensor(map.slots(), torch::kInt64)) : weights;
+  const at::Tensor w = weights.defined()
+                           ? as_f32(weights).index_select(0, torch::tensor(map.slots(), torch::kInt64))
+                           : weights;
   const at::Tensor y = at::empty({map.num_sources(), x.size(1)}, x.options());
   kernels::gather_rows({map.num_sources(), x.size(1), map.first().data(), map.slots().data(), floats_of(w)},
                        rows_of(rows), mutable_rows_of(y), parallel_tiles);
@@ -65,7 +66,8 @@ void keep_map(torch::autograd::AutogradContext* ctx, const RowMapPtr& map) {
 }
 
 struct TakeFunction : torch::autograd::Function<TakeFunction> {
-  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x, const RowMapPtr& map) {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x,
+                            const RowMapPtr& map) {
     keep_map(ctx, map);
     return take_forward(x, {}, *map);
   }
@@ -141,17 +143,19 @@ at::Tensor take_rows(const at::Tensor& x_TE, const RowMapPtr& map) {
   return y;
 }
 
-at::Tensor add_rows(const at::Tensor& x_NE, const std::optional<at::Tensor>& weights_N, const RowMapPtr& map) {
+at::Tensor add_rows(const at::Tensor& x_NE, const std::optional<at::Tensor>& weights_N,
+                    const RowMapPtr& map) {
   check_float(kAdd, "x_NE", x_NE, {map->num_slots(), -1});
   check_float(kAdd, "weights_N", weights_N, {map->num_slots()});
   const std::vector<at::Tensor> floats{x_NE, or_undefined(weights_N)};
   const Backend backend = choose_backend(kAdd, why_not_cpu(floats));
   if (backend == Backend::kReference) return add_reference(x_NE, floats[1], *map);
-  const at::Tensor y =
-      any_requires_grad(floats) ? AddFunction::apply(x_NE, weights_N, map) : add_forward(x_NE, floats[1], *map);
+  const at::Tensor y = any_requires_grad(floats) ? AddFunction::apply(x_NE, weights_N, map)
+                                                 : add_forward(x_NE, floats[1], *map);
   if (backend == Backend::kCheck)
-    check_values(kAdd, {"y_TE"}, {y},
-                 [&](const auto& t) { return std::vector{add_reference(t[0], t[1], *map)}; }, floats);
+    check_values(
+        kAdd, {"y_TE"}, {y}, [&](const auto& t) { return std::vector{add_reference(t[0], t[1], *map)}; },
+        floats);
   return y;
 }
 

@@ -56,7 +56,8 @@ at::Tensor swiglu(const at::Tensor& gate_TF, const at::Tensor& up_TF) {
   const Backend backend = choose_backend(kOp, why_not_cpu({gate_TF, up_TF}));
   if (backend == Backend::kReference) return swiglu_reference(gate_TF, up_TF);
   const at::Tensor gate = with_dense_rows(gate_TF), up = with_dense_rows(up_TF);
-  const at::Tensor y = any_requires_grad({gate, up}) ? SwigluFunction::apply(gate, up) : run_forward(gate, up);
+  const at::Tensor y =
+      any_requires_grad({gate, up}) ? SwigluFunction::apply(gate, up) : run_forward(gate, up);
   if (backend == Backend::kCheck)
     check_values(kOp, {"y_TF"}, {y}, [](const auto& t) { return std::vector{swiglu_reference(t[0], t[1])}; },
                  {gate, up});

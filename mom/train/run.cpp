@@ -128,6 +128,9 @@ void run_training(const RunOptions& options) {
   if (recipe.data.path.empty())
     throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
+  for (const std::string& key : models::unused_keys(recipe.model))
+    log_warning(options.recipe.string() + ": model." + key + " is set, but backbone " +
+                recipe.model.backbone + " has no use for it");
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");

@@ -27,13 +27,15 @@ Sequence mixed(const models::ModelSpec& spec) {
 
 class EveryBackbone : public testing::TestWithParam<std::string> {
  protected:
+  static void SetUpTestSuite() { at::set_num_threads(1); }  // the shapes are tiny
   Model model_ = test::initialised(test::tiny_backbone(GetParam()));
   const models::ModelSpec& spec() { return model_->spec(); }
 };
 INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackbone, testing::ValuesIn(models::backbone_names()),
                          [](const auto& backbone) { return backbone.param; });
 
-// Rows of `before` that `after` repeats: to the bit, but for ssm, whose transforms mix roundings of all times.
+// Rows of `before` that `after` repeats: to the bit, but for ssm, whose transforms mix roundings of all
+// times.
 at::Tensor unchanged_rows(const models::ModelSpec& spec, const at::Tensor& before, const at::Tensor& after) {
   if (spec.has_mixer("ssm")) return (before - after).abs().le(1e-5).all(1);
   return before.eq(after).all(1);
@@ -133,7 +135,8 @@ TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
   const at::Tensor hidden = model_->forward(input);
   (model_->logits(hidden).square().sum() + model_->noise(hidden, input.routing).square().sum()).backward();
   for (const auto& item : model_->named_parameters())
-    EXPECT_TRUE(item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0) << item.key();
+    EXPECT_TRUE(item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0)
+        << item.key();
 }
 
 TEST_P(EveryBackbone, SpecSurvivesItsFile) {
@@ -170,7 +173,8 @@ TEST(MixtureOfTransformers, EqualWeightsInEveryModalityIsTheTransformer) {
   for (auto& item : mixture->named_parameters()) {
     std::string name = item.key();
     for (const char* modality : {".text.", ".image."})
-      if (auto at = name.find(modality); at != std::string::npos) name.replace(at, std::strlen(modality), ".");
+      if (auto at = name.find(modality); at != std::string::npos)
+        name.replace(at, std::strlen(modality), ".");
     item.value().copy_(source[name]);
   }
   EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6);
@@ -210,7 +214,8 @@ data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
   batch.target_rows_R = torch::tensor(rows), batch.target_ids_R = torch::tensor(targets);
   batch.target_modalities_R = torch::tensor(target_modalities);
   if (patches) batch.latents_ICHW = torch::ones({12, 2, 4, 4});
-  for (int64_t m = 0; m < batch.routing.num_modalities(); ++m) batch.num_tokens.push_back(batch.routing.group_size(m));
+  for (int64_t m = 0; m < batch.routing.num_modalities(); ++m)
+    batch.num_tokens.push_back(batch.routing.group_size(m));
   batch.noise_key = static_cast<uint64_t>(seed);
   return batch;
 }
@@ -236,7 +241,8 @@ TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
       if (step >= 145) models::add(last, loss.report);
     }
     for (size_t m = 0; m < spec.modalities.size(); ++m)
-      EXPECT_LT(last[m].mean(), 0.4 * first[m].mean()) << setting << " " << spec.modalities[m] << " " << first[m].mean();
+      EXPECT_LT(last[m].mean(), 0.4 * first[m].mean())
+          << setting << " " << spec.modalities[m] << " " << first[m].mean();
   }
 }
 
@@ -247,6 +253,17 @@ TEST(Backbones, ExpertChoiceIsRefusedForGeneration) {
   models::ModelState state;
   EXPECT_NO_THROW(test::run(model, mixed(spec)));
   EXPECT_THROW(test::run(model, mixed(spec), &state), UserError);
+}
+
+TEST(Backbones, SettingsWithoutUseAreNamed) {
+  models::ModelConfig config;
+  config.experts = 8;
+  config.heads = 2;
+  config.state_size = 8;
+  config.backbone = "mixture_of_mamba";
+  EXPECT_EQ(models::unused_keys(config), (std::vector<std::string>{"heads", "experts"}));
+  config.backbone = "moe_transformer";
+  EXPECT_EQ(models::unused_keys(config), (std::vector<std::string>{"state_size"}));
 }
 
 TEST(Backbones, UnknownOnesAndMisfitsAreRefused) {

@@ -40,9 +40,9 @@ BlockContext context_of(int64_t num_tokens, bool training) {
 at::Tensor expert_of(ExpertsMixerImpl& mixer, int64_t e, const at::Tensor& x) {
   auto p = mixer.named_parameters();
   auto weight = [&](const char* name) { return p[std::string(name) + "." + std::to_string(e) + ".weight"]; };
-  return torch::matmul(torch::silu(torch::matmul(x, weight("gate_proj").t())) *
-                           torch::matmul(x, weight("up_proj").t()),
-                       weight("down_proj").t());
+  return torch::matmul(
+      torch::silu(torch::matmul(x, weight("gate_proj").t())) * torch::matmul(x, weight("up_proj").t()),
+      weight("down_proj").t());
 }
 
 // Token by token, as the header says it, with a place count for each expert.
@@ -72,7 +72,8 @@ TEST(Experts, TokenChoiceIsAPlainLoop) {
       const at::Tensor x = at::randn({23, 6});
       const int64_t capacity = training ? (23 * k + 2) / 3 : 0;
       const at::Tensor expected = plain_token_choice(*mixer, x, context.routing, k, capacity);
-      EXPECT_LE((mixer->forward(x, context, nullptr) - expected).abs().max().item<double>(), 1e-5) << k << training;
+      EXPECT_LE((mixer->forward(x, context, nullptr) - expected).abs().max().item<double>(), 1e-5)
+          << k << training;
       const ExpertLoad& load = context.experts->at(0);
       EXPECT_EQ(load.num_choices, 23 * k);
       EXPECT_EQ(load.choices_ME.sum().item<int64_t>(), 23 * k);

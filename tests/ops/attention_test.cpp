@@ -1,5 +1,5 @@
-// Attention over packed sequences with pictures, against its dense reference, and who may look at whom against
-// a plain rule.
+// Attention over packed sequences with pictures, against its dense reference, and who may look at whom
+// against a plain rule.
 #include "mom/ops/attention.h"
 
 #include <gtest/gtest.h>
@@ -20,7 +20,11 @@ struct Layout {
   std::string kinds;
   std::vector<int64_t> offsets;
 };
-const Layout kMixed = {"ttppppttt" "ppppt" "pppppppptt", {0, 9, 14, 14, 24}};
+const Layout kMixed = {
+    "ttppppttt"
+    "ppppt"
+    "pppppppptt",
+    {0, 9, 14, 14, 24}};
 
 at::Tensor order_of(const Layout& layout) {
   std::vector<int64_t> order(layout.kinds.size());
@@ -79,7 +83,8 @@ test::TensorFunction attend_plainly(const AttentionPlanPtr& plan) {
   return [plan](const Tensors& t) { return Tensors{attention_reference(t[0], t[1], t[2], *plan)}; };
 }
 
-void check(const Layout& layout, const std::vector<int64_t>& cached, at::ScalarType type, const std::string& what) {
+void check(const Layout& layout, const std::vector<int64_t>& cached, at::ScalarType type,
+           const std::string& what) {
   const auto plan = plan_of(layout, cached);
   at::manual_seed(9);
   const int64_t queries = plan->offsets_S1.back(), keys = plan->key_offsets_S1.back();
@@ -95,7 +100,8 @@ void check(const Layout& layout, const std::vector<int64_t>& cached, at::ScalarT
 TEST(Attention, ValuesAndGradients) {
   Layout many{"", {0}};  // short ones side by side
   for (int i = 0; i < 12; ++i) {
-    many.kinds += std::string(static_cast<size_t>(i), 't') + "pppp" + std::string(static_cast<size_t>(12 - i), 't');
+    many.kinds +=
+        std::string(static_cast<size_t>(i), 't') + "pppp" + std::string(static_cast<size_t>(12 - i), 't');
     many.offsets.push_back(static_cast<int64_t>(many.kinds.size()));
   }
   const Layout longer{std::string(300, 't') + "pppp" + std::string(70, 't'), {0, 374}};

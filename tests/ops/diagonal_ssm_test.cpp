@@ -14,18 +14,16 @@ using Tensors = std::vector<at::Tensor>;
 
 // inputs = u, log dt, log of -Re a, Im a, c as pairs, skip: real, so that gradients can be checked.
 DiagonalSsm ssm_of(const Tensors& t, Discretisation how) {
-  return {t[1].exp(), torch::complex(-t[2].exp(), t[3]), torch::view_as_complex(t[4].contiguous()), t[5], how};
+  return {t[1].exp(), torch::complex(-t[2].exp(), t[3]), torch::view_as_complex(t[4].contiguous()), t[5],
+          how};
 }
 
 Tensors random_inputs(int64_t T, int64_t D, int64_t N, at::ScalarType type) {
   at::manual_seed(2);
   const auto options = at::TensorOptions(type);
-  return {at::randn({T, D}, options),
-          at::rand({D}, options) * 4 - 6,
-          at::randn({D, N}, options) * 0.3 - 0.7,
-          at::randn({D, N}, options) * 5,
-          at::randn({D, N, 2}, options),
-          at::randn({D}, options)};
+  return {
+      at::randn({T, D}, options),     at::rand({D}, options) * 4 - 6, at::randn({D, N}, options) * 0.3 - 0.7,
+      at::randn({D, N}, options) * 5, at::randn({D, N, 2}, options),  at::randn({D}, options)};
 }
 
 const std::vector<int64_t> kOffsets = {0, 1, 40, 40, 57, 257};
@@ -35,12 +33,14 @@ at::Tensor order() {
   return at::randperm(kOffsets.back(), at::kLong);
 }
 
-test::TensorFunction convolution(Discretisation how, const std::vector<int64_t>& offsets, const at::Tensor& rows) {
+test::TensorFunction convolution(Discretisation how, const std::vector<int64_t>& offsets,
+                                 const at::Tensor& rows) {
   return [=](const Tensors& t) {
     return Tensors{diagonal_ssm_convolution(t[0], ssm_of(t, how), at::tensor(offsets, at::kLong), rows)};
   };
 }
-test::TensorFunction recurrence(Discretisation how, const std::vector<int64_t>& offsets, const at::Tensor& rows) {
+test::TensorFunction recurrence(Discretisation how, const std::vector<int64_t>& offsets,
+                                const at::Tensor& rows) {
   return [=](const Tensors& t) {
     return Tensors{
         std::get<0>(diagonal_ssm_recurrence(t[0], ssm_of(t, how), at::tensor(offsets, at::kLong), {}, rows))};
@@ -89,11 +89,11 @@ TEST(DiagonalSsm, SplitAnywhereAndCarriedIsTheWhole) {
   const DiagonalSsm ssm = ssm_of(inputs, Discretisation::kZeroOrderHold);
   auto [whole, end] = diagonal_ssm_recurrence(inputs[0], ssm, at::tensor({0L, 20L}), {}, at::arange(20));
   for (int64_t cut : {0, 1, 13, 20}) {
-    auto [first, between] = diagonal_ssm_recurrence(inputs[0].narrow(0, 0, cut), ssm, at::tensor({int64_t{0}, cut}), {},
-                                                    at::arange(cut));
+    auto [first, between] = diagonal_ssm_recurrence(inputs[0].narrow(0, 0, cut), ssm,
+                                                    at::tensor({int64_t{0}, cut}), {}, at::arange(cut));
     auto [second, last] =
-        diagonal_ssm_recurrence(inputs[0].narrow(0, cut, 20 - cut), ssm, at::tensor({int64_t{0}, 20 - cut}), between,
-                                at::arange(20 - cut));
+        diagonal_ssm_recurrence(inputs[0].narrow(0, cut, 20 - cut), ssm, at::tensor({int64_t{0}, 20 - cut}),
+                                between, at::arange(20 - cut));
     EXPECT_LE((at::cat({first, second}) - whole).abs().max().item<double>(), 1e-6) << cut;
     EXPECT_LE((last - end).abs().max().item<double>(), 1e-6) << cut;
   }

@@ -55,8 +55,9 @@ void check_all(at::ScalarType type, const std::string& what) {
     test::expect_same(add, by_reference(add), {random({12, width}), at::Tensor()}, limit, "add " + text);
     test::expect_same(add, by_reference(add), {random({12, width}), at::randn({12})}, limit,
                       "add weighted " + text, 3);
-    test::expect_same(gate, by_reference(gate), {random({37, 2 * width}).narrow(1, 0, width), random({37, width})},
-                      limit, "swiglu " + text);
+    test::expect_same(gate, by_reference(gate),
+                      {random({37, 2 * width}).narrow(1, 0, width), random({37, width})}, limit,
+                      "swiglu " + text);
   }
   for (int64_t head_width : {2, 6, 64}) {
     for (int64_t heads : {1, 3})
@@ -105,7 +106,8 @@ TEST(Rotary, ByHandAndOnlyDistancesCount) {
   const at::Tensor q = at::randn({1, 64}), k = at::randn({1, 64});
   auto score = [&](int64_t at_q, int64_t at_k) {
     auto turned = [&](const at::Tensor& v, int64_t position) {
-      return rotary(v, at::zeros({1}, at::kLong), rotary_table(at::full({1}, position, at::kLong), 64, 10000), 1);
+      return rotary(v, at::zeros({1}, at::kLong), rotary_table(at::full({1}, position, at::kLong), 64, 10000),
+                    1);
     };
     return (turned(q, at_q) * turned(k, at_k)).sum().item<double>();
   };
