@@ -11,9 +11,12 @@
 
 #include "mom/kernels/causal_conv1d.h"
 #include "mom/kernels/cpu_capability.h"
+#include "mom/kernels/gather_rows.h"
 #include "mom/kernels/rms_norm.h"
+#include "mom/kernels/rotary.h"
 #include "mom/kernels/selective_scan.h"
 #include "mom/kernels/softmax_loss.h"
+#include "mom/kernels/swiglu.h"
 
 namespace mom::kernels {
 namespace {
@@ -196,6 +199,41 @@ TEST(Guard, SoftmaxLoss) {
     const int64_t* targets = make.integers(std::vector<int64_t>(static_cast<size_t>(R), V - 1));
     softmax_loss(logits, R, V, targets, 0.5f, 0.1f,
                  {make.floats(R), make.floats(R), make.rows(R, V, V, c.type)}, serial_for);
+  });
+}
+
+TEST(Guard, GatherRows) {
+  everywhere([](const Case& c, Buffers& make) {
+    const int64_t T = c.offsets.back(), E = c.width;
+    std::vector<int64_t> sources = reversed(T), offsets(static_cast<size_t>(T) + 1);
+    sources[3] = -1;
+    std::iota(offsets.begin(), offsets.end(), int64_t{0});
+    const Rows in = read(make.rows(T, E, E + 2, c.type));
+    const MutableRows out = make.rows(T, E, E, c.type);
+    const int64_t* from = make.integers(sources);
+    gather_rows({T, E, nullptr, from, nullptr}, in, out, serial_for);
+    gather_rows({T, E, make.integers(offsets), from, make.floats(T)}, in, out, serial_for);
+    row_dots(T, E, from, in, read(out), make.floats(T), serial_for);
+  });
+}
+
+TEST(Guard, Rotary) {
+  everywhere([](const Case& c, Buffers& make) {
+    const int64_t T = c.offsets.back(), W = 2 * c.width, H = 2;
+    const RotaryPlan plan{T, H, W, make.integers(reversed(T)), make.floats(T * W)};
+    const MutableRows turned = make.rows(T, H * W, H * W, c.type);
+    rotate(plan, read(make.rows(T, H * W, H * W + 1, c.type)), turned, serial_for);
+    rotate_back(plan, read(turned), make.rows(T, H * W, H * W, c.type), serial_for);
+  });
+}
+
+TEST(Guard, Swiglu) {
+  everywhere([](const Case& c, Buffers& make) {
+    const int64_t T = c.offsets.back(), F = c.width;
+    const SwigluInputs in{T, F, read(make.rows(T, F, 2 * F, c.type)), read(make.rows(T, F, F, c.type))};
+    const MutableRows y = make.rows(T, F, F, c.type);
+    swiglu_forward(in, y, serial_for);
+    swiglu_backward(in, read(y), make.rows(T, F, F, c.type), make.rows(T, F, F, c.type), serial_for);
   });
 }
 
