@@ -54,6 +54,7 @@ int run(int argc, char** argv) {
   add_forward_verb(app);
   add_inspect_verb(app);
   add_convert_verb(app);
+  add_ssm_verb(app);
   add_bench_verb(app);
   add_doctor_verb(app);
   try {

@@ -16,6 +16,7 @@ void add_report_verb(CLI::App& app);
 void add_forward_verb(CLI::App& app);
 void add_inspect_verb(CLI::App& app);
 void add_convert_verb(CLI::App& app);
+void add_ssm_verb(CLI::App& app);
 void add_bench_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
 

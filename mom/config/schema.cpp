@@ -54,7 +54,7 @@ std::string Field::type_name() const {
   return std::visit(Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
                                [](double*) { return "number"; }, [](std::string*) { return "string"; },
                                [](std::vector<std::string>*) { return "list of strings"; },
-                               [](Weights*) { return "table of numbers"; }},
+                               [](Weights*) { return "table of numbers"; }, [](Matrix*) { return "matrix"; }},
                     target_);
 }
 
@@ -64,7 +64,8 @@ std::string Field::value_toml() const {
                                [](const double* v) { return toml_number(*v); },
                                [](const std::string* v) { return toml_string(*v); },
                                [](const std::vector<std::string>* v) { return toml_list(*v); },
-                               [](const Weights* v) { return toml_weights(*v); }},
+                               [](const Weights* v) { return toml_weights(*v); },
+                               [](const Matrix* v) { return toml_matrix(*v); }},
                     target_);
 }
 
@@ -129,8 +130,14 @@ void Field::assign(const Json& value, std::string_view where) {
                             weights[key] = check_number(number.get<double>());
                           }
                           *target = weights;
+                        },
+                        [&](Matrix* target) {
+                          Matrix matrix = matrix_from_json(value, std::string(where) + ": " + name_);
+                          for (const double number : matrix.values) check_number(number);
+                          *target = std::move(matrix);
                         }},
              target_);
+  set_at_ = where;
   was_set_ = true;
 }
 

@@ -27,12 +27,14 @@
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/base/nearest.h"
+#include "mom/config/matrix.h"
 
 namespace mom::config {
 
 using Weights = std::map<std::string,
                          double>;  // TOML inline table or sub-table of numbers, e.g. mixture = {images = 0.5}
-using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*, Weights*>;
+using Target =
+    std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*, Weights*, Matrix*>;
 
 class Field {
  public:
@@ -46,10 +48,11 @@ class Field {
   const std::string& help() const { return help_; }
   const Target& target() const { return target_; }
   std::string type_name()
-      const;  // "integer", "number", "string", "true/false", "list of strings", "table of numbers"
+      const;  // "integer", "number", "string", "true/false", "list of strings", "table of numbers", "matrix"
   std::string value_toml() const;  // the current value as TOML
   std::string limits() const;      // "1 to 8", "at least 1", "one of a, b"; empty when free
   bool was_set() const { return was_set_; }
+  const std::string& set_at() const { return set_at_; }  // the `where` of the last assign
   // Assigns after type, range and finiteness checks (NaN and inf are refused). `where` names file:line or the
   // option.
   void assign(const Json& value, std::string_view where);
@@ -59,6 +62,7 @@ class Field {
   Target target_;
   std::optional<double> low_, high_;
   std::vector<std::string> choices_;
+  std::string set_at_;
   bool was_set_ = false;
 };
 

@@ -8,10 +8,11 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/base/markup.h"
 
 namespace mom::report {
 
-std::string escape(std::string_view text);  // & < > " '
+using mom::escape;
 // JSON that may stand inside <script>: no '<', '>' or '&' is left in it. Invalid UTF-8 is replaced.
 std::string script_json(const OrderedJson& value);
 std::string base64(std::string_view bytes);

@@ -220,5 +220,49 @@ TEST(Schema, HelpComesFromTheSameList) {
   expect_has(markdown, "| peak \\| learning rate |");
 }
 
+TEST(Schema, MatricesAreRowsOfNumbers) {
+  Matrix matrix;
+  Schema schema;
+  schema.table("", "").field("A", matrix, "the matrix");
+  load_toml_text(schema, "\nA = [[1, 2.5],\n     [-3, 4e2], [0, 0]]", "m.toml");
+  EXPECT_EQ(matrix, (Matrix{{1, 2.5, -3, 400, 0, 0}, 3, 2, false}));
+  EXPECT_EQ(schema.find("A", "").set_at(), "m.toml:2");
+  EXPECT_EQ(dump_toml(schema), "A = [[1.0, 2.5], [-3.0, 400.0], [0.0, 0.0]]  # the matrix\n");
+  EXPECT_EQ(matrix_from_json(Json(matrix), ""), matrix);
+  load_toml_text(schema, "A = [1, 2]", "m.toml");
+  EXPECT_EQ(matrix_from_json(Json(matrix), ""), matrix);
+  EXPECT_EQ(matrix, (Matrix{{1, 2}, 2, 1, true}));
+  EXPECT_EQ(toml_matrix(matrix), "[1.0, 2.0]");
+  load_toml_text(schema, "A = 7", "m.toml");
+  EXPECT_EQ(matrix, (Matrix{{7}, 1, 1, true}));
+}
+
+TEST(Schema, WhatIsNoMatrixIsRefused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"A = [[1, 2], [3]]",
+       "m.toml:1: A: expected a matrix: rows of numbers, e.g. [[1, 2], [3, 4]], found row 2 of "
+       "length 1 below rows of length 2"},
+      {"A = [[1], 2]", "found row 2 without brackets"},
+      {"A = [[]]", "found row 1 without numbers"},
+      {"A = []", "found an empty list"},
+      {"A = [1, [2]]", "found a list where a number belongs"},
+      {"A = [[1, \"x\"]]", "found \"x\""},
+      {"A = true", "found true"},
+      {"A = [[1, nan]]", "m.toml:1: A: expected a finite number, found nan"}};
+  for (const auto& [text, words] : cases) {
+    Matrix matrix;
+    Schema schema;
+    schema.table("", "").field("A", matrix, "");
+    std::string message = "no error";
+    try {
+      load_toml_text(schema, text, "m.toml");
+    } catch (const UserError& error) {
+      message = error.what();
+    }
+    expect_has(message, words);
+    EXPECT_TRUE(matrix.values.empty()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace mom::config
