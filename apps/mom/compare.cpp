@@ -38,9 +38,10 @@ void compare(const CompareOptions& options) {
 
 void add_compare_verb(CLI::App& app) {
   auto options = std::make_shared<CompareOptions>();
-  auto* verb = app.add_subcommand("compare", "gain and FLOPs to match against a dense run, per modality");
-  verb->add_option("DENSE_RUN", options->dense, "run folder of the dense model")->required();
-  verb->add_option("MIX_RUN", options->mixes, "run folders of the models compared with it")->required();
+  auto* verb = app.add_subcommand("compare", "gain and FLOPs to match against a baseline run, per modality");
+  verb->add_option("BASELINE_RUN", options->dense, "run folder compared with, most often the dense model")
+      ->required();
+  verb->add_option("RUN", options->mixes, "run folders compared with it, of any backbone")->required();
   verb->add_option("--set", options->set,
                    "held-out set of the verdict (default: the one with the most modalities)");
   verb->add_flag("--json", options->json, "one JSON object on stdout");

@@ -11,6 +11,9 @@ namespace mom::compare {
 // UserError when the settings differ: their losses have different units. All else is a warning.
 std::vector<std::string> comparability_warnings(const runs::RunFolder& dense, const runs::RunFolder& mix);
 
+// FLOPs of a training step of `mix` over those of `dense`; 1 where a run logged no step.
+double step_flops_ratio(const runs::RunFolder& dense, const runs::RunFolder& mix);
+
 // Recipe keys with different values, in order of name.
 std::vector<std::string> differing_keys(const std::vector<const runs::RunFolder*>& runs);
 

@@ -38,10 +38,6 @@ std::optional<double> evaluated_loss(const RunFolder& run, const std::string& se
   return found->second.overall;
 }
 
-bool evaluated_at_end(const RunFolder& run) {
-  return !run.evaluation.empty() && run.evaluation_step == run.final_step();
-}
-
 struct Losses {
   std::optional<double> dense, mix;
 };
@@ -99,6 +95,17 @@ double image_weight_of(const RunFolder& run) {
   return run.setting() == "transfusion" ? run.recipe_number("objective.image_weight", 5) : 0;
 }
 
+bool evaluated_at_end(const RunFolder& run) {
+  return !run.evaluation.empty() && run.evaluation_step == run.final_step();
+}
+
+std::optional<double> final_loss(const RunFolder& run, const std::string& set, const std::string& modality,
+                                 double image_weight, bool from_file) {
+  if (from_file) return evaluated_loss(run, set, modality, image_weight);
+  const Curve curve = held_out_curve(run, set, modality, image_weight);
+  return curve.size() > 0 ? std::optional(curve.loss.back()) : std::nullopt;
+}
+
 Curve held_out_curve(const RunFolder& run, const std::string& set, const std::string& modality,
                      double image_weight) {
   Curve curve;
@@ -138,6 +145,7 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
                  {},
                  "",
                  image_weight_of(dense),
+                 step_flops_ratio(dense, mix),
                  comparability_warnings(dense, mix)};
   const bool from_file = evaluated_at_end(dense) && evaluated_at_end(mix);
   out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
@@ -145,14 +153,12 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
     for (const std::string& modality : modalities_of(dense, name)) {
       const Curve dense_curve = held_out_curve(dense, name, modality, out.image_weight);
       const Curve mix_curve = held_out_curve(mix, name, modality, out.image_weight);
-      Losses final;
-      if (from_file) {
-        final = {evaluated_loss(dense, name, modality, out.image_weight),
-                 evaluated_loss(mix, name, modality, out.image_weight)};
-      }
-      if ((!final.dense || !final.mix) && dense_curve.size() > 0 && mix_curve.size() > 0) {
-        final = {dense_curve.loss.back(), mix_curve.loss.back()};
-      }
+      const auto losses = [&](bool file) -> Losses {
+        return {final_loss(dense, name, modality, out.image_weight, file),
+                final_loss(mix, name, modality, out.image_weight, file)};
+      };
+      Losses final = losses(from_file);
+      if (!final.dense || !final.mix) final = losses(false);
       if (final.dense && final.mix)
         out.rows.push_back(make_row(name, modality, final, dense_curve, mix_curve));
     }
@@ -198,6 +204,7 @@ OrderedJson to_json(const Comparison& comparison) {
   out["loss_source"] = comparison.loss_source;
   out["image_weight"] =
       comparison.image_weight > 0 ? OrderedJson(comparison.image_weight) : OrderedJson(nullptr);
+  out["step_flops_ratio"] = comparison.step_flops_ratio;
   out["warnings"] = comparison.warnings;
   return out;
 }

@@ -1,5 +1,8 @@
 // Two runs compared on held-out data: gain and FLOPs to match, for each modality and overall.
 //
+// `dense` is the run compared with, in words the baseline: of any backbone, most often the dense one. `mix`
+// is the run that is measured against it. Both names are frozen in the JSON.
+//
 //   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs
 //   have them at
 //                      their final step, else the last evaluation in training
@@ -40,6 +43,7 @@ struct Comparison {
   std::vector<Row> rows;  // those of `set` first
   std::string loss_source;
   double image_weight = 0;            // 0 where the setting has none
+  double step_flops_ratio = 1;        // FLOPs of a step: mix over dense
   std::vector<std::string> warnings;  // why the runs may not be comparable
 };
 
@@ -52,6 +56,12 @@ Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix
 Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality,
                      double image_weight);
 double image_weight_of(const runs::RunFolder& run);  // 0 unless transfusion
+
+// A run's final loss: that of evaluation.json (`from_file`), else of the last evaluation in training.
+std::optional<double> final_loss(const runs::RunFolder& run, const std::string& set,
+                                 const std::string& modality, double image_weight, bool from_file);
+// evaluation.json is there, and of the run's last step.
+bool evaluated_at_end(const runs::RunFolder& run);
 
 // Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two
 // others).

@@ -132,6 +132,12 @@ std::string row_verdict(const Comparison& comparison, const Row& row) {
          reach_text(row, comparison.dense_name) + ".";
 }
 
+std::string flops_text(const Comparison& comparison) {
+  if (std::abs(comparison.step_flops_ratio - 1) <= 0.01) return "";
+  return "Per step " + comparison.mix_name + " takes " + fixed(comparison.step_flops_ratio, 2) +
+         " x the FLOPs of " + comparison.dense_name + ".";
+}
+
 std::string verdict(const Comparison& comparison) {
   static constexpr const char* kVerbs[] = {" beats ", " loses to ", " draws level with "};
   std::string out;
@@ -143,14 +149,15 @@ std::string verdict(const Comparison& comparison) {
     out += " on " + row.modality + ": loss " + loss_text(row.mix_loss) + " against " +
            loss_text(row.dense_loss) + " (" + difference_text(row) + "), " + short_reach_text(row, first);
   }
-  return out + ".";
+  const std::string flops = flops_text(comparison);
+  return out + "." + (flops.empty() ? "" : " " + flops);
 }
 
 std::string table_text(const Comparison& comparison) {
-  std::vector<Line> lines = {{"modality", "set", "dense", "mix", "gain", "FLOPs to match", "by slope"}};
+  std::vector<Line> lines = {{"modality", "set", "baseline", "run", "gain", "FLOPs to match", "by slope"}};
   for (const Row& row : comparison.rows) lines.push_back(table_line(row));
-  std::string out = "dense: " + comparison.dense_path.string() + " (" + comparison.dense_name +
-                    ")\nmix:   " + comparison.mix_path.string() + " (" + comparison.mix_name + ")\n\n" +
+  std::string out = "baseline: " + comparison.dense_path.string() + " (" + comparison.dense_name +
+                    ")\nrun:      " + comparison.mix_path.string() + " (" + comparison.mix_name + ")\n\n" +
                     aligned(lines) + "\n";
   for (const Row& row : comparison.rows) {
     out += row_verdict(comparison, row) + "\n";
@@ -159,6 +166,8 @@ std::string table_text(const Comparison& comparison) {
              percent_text(*row.dense_self_match) + ": its curve is flat at the end)\n";
     }
   }
+  if (const std::string flops = flops_text(comparison); !flops.empty())
+    out += flops + " Gain compares equal steps, FLOPs to match counts the FLOPs.\n";
   for (const std::string& warning : comparison.warnings) out += "warning: " + warning + "\n";
   return out;
 }

@@ -1,10 +1,12 @@
 #include "mom/report/charts.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
 #include "mom/compare/words.h"
+#include "mom/report/expert_use.h"
 
 namespace mom::report {
 namespace {
@@ -30,15 +32,21 @@ std::optional<double> loss_of(const MetricPoint& point, const std::string& modal
   return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
 }
 
-Series collect(const std::vector<MetricPoint>& points, const std::string& modality, double image_weight) {
+using ValueOf = std::function<std::optional<double>(const MetricPoint&)>;
+
+ValueOf loss_in(const std::string& modality, double image_weight) {
+  return [=](const MetricPoint& point) { return loss_of(point, modality, image_weight); };
+}
+
+Series collect(const std::vector<MetricPoint>& points, const ValueOf& value_of) {
   Series series;
   for (const MetricPoint& point : points) {
-    const auto loss = loss_of(point, modality, image_weight);
-    if (!loss) continue;
+    const auto value = value_of(point);
+    if (!value) continue;
     series.flops.push_back(point.flops);
     series.steps.push_back(static_cast<double>(point.step));
     series.tokens.push_back(point.tokens);
-    series.raw.push_back(*loss);
+    series.raw.push_back(*value);
   }
   return series;
 }
@@ -64,8 +72,9 @@ size_t index_of(const Subject& subject, const Path& path) {
   return static_cast<size_t>(found - subject.runs.begin());
 }
 
-void add_matches(OrderedJson& chart, const Subject& subject, const std::string& set,
-                 const std::string& modality) {
+// The baselines whose final loss others are measured against, each with the runs that reach it.
+OrderedJson targets_of(const Subject& subject, const std::string& set, const std::string& modality) {
+  std::map<size_t, OrderedJson> targets;
   for (const auto& comparison : subject.comparisons) {
     const auto row =
         std::find_if(comparison.rows.begin(), comparison.rows.end(), [&](const compare::Row& candidate) {
@@ -75,12 +84,17 @@ void add_matches(OrderedJson& chart, const Subject& subject, const std::string& 
     const size_t dense = index_of(subject, comparison.dense_path);
     const auto curve = compare::smoothed(
         compare::held_out_curve(subject.runs[dense], set, modality, comparison.image_weight));
-    chart["target"] = {{"run", dense}, {"loss", curve.loss.back()}};
+    OrderedJson& target = targets[dense];
+    if (target.is_null())
+      target = {{"run", dense}, {"loss", curve.loss.back()}, {"matches", OrderedJson::array()}};
     if (!row->flops_to_match) continue;
-    chart["matches"].push_back({{"run", index_of(subject, comparison.mix_path)},
-                                {"flops", *row->flops_to_match * curve.flops.back()},
-                                {"part", *row->flops_to_match}});
+    target["matches"].push_back({{"run", index_of(subject, comparison.mix_path)},
+                                 {"flops", *row->flops_to_match * curve.flops.back()},
+                                 {"part", *row->flops_to_match}});
   }
+  OrderedJson list = OrderedJson::array();
+  for (const auto& [run, target] : targets) list.push_back(target);
+  return list;
 }
 
 std::string unit_of(const std::string& modality, double image_weight) {
@@ -101,31 +115,67 @@ OrderedJson held_out_chart(const Subject& subject, const std::string& set, const
   for (size_t i = 0; i < subject.runs.size(); ++i) {
     const auto found = subject.runs[i].evals.find(set);
     if (found == subject.runs[i].evals.end()) continue;
-    Series series = collect(found->second, modality, compare::image_weight_of(subject.runs[i]));
+    Series series = collect(found->second, loss_in(modality, compare::image_weight_of(subject.runs[i])));
     if (series.raw.empty()) continue;
     series.fit = compare::smoothed({series.flops, series.raw}).loss;
     chart["series"].push_back(series_json(i, series));
   }
-  add_matches(chart, subject, set, modality);
+  chart["targets"] = targets_of(subject, set, modality);
   return chart;
 }
 
-OrderedJson training_chart(const Subject& subject, const std::string& modality) {
-  OrderedJson chart;
-  chart["group"] = "training";
-  chart["title"] = modality + ": training loss";
-  chart["unit"] = unit_of(modality, compare::image_weight_of(subject.runs.front()));
-  chart["series"] = OrderedJson::array();
+// What every step logs, averaged over neighbouring steps.
+OrderedJson averaged_series(const Subject& subject,
+                            const std::function<ValueOf(const RunFolder&)>& value_of) {
+  OrderedJson all = OrderedJson::array();
   for (size_t i = 0; i < subject.runs.size(); ++i) {
     const RunFolder& run = subject.runs[i];
-    Series series = collect(run.train, modality, compare::image_weight_of(run));
+    Series series = collect(run.train, value_of(run));
     if (series.raw.empty()) continue;
     const double half_life = std::max(1.0, kHalfLifePart * static_cast<double>(run.final_step()));
     series.fit = compare::moving_average(series.steps, series.raw, half_life);
     thin(series);
-    chart["series"].push_back(series_json(i, series));
+    all.push_back(series_json(i, series));
   }
-  return chart;
+  return all;
+}
+
+OrderedJson training_chart(const Subject& subject, const std::string& modality) {
+  return {{"group", "training"},
+          {"title", modality + ": training loss"},
+          {"unit", unit_of(modality, compare::image_weight_of(subject.runs.front()))},
+          {"series", averaged_series(subject, [&](const RunFolder& run) {
+             return loss_in(modality, compare::image_weight_of(run));
+           })}};
+}
+
+// `even`: the value of a router that spreads tokens evenly.
+std::vector<OrderedJson> expert_charts(const Subject& subject) {
+  struct Measure {
+    const char *title, *unit;
+    double even;
+    bool percent;
+    ValueOf value_of;
+  };
+  const bool experts_choose = std::any_of(subject.runs.begin(), subject.runs.end(), [](const RunFolder& run) {
+    return run.has_experts() && run.recipe_value("model.router") == "expert_choice";
+  });
+  const std::vector<Measure> measures = {
+      {"Without a place", experts_choose ? "of choices; where experts choose, of tokens" : "of choices", 0,
+       true, [](const MetricPoint& point) { return point.experts_dropped; }},
+      {"Balance loss", "1: even", 1, false, [](const MetricPoint& point) { return point.experts_balance; }},
+      {"Router entropy", "part of log experts", 1, true, relative_entropy}};
+  std::vector<OrderedJson> charts;
+  for (const Measure& measure : measures) {
+    charts.push_back(
+        {{"group", "experts"},
+         {"title", measure.title},
+         {"unit", measure.unit},
+         {"even", measure.even},
+         {"percent", measure.percent},
+         {"series", averaged_series(subject, [&](const RunFolder&) { return measure.value_of; })}});
+  }
+  return charts;
 }
 
 // (set, modality) of all held-out charts: sets with most modalities first, "overall" after everything.
@@ -184,6 +234,9 @@ OrderedJson chart_data(const Subject& subject) {
   }
   for (const std::string& modality : training_modalities(subject)) {
     data["charts"].push_back(training_chart(subject, modality));
+  }
+  for (OrderedJson& chart : expert_charts(subject)) {
+    if (!chart["series"].empty()) data["charts"].push_back(std::move(chart));
   }
   return data;
 }

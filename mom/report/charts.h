@@ -1,8 +1,9 @@
 // The numbers behind the charts, as JSON for web/report.js:
-//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "target"?,
-//   "matches"?}]}
-// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. `target` is
-// the dense run's final smoothed loss, `matches` the FLOPs at which others first reach it.
+//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "targets"?,
+//   "even"?, "percent"?}]}
+// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. Each of
+// `targets` is a baseline's final smoothed loss, with the FLOPs at which others first reach it; `even` is the
+// value of a router that spreads tokens evenly; `percent`: values are parts of one.
 #pragma once
 
 #include <string>

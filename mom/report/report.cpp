@@ -15,14 +15,41 @@ namespace {
 
 using runs::RunFolder;
 
-const RunFolder* partner(const std::vector<RunFolder>& runs, const RunFolder& mix) {
-  const RunFolder* found = nullptr;
+std::vector<const RunFolder*> of_setting(const std::vector<RunFolder>& runs, const std::string& setting) {
+  std::vector<const RunFolder*> found;
   for (const RunFolder& run : runs) {
-    if (run.is_mixture() || run.setting() != mix.setting()) continue;
-    const bool same_seed = run.recipe_value("seed") == mix.recipe_value("seed");
-    if (!found || (same_seed && found->recipe_value("seed") != mix.recipe_value("seed"))) found = &run;
+    if (run.setting() == setting) found.push_back(&run);
   }
   return found;
+}
+
+// The backbone that a mixture is a mixture of, where it was given; else that of the first run.
+std::string baseline_backbone(const std::vector<const RunFolder*>& others, const RunFolder& run) {
+  const bool has_dense = std::any_of(others.begin(), others.end(), [&](const RunFolder* other) {
+    return run.is_mixture() && other->backbone() == run.dense_backbone();
+  });
+  return has_dense ? run.dense_backbone() : others.front()->backbone();
+}
+
+// nullptr for a run that is of the baseline's backbone itself.
+const RunFolder* baseline(const std::vector<RunFolder>& runs, const RunFolder& run) {
+  const std::vector<const RunFolder*> others = of_setting(runs, run.setting());
+  const std::string backbone = baseline_backbone(others, run);
+  if (backbone == run.backbone()) return nullptr;
+  const RunFolder* found = nullptr;
+  for (const RunFolder* base : others) {
+    if (base->backbone() != backbone) continue;
+    if (!found || (base->recipe_value("seed") == run.recipe_value("seed") &&
+                   found->recipe_value("seed") != run.recipe_value("seed")))
+      found = base;
+  }
+  return found;
+}
+
+bool has_company(const std::vector<RunFolder>& runs, const RunFolder& run) {
+  const auto others = of_setting(runs, run.setting());
+  return std::any_of(others.begin(), others.end(),
+                     [&](const RunFolder* other) { return other->backbone() != run.backbone(); });
 }
 
 std::vector<Path> runs_in(const std::vector<Path>& inputs) {
@@ -52,10 +79,33 @@ std::string all_scripts() {
   return out;
 }
 
+// "A and B", "A, B and C": each model once.
 std::string title_of(const Subject& subject) {
   if (subject.comparisons.empty()) return "Run " + subject.runs.front().name;
-  const auto& first = subject.comparisons.front();
-  return first.mix_name + " and " + first.dense_name;
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  };
+  for (const auto& comparison : subject.comparisons) add(comparison.mix_name), add(comparison.dense_name);
+  std::string title = names.front();
+  for (size_t i = 1; i < names.size(); ++i) title += (i + 1 < names.size() ? ", " : " and ") + names[i];
+  return title;
+}
+
+// Adds the comparison of a run with its baseline, or a note on why there is none.
+void compare_run(Subject& subject, const RunFolder& run) {
+  const RunFolder* base = baseline(subject.runs, run);
+  if (!base) {
+    if (run.is_mixture() && !has_company(subject.runs, run))
+      subject.notes.push_back(run.name + " is not compared: no run of another backbone in the setting " +
+                              run.setting() + " was given");
+    return;
+  }
+  try {
+    subject.comparisons.push_back(compare::compare_runs(*base, run));
+  } catch (const UserError& error) {  // nothing measured on both: the rest of the page still says something
+    subject.notes.push_back(run.name + " is not compared: " + error.what());
+  }
 }
 
 }  // namespace
@@ -67,18 +117,7 @@ Subject read_subject(const std::vector<Path>& inputs) {
                         [](const RunFolder& run) { return !run.is_mixture(); });
   for (const RunFolder& run : subject.runs) {
     for (const std::string& missing : run.missing) subject.notes.push_back(run.name + " lacks " + missing);
-    if (!run.is_mixture()) continue;
-    const RunFolder* dense = partner(subject.runs, run);
-    if (!dense) {
-      subject.notes.push_back(run.name + " is not compared: no dense run of the setting " + run.setting() +
-                              " was given");
-      continue;
-    }
-    try {
-      subject.comparisons.push_back(compare::compare_runs(*dense, run));
-    } catch (const UserError& error) {  // nothing measured on both: the rest of the page still says something
-      subject.notes.push_back(run.name + " is not compared: " + error.what());
-    }
+    compare_run(subject, run);
   }
   for (const Path& input : inputs) subject.command.push_back(input.string());
   return subject;
@@ -92,6 +131,7 @@ std::string render_page(const Subject& subject) {
                         {"verdict", verdict_section(subject)},
                         {"results", results_section(subject)},
                         {"notes", notes_section(subject)},
+                        {"experts", experts_section(subject)},
                         {"pictures", pictures_section(subject)},
                         {"predictions", predictions_section(subject)},
                         {"codecs", codecs_section(subject)},

@@ -12,8 +12,8 @@
 
 namespace mom::report {
 
-// What the page is about: runs in the order of their colours, dense runs first, and each mixture against its
-// dense run.
+// What the page is about: runs in the order of their colours, dense runs first, and each run against its
+// baseline.
 struct Subject {
   std::vector<runs::RunFolder> runs;
   std::vector<compare::Comparison> comparisons;
@@ -21,8 +21,9 @@ struct Subject {
   std::vector<std::string> command;  // the arguments that make this page again: inputs, then the output
 };
 
-// Reads runs and folders of runs. A mixture is compared with the dense run of the same setting and seed, else
-// with the first dense run of its setting; without one it is shown without a verdict.
+// Reads runs and folders of runs. A run's baseline, of its setting and, best, of its seed: for a mixture the
+// backbone it is a mixture of, where that was given; else the backbone of the first run, dense ones before
+// mixtures. Runs of that backbone have none.
 Subject read_subject(const std::vector<Path>& inputs);
 
 std::string render_page(const Subject& subject);

@@ -10,6 +10,7 @@ namespace mom::report {
 
 std::string verdict_section(const Subject& subject);
 std::string results_section(const Subject& subject);
+std::string experts_section(const Subject& subject);
 std::string notes_section(const Subject& subject);
 std::string pictures_section(const Subject& subject);
 std::string predictions_section(const Subject& subject);

@@ -1,9 +1,10 @@
 // What came out: verdict, results, notes, definitions.
 #include <algorithm>
+#include <map>
 #include <set>
 
-#include "mom/compare/comparable.h"
 #include "mom/compare/words.h"
+#include "mom/report/cells.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"
 #include "mom/report/sections.h"
@@ -30,24 +31,53 @@ std::string match_cell(const Row& row, const std::string& colour) {
          "\" style=\"width:" + width + "%\"></span></span>";
 }
 
+size_t index_of(const Subject& subject, const Path& path) {
+  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                  [&](const auto& run) { return run.path == path; });
+  return static_cast<size_t>(found - subject.runs.begin());
+}
+
+std::string row_name(const Row& row) {
+  return "<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
+         escape(compare::set_text(row.set, row.modality)) + "</span>";
+}
+
 std::string comparison_table(const Subject& subject, const Comparison& comparison) {
-  const auto colour = [&](const Path& path) {
-    const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
-                                    [&](const auto& run) { return run.path == path; });
-    return "c" + std::to_string((found - subject.runs.begin()) % 6);
-  };
-  std::vector<std::vector<std::string>> rows;
+  const size_t dense = index_of(subject, comparison.dense_path), mix = index_of(subject, comparison.mix_path);
+  Cells rows;
   for (const Row& row : comparison.rows) {
-    rows.push_back({"<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
-                        escape(compare::set_text(row.set, row.modality)) + "</span>",
-                    compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss), gain_cell(row),
-                    match_cell(row, colour(comparison.mix_path)), escape(compare::slope_text(row))});
+    rows.push_back({row_name(row), compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss),
+                    gain_cell(row), match_cell(row, colour_class(mix)), escape(compare::slope_text(row))});
   }
-  const auto swatch = [&](const Path& path) { return "<i class=\"swatch " + colour(path) + "\"></i>"; };
-  return table(
-      {"Held-out loss", swatch(comparison.dense_path) + escape(comparison.dense_name),
-       swatch(comparison.mix_path) + escape(comparison.mix_name), "Gain", "FLOPs to match", "by slope"},
-      rows, true);
+  return table({"Held-out loss", run_name(subject, dense), run_name(subject, mix), "Gain", "FLOPs to match",
+                "by slope"},
+               rows, true);
+}
+
+std::vector<std::string> overview_row(const Subject& subject, const Row& row, bool from_file) {
+  std::vector<std::optional<double>> losses;
+  std::optional<double> lowest;
+  for (const auto& run : subject.runs) {
+    losses.push_back(
+        compare::final_loss(run, row.set, row.modality, subject.comparisons.front().image_weight, from_file));
+    if (losses.back() && (!lowest || *losses.back() < *lowest)) lowest = losses.back();
+  }
+  std::vector<std::string> cells = {row_name(row)};
+  for (const auto& loss : losses) {
+    const std::string text = loss ? compare::loss_text(*loss) : kAbsent;
+    cells.push_back(loss && loss == lowest ? with_small("<b>" + text + "</b>", "best") : text);
+  }
+  return cells;
+}
+
+// The final losses of all runs, the lowest in bold: three or more runs are hard to see together in pairs.
+std::string overview(const Subject& subject) {
+  if (subject.runs.size() < 3) return "";
+  const bool from_file = std::all_of(subject.runs.begin(), subject.runs.end(), compare::evaluated_at_end);
+  Cells rows;
+  for (const Row& row : subject.comparisons.front().rows)
+    rows.push_back(overview_row(subject, row, from_file));
+  return "<h3>All runs</h3>\n" + table(run_head(subject, "Held-out loss"), rows, true);
 }
 
 std::string flat_remark(const Comparison& comparison) {
@@ -83,45 +113,54 @@ std::string single_run_summary(const runs::RunFolder& run) {
              ": <b>" + compare::loss_text(loss) + "</b>.";
     }
   }
-  return out + "</p>\n<p class=\"remark\">No verdict: that takes a dense run and a mixture.</p>\n";
+  return out + "</p>\n";
 }
 
 }  // namespace
 
 std::string verdict_section(const Subject& subject) {
-  if (subject.comparisons.empty()) {
-    std::string out;
-    for (const auto& run : subject.runs) out += single_run_summary(run);
-    return out;
-  }
   std::string out;
+  if (subject.comparisons.empty()) {
+    for (const auto& run : subject.runs) out += single_run_summary(run);
+    return out + "<p class=\"remark\">No verdict: that takes runs of two backbones.</p>\n";
+  }
+  std::map<std::string, int> count;
+  for (const Comparison& comparison : subject.comparisons) ++count[comparison.mix_name];
   for (const Comparison& comparison : subject.comparisons) {
-    const std::string lead = subject.comparisons.size() > 1
+    const std::string lead = count[comparison.mix_name] > 1
                                  ? "<b>" + escape(comparison.mix_path.filename().string()) + ":</b> "
                                  : "";
-    out += "<p class=\"verdict\">" + lead + escape(compare::verdict(comparison)) + "</p>\n";
+    out += std::string("<p class=\"verdict") + (subject.comparisons.size() > 2 ? " one-of-many" : "") +
+           "\">" + lead + escape(compare::verdict(comparison)) + "</p>\n";
   }
   return out + seed_remark(subject);
 }
 
 std::string results_section(const Subject& subject) {
   if (subject.comparisons.empty()) return "";
-  std::string out = "<section id=\"results\"><h2>Gain and FLOPs to match</h2>\n";
+  const auto labels = run_labels(subject.runs);
+  std::string out = "<section id=\"results\"><h2>Gain and FLOPs to match</h2>\n" + overview(subject);
   for (const Comparison& comparison : subject.comparisons) {
     if (subject.comparisons.size() > 1) {
       out += "<h3>" +
-             escape(comparison.mix_path.filename().string() + " against " +
-                    comparison.dense_path.filename().string()) +
+             escape(labels[index_of(subject, comparison.mix_path)] + " against " +
+                    labels[index_of(subject, comparison.dense_path)]) +
              "</h3>\n";
     }
     out += comparison_table(subject, comparison) + flat_remark(comparison);
-    out += "<p class=\"remark\">Losses: " + escape(comparison.loss_source) +
-           ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n";
+    if (const std::string flops = compare::flops_text(comparison); !flops.empty())
+      out += "<p class=\"remark\">" + escape(flops) +
+             " Gain compares equal steps; FLOPs to match counts the FLOPs.</p>\n";
     for (const std::string& warning : comparison.warnings) {
       out += "<p class=\"warning\"><b>Not a clean comparison:</b> " + escape(warning) + ".</p>\n";
     }
   }
-  return out + "</section>\n";
+  std::set<std::string> sources;
+  for (const Comparison& comparison : subject.comparisons) sources.insert(comparison.loss_source);
+  out += "<p class=\"remark\">Losses: ";
+  for (const std::string& source : sources)
+    out += escape(source) + (source == *sources.rbegin() ? "" : ", or ");
+  return out + ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n</section>\n";
 }
 
 std::string notes_section(const Subject& subject) {
@@ -146,13 +185,14 @@ std::string definitions_section(const Subject& subject) {
          "of the "
          "token that is predicted. Images as latents: mean squared error of the predicted noise. Lower is "
          "better.</dd>\n"
-         "<dt>Gain</dt><dd>(dense &minus; mix) / dense, from the final held-out losses. Above zero the mix "
-         "is better.</dd>\n"
-         "<dt>FLOPs to match</dt><dd>The training FLOPs after which the mix first has the dense run&rsquo;s "
-         "final loss, as a part of the dense "
-         "run&rsquo;s FLOPs. &lsquo;Not reached&rsquo;: it never had that loss in this training.</dd>\n"
-         "<dt>By slope</dt><dd>For every loss on the dense curve, the FLOPs y at which the mix has it "
-         "against the FLOPs x at which dense has it; the "
+         "<dt>Gain</dt><dd>(baseline &minus; run) / baseline, from the final held-out losses, after as many "
+         "steps and tokens. Above zero the run is better than its baseline.</dd>\n"
+         "<dt>FLOPs to match</dt><dd>The training FLOPs after which the run first has its baseline&rsquo;s "
+         "final loss, as a part of the baseline&rsquo;s FLOPs. What a step costs more or less is in it. "
+         "&lsquo;Not reached&rsquo;: it never had that loss in this training.</dd>\n"
+         "<dt>By slope</dt><dd>For every loss on the baseline&rsquo;s curve, the FLOPs y at which the run "
+         "has it "
+         "against the FLOPs x at which the baseline has it; the "
          "slope of y on x through the origin. It looks at the whole training, not at the end only.</dd>\n"
          "<dt>Overall</dt><dd>" +
          overall +

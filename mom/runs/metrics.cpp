@@ -27,6 +27,45 @@ double amount(const Json& line, const char* key, const std::string& where) {
   return value;
 }
 
+std::vector<double> counts_of_experts(const Json& list, const std::string& where) {
+  if (!list.is_array() || list.empty())
+    throw InputError({where, "\"experts_chosen\" with a list of counts", list.dump(), ""});
+  std::vector<double> counts;
+  for (const Json& count : list) {
+    if (!count.is_number() || !(count.get<double>() >= 0))
+      throw InputError({where, "\"experts_chosen\" with counts >= 0", count.dump(), ""});
+    counts.push_back(count.get<double>());
+  }
+  return counts;
+}
+
+// {"1": {"text": [5, 3], "image": [0, 8]}, ...}: every list of a block has one length.
+ExpertChoices parse_choices(const Json& blocks, const std::string& where) {
+  ExpertChoices choices;
+  if (!blocks.is_object())
+    throw InputError({where, "\"experts_chosen\" as an object", blocks.type_name(), ""});
+  for (const auto& [name, modalities] : blocks.items()) {
+    if (name.empty() || name.size() > 9 || name.find_first_not_of("0123456789") != std::string::npos)
+      throw InputError({where, "\"experts_chosen\" by number of block", "\"" + name + "\"", ""});
+    if (!modalities.is_object() || modalities.empty())
+      throw InputError({where, "\"experts_chosen\" by modality", modalities.type_name(), ""});
+    auto& of_block = choices[std::stoll(name)];
+    for (const auto& [modality, list] : modalities.items()) {
+      of_block[modality] = counts_of_experts(list, where);
+      if (of_block[modality].size() != of_block.begin()->second.size())
+        throw InputError({where, "as many experts for each modality of block " + name, "others", ""});
+    }
+  }
+  return choices;
+}
+
+void parse_experts(const Json& line, const std::string& where, MetricPoint& point) {
+  point.experts_dropped = optional_number(line, "experts_dropped", where);
+  point.experts_balance = optional_number(line, "experts_balance", where);
+  point.router_entropy = optional_number(line, "router_entropy", where);
+  if (line.contains("experts_chosen")) point.experts_chosen = parse_choices(line.at("experts_chosen"), where);
+}
+
 MetricPoint parse_point(const Json& line, const std::string& where) {
   MetricPoint point;
   point.step = json_int(line, "step", where);
@@ -44,6 +83,7 @@ MetricPoint parse_point(const Json& line, const std::string& where) {
   point.learning_rate = optional_number(line, "lr", where);
   point.grad_norm = optional_number(line, "grad_norm", where);
   point.tokens_per_s = optional_number(line, "tokens_per_s", where);
+  parse_experts(line, where, point);
   return point;
 }
 

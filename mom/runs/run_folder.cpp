@@ -159,33 +159,6 @@ double RunFolder::recipe_number(const std::string& key, double otherwise) const 
   return text.empty() || *end != '\0' || !std::isfinite(value) ? otherwise : value;
 }
 
-std::string RunFolder::model_name() const {
-  static const std::map<std::string, std::string> kNames = {
-      {"mamba", "dense Mamba"},
-      {"mixture_of_mamba", "Mixture-of-Mamba"},
-      {"transformer", "Transformer"},
-      {"mixture_of_transformers", "Mixture-of-Transformers"},
-      {"moe_transformer", "MoE-Transformer"},
-      {"moe_mamba", "MoE-Mamba"},
-      {"ssm", "linear SSM"}};
-  const std::string backbone = recipe_value("model.backbone", "model");
-  const auto found = kNames.find(backbone);
-  if (found == kNames.end()) return backbone;
-  if (backbone != "mixture_of_mamba") return found->second;
-  std::string projections = recipe_value("model.decoupled");  // ["in_proj", "out_proj"] -> in_proj, out_proj
-  std::erase_if(projections, [](char c) { return c == '[' || c == ']' || c == '"' || c == ' '; });
-  if (projections.empty() || std::count(projections.begin(), projections.end(), ',') == 3)
-    return found->second;
-  for (size_t at = 0; (at = projections.find(',', at)) != std::string::npos; at += 2)
-    projections.insert(at + 1, 1, ' ');
-  return found->second + " (" + projections + ")";
-}
-
-bool RunFolder::is_mixture() const {
-  const std::string backbone = recipe_value("model.backbone");
-  return backbone.rfind("mixture_of_", 0) == 0 || backbone.rfind("moe_", 0) == 0;
-}
-
 std::string RunFolder::data_identity() const {
   if (!environment || !environment->contains("data")) return "";
   const Json& data = environment->at("data");

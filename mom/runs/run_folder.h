@@ -1,13 +1,14 @@
 // A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is
 // used, so that a run of another version or machine can be compared and reported.
 //
-//   recipe.toml          resolved recipe; needed
-//   metrics.jsonl        an object a line, `kind` "train" or "eval" (eval lines name their held-out `set`);
-//   needed environment.json     machine, versions, data parameters.json      the object of `mom inspect
-//   --json` evaluation.json      the object `mom eval` writes: losses on the whole held-out sets at the final
-//   step samples/denoised.json and the PNG files it names: held-out pictures, noised and denoised
-//   samples/predicted.json and the PNG and WAV files it names: held-out codes, and those the model finds
-//   likeliest codecs/MODALITY/     codec.json and report/ of the codecs: what they keep of their input
+//   recipe.toml             resolved recipe; needed
+//   metrics.jsonl           an object a line, `kind` "train" or "eval" (eval lines name their `set`); needed
+//   environment.json        machine, versions, data
+//   parameters.json         the object of `mom inspect --json`
+//   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
+//   samples/denoised.json   and the PNG files it names: held-out pictures, noised and denoised
+//   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
+//   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
 // All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
@@ -24,6 +25,9 @@
 
 namespace mom::runs {
 
+// How often each expert was chosen: by block, then modality, an entry an expert.
+using ExpertChoices = std::map<int64_t, std::map<std::string, std::vector<double>>>;
+
 // One line of metrics.jsonl. Losses are nats a token or mean squared error of the noise, by modality.
 struct MetricPoint {
   int64_t step = 0;
@@ -32,6 +36,12 @@ struct MetricPoint {
   std::optional<double> loss;                                    // `loss`: what training minimises
   std::map<std::string, double> losses;                          // `loss_MODALITY`
   std::optional<double> learning_rate, grad_norm, tokens_per_s;  // train lines only
+  // Train lines of backbones with experts only: mean over their blocks.
+  std::optional<double>
+      experts_dropped;  // part of the choices (experts choose: of the tokens) without a place
+  std::optional<double> experts_balance;  // balance loss, 1: even; absent where experts choose
+  std::optional<double> router_entropy;   // nats a token
+  ExpertChoices experts_chosen;
 };
 
 struct DenoisedItem {
@@ -81,11 +91,16 @@ struct RunFolder {
   std::string recipe_value(const std::string& key, const std::string& otherwise = "") const;
   double recipe_number(const std::string& key, double otherwise) const;
   std::string setting() const { return recipe_value("setting"); }
-  // "Mixture-of-Mamba", "dense Mamba": the backbone in words, with the projections when only some are
-  // decoupled.
+  std::string backbone() const;  // "moe_mamba"
+  // "Mixture-of-Mamba", "dense Mamba", "MoE-Mamba with 4 experts": the backbone in words, with what was
+  // chosen in it (projections when only some are decoupled, experts). A backbone we don't know keeps its
+  // name.
   std::string model_name() const;
   // A mixture has weights of its own for each modality or expert; what it is compared with has not.
   bool is_mixture() const;
+  bool has_experts() const;
+  // The backbone a mixture is a mixture of, e.g. "mamba"; of others their own.
+  std::string dense_backbone() const;
   // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not
   // recorded.
   std::string data_identity() const;

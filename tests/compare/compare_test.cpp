@@ -80,8 +80,76 @@ TEST_F(CompareTest, DearerStepsCount) {
   const auto comparison = compare_runs(run("dense", {}), run("mix", mix));
   EXPECT_NEAR(row(comparison, "noto", "image").flops_to_match.value(), 1.5 * 284.4 / 450,
               1.5 * kSmoothingBias);
-  ASSERT_EQ(comparison.warnings.size(), 1u);
-  EXPECT_NE(comparison.warnings[0].find("1.50 x the FLOPs"), std::string::npos) << comparison.warnings[0];
+  EXPECT_TRUE(comparison.warnings.empty()) << comparison.warnings.front();  // the ratio has it in
+  EXPECT_DOUBLE_EQ(comparison.step_flops_ratio, 1.5);
+  const std::string said = "Per step Mixture-of-Mamba takes 1.50 x the FLOPs of dense Mamba.";
+  EXPECT_EQ(flops_text(comparison), said);
+  EXPECT_NE(verdict(comparison).find(said), std::string::npos) << verdict(comparison);
+  EXPECT_NE(table_text(comparison).find(said + " Gain compares equal steps"), std::string::npos);
+  EXPECT_EQ(to_json(comparison)["step_flops_ratio"], 1.5);
+}
+
+TEST_F(CompareTest, EqualStepsAreNoTopic) {
+  FakeRun mix = test::fake_mix();
+  mix.flops_per_step *= 1.004;
+  const auto comparison = compare_runs(run("dense", {}), run("mix", mix));
+  EXPECT_EQ(flops_text(comparison), "");
+  EXPECT_EQ(table_text(comparison).find("Per step"), std::string::npos);
+}
+
+TEST_F(CompareTest, AnyPairOfBackbonesIsComparable) {
+  const std::vector<std::string> backbones = {"mamba",       "mixture_of_mamba",        "ssm",
+                                              "transformer", "mixture_of_transformers", "moe_transformer",
+                                              "moe_mamba"};
+  for (const std::string& first : backbones) {
+    for (const std::string& second : backbones) {
+      FakeRun other = test::fake_backbone(second);
+      other.experts = 8;  // a recipe of experts beside one that only carries the keys
+      other.flops_per_step *= 1.2;
+      const auto base = run("base", test::fake_backbone(first)), mix = run("other", other);
+      const auto comparison = compare_runs(base, mix);
+      EXPECT_TRUE(comparison.warnings.empty())
+          << first << " " << second << ": " << comparison.warnings.front();
+      EXPECT_NE(verdict(comparison).find("draws level with " + base.model_name() + " on"), std::string::npos);
+      const std::string words = table_text(comparison);
+      if (first.find("mamba") == std::string::npos && second.find("mamba") == std::string::npos) {
+        EXPECT_EQ(words.find("Mamba"), std::string::npos) << words;
+      }
+      EXPECT_EQ(words.find("dense run"), std::string::npos) << words;
+    }
+  }
+}
+
+// As good as equal losses at every step: whoever pays 1.2 times as much a step has them after 1.2 times the
+// FLOPs.
+TEST_F(CompareTest, FlopsToMatchIsInFlopsNotInSteps) {
+  FakeRun dear = test::fake_backbone("moe_transformer"), cheap = test::fake_backbone("transformer"),
+          base = cheap;
+  dear.flops_per_step *= 1.2;
+  cheap.flops_per_step /= 1.2;
+  dear.image_floor = cheap.image_floor -=
+      1e-9;  // below the baseline's, so that rounding can't hide the match
+  const auto up = compare_runs(run("base", base), run("dear", dear)),
+             down = compare_runs(run("base", base), run("cheap", cheap));
+  EXPECT_NEAR(row(up, "noto", "image").flops_to_match.value(), 1.2, 1e-5);
+  EXPECT_NEAR(row(down, "noto", "image").flops_to_match.value(), 1 / 1.2, 1e-5);
+  EXPECT_NEAR(row(up, "noto", "image").flops_to_match_slope.value(), 1.2, 1e-5);
+}
+
+TEST_F(CompareTest, StateSizesCountOnlyWhereBothHaveStates) {
+  const auto with_states = [&](const char* name, const char* backbone, int states) {
+    const Path path =
+        test::write_fake_run(folder_.path() / name, without_pictures(test::fake_backbone(backbone)));
+    std::string recipe = read_file(path / "recipe.toml");
+    recipe.insert(recipe.find("d_model"), "state_size = " + std::to_string(states) + "\n");
+    test::write_text(path / "recipe.toml", recipe);
+    return runs::read_run_folder(path);
+  };
+  const auto mamba = with_states("mamba", "mamba", 16);
+  EXPECT_TRUE(compare_runs(mamba, with_states("transformer", "transformer", 32)).warnings.empty());
+  const auto warnings = compare_runs(mamba, with_states("moe", "moe_mamba", 32)).warnings;
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_NE(warnings[0].find("model.state_size differs"), std::string::npos) << warnings[0];
 }
 
 TEST_F(CompareTest, JsonHasTheContractsKeysAndNullForNever) {

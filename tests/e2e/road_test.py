@@ -148,6 +148,21 @@ class Road(unittest.TestCase):
         # Two pictures: original and noised once, denoised by each of the two runs.
         self.assertGreaterEqual(text.count("data:image/png;base64,"), 8)
 
+    def test_backbones_side_by_side(self):
+        """Runs of unlike backbones: FLOPs a step differ and are said, and the page shows what experts do."""
+        for backbone in ("transformer", "moe_mamba"):
+            mom("train", self.recipe, "--run", self.root / backbone, "--set", f"model.backbone={backbone}")
+        comparison = json.loads(mom("compare", self.root / "transformer", self.root / "moe_mamba", "--json").stdout)
+        self.assertEqual(comparison["warnings"], [])
+        self.assertNotAlmostEqual(comparison["step_flops_ratio"], 1, delta=0.01)
+        words = mom("compare", self.root / "transformer", self.root / "moe_mamba").stdout
+        self.assertIn("Per step MoE-Mamba with 4 experts takes", words)
+        page = self.root / "backbones.html"
+        mom("report", *(self.root / name for name in ("mamba", "mixture_of_mamba", "transformer", "moe_mamba")), "--out", page)
+        text = page.read_text()
+        for words in ("All runs", "Use of the experts", "The busiest expert takes", "state space", "attention"):
+            self.assertIn(words, text)
+
     def test_forward_in_transfusion(self):
         run = self.root / "mixture_of_mamba"
         given, out = self.root / "in.safetensors", self.root / "out.safetensors"

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <regex>
 
 #include "mom/base/error.h"
+#include "mom/report/expert_use.h"
 #include "mom/report/html.h"
 #include "tests/support/fake_runs.h"
 
@@ -49,7 +51,8 @@ TEST_F(ReportTest, ChartsParseBack) {
   const Json& image = data["charts"][0];
   EXPECT_EQ(image.at("series").size(), 2u);
   EXPECT_EQ(image["series"][0]["raw"].size(), 19u);
-  EXPECT_GT(image.at("matches").at(0).at("part").get<double>(), 0);
+  EXPECT_EQ(image.at("targets").at(0).at("run"), 0);
+  EXPECT_GT(image["targets"][0].at("matches").at(0).at("part").get<double>(), 0);
   EXPECT_EQ(data["charts"][6]["group"], "training");
 }
 
@@ -109,6 +112,159 @@ TEST_F(ReportTest, ALossIsCalledALoss) {
   EXPECT_NE(html.find("loses to dense Mamba on image"), std::string::npos);
   EXPECT_NE(html.find("not reached"), std::string::npos);
   EXPECT_NE(html.find("class=\"lost\""), std::string::npos);
+}
+
+// Runs of many backbones, each by its own name.
+class BackbonesTest : public ReportTest {
+ protected:
+  Path write(const std::string& backbone, test::FakeRun run) {
+    run.backbone = backbone;
+    run.pictures = false;
+    return test::write_fake_run(folder_.path() / "runs" / backbone, run);
+  }
+  Path write(const std::string& backbone) { return write(backbone, {}); }
+  std::string page_of(const std::vector<Path>& runs) {
+    write_report(runs, folder_.path() / "report.html");
+    return read_file(folder_.path() / "report.html");
+  }
+  // The page without the numbers and scripts behind its charts.
+  static std::string words_of(const std::string& html) {
+    return html.substr(0, html.find("id=\"report-data\""));
+  }
+};
+
+TEST_F(BackbonesTest, EachRunHasTheBaselineOfItsKind) {
+  std::vector<Path> paths;
+  for (const char* backbone : {"mamba", "mixture_of_mamba", "ssm", "transformer", "mixture_of_transformers",
+                               "moe_transformer", "moe_mamba"})
+    paths.push_back(write(backbone));
+  std::map<std::string, std::string> baselines;
+  for (const auto& comparison : read_subject(paths).comparisons)
+    baselines[comparison.mix_path.filename()] = comparison.dense_path.filename();
+  EXPECT_EQ(baselines, (std::map<std::string, std::string>{{"mixture_of_mamba", "mamba"},
+                                                           {"moe_mamba", "mamba"},
+                                                           {"ssm", "mamba"},
+                                                           {"transformer", "mamba"},
+                                                           {"mixture_of_transformers", "transformer"},
+                                                           {"moe_transformer", "transformer"}}));
+}
+
+TEST_F(BackbonesTest, SeedsOfADenseBackboneStayTogether) {
+  test::FakeRun second;
+  second.seed = 2;
+  std::vector<Path> paths = {write("mamba"), write("transformer", second)};
+  second.pictures = false;
+  paths.push_back(test::write_fake_run(folder_.path() / "runs" / "mamba-2", second));
+  const Subject subject = read_subject(paths);
+  ASSERT_EQ(subject.comparisons.size(), 1u);
+  EXPECT_EQ(subject.comparisons[0].dense_path.filename(), "mamba-2");
+  EXPECT_EQ(subject.comparisons[0].mix_path.filename(), "transformer");
+}
+
+TEST_F(BackbonesTest, MixturesAloneAreComparedWithTheFirst) {
+  const std::vector<Path> paths = {write("mixture_of_mamba"), write("moe_mamba")};
+  const Subject subject = read_subject(paths);
+  ASSERT_EQ(subject.comparisons.size(), 1u);
+  EXPECT_EQ(subject.comparisons[0].dense_path.filename(), "mixture_of_mamba");
+  for (const std::string& note : subject.notes)
+    EXPECT_EQ(note.find("not compared"), std::string::npos) << note;
+  EXPECT_NE(read_subject({paths[1]}).notes.back().find("no run of another backbone"), std::string::npos);
+}
+
+TEST_F(BackbonesTest, RunsDifferInColourAndAreNamed) {
+  const std::string html =
+      page_of({write("mamba"), write("transformer"), write("ssm"), write("mixture_of_mamba"),
+               write("moe_mamba"), write("moe_transformer"), write("mixture_of_transformers")});
+  const std::string words = words_of(html);
+  for (int run = 0; run < 7; ++run)
+    EXPECT_NE(words.find("swatch c" + std::to_string(run) + "\""), std::string::npos) << run;
+  for (const char* text :
+       {"All runs", "Transformer against dense Mamba", "MoE-Mamba with 4 experts against dense Mamba",
+        "Transformer with 4 experts against Transformer"})
+    EXPECT_NE(words.find(text), std::string::npos) << text;
+  EXPECT_EQ(words.find("No verdict"), std::string::npos);
+  const Json targets = data_of(html)["charts"][0].at("targets");  // Mamba's and the Transformer's final loss
+  ASSERT_EQ(targets.size(), 2u);
+  EXPECT_EQ(targets[0].at("matches").size(), 4u);
+  EXPECT_EQ(targets[1].at("matches").size(), 2u);
+}
+
+TEST_F(BackbonesTest, TheLowestLossOfARowIsSaid) {
+  test::FakeRun low = test::fake_mix();
+  const std::string words = words_of(page_of({write("mamba"), write("transformer"), write("ssm", low)}));
+  const size_t row = words.find("<b>image</b>");
+  EXPECT_NE(words.substr(row, words.find("</tr>", row) - row).find("<b>0.1591</b> <small>best</small>"),
+            std::string::npos)
+      << words.substr(row, 600);
+}
+
+TEST_F(BackbonesTest, TheUseOfExpertsIsShown) {
+  const std::string html = page_of({write("mamba"), write("mixture_of_mamba"), write("moe_mamba")});
+  const std::string words = words_of(html);
+  const std::string section = words.substr(words.find("id=\"experts\""));
+  for (const char* text :
+       {"Steps 361 to 450",
+        "47.5% of the choices of all tokens (expert 3 of block 3), 1.90 times an even share",
+        "70.0% of those of image tokens (expert 3 of block 3), 2.80 times", "25.0% of those of text tokens",
+        "12.5% of the choices find their expert full", "entropy is 80.0% of log 4", "Balance loss 1.250",
+        "the token&rsquo;s modality", "<caption>all tokens</caption>", "<caption>image</caption>",
+        "<caption>text</caption>", "scope=\"colgroup\"", "<b>70.0%</b>"})
+    EXPECT_NE(section.find(text), std::string::npos) << text;
+  const Json data = data_of(html);
+  std::vector<std::string> titles;
+  for (const Json& chart : data.at("charts")) {
+    if (chart["group"] == "experts") titles.push_back(chart["title"]);
+    if (chart["title"] == "Router entropy") {
+      EXPECT_NEAR(chart["series"][0]["fit"].back().get<double>(), 0.8, 1e-9);
+    }
+  }
+  EXPECT_EQ(titles, (std::vector<std::string>{"Without a place", "Balance loss", "Router entropy"}));
+}
+
+TEST_F(BackbonesTest, IdleExpertsAreCounted) {
+  test::FakeRun lonely;
+  lonely.image_favoured = lonely.text_favoured = 1;
+  const std::string words = words_of(page_of({write("moe_mamba", lonely)}));
+  EXPECT_NE(words.find("3 of the 8 experts get less than a tenth of an even share"), std::string::npos);
+}
+
+TEST_F(BackbonesTest, AModalityThatChoseNothingHasNoBusiestExpert) {
+  const ExpertShares none{"speech", {{1, {0, 0}}}};
+  EXPECT_FALSE(busiest(none).has_value());
+  const auto most = busiest({"text", {{1, {0.5, 0.5}}, {3, {0.25, 0.75}}}});
+  EXPECT_EQ(most->block, 3);
+  EXPECT_EQ(most->expert, 1);
+  EXPECT_EQ(most->times_even, 1.5);
+}
+
+TEST_F(BackbonesTest, ExpertsThatChooseLeaveTokensOut) {
+  test::FakeRun run;
+  run.router = "expert_choice";
+  const std::string words = words_of(page_of({write("moe_mamba", run)}));
+  EXPECT_NE(words.find("12.5% of the tokens are taken by no expert"), std::string::npos);
+  EXPECT_NE(words.find("the experts, by a router"), std::string::npos);
+  EXPECT_NE(
+      words.find("Each expert chooses equally many tokens. The busiest expert takes 70.0% of the choices of "
+                 "image tokens"),
+      std::string::npos);
+  EXPECT_EQ(words.find("Balance loss 1"), std::string::npos);
+}
+
+TEST_F(BackbonesTest, WithoutExpertsThereIsNoSuchSection) {
+  const std::string words = words_of(page_of({write("mamba"), write("mixture_of_mamba")}));
+  EXPECT_EQ(words.find("id=\"experts\""), std::string::npos);
+}
+
+TEST_F(BackbonesTest, CostsAreShown) {
+  test::FakeRun dear;
+  dear.flops_per_step *= 1.3;
+  const std::string words = words_of(page_of({write("mamba"), write("transformer", dear)}));
+  for (const char* text : {"228 KiB", "longest sequence, tokens", "state space",
+                           "<td data-label=\"projections\">80.0%", "<td data-label=\"state space\">20.0%",
+                           "10.65 M", "Per step Transformer takes 1.30 x the FLOPs of dense Mamba."})
+    EXPECT_NE(words.find(text), std::string::npos) << text;
+  EXPECT_EQ(words.find("data-label=\"router\""), std::string::npos);  // costs nothing in these runs
+  EXPECT_EQ(words.find("Not a clean comparison"), std::string::npos);
 }
 
 TEST_F(ReportTest, APictureThatIsNoneIsAnError) {

@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "mom/base/error.h"
+#include "mom/models/backbones.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::runs {
@@ -51,6 +54,69 @@ TEST_F(RunFolderTest, NamesAPartlyDecoupledModel) {
   partly.decoupled = "[\"in_proj\", \"out_proj\"]";
   EXPECT_EQ(read_run_folder(test::write_fake_run(folder_.path() / "p", partly)).model_name(),
             "Mixture-of-Mamba (in_proj, out_proj)");
+}
+
+TEST_F(RunFolderTest, NamesEveryBackboneInWords) {
+  test::FakeRun twice = test::fake_backbone("moe_transformer"), choosing = test::fake_backbone("moe_mamba");
+  twice.experts = 8, twice.experts_per_token = 2;
+  choosing.router = "expert_choice";
+  const auto name = [&](const test::FakeRun& fake) {
+    return read_run_folder(test::write_fake_run(folder_.path() / "run", fake)).model_name();
+  };
+  EXPECT_EQ(name(test::fake_backbone("mamba")), "dense Mamba");
+  EXPECT_EQ(name(test::fake_backbone("ssm")), "linear state-space model (S4D)");
+  EXPECT_EQ(name(test::fake_backbone("transformer")), "Transformer");
+  EXPECT_EQ(name(test::fake_backbone("mixture_of_transformers")), "Mixture-of-Transformers");
+  EXPECT_EQ(name(test::fake_backbone("moe_transformer")), "Transformer with 4 experts");
+  EXPECT_EQ(name(test::fake_backbone("moe_mamba")), "MoE-Mamba with 4 experts");
+  EXPECT_EQ(name(twice), "Transformer with 8 experts (2 a token)");
+  EXPECT_EQ(name(choosing), "MoE-Mamba with 4 experts (expert choice)");
+  EXPECT_EQ(name(test::fake_backbone("of_tomorrow")), "of_tomorrow");
+}
+
+TEST_F(RunFolderTest, KnowsWhatAMixtureIsAMixtureOf) {
+  const auto run = [&](const char* backbone) {
+    return read_run_folder(test::write_fake_run(folder_.path() / "run", test::fake_backbone(backbone)));
+  };
+  EXPECT_EQ(run("moe_transformer").dense_backbone(), "transformer");
+  EXPECT_EQ(run("mixture_of_transformers").dense_backbone(), "transformer");
+  EXPECT_EQ(run("moe_mamba").dense_backbone(), "mamba");
+  EXPECT_EQ(run("ssm").dense_backbone(), "ssm");
+  EXPECT_TRUE(run("moe_mamba").has_experts());
+  EXPECT_FALSE(run("mixture_of_transformers").has_experts());
+  EXPECT_TRUE(run("mixture_of_transformers").is_mixture());
+  EXPECT_FALSE(run("transformer").is_mixture());
+}
+
+// The guard for the next backbone: one without words shows its key.
+TEST_F(RunFolderTest, HasWordsForEveryBackboneThereIs) {
+  for (const std::string& backbone : models::backbone_names()) {
+    const auto run =
+        read_run_folder(test::write_fake_run(folder_.path() / "run", test::fake_backbone(backbone)));
+    EXPECT_NE(run.model_name(), backbone);
+  }
+}
+
+TEST_F(RunFolderTest, ReadsWhatExpertsWereChosen) {
+  const auto run =
+      read_run_folder(test::write_fake_run(folder_.path() / "moe", test::fake_backbone("moe_mamba")));
+  const MetricPoint& last = run.train.back();
+  EXPECT_EQ(last.experts_dropped, 0.125);
+  EXPECT_EQ(last.experts_balance, 1.25);
+  EXPECT_NEAR(last.router_entropy.value(), 0.8 * std::log(4), 1e-12);
+  EXPECT_EQ(last.experts_chosen.size(), 2u);
+  EXPECT_NEAR(last.experts_chosen.at(3).at("image").back(), 2048 * 0.7, 1e-9);
+  EXPECT_TRUE(run.evals.at("noto").back().experts_chosen.empty());
+}
+
+TEST_F(RunFolderTest, DamagedChoicesAreNamed) {
+  const std::string start = R"({"kind":"train","step":1,"tokens":1,"flops":9,"experts_chosen":)";
+  for (const char* choices : {"[1]", R"({"one":{"text":[1]}})", R"({"1":{}})", R"({"1":{"text":[]}})",
+                              R"({"1":{"text":[1,-1]}})", R"({"1":{"text":["a"]}})",
+                              R"({"1":{"text":[1,2],"image":[1]}})", R"({"99999999999":{"text":[1]}})"}) {
+    EXPECT_NE(fault(start + choices + "}\n").find("metrics.jsonl:1"), std::string::npos) << choices;
+  }
+  EXPECT_EQ(fault(start + R"({"1":{"text":[1,2],"image":[0,0]}}})" + "\n"), "no error");
 }
 
 TEST_F(RunFolderTest, NamesWhatIsMissing) {

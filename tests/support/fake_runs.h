@@ -26,6 +26,12 @@ struct FakeRun {
   double flops_per_step = 2.4e11;
   std::string setting = "transfusion";
   std::string caption = "red apple: fruit, red, healthy";
+  // Backbones with experts (moe_...): in block 3 this part of a modality's choices falls on the last expert,
+  // the others are even.
+  int64_t experts = 4, experts_per_token = 1;
+  std::string router = "token_choice";
+  double image_favoured = 0.7, text_favoured = 0.25, dropped = 0.125;
+  int64_t seed = 1;
   bool pictures = true, parameters = true, environment = true, evaluation = true;
 };
 
@@ -56,6 +62,32 @@ inline OrderedJson fake_line(const FakeRun& run, const char* kind, int64_t step)
           {"flops", static_cast<double>(step) * run.flops_per_step}};
 }
 
+inline bool has_experts(const FakeRun& run) { return run.backbone.rfind("moe_", 0) == 0; }
+
+// 2048 tokens a modality in blocks 1 and 3. The first 80% of the steps are even: only the rest may count.
+inline OrderedJson fake_choices(const FakeRun& run, int64_t step) {
+  const auto spread = [&](double favoured) {
+    std::vector<double> counts(static_cast<size_t>(run.experts),
+                               2048 * (1 - favoured) / static_cast<double>(run.experts - 1));
+    counts.back() = 2048 * favoured;
+    return counts;
+  };
+  const double even = 1 / static_cast<double>(run.experts);
+  const bool late = 5 * step > 4 * run.steps;
+  OrderedJson blocks;
+  blocks["1"] = {{"text", spread(even)}, {"image", spread(even)}};
+  blocks["3"] = {{"text", spread(late ? run.text_favoured : even)},
+                 {"image", spread(late ? run.image_favoured : even)}};
+  return blocks;
+}
+
+inline void add_fake_experts(OrderedJson& line, const FakeRun& run, int64_t step) {
+  if (run.router == "token_choice") line["experts_balance"] = 1.25;
+  line["experts_dropped"] = run.dropped;
+  line["router_entropy"] = 0.8 * std::log(static_cast<double>(run.experts));
+  line["experts_chosen"] = fake_choices(run, step);
+}
+
 inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRun& run) {
   FakeLosses training(run, 1), held_out(run, 2);
   std::string lines;
@@ -70,6 +102,7 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
                    {"lr", 1e-3},
                    {"grad_norm", 0.7},
                    {"tokens_per_s", 5200.0}});
+      if (has_experts(run)) add_fake_experts(line, run, step);
       lines += line.dump() + "\n";
     }
     if (step % run.eval_every != 0) continue;
@@ -126,9 +159,12 @@ inline void write_fake_samples(const std::filesystem::path& folder, const FakeRu
 }
 
 inline std::string fake_recipe(const FakeRun& run) {
-  return "setting = \"" + run.setting + "\"\nseed = 1\n\n[model]\nbackbone = \"" + run.backbone +
+  return "setting = \"" + run.setting + "\"\nseed = " + std::to_string(run.seed) +
+         "\n\n[model]\nbackbone = \"" + run.backbone +
          "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
-         "\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
+         "\nexperts = " + std::to_string(run.experts) +
+         "\nexperts_per_token = " + std::to_string(run.experts_per_token) + "\nrouter = \"" + run.router +
+         "\"\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
          "images = 0.5, gcide = 0.5 }\n\n"
          "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
          std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
@@ -156,6 +192,10 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
                                 {"embedding", 1572864},
                                 {"active", {{"text", 3667584}, {"image", 3682944}}}};
     parameters["flops_per_token"] = {{"text", 10650000}, {"image", 7520000}};
+    parameters["flops_per_token_by_term"] = {
+        {"text", {{"gemm", 8520000}, {"conv", 0}, {"scan", 2130000}, {"attention", 0}, {"router", 0}}},
+        {"image", {{"gemm", 7520000}, {"conv", 0}, {"scan", 0}, {"attention", 0}, {"router", 0}}}};
+    parameters["sequence_tokens"] = 512;
     parameters["state_bytes"] = 233472;
     write_text(folder / "parameters.json", parameters.dump());
   }
@@ -184,6 +224,13 @@ inline FakeRun fake_mix() {
   run.image_floor = 0.119;
   run.image_scale = 0.86;
   run.text_scale = 11.3;
+  return run;
+}
+
+// A run of another backbone with the same losses as the dense one.
+inline FakeRun fake_backbone(const std::string& backbone) {
+  FakeRun run;
+  run.backbone = backbone;
   return run;
 }
 
