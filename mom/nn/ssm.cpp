@@ -57,7 +57,8 @@ MixerCosts SsmMixerImpl::costs() const {
   costs.state_bytes = 4 * o.d_inner * (o.state_size + o.conv_kernel - 1);
   // in_proj's output (2 D), the convolution's, the state-space model's and the gate's.
   costs.kept = 5 * d;
-  costs.kept_f32 = 6 * d;  // spectra of input and output, twice as long as the sequence
+  // Padded to a power of two: the input, its spectrum and the product's, twice as long as the sequence.
+  costs.kept_f32 = 11 * d;
   costs.passing = 6 * d;
   costs.passing_f32 = 8 * d;
   return costs;

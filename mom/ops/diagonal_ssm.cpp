@@ -32,13 +32,53 @@ at::ScalarType real_type(const at::Tensor& u) {
   return u.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
+// Steps whose powers are in memory at once.
+constexpr int64_t kChunk = 64;
+
+// exp(l * exponent) for l in [begin, begin + count): [count, D, N].
+at::Tensor powers(const at::Tensor& exponent_DN, int64_t begin, int64_t count) {
+  return (exponent_DN.unsqueeze(0) * torch::arange(begin, begin + count, torch::kFloat64).view({-1, 1, 1}))
+      .exp();
+}
+
+// response[l] = 2 Re sum_n weight exp(l * exponent), f64 [L, D]. The powers are many times larger than either
+// end: both directions make them anew, a chunk at a time.
+struct ResponseFunction : torch::autograd::Function<ResponseFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& exponent_DN,
+                            const at::Tensor& weight_DN, int64_t length) {
+    ctx->save_for_backward({exponent_DN, weight_DN});
+    std::vector<at::Tensor> chunks;
+    for (int64_t begin = 0; begin < length; begin += kChunk)
+      chunks.push_back(
+          2 *
+          torch::real((powers(exponent_DN, begin, std::min(kChunk, length - begin)) * weight_DN).sum(-1)));
+    return torch::cat(chunks);
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& grads) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative");
+    const auto saved = ctx->get_saved_variables();
+    const at::Tensor &exponent = saved[0], &weight = saved[1], &dresponse_LD = grads[0];
+    at::Tensor dexponent = torch::zeros_like(exponent), dweight = torch::zeros_like(weight);
+    for (int64_t begin = 0; begin < dresponse_LD.size(0); begin += kChunk) {
+      const int64_t count = std::min(kChunk, dresponse_LD.size(0) - begin);
+      // 2 d response * conj(power): gradients of complex numbers are those of the real and imaginary parts.
+      const at::Tensor pulled =
+          2 * dresponse_LD.narrow(0, begin, count).unsqueeze(2) * torch::conj(powers(exponent, begin, count));
+      dweight += pulled.sum(0);
+      const at::Tensor l = torch::arange(begin, begin + count, torch::kFloat64).view({-1, 1, 1});
+      dexponent += (pulled * l).sum(0) * torch::conj(weight);
+    }
+    return {dexponent, dweight, {}};
+  }
+};
+
 // The impulse response without the skip, [L, D]: 2 Re sum_n c b_bar a_bar^l.
 at::Tensor impulse_response(const DiagonalSsm& ssm, int64_t length, at::ScalarType type) {
   const Sampled s = sample(ssm);
-  const at::Tensor l = torch::arange(length, torch::kFloat64);
-  const at::Tensor powers_LDN = (s.a_bar_DN.log().unsqueeze(0) * l.view({-1, 1, 1})).exp();
-  const at::Tensor weights_DN = ssm.c_DN.to(torch::kComplexDouble) * s.b_bar_DN;
-  return (2 * torch::real((powers_LDN * weights_DN).sum(-1))).to(type);
+  return ResponseFunction::apply(s.a_bar_DN.log(), ssm.c_DN.to(torch::kComplexDouble) * s.b_bar_DN, length)
+      .to(type);
 }
 
 // Sequences of about one length are convolved together: position by position of a [sequences, length] block,
