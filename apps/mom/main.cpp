@@ -50,6 +50,7 @@ int run(int argc, char** argv) {
   add_train_verb(app);
   add_eval_verb(app);
   add_compare_verb(app);
+  add_study_verb(app);
   add_report_verb(app);
   add_forward_verb(app);
   add_inspect_verb(app);

@@ -68,6 +68,8 @@ void Progress::draw(bool last) {
   if (rate > 0) line += ", " + format_count(rate) + "/s";
   if (last)
     line += ", took " + format_duration(seconds);
+  else if (left_s_ >= 0)
+    line += ", " + format_duration(left_s_) + " left";
   else if (total_ > done_ && rate > 0)
     line += ", " + format_duration(static_cast<double>(total_ - done_) / rate) + " left";
   if (!detail_.empty()) line += ", " + detail_;

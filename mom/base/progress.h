@@ -19,6 +19,7 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
   void update(uint64_t done,
               std::string_view detail = {});  // cheap to call often: draws at most 10 times a second
+  void set_left(double seconds) { left_s_ = seconds; }  // the caller's own estimate, instead of ours
   void finish(std::string_view detail = {});
 
  private:
@@ -26,6 +27,7 @@ class Progress {
   void draw(bool last);
   std::string label_, unit_, detail_;
   uint64_t total_, done_before_, done_;
+  double left_s_ = -1;  // below 0: from the rate
   Clock::time_point start_, last_draw_;
   bool terminal_, finished_ = false;
 };

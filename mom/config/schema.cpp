@@ -30,6 +30,38 @@ std::string plain_number(double value) {
   return toml_number(value);
 }
 
+std::string toml_integers(const std::vector<int64_t>& values) {
+  std::string text;
+  for (const int64_t value : values) text += (text.empty() ? "" : ", ") + std::to_string(value);
+  return "[" + text + "]";
+}
+
+std::string toml_named_settings(const std::vector<NamedSettings>& values) {
+  std::string text;
+  for (const NamedSettings& each : values)
+    text += (text.empty() ? "" : ", ") + ("{ name = " + toml_string(each.name)) +
+            ", set = " + toml_list(each.set) + " }";
+  return "[" + text + "]";
+}
+
+// One table of a list; `where` names file:line and the list's key.
+NamedSettings named_settings(const Json& value, const std::string& where) {
+  static const std::vector<std::string> kKeys = {"name", "set"};
+  if (!value.is_object()) throw UserError({where, "a table with name and set", value.dump(), ""});
+  for (const auto& [key, item] : value.items()) {
+    const std::string near = nearest(key, kKeys);
+    if (!std::count(kKeys.begin(), kKeys.end(), key))
+      throw UserError(
+          where + ": unknown key \"" + key + "\"" +
+          (near.empty() ? "; known keys are " + joined(kKeys) : "; did you mean \"" + near + "\"?"));
+  }
+  NamedSettings result;
+  config::Table table("", "");
+  table.field("name", result.name, "").assign(value.value("name", Json()), where);
+  table.field("set", result.set, "").assign(value.value("set", Json::array()), where);
+  return result;
+}
+
 std::string shown(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
 }  // namespace
@@ -50,11 +82,19 @@ Field& Field::one_of(std::vector<std::string> choices) {
   return *this;
 }
 
+Field& Field::or_one() {
+  or_one_ = true;
+  return *this;
+}
+
 std::string Field::type_name() const {
   return std::visit(Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
                                [](double*) { return "number"; }, [](std::string*) { return "string"; },
                                [](std::vector<std::string>*) { return "list of strings"; },
-                               [](Weights*) { return "table of numbers"; }, [](Matrix*) { return "matrix"; }},
+                               [](std::vector<int64_t>*) { return "list of integers"; },
+                               [](Weights*) { return "table of numbers"; },
+                               [](std::vector<NamedSettings>*) { return "list of tables"; },
+                               [](Matrix*) { return "matrix"; }},
                     target_);
 }
 
@@ -64,7 +104,9 @@ std::string Field::value_toml() const {
                                [](const double* v) { return toml_number(*v); },
                                [](const std::string* v) { return toml_string(*v); },
                                [](const std::vector<std::string>* v) { return toml_list(*v); },
+                               [](const std::vector<int64_t>* v) { return toml_integers(*v); },
                                [](const Weights* v) { return toml_weights(*v); },
+                               [](const std::vector<NamedSettings>* v) { return toml_named_settings(*v); },
                                [](const Matrix* v) { return toml_matrix(*v); }},
                     target_);
 }
@@ -115,12 +157,21 @@ void Field::assign(const Json& value, std::string_view where) {
                           *target = value.get<std::string>();
                         },
                         [&](std::vector<std::string>* target) {
-                          require(value.is_array());
-                          for (const Json& word : value) {
+                          const Json list = or_one_ && value.is_string() ? Json::array({value}) : value;
+                          require(list.is_array());
+                          for (const Json& word : list) {
                             require(word.is_string());
                             check_choice(word.get<std::string>());
                           }
-                          *target = value.get<std::vector<std::string>>();
+                          *target = list.get<std::vector<std::string>>();
+                        },
+                        [&](std::vector<int64_t>* target) {
+                          require(value.is_array());
+                          for (const Json& number : value) {
+                            require(number.is_number_integer());
+                            check_number(number.get<double>());
+                          }
+                          *target = value.get<std::vector<int64_t>>();
                         },
                         [&](Weights* target) {
                           require(value.is_object());
@@ -135,6 +186,13 @@ void Field::assign(const Json& value, std::string_view where) {
                           Matrix matrix = matrix_from_json(value, std::string(where) + ": " + name_);
                           for (const double number : matrix.values) check_number(number);
                           *target = std::move(matrix);
+                        },
+                        [&](std::vector<NamedSettings>* target) {
+                          require(value.is_array());
+                          std::vector<NamedSettings> list;
+                          for (const Json& item : value)
+                            list.push_back(named_settings(item, std::string(where) + ": " + name_));
+                          *target = std::move(list);
                         }},
              target_);
   set_at_ = where;

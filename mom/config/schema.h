@@ -33,8 +33,16 @@ namespace mom::config {
 
 using Weights = std::map<std::string,
                          double>;  // TOML inline table or sub-table of numbers, e.g. mixture = {images = 0.5}
-using Target =
-    std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*, Weights*, Matrix*>;
+// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" that go together under a name.
+struct NamedSettings {
+  std::string name;
+  std::vector<std::string> set;
+};
+inline void to_json(Json& json, const NamedSettings& settings) {
+  json = {{"name", settings.name}, {"set", settings.set}};
+}
+using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*,
+                            std::vector<int64_t>*, Weights*, std::vector<NamedSettings>*, Matrix*>;
 
 class Field {
  public:
@@ -43,12 +51,14 @@ class Field {
   Field& range(double low, double high);  // inclusive; numbers only
   Field& at_least(double low);
   Field& one_of(std::vector<std::string> choices);  // strings, or each element of a string list
+  Field& or_one();                                  // of a string list: a single string is a list of one
 
   const std::string& name() const { return name_; }
   const std::string& help() const { return help_; }
   const Target& target() const { return target_; }
-  std::string type_name()
-      const;  // "integer", "number", "string", "true/false", "list of strings", "table of numbers", "matrix"
+  // "integer", "number", "string", "true/false", "list of strings", "list of integers", "table of numbers",
+  // "list of tables", "matrix"
+  std::string type_name() const;
   std::string value_toml() const;  // the current value as TOML
   std::string limits() const;      // "1 to 8", "at least 1", "one of a, b"; empty when free
   bool was_set() const { return was_set_; }
@@ -63,7 +73,7 @@ class Field {
   std::optional<double> low_, high_;
   std::vector<std::string> choices_;
   std::string set_at_;
-  bool was_set_ = false;
+  bool was_set_ = false, or_one_ = false;
 };
 
 class Table {

@@ -7,6 +7,11 @@ Path trimmed_log(const Path& run, int64_t steps_done) {
   const Path path = run / "metrics.jsonl";
   if (!std::filesystem::exists(path)) return path;
   std::string kept;
+  // Without a checkpoint the run starts again, with its first evaluation.
+  if (steps_done == 0) {
+    publish_file(path, kept);
+    return path;
+  }
   for_each_line(path, [&](std::string_view line, uint64_t number) {
     Json json;
     try {

@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 #include "mom/base/log.h"
 
 namespace mom {
@@ -54,6 +57,8 @@ TEST(Progress, BarOnATerminal) {
   ::dup2(terminal, 2);
   {
     Progress progress("fit", "steps", 100);
+    progress.set_left(5);
+    std::this_thread::sleep_for(std::chrono::milliseconds(110));
     progress.update(50);
   }
   ::dup2(saved, 2);
@@ -62,6 +67,7 @@ TEST(Progress, BarOnATerminal) {
   ASSERT_GT(got, 0);
   EXPECT_NE(std::string(text).find("\r\x1b[Kfit [############............] 50/100 steps"), std::string::npos)
       << text;
+  EXPECT_NE(std::string(text).find(", 5.0 s left"), std::string::npos) << text;
   ::close(terminal);
   ::close(master);
   ::close(saved);

@@ -264,5 +264,43 @@ TEST(Schema, WhatIsNoMatrixIsRefused) {
   }
 }
 
+TEST(Schema, ListsOfIntegersAndOfTables) {
+  std::vector<int64_t> seeds;
+  std::vector<std::string> words;
+  std::vector<NamedSettings> variants;
+  Schema schema;
+  Table& root = schema.table("", "");
+  root.field("seeds", seeds, "one or more").range(0, 9);
+  root.field("words", words, "one or more").or_one();
+  root.field("variant", variants, "named");
+  load_toml_text(
+      schema,
+      "seeds = [3, 1]\nwords = 'a'\n[[variant]]\nname = 'z'\nset = ['a.b=1']\n[[variant]]\nname = 'y'",
+      "s.toml");
+  EXPECT_EQ(seeds, (std::vector<int64_t>{3, 1}));
+  EXPECT_EQ(words, (std::vector<std::string>{"a"}));
+  ASSERT_EQ(variants.size(), 2u);
+  EXPECT_EQ(variants[0].name, "z");
+  EXPECT_EQ(variants[0].set, (std::vector<std::string>{"a.b=1"}));
+  const std::string text = dump_toml(schema);
+  load_toml_text(schema, text, "again");
+  EXPECT_EQ(dump_toml(schema), text);
+  const auto error = [&](const std::string& toml) {
+    try {
+      load_toml_text(schema, toml, "s.toml");
+    } catch (const UserError& problem) {
+      return std::string(problem.what());
+    }
+    return std::string("no error");
+  };
+  expect_has(error("seeds = [1, 10]"), "s.toml:1: seeds: expected 0 to 9, found 10");
+  expect_has(error("seeds = [1.5]"), "expected a list of integers, found [1.5]");
+  expect_has(error("seeds = 1"), "expected a list of integers, found 1");
+  expect_has(error("words = 1"), "expected a list of strings");
+  expect_has(error("[[variant]]\nname = 'a'\nsett = []"), "unknown key \"sett\"; did you mean \"set\"?");
+  expect_has(error("[[variant]]\nset = []"), "variant: name: expected a string, found null");
+  expect_has(error("variant = ['a']"), "expected a table with name and set, found \"a\"");
+}
+
 }  // namespace
 }  // namespace mom::config

@@ -215,6 +215,21 @@ TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   EXPECT_EQ(train::list_checkpoints(run).back().step, 6);
 }
 
+// Killed before its first checkpoint: the run starts again, and so does its log.
+TEST_F(TrainTest, ALogWithoutCheckpointStartsAgain) {
+  test::TempFolder folder;
+  const Path toml = folder.path() / "recipe.toml", run = folder.path() / "run";
+  publish_file(toml, train::dump_recipe(recipe()));
+  std::filesystem::create_directories(run);
+  publish_file(run / "metrics.jsonl", "{\"kind\": \"eval\", \"step\": 0, \"set\": \"shapes\"}\n");
+  train::run_training({toml, run, {"train.steps=1"}, /*resume=*/true, false, false, 0});
+  int at_start = 0;
+  for_each_line(run / "metrics.jsonl", [&](std::string_view line, uint64_t) {
+    at_start += parse_json(line, "metrics")["step"].get<int64_t>() == 0;
+  });
+  EXPECT_EQ(at_start, 2);  // two held-out sets, once each
+}
+
 // docs/recipe.md is the field lists, printed. MOM_UPDATE_DOCS=1 writes it anew.
 TEST(Recipe, DocsAreTheFieldLists) {
   const char* source = std::getenv("MOM_SOURCE");

@@ -1,0 +1,22 @@
+// "FLOPs to match" in other units: the tokens a run has seen, or the seconds its steps have taken, when it
+// has spent given training FLOPs.
+#pragma once
+
+#include <optional>
+
+#include "mom/compare/compare.h"
+
+namespace mom::compare {
+
+enum class Amount { kTokens, kSeconds };
+
+// Linear between the train lines of the log, from 0. Seconds are those of the steps, without evaluations and
+// saves. nullopt when the log has no train lines, or no tokens/s (seconds).
+std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops);
+
+// What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a part of
+// what the dense run spent in all; nullopt = never, or not measured.
+std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,
+                                      const Row& row, double image_weight, Amount amount);
+
+}  // namespace mom::compare

@@ -1,0 +1,38 @@
+#include "mom/compare/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "mom/base/random.h"
+
+namespace mom::compare {
+
+double mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+std::optional<Interval> paired_bootstrap(const std::vector<double>& values, int resamples, uint64_t seed) {
+  if (values.size() < 2) return std::nullopt;
+  RandomStream random(stream_key({fnv1a64("bootstrap"), seed}));
+  // Draws are sorted before they are added: the same values in another order give the same mean, bit for bit.
+  std::vector<double> means, draw(values.size());
+  for (int i = 0; i < resamples; ++i) {
+    for (double& value : draw) value = values[random.below(values.size())];
+    std::sort(draw.begin(), draw.end());
+    means.push_back(mean(draw));
+  }
+  std::sort(means.begin(), means.end());
+  const auto cut = static_cast<size_t>(std::floor(0.025 * resamples));
+  return Interval{means[cut], means[means.size() - 1 - cut]};
+}
+
+std::optional<Interval> paired_bootstrap(const std::vector<double>& first, const std::vector<double>& second,
+                                         int resamples, uint64_t seed) {
+  std::vector<double> differences;
+  for (size_t i = 0; i < first.size(); ++i) differences.push_back(first[i] - second[i]);
+  return paired_bootstrap(differences, resamples, seed);
+}
+
+}  // namespace mom::compare

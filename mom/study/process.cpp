@@ -1,0 +1,126 @@
+#include "mom/study/process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "mom/base/error.h"
+
+extern char** environ;  // NOLINT: POSIX has it so
+
+namespace mom::study {
+namespace {
+
+constexpr int kNotStarted = 127;  // what a shell says, too
+constexpr auto kWaitForLock = std::chrono::seconds(5);
+
+std::vector<std::string> environment(int64_t threads) {
+  std::vector<std::string> variables;
+  for (char** each = environ; *each; ++each)
+    if (std::strncmp(*each, "OMP_NUM_THREADS=", 16) != 0) variables.emplace_back(*each);
+  variables.push_back("OMP_NUM_THREADS=" + std::to_string(threads));
+  return variables;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (std::string& text : texts) out.push_back(text.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+// Only what may be called between fork and exec.
+[[noreturn]] void become(const char* program, char* const* arguments, char* const* variables, const char* log,
+                         const char* out, pid_t parent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(kNotStarted);  // it died before we asked
+  const int empty = ::open("/dev/null", O_RDONLY);
+  const int err = ::open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
+  const int std_out = *out ? ::open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : err;
+  if (empty < 0 || err < 0 || std_out < 0) ::_exit(kNotStarted);
+  ::dup2(empty, 0);
+  ::dup2(std_out, 1);
+  ::dup2(err, 2);
+  for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(program, arguments, variables);
+  ::_exit(kNotStarted);
+}
+
+}  // namespace
+
+Child::Child(const Path& program, const std::vector<std::string>& arguments, int64_t threads, const Path& log,
+             const Path& out)
+    : start_(std::chrono::steady_clock::now()) {
+  std::vector<std::string> words = arguments, variables = environment(threads);
+  words.insert(words.begin(), "mom");
+  const std::vector<char*> argv = pointers(words), env = pointers(variables);
+  const pid_t parent = ::getpid();
+  // A signal for us between fork and exec must neither run our handler there nor be lost: it waits until
+  // then.
+  sigset_t stopping, before;
+  ::sigemptyset(&stopping);
+  ::sigaddset(&stopping, SIGINT);
+  ::sigaddset(&stopping, SIGTERM);
+  ::sigprocmask(SIG_BLOCK, &stopping, &before);
+  pid_ = ::fork();
+  if (pid_ == 0) become(program.c_str(), argv.data(), env.data(), log.c_str(), out.c_str(), parent);
+  const int error = errno;
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (pid_ < 0) throw ResourceError("cannot start a process: " + std::string(std::strerror(error)));
+}
+
+Child::~Child() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGKILL);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+std::optional<Ended> Child::poll() {
+  int status = 0;
+  rusage usage = {};
+  if (pid_ <= 0 || ::wait4(pid_, &status, WNOHANG, &usage) != pid_) return std::nullopt;
+  pid_ = -1;
+  Ended ended;
+  ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+  ended.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  ended.peak_rss_bytes = int64_t{usage.ru_maxrss} * 1024;
+  return ended;
+}
+
+void Child::ask_to_stop() {
+  if (pid_ > 0) ::kill(pid_, SIGTERM);
+}
+
+StudyLock::StudyLock(const Path& folder) {
+  const std::string file = (folder / "lock").string();
+  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT, 0666);  // no O_CLOEXEC: children hold it, too
+  if (fd_ < 0) throw ResourceError(file + ": cannot be opened: " + std::strerror(errno));
+  const auto deadline = std::chrono::steady_clock::now() + kWaitForLock;
+  while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
+    }
+    const std::string problem = errno == EWOULDBLOCK ? "another study at work in it" : std::strerror(errno);
+    ::close(fd_);
+    throw UserError(
+        {folder.string(), "a folder for this study alone", problem, "wait for it, or use another --out"});
+  }
+}
+
+StudyLock::~StudyLock() { ::close(fd_); }
+
+}  // namespace mom::study

@@ -1,0 +1,263 @@
+#include "mom/study/results.h"
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+#include "mom/compare/amounts.h"
+#include "mom/compare/compare.h"
+#include "mom/compare/statistics.h"
+#include "mom/study/state.h"
+
+namespace mom::study {
+namespace {
+
+using Values = std::vector<std::optional<double>>;
+using Folders = std::map<std::string, runs::RunFolder>;
+
+// The rows of one arm in one group, by seed.
+struct Pairs {
+  std::vector<int64_t> seeds;
+  std::vector<compare::Comparison> comparisons;
+  std::vector<const runs::RunFolder*> base, arm;
+  std::vector<std::string> warnings;  // each once
+};
+
+Pairs pairs_of(const Grid& grid, const Folders& folders, size_t group, size_t arm) {
+  Pairs pairs;
+  for (const int64_t seed : grid.seeds) {
+    const auto base = folders.find(grid.run(group, grid.baseline, seed).name);
+    const auto other = folders.find(grid.run(group, arm, seed).name);
+    if (base == folders.end() || other == folders.end()) continue;
+    try {
+      pairs.comparisons.push_back(compare::compare_runs(base->second, other->second));
+    } catch (const Error& error) {  // one pair that cannot be compared leaves the other tables as they are
+      pairs.warnings.push_back(error.what());
+      continue;
+    }
+    pairs.seeds.push_back(seed);
+    pairs.base.push_back(&base->second);
+    pairs.arm.push_back(&other->second);
+    for (const std::string& warning : pairs.comparisons.back().warnings)
+      if (std::find(pairs.warnings.begin(), pairs.warnings.end(), warning) == pairs.warnings.end())
+        pairs.warnings.push_back(warning);
+  }
+  return pairs;
+}
+
+const compare::Row* find_row(const compare::Comparison& comparison, const std::string& set,
+                             const std::string& modality) {
+  for (const compare::Row& row : comparison.rows)
+    if (row.set == set && row.modality == modality) return &row;
+  return nullptr;
+}
+
+// One number of a row, of every seed.
+template <class Pick>
+Values values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick) {
+  Values values;
+  for (size_t i = 0; i < pairs.comparisons.size(); ++i) {
+    const compare::Row* row = find_row(pairs.comparisons[i], like.set, like.modality);
+    values.push_back(row ? pick(*row, i) : std::nullopt);
+  }
+  return values;
+}
+
+Values amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount amount) {
+  return values_of(pairs, like, [&](const compare::Row& row, size_t i) {
+    return compare::amount_to_match(*pairs.base[i], *pairs.arm[i], row, pairs.comparisons[i].image_weight,
+                                    amount);
+  });
+}
+
+const char* match_word(const compare::Row* row) {
+  if (!row || row->match == compare::Match::kUnknown) return "unknown";
+  return row->match == compare::Match::kReached ? "reached" : "never";
+}
+
+OrderedJson row_json(const Pairs& pairs, const compare::Row& like) {
+  using compare::Row;
+  const auto number = [&](auto member) {
+    return summary_json(
+        values_of(pairs, like, [&](const Row& row, size_t) { return std::optional<double>(row.*member); }));
+  };
+  OrderedJson json;
+  json["dense_loss"] = number(&Row::dense_loss);
+  json["mix_loss"] = number(&Row::mix_loss);
+  json["gain"] = number(&Row::gain);
+  json["flops_to_match"] = number(&Row::flops_to_match);
+  json["flops_to_match_slope"] = number(&Row::flops_to_match_slope);
+  json["tokens_to_match"] = summary_json(amounts_of(pairs, like, compare::Amount::kTokens));
+  json["match"] = OrderedJson::array();
+  for (const auto& comparison : pairs.comparisons)
+    json["match"].push_back(match_word(find_row(comparison, like.set, like.modality)));
+  return json;
+}
+
+OrderedJson arm_json(const Pairs& pairs) {
+  OrderedJson json;
+  json["seeds"] = pairs.seeds;
+  json["warnings"] = pairs.warnings;
+  if (pairs.seeds.empty()) return json;
+  const compare::Comparison& first = pairs.comparisons.front();
+  json["model"] = first.mix_name;
+  json["baseline_model"] = first.dense_name;
+  json["set"] = first.set;
+  json["loss_source"] = first.loss_source;
+  for (const compare::Row& row : first.rows) json["sets"][row.set][row.modality] = row_json(pairs, row);
+  return json;
+}
+
+OrderedJson arm_timing(const Pairs& pairs) {
+  OrderedJson json;
+  json["seeds"] = pairs.seeds;
+  if (pairs.seeds.empty()) return json;
+  for (const compare::Row& row : pairs.comparisons.front().rows)
+    json["sets"][row.set][row.modality]["seconds_to_match"] =
+        summary_json(amounts_of(pairs, row, compare::Amount::kSeconds));
+  return json;
+}
+
+// The gain with the seed at `i`; nullopt where it was not measured.
+std::optional<double> gain_of(const OrderedJson& arm, const std::string& set, const std::string& modality,
+                              size_t i) {
+  const OrderedJson none;
+  const OrderedJson of_set = arm.value("sets", none).value(set, none);
+  if (!of_set.is_object() || !of_set.contains(modality)) return std::nullopt;
+  const OrderedJson& value = of_set[modality]["gain"]["values"].at(i);
+  return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+}
+
+// Gain of all projections together less the sum of the gains of each alone, where the grid has them all.
+OrderedJson interaction_json(const Grid& grid, const OrderedJson& arms) {
+  std::vector<std::string> parts, all;
+  for (const Arm& arm : grid.arms) {
+    if (arm.decoupled && arm.decoupled->size() == 1)
+      parts.push_back(arm.name), all.push_back(arm.decoupled->front());
+  }
+  const auto joint = std::find_if(grid.arms.begin(), grid.arms.end(), [&](const Arm& arm) {
+    return arm.decoupled && arm.decoupled->size() == all.size() &&
+           std::is_permutation(all.begin(), all.end(), arm.decoupled->begin());
+  });
+  if (all.size() < 2 || joint == grid.arms.end() || !arms.contains(joint->name)) return nullptr;
+  OrderedJson json = OrderedJson::object();
+  const OrderedJson& of_joint = arms[joint->name];
+  if (!of_joint.contains("sets")) return nullptr;
+  for (const std::string& part : parts)
+    if (!arms.contains(part) || arms[part]["seeds"] != of_joint["seeds"])
+      return nullptr;  // seeds of one failed
+  for (const auto& [set, modalities] : of_joint["sets"].items())
+    for (const auto& each : modalities.items()) {
+      const std::string& modality = each.key();
+      Values values;
+      for (size_t i = 0; i < of_joint["seeds"].size(); ++i) {
+        std::optional<double> value = gain_of(of_joint, set, modality, i);
+        for (const std::string& part : parts) {
+          const auto alone = gain_of(arms[part], set, modality, i);
+          value = value && alone ? std::optional(*value - *alone) : std::nullopt;
+        }
+        values.push_back(value);
+      }
+      json[set][modality] = summary_json(values);
+    }
+  return json;
+}
+
+OrderedJson losses_json(const runs::RunFolder& run) {
+  OrderedJson json;
+  for (const auto& [set, evaluated] : run.evaluation) {
+    json[set] = evaluated.losses;
+    if (evaluated.overall) json[set]["overall"] = *evaluated.overall;
+  }
+  return json;
+}
+
+OrderedJson run_json(const Run& run, const Grid& grid, const runs::RunFolder& folder) {
+  OrderedJson json = {{"recipe", run.recipe},
+                      {"variant", grid.groups[run.group].variant},
+                      {"arm", grid.arms[run.arm].name},
+                      {"seed", run.seed}};
+  json["model"] = folder.model_name();
+  json["state"] = "finished";
+  json["steps"] = folder.final_step();
+  json["tokens"] = folder.train.empty() ? 0 : folder.train.back().tokens;
+  json["flops"] = folder.train.empty() ? 0 : folder.train.back().flops;
+  if (folder.parameters) json["parameters"] = folder.parameters->value("parameters", Json());
+  json["losses"] = losses_json(folder);
+  json["resolved_recipe"] = folder.recipe;
+  json["curves"] = curves_json(folder);
+  return json;
+}
+
+OrderedJson run_timing(const runs::RunFolder& folder, const ProcessSums& sums) {
+  OrderedJson json;
+  const double flops = folder.train.empty() ? 0 : folder.train.back().flops;
+  const auto seconds = compare::amount_at(folder, compare::Amount::kSeconds, flops);
+  json["train_seconds"] = seconds ? OrderedJson(*seconds) : OrderedJson();
+  json["tokens_per_s"] =
+      seconds && *seconds > 0 ? OrderedJson(folder.train.back().tokens / *seconds) : OrderedJson();
+  json["process_seconds"] = sums.seconds;
+  json["peak_rss_bytes"] = sums.peak_rss_bytes;
+  return json;
+}
+
+Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
+                 const std::map<std::string, std::string>& failed) {
+  Folders folders;
+  const auto processes = read_processes(folder);
+  for (const Run& run : grid.runs) {
+    if (const auto error = failed.find(run.name); error != failed.end()) {
+      tables.results["runs"][run.name] = {{"state", "failed"}, {"error", error->second}};
+    } else if (!read_state(folder / "runs" / run.name).finished()) {
+      tables.results["runs"][run.name] = {{"state", "unfinished"}};
+    } else {
+      const auto& read = folders[run.name] = runs::read_run_folder(folder / "runs" / run.name);
+      const auto sums = processes.find(run.name);
+      tables.results["runs"][run.name] = run_json(run, grid, read);
+      tables.timing["runs"][run.name] =
+          run_timing(read, sums == processes.end() ? ProcessSums{} : sums->second);
+    }
+  }
+  return folders;
+}
+
+}  // namespace
+
+OrderedJson summary_json(const std::vector<std::optional<double>>& values) {
+  OrderedJson json = {{"values", OrderedJson::array()}, {"mean", nullptr}, {"interval", nullptr}};
+  std::vector<double> known;
+  for (const auto& value : values) {
+    json["values"].push_back(value ? OrderedJson(*value) : OrderedJson());
+    if (value) known.push_back(*value);
+  }
+  if (known.empty() || known.size() < values.size()) return json;
+  json["mean"] = compare::mean(known);
+  if (const auto interval = compare::paired_bootstrap(known))
+    json["interval"] = {interval->low, interval->high};
+  return json;
+}
+
+StudyTables make_tables(const StudyConfig& study, const Grid& grid, const Path& folder,
+                        const std::map<std::string, std::string>& failed) {
+  StudyTables tables;
+  tables.results = {{"title", study.title},
+                    {"baseline", grid.arms[grid.baseline].name},
+                    {"seeds", grid.seeds},
+                    {"eval_tokens", study.eval_tokens},
+                    {"groups", OrderedJson::object()}};
+  const Folders folders = add_runs(tables, grid, folder, failed);
+  for (size_t group = 0; group < grid.groups.size(); ++group) {
+    const Group& of = grid.groups[group];
+    OrderedJson json = {{"recipe", of.recipe}, {"variant", of.variant}, {"arms", OrderedJson::object()}};
+    for (size_t arm = 0; arm < grid.arms.size(); ++arm) {
+      if (arm == grid.baseline) continue;
+      const Pairs pairs = pairs_of(grid, folders, group, arm);
+      json["arms"][grid.arms[arm].name] = arm_json(pairs);
+      tables.timing["groups"][of.name][grid.arms[arm].name] = arm_timing(pairs);
+    }
+    json["interaction"] = interaction_json(grid, json["arms"]);
+    tables.results["groups"][of.name] = json;
+  }
+  return tables;
+}
+
+}  // namespace mom::study
