@@ -31,8 +31,8 @@ quickstart: configure  ## data, codecs, both models, evaluation and report; SETT
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom
 	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
 
-seeds:  ## both models over three seeds, after `make quickstart` of the same SETTING: docs/results/SETTING-seeds
-	scripts/seeds $(BUILD)/bin/mom $(SETTING)
+seeds: build  ## both models over three seeds, after `make quickstart` of the same SETTING: runs/seeds/SETTING/README.md
+	$(BUILD)/bin/mom study configs/studies/settings.toml --out runs/seeds/$(SETTING) --set 'recipes=["configs/$(SETTING).toml"]'
 
 test: build  ## build and run all tests but the slow ones
 	ctest --preset $(PRESET) -L fast -j $(JOBS)

@@ -18,6 +18,8 @@
 
 #include <optional>
 
+#include "mom/ops/diagonal_ssm.h"
+
 namespace mom::nn {
 
 constexpr int64_t kMaxStates = 1024;      // N; a matrix exponential then takes seconds
@@ -30,17 +32,12 @@ struct LinearSystem {
   int64_t num_outputs() const { return c_YN.size(0); }
 };
 
-enum class Discretisation {
-  // x is constant over a step: exact at t = k dt for such inputs. [[a, b], [0, I]] = exp([[A, B], [0, 0]]
-  // dt),
-  // so that A may be singular; c = C, d = D.
-  kZeroOrderHold,
-  // Trapezoidal rule (Tustin). With P = (I - A dt/2)^-1: a = P (I + A dt/2), b = P B dt, c = C P,
-  // d = D + C b / 2. Its state is not h(t) but (I - A dt/2) h(t) - B x(t) dt/2; outputs are second-order
-  // exact.
-  kBilinear,
-};
+using ops::Discretisation;
 
+// Zero-order hold: x is constant over a step, exact at t = k dt for such inputs. [[a, b], [0, I]] = exp([[A,
+// B], [0, 0]] dt), so that A may be singular; c = C, d = D.
+// Bilinear: the trapezoidal rule (Tustin). With P = (I - A dt/2)^-1: a = P (I + A dt/2), b = P B dt, c = C P,
+// d = D + C b / 2. Its state is not h(t) but (I - A dt/2) h(t) - B x(t) dt/2; outputs are second-order exact.
 // dt finite and above 0. UserError when I - A dt/2 has no inverse, or when the result overflows.
 LinearSystem discretise(const LinearSystem& system, double dt, Discretisation how);
 

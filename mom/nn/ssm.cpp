@@ -58,7 +58,7 @@ MixerCosts SsmMixerImpl::costs() const {
   // in_proj's output (2 D), the convolution's, the state-space model's and the gate's.
   costs.kept = 5 * d;
   // Padded to a power of two: the input, its spectrum and the product's, twice as long as the sequence.
-  costs.kept_f32 = 11 * d;
+  costs.kept_f32 = 9 * d;
   costs.passing = 6 * d;
   costs.passing_f32 = 8 * d;
   return costs;

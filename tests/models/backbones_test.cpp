@@ -15,16 +15,6 @@ namespace {
 using models::Model;
 using test::Sequence;
 
-Sequence mixed(const models::ModelSpec& spec) {
-  Sequence sequence;
-  test::append(sequence, spec, 3, true, 2, false);
-  test::append(sequence, spec, 4, true, 5);
-  test::append(sequence, spec, 6, false, 0);
-  test::append(sequence, spec, 0, true, 1);
-  test::draw_patches(sequence, spec);
-  return sequence;
-}
-
 class EveryBackbone : public testing::TestWithParam<std::string> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }  // the shapes are tiny
@@ -42,7 +32,7 @@ at::Tensor unchanged_rows(const models::ModelSpec& spec, const at::Tensor& befor
 }
 
 TEST_P(EveryBackbone, PackedIsSeparate) {
-  const Sequence packed = mixed(spec());
+  const Sequence packed = test::mixed(spec());
   const at::Tensor together = test::run(model_, packed);
   int64_t patch = 0, picture = 0;
   for (size_t s = 0; s + 1 < packed.offsets.size(); ++s) {
@@ -108,7 +98,7 @@ TEST_P(EveryBackbone, SavesAndLoads) {
   test::TempFolder folder;
   models::write_model(folder.path(), *model_);
   Model loaded = models::load_model(folder.path());
-  const Sequence sequence = mixed(spec());
+  const Sequence sequence = test::mixed(spec());
   EXPECT_TRUE(torch::equal(test::run(model_, sequence), test::run(loaded, sequence)));
 }
 
@@ -130,7 +120,7 @@ TEST_P(EveryBackbone, AChangedPatch) {
 }
 
 TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
-  const Sequence sequence = mixed(spec());
+  const Sequence sequence = test::mixed(spec());
   models::ModelInput input = test::to_input(sequence);
   const at::Tensor hidden = model_->forward(input);
   (model_->logits(hidden).square().sum() + model_->noise(hidden, input.routing).square().sum()).backward();
@@ -166,7 +156,7 @@ TEST_P(EveryBackbone, StateHasTheStatedSize) {
 TEST(MixtureOfTransformers, EqualWeightsInEveryModalityIsTheTransformer) {
   Model dense = test::initialised(test::tiny_backbone("transformer")),
         mixture = test::initialised(test::tiny_backbone("mixture_of_transformers"), 2);
-  const Sequence sequence = mixed(dense->spec());
+  const Sequence sequence = test::mixed(dense->spec());
   EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
   torch::NoGradGuard no_grad;
   auto source = dense->named_parameters();
@@ -251,8 +241,8 @@ TEST(Backbones, ExpertChoiceIsRefusedForGeneration) {
   spec.router = "expert_choice";
   Model model = test::initialised(spec);
   models::ModelState state;
-  EXPECT_NO_THROW(test::run(model, mixed(spec)));
-  EXPECT_THROW(test::run(model, mixed(spec), &state), UserError);
+  EXPECT_NO_THROW(test::run(model, test::mixed(spec)));
+  EXPECT_THROW(test::run(model, test::mixed(spec), &state), UserError);
 }
 
 TEST(Backbones, SettingsWithoutUseAreNamed) {

@@ -18,16 +18,6 @@ using test::Sequence;
 
 const std::vector<std::string> kAll = {"in_proj", "x_proj", "dt_proj", "out_proj"};
 
-Sequence mixed(const models::ModelSpec& spec) {
-  Sequence sequence;
-  test::append(sequence, spec, 3, true, 2, false);
-  test::append(sequence, spec, 4, true, 5);
-  test::append(sequence, spec, 6, false, 0);
-  test::append(sequence, spec, 0, true, 1);
-  test::draw_patches(sequence, spec);
-  return sequence;
-}
-
 // Copies the dense weights into every modality's copy.
 void copy_weights(Model& from, Model& to) {
   torch::NoGradGuard no_grad;
@@ -47,7 +37,7 @@ TEST(Model, NothingDecoupledIsDenseBitForBit) {
   spec.model_type = "mixture_of_mamba";
   Model mixture(spec);
   copy_weights(dense, mixture);
-  const Sequence sequence = mixed(spec);
+  const Sequence sequence = test::mixed(spec);
   EXPECT_TRUE(torch::equal(test::run(dense, sequence), test::run(mixture, sequence)));
 }
 
@@ -58,7 +48,7 @@ TEST(Model, EqualWeightsInEveryModalityIsDense) {
     for (size_t p = 0; p < 4; ++p)
       if (subset >> p & 1) decoupled.push_back(kAll[p]);
     Model mixture = test::tiny_model(decoupled, 2);
-    const Sequence sequence = mixed(mixture->spec());
+    const Sequence sequence = test::mixed(mixture->spec());
     EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
     copy_weights(dense, mixture);
     EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6)
@@ -68,7 +58,7 @@ TEST(Model, EqualWeightsInEveryModalityIsDense) {
 
 TEST(Model, UpcycledMambaComputesTheSame) {
   Model dense = test::tiny_model({});
-  const Sequence sequence = mixed(dense->spec());
+  const Sequence sequence = test::mixed(dense->spec());
   for (const std::vector<std::string>& decoupled : {std::vector<std::string>{}, {"in_proj", "dt_proj"}}) {
     Model mixture = models::dense_to_mixture(*dense, decoupled);
     EXPECT_EQ(mixture->spec().decoupled, decoupled.empty() ? kAll : decoupled);

@@ -185,5 +185,29 @@ TEST(LinearSystem, WrongArgumentsAreNamed) {
              "[convolve] inputs_LU: expected f64 [3, 1]");
 }
 
+// The mixer's diagonal model is this one in complex coordinates: a pair a, conj(a) is [[re, -im], [im, re]].
+// Its output sees the state after the step's input.
+TEST(LinearSystem, IsTheDiagonalModelOfTheMixer) {
+  const double re = -0.4, im = 2.5, c_re = 0.7, c_im = -1.2, dt = 0.1;
+  const auto f64 = torch::TensorOptions(torch::kFloat64);
+  const LinearSystem pair{torch::tensor({re, -im, im, re}, f64).view({2, 2}),
+                          torch::tensor({1.0, 0.0}, f64).view({2, 1}),
+                          torch::tensor({2 * c_re, -2 * c_im}, f64).view({1, 2}), torch::zeros({1, 1}, f64)};
+  at::manual_seed(4);
+  const at::Tensor input = torch::randn({30, 1}, f64);
+  for (const Discretisation how : {Discretisation::kZeroOrderHold, Discretisation::kBilinear}) {
+    const Trajectory run = simulate(discretise(pair, dt, how), input, torch::zeros({2}, f64));
+    const at::Tensor after = torch::cat({run.states_LN.narrow(0, 1, 29), run.final_N.unsqueeze(0)});
+    const at::Tensor expected = torch::matmul(after, pair.c_YN.t());
+    const ops::DiagonalSsm ssm{torch::full({1}, dt, f64),
+                               torch::complex(torch::full({1, 1}, re, f64), torch::full({1, 1}, im, f64)),
+                               torch::complex(torch::full({1, 1}, c_re, f64), torch::full({1, 1}, c_im, f64)),
+                               torch::zeros({1}, f64), how};
+    const at::Tensor found =
+        ops::diagonal_ssm_convolution(input, ssm, torch::tensor({0L, 30L}), torch::arange(30));
+    EXPECT_LE((found - expected).abs().max().item<double>(), 1e-12);
+  }
+}
+
 }  // namespace
 }  // namespace mom::nn

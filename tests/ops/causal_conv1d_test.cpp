@@ -153,18 +153,7 @@ TEST(CausalConv1d, SplitAnywhereAndStepByStepEqualWhole) {
 
 TEST(CausalConv1d, SameBitsForOneAndTwoThreads) {
   Conv conv = make({.T = 700, .D = 50, .offsets = {0, 500, 510, 700}, .order = true});
-  const int threads = at::get_num_threads();
-  auto run = [&](int count) {
-    at::set_num_threads(count);
-    for (at::Tensor& input : conv.inputs) input = input.detach().set_requires_grad(true);
-    auto results = conv.op()(conv.inputs);
-    test::weighted_sum(results).backward();
-    for (const at::Tensor& input : conv.inputs) results.push_back(input.grad());
-    return results;
-  };
-  const auto one = run(1), two = run(2);
-  at::set_num_threads(threads);
-  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << i;
+  test::expect_same_bits_for_any_threads(conv.op(), conv.inputs);
 }
 
 }  // namespace

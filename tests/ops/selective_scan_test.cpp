@@ -287,18 +287,7 @@ TEST(SelectiveScan, PermutedRowsWithOrderAreTheSame) {
 
 TEST(SelectiveScan, SameBitsForOneAndTwoThreads) {
   Scan scan = make({.T = 1100, .D = 200, .offsets = {0, 500, 510, 1100}, .order = true});
-  auto run = [&](int threads) {
-    at::set_num_threads(threads);
-    for (at::Tensor& input : scan.inputs) input = input.detach().set_requires_grad(true);
-    auto results = scan.op()(scan.inputs);
-    test::weighted_sum(results).backward();
-    for (const at::Tensor& input : scan.inputs) results.push_back(input.grad());
-    return results;
-  };
-  const int threads = at::get_num_threads();
-  const auto one = run(1), two = run(2);
-  at::set_num_threads(threads);
-  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << i;
+  test::expect_same_bits_for_any_threads(scan.op(), scan.inputs);
 }
 
 }  // namespace

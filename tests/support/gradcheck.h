@@ -93,6 +93,24 @@ inline void expect_same(const TensorFunction& op, const TensorFunction& referenc
   }
 }
 
+// Values and gradients of `op` have the same bits with one thread and with two.
+inline void expect_same_bits_for_any_threads(const TensorFunction& op,
+                                             const std::vector<at::Tensor>& inputs) {
+  const int threads = at::get_num_threads();
+  auto run = [&](int count) {
+    at::set_num_threads(count);
+    std::vector<at::Tensor> leaves;
+    for (const at::Tensor& input : inputs) leaves.push_back(input.detach().clone().set_requires_grad(true));
+    std::vector<at::Tensor> results = op(leaves);
+    weighted_sum(results).backward();
+    for (const at::Tensor& leaf : leaves) results.push_back(leaf.grad());
+    return results;
+  };
+  const auto one = run(1), two = run(2);
+  at::set_num_threads(threads);
+  for (size_t i = 0; i < one.size(); ++i) EXPECT_TRUE(at::equal(one[i], two[i])) << i;
+}
+
 constexpr double kF32Nmse = 1e-10;  // a relative error of 1e-5, about 100 roundings in f32
 constexpr double kBf16Nmse = 1e-4;  // outputs are rounded to 8 bits: 2^-9 relative, squared 4e-6
 

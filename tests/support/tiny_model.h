@@ -88,6 +88,17 @@ inline void draw_patches(Sequence& sequence, const models::ModelSpec& spec, int6
       torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
 }
 
+// Three packed sequences with and without pictures.
+inline Sequence mixed(const models::ModelSpec& spec) {
+  Sequence sequence;
+  append(sequence, spec, 3, true, 2, false);
+  append(sequence, spec, 4, true, 5);
+  append(sequence, spec, 6, false, 0);
+  append(sequence, spec, 0, true, 1);
+  draw_patches(sequence, spec);
+  return sequence;
+}
+
 inline models::ModelInput to_input(const Sequence& sequence, int64_t num_modalities = 2) {
   models::ModelInput input;
   input.routing = nn::make_routing(torch::tensor(sequence.modality, torch::kInt64),
