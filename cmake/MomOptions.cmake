@@ -23,7 +23,9 @@ set(MOM_WARNINGS -Wall -Wextra -Wshadow -Werror)
 add_compile_options(-fno-math-errno)
 
 if(MOM_SANITIZE)
-  add_compile_options(-fsanitize=${MOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+  # GCC 12 takes an absent generator in torch headers for one that is not initialised, only with sanitizers.
+  add_compile_options(-fsanitize=${MOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+                      -Wno-maybe-uninitialized)
   add_link_options(-fsanitize=${MOM_SANITIZE})
 endif()
 
