@@ -103,16 +103,17 @@ void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& mo
 BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                                 Timesteps how) const {
   const ModelSpec& spec = model.spec();
+  const LossReport terms = count_terms(batch, spec);
   NoisedInput noised = make_input(batch, spec, schedule_, how);
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();
     // A step's microbatches share one mean.
-    noised.input.balance_weight = config_.balance_weight * token_sum(count_terms(batch, spec), spec).count /
+    noised.input.balance_weight = config_.balance_weight * token_sum(terms, spec).count /
                                   std::max(1.0, token_sum(step_terms, spec).count);
   }
   const at::Tensor hidden_TE = model.forward(noised.input);
-  BatchLoss loss{torch::zeros({}, torch::kFloat32), count_terms(batch, spec), {}};
+  BatchLoss loss{torch::zeros({}, torch::kFloat32), terms, {}};
   if (noised.input.experts) loss.experts = *noised.input.experts;
   if (batch.target_rows_R.size(0) > 0) {
     const double scale = 1 / token_sum(step_terms, spec).count;

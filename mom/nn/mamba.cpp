@@ -2,6 +2,7 @@
 
 #include "mom/nn/parameter.h"
 #include "mom/nn/split_columns.h"
+#include "mom/ops/arguments.h"
 #include "mom/ops/selective_scan.h"
 
 namespace mom::nn {
@@ -34,10 +35,7 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
   auto [y_TD, scan_state] = ops::selective_scan(
       x_TD, dt_TD, -A_log_.exp(), dt_b_c[1], dt_b_c[2], D_, x_and_gate[1],
       fuse_bias ? std::optional<at::Tensor>(dt_proj_->bias(0)) : std::nullopt, /*dt_softplus=*/true,
-      routing.offsets_S1,
-      state && state->recurrent_SDN.defined() ? std::optional<at::Tensor>(state->recurrent_SDN)
-                                              : std::nullopt,
-      routing.order_T);
+      routing.offsets_S1, state ? ops::if_defined(state->recurrent_SDN) : std::nullopt, routing.order_T);
   if (state) state->recurrent_SDN = scan_state;
   return out_proj_->forward(y_TD, routing);
 }

@@ -1,6 +1,7 @@
 #include "mom/nn/norm.h"
 
 #include "mom/nn/parameter.h"
+#include "mom/ops/arguments.h"
 #include "mom/ops/rms_norm.h"
 
 namespace mom::nn {
@@ -14,7 +15,7 @@ RmsNormImpl::RmsNormImpl(int64_t width, double epsilon, const std::vector<std::s
 
 std::tuple<at::Tensor, at::Tensor> RmsNormImpl::forward(const at::Tensor& x_TE, const at::Tensor& residual_TE,
                                                         const Routing& routing) {
-  const auto residual = residual_TE.defined() ? std::optional<at::Tensor>(residual_TE) : std::nullopt;
+  const auto residual = ops::if_defined(residual_TE);
   if (weights_.size() == 1) return ops::add_rms_norm(x_TE, residual, weights_[0], epsilon_);
   return ops::add_modality_rms_norm(x_TE, residual, weights_, routing.group_offsets_M1, epsilon_);
 }

@@ -4,6 +4,7 @@
 
 #include "mom/nn/parameter.h"
 #include "mom/nn/split_columns.h"
+#include "mom/ops/arguments.h"
 #include "mom/ops/diagonal_ssm.h"
 #include "mom/ops/swiglu.h"
 
@@ -34,10 +35,8 @@ at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& con
                              ops::parse_discretisation(options_.discretisation)};
   at::Tensor y_TD;
   if (state) {
-    const auto initial =
-        state->recurrent_SDN.defined() ? std::optional<at::Tensor>(state->recurrent_SDN) : std::nullopt;
-    std::tie(y_TD, state->recurrent_SDN) =
-        ops::diagonal_ssm_recurrence(x_TD, ssm, routing.offsets_S1, initial, routing.order_T);
+    std::tie(y_TD, state->recurrent_SDN) = ops::diagonal_ssm_recurrence(
+        x_TD, ssm, routing.offsets_S1, ops::if_defined(state->recurrent_SDN), routing.order_T);
   } else {
     y_TD = ops::diagonal_ssm_convolution(x_TD, ssm, routing.offsets_S1, routing.order_T);
   }

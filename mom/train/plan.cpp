@@ -40,9 +40,10 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
   const double head = tokens * width * e * 2 + rows * v * (width == 4 ? 4 : 6) + 4 * v * e;
   result.passing = std::max(gradients, head);
   // Rounded weights of every projection, for the way back.
-  if (width == 2)
-    result.kept +=
-        2 * static_cast<double>(models::count_parameters(s).total - models::count_parameters(s).embedding);
+  if (width == 2) {
+    const models::ParameterCounts counts = models::count_parameters(s);
+    result.kept += 2 * static_cast<double>(counts.total - counts.embedding);
+  }
   return result;
 }
 
