@@ -2,12 +2,24 @@
 
 namespace mom::compare {
 
+namespace {
+
+// How much of `amount` a token has taken at this line; nullopt: not logged.
+std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
+  if (amount == Amount::kTokens) return 1;
+  const auto& rate = amount == Amount::kSeconds ? point.tokens_per_s : point.tokens_per_cpu_s;
+  if (!(rate.value_or(0) > 0)) return std::nullopt;
+  return 1 / *rate;
+}
+
+}  // namespace
+
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops) {
   double flops_before = 0, tokens_before = 0, before = 0;
   for (const runs::MetricPoint& point : run.train) {
-    if (amount == Amount::kSeconds && !(point.tokens_per_s.value_or(0) > 0)) return std::nullopt;
-    const double tokens = point.tokens - tokens_before;
-    const double here = before + (amount == Amount::kTokens ? tokens : tokens / *point.tokens_per_s);
+    const auto amount_a_token = per_token(point, amount);
+    if (!amount_a_token) return std::nullopt;
+    const double here = before + (point.tokens - tokens_before) * *amount_a_token;
     if (point.flops >= flops)
       return before + (here - before) * (flops - flops_before) / (point.flops - flops_before);
     flops_before = point.flops, tokens_before = point.tokens, before = here;
