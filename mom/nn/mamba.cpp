@@ -43,7 +43,9 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
 MixerState MambaMixerImpl::initial_state(int64_t num_sequences) const {
   const auto& o = options_;
   return {torch::zeros({num_sequences, o.d_inner, o.conv_kernel - 1}),
-          torch::zeros({num_sequences, o.d_inner, o.state_size}), {}, {}};
+          torch::zeros({num_sequences, o.d_inner, o.state_size}),
+          {},
+          {}};
 }
 
 MixerCosts MambaMixerImpl::costs() const {

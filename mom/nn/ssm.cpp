@@ -46,7 +46,9 @@ at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& con
 MixerState SsmMixerImpl::initial_state(int64_t num_sequences) const {
   const auto& o = options_;
   return {torch::zeros({num_sequences, o.d_inner, o.conv_kernel - 1}),
-          torch::zeros({num_sequences, o.d_inner, o.state_size / 2}, torch::kComplexFloat), {}, {}};
+          torch::zeros({num_sequences, o.d_inner, o.state_size / 2}, torch::kComplexFloat),
+          {},
+          {}};
 }
 
 MixerCosts SsmMixerImpl::costs() const {

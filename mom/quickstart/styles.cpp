@@ -45,7 +45,8 @@ std::string style_file_stem(const Style& style, const Emoji& emoji) {
 
 std::vector<StylePicture> read_style(const Style& style, const Packages& packages,
                                      const std::vector<Emoji>& emoji) {
-  const Path folder = packages.folder((Path(kModules) / style.package / style.folder).string(), style.package);
+  const Path folder =
+      packages.folder((Path(kModules) / style.package / style.folder).string(), style.package);
   const bool is_drawn = style.ending == ".svg";
   std::vector<StylePicture> pictures;
   std::vector<Path> files;

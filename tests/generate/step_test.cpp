@@ -104,7 +104,8 @@ class EveryBackboneSteps : public testing::TestWithParam<std::tuple<std::string,
 INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackboneSteps,
                          testing::Combine(testing::ValuesIn(models::backbone_names()), testing::Bool()),
                          [](const auto& suite) {
-                           return std::get<0>(suite.param) + (std::get<1>(suite.param) ? "_latents" : "_codes");
+                           return std::get<0>(suite.param) +
+                                  (std::get<1>(suite.param) ? "_latents" : "_codes");
                          });
 
 void expect_close(const at::Tensor& found_V, const at::Tensor& expected_V, const std::string& where) {
