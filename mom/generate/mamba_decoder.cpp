@@ -8,6 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/kernels/mamba_step.h"
 #include "mom/kernels/rms_norm.h"
+#include "mom/ops/huge_pages.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::generate {
@@ -35,19 +36,23 @@ struct Weights {
   at::Tensor data, scales, bias;
 };
 
-Weights make_weights(const at::Tensor& weight_RC, const at::Tensor& bias_R, WeightType type) {
+// `memory`: for the narrow types.
+Weights make_weights(const at::Tensor& weight_RC, const at::Tensor& bias_R, WeightType type,
+                     ops::HugePages& memory) {
   Weights w;
-  const at::Tensor f32 = weight_RC.detach().to(torch::kFloat32).contiguous();
-  const int64_t rows = f32.size(0), columns = f32.size(1);
-  if (bias_R.defined()) w.bias = bias_R.detach().to(torch::kFloat32).contiguous();
+  const int64_t rows = weight_RC.size(0), columns = weight_RC.size(1),
+                stride = kernels::packed_columns(columns, type);
+  const float* from = weight_RC.const_data_ptr<float>();
+  w.bias = bias_R;
   if (type == WeightType::kF32) {
-    w.data = f32;
+    w.data = weight_RC;
   } else if (type == WeightType::kBF16) {
-    w.data = f32.to(torch::kBFloat16);
+    w.data = memory.take({rows, stride}, at::kBFloat16);
+    kernels::round_rows(from, rows, columns, static_cast<uint16_t*>(w.data.mutable_data_ptr()));
   } else {
-    w.data = torch::empty({rows, columns}, torch::kInt8);
+    w.data = memory.take({rows, stride}, at::kChar);
     w.scales = torch::empty({rows});
-    kernels::quantize_rows(f32.const_data_ptr<float>(), rows, columns, w.data.mutable_data_ptr<int8_t>(),
+    kernels::quantize_rows(from, rows, columns, w.data.mutable_data_ptr<int8_t>(),
                            w.scales.mutable_data_ptr<float>());
   }
   w.matrix = {.data = w.data.const_data_ptr(),
@@ -55,8 +60,29 @@ Weights make_weights(const at::Tensor& weight_RC, const at::Tensor& bias_R, Weig
               .bias = w.bias.defined() ? w.bias.const_data_ptr<float>() : nullptr,
               .num_rows = rows,
               .num_columns = columns,
+              .stride = stride,
               .type = type};
   return w;
+}
+
+// Bytes for every parameter in `type`.
+int64_t bytes_in(models::ModelImpl& model, WeightType type) {
+  constexpr int64_t kBytes[] = {4, 2, 1};
+  int64_t bytes = 0;
+  for (const at::Tensor& parameter : model.parameters()) {
+    const int64_t columns = std::max<int64_t>(1, parameter.dim() > 0 ? parameter.size(-1) : 1);
+    bytes += ops::HugePages::rounded(parameter.numel() / columns * kernels::packed_columns(columns, type) *
+                                     kBytes[static_cast<int>(type)]);
+  }
+  return bytes;
+}
+
+// The parameters themselves, moved.
+void move_parameters(models::ModelImpl& model, ops::HugePages& memory) {
+  for (at::Tensor& parameter : model.parameters()) {
+    at::Tensor moved = memory.take(parameter.sizes(), at::kFloat);
+    parameter.set_data(moved.copy_(parameter.detach()));
+  }
 }
 
 // One matrix for all modalities, or one each.
@@ -71,16 +97,19 @@ struct DecoderBlock {
 // The model's parameters by name, with one entry or one a modality.
 class Parameters {
  public:
-  explicit Parameters(models::ModelImpl& model) : spec_(model.spec()), named_(models::named_weights(model)) {}
+  Parameters(models::ModelImpl& model, WeightType type, ops::HugePages& memory)
+      : spec_(model.spec()), named_(models::named_weights(model)), type_(type), memory_(memory) {}
   at::Tensor get(const std::string& name) const { return named_.at(name); }
   at::Tensor find(const std::string& name) const {
     const auto found = named_.find(name);
     return found == named_.end() ? at::Tensor() : found->second;
   }
-  Projection projection(const std::string& prefix, WeightType type) const {
+  Weights matrix(const std::string& part) const {
+    return make_weights(get(part + "weight"), find(part + "bias"), type_, memory_);
+  }
+  Projection projection(const std::string& prefix) const {
     Projection result;
-    for (const std::string& part : parts(prefix))
-      result.push_back(make_weights(get(part + "weight"), find(part + "bias"), type));
+    for (const std::string& part : parts(prefix)) result.push_back(matrix(part));
     return result;
   }
   std::vector<at::Tensor> norm(const std::string& prefix) const {
@@ -99,16 +128,18 @@ class Parameters {
 
   const models::ModelSpec& spec_;
   nn::NamedTensors named_;
+  WeightType type_;
+  ops::HugePages& memory_;
 };
 
-DecoderBlock make_block(const Parameters& parameters, int64_t index, WeightType type) {
+DecoderBlock make_block(const Parameters& parameters, int64_t index) {
   const std::string block = "backbone.layers." + std::to_string(index) + ".", mixer = block + "mixer.";
   DecoderBlock result;
   result.norm_ME = parameters.norm(block + "norm");
-  result.in_proj = parameters.projection(mixer + "in_proj", type);
-  result.x_proj = parameters.projection(mixer + "x_proj", type);
-  result.dt_proj = parameters.projection(mixer + "dt_proj", type);
-  result.out_proj = parameters.projection(mixer + "out_proj", type);
+  result.in_proj = parameters.projection(mixer + "in_proj");
+  result.x_proj = parameters.projection(mixer + "x_proj");
+  result.dt_proj = parameters.projection(mixer + "dt_proj");
+  result.out_proj = parameters.projection(mixer + "out_proj");
   result.A_DN = -parameters.get(mixer + "A_log").exp();
   result.D_D = parameters.get(mixer + "D").contiguous();
   result.conv_KD = parameters.get(mixer + "conv1d.weight").squeeze(1).t().contiguous();
@@ -227,17 +258,18 @@ MambaDecoder::MambaDecoder(models::Model model, WeightType weights)
   if (!supports(spec))
     throw UserError({"weights", "float32 for backbones with other blocks than Mamba's", spec.model_type, ""});
   const torch::NoGradGuard no_grad;
-  const Parameters parameters(*model_);
+  ops::HugePages memory(bytes_in(*model_, weights));
+  if (weights == WeightType::kF32) move_parameters(*model_, memory);
+  const Parameters parameters(*model_, weights, memory);
   Network& net = *network_;
   net.type = weights;
   net.E = spec.hidden_size, net.D = spec.intermediate_size, net.N = spec.state_size;
   net.R = spec.time_step_rank, net.K = spec.conv_kernel, net.V = spec.vocab_size;
   net.epsilon = static_cast<float>(spec.layer_norm_epsilon);
-  for (int64_t i = 0; i < spec.num_blocks; ++i) net.blocks.push_back(make_block(parameters, i, weights));
+  for (int64_t i = 0; i < spec.num_blocks; ++i) net.blocks.push_back(make_block(parameters, i));
   net.norm_ME = parameters.norm("backbone.norm_f");
-  net.embeddings = make_weights(parameters.get("backbone.embeddings.weight"), {}, weights);
-  net.head =
-      spec.tie_word_embeddings ? net.embeddings : make_weights(parameters.get("lm_head.weight"), {}, weights);
+  net.embeddings = parameters.matrix("backbone.embeddings.");
+  net.head = spec.tie_word_embeddings ? net.embeddings : parameters.matrix("lm_head.");
 }
 
 MambaDecoder::~MambaDecoder() = default;

@@ -6,9 +6,9 @@
 //     norm, in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
 //   then the final norm and the text head.
 //
-// S sequences, V vocabulary. Weights are the model's own f32 (not copied), or copies in bf16 or 8 bits, which
-// the embedding table is read from, too; activations, states and sums are f32. A sequence's numbers have the
-// same bits whatever other sequences and however many threads there are.
+// S sequences, V vocabulary. Weights are the model's own f32 (moved to large pages), or copies in bf16 or 8
+// bits, which the embedding table is read from, too; activations, states and sums are f32. A sequence's
+// numbers have the same bits whatever other sequences and however many threads there are.
 #pragma once
 
 #include <memory>
