@@ -135,14 +135,14 @@ TEST_P(Matvec, IntegersDoNotOverflow) {
 }
 
 TEST(Quantize, RoundsToTheNearestOfALinearScale) {
-  const float weights[] = {0.5f, -1.27f, 0.014f, 0, 0, 0};
+  const float weights[] = {0.5f, -1.27f, 0.016f, 0, 0, 0};
   int8_t quantized[2 * 64];
   float scales[2];
   quantize_rows(weights, 2, 3, quantized, scales);
   EXPECT_FLOAT_EQ(scales[0], 0.01f);
   EXPECT_EQ(quantized[0], 50);
   EXPECT_EQ(quantized[1], -127);
-  EXPECT_EQ(quantized[2], 1);
+  EXPECT_EQ(quantized[2], 2);
   EXPECT_EQ(quantized[3], 0);
   EXPECT_EQ(scales[1], 0);
   EXPECT_EQ(quantized[64], 0);
