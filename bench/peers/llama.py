@@ -111,7 +111,7 @@ def main():
         session.forget()
         start = time.perf_counter()
         for i in range(count):
-            session.feed([17 + i] if options.what == "decode" else list(range(17, 17 + PROMPT)))
+            session.feed([17 + i] if options.what == "decode" else [i % options.vocabulary for i in range(PROMPT)])
         if step >= options.warmup:
             times.append((time.perf_counter() - start) * 1e3 / count)
     print(json.dumps({
