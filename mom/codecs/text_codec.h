@@ -28,6 +28,8 @@ struct TextCodecConfig {
   void describe(config::Table& table);
 };
 
+class SentencePiece;
+
 class TextCodec {
  public:
   explicit TextCodec(const Path& folder);
@@ -42,9 +44,8 @@ class TextCodec {
   std::string piece(int32_t id) const;
 
  private:
-  struct State;
   CodecInfo info_;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<SentencePiece> pieces_;
 };
 
 }  // namespace mom::codecs

@@ -158,21 +158,15 @@ class Sequence {
     answer_.stop = stop;
   }
 
-  // `draw`: 0 for the first noise, then one more than the visit.
-  at::Tensor normal_latent(int64_t draw) const {
-    at::Tensor noise_CHW = torch::empty(spec_.latent_shape);
-    RandomStream random(stream_key(
-        {request_.key, fnv1a64("picture"), answer_.content.pictures.size(), static_cast<uint64_t>(draw)}));
-    float* values = noise_CHW.mutable_data_ptr<float>();
-    for (int64_t i = 0; i < noise_CHW.numel(); ++i) values[i] = static_cast<float>(random.normal());
-    return noise_CHW;
+  at::Tensor noise(int64_t draw) const {
+    return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latent_shape);
   }
 
-  void start_painting() { painting_ = Painting{normal_latent(0), 0}; }
+  void start_painting() { painting_ = Painting{noise(0), 0}; }
 
   void denoise(const at::Tensor& noise_CHW) {
     auto& [latent_CHW, visit] = *painting_;
-    const at::Tensor fresh_CHW = diffusion_.draws(visit) ? normal_latent(visit + 1) : at::Tensor();
+    const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
     latent_CHW = diffusion_.step(visit, latent_CHW, noise_CHW, fresh_CHW);
     if (++visit < diffusion_.num_steps()) return;
     const Picture clean{latent_CHW, 0};
@@ -263,6 +257,15 @@ void check_picture_options(const PictureOptions& picture, const models::CosineSc
 }
 
 }  // namespace
+
+at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::vector<int64_t>& shape) {
+  at::Tensor noise = torch::empty(shape);
+  RandomStream random(
+      stream_key({key, fnv1a64("picture"), static_cast<uint64_t>(picture), static_cast<uint64_t>(draw)}));
+  float* values = noise.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < noise.numel(); ++i) values[i] = static_cast<float>(random.normal());
+  return noise;
+}
 
 Engine::Engine(models::Model model, const DocumentRules& rules, EngineEvents events)
     : model_(std::move(model)),

@@ -24,7 +24,7 @@ namespace mom::generate {
 
 struct PictureOptions {
   int64_t steps = 50;  // of denoising
-  DiffusionMethod method = DiffusionMethod::kDdim;
+  DiffusionMethod method = DiffusionMethod::kDdpm;
   double guidance = 1;  // 1: off
 };
 
@@ -58,6 +58,10 @@ struct EngineEvents {
   // Rounds of the network so far, and with those that can be foreseen.
   std::function<void(int64_t done, int64_t total)> progress;
 };
+
+// What is drawn for a picture: draw 0 is the noise it begins with, draw v + 1 belongs to visit v of the
+// sampler. Standard normal, f32 of `shape`. `picture` counts those the sequence has painted.
+at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::vector<int64_t>& shape);
 
 class Engine {
  public:

@@ -42,6 +42,11 @@ std::string from_llama(const std::string& name) {
 
 nn::NamedTensors load_named(const Path& file) {
   nn::NamedTensors tensors = nn::load_tensors(file);
+  // The authors' own package (state-spaces) has one name of its own.
+  if (auto table = tensors.extract("backbone.embedding.weight"); !table.empty()) {
+    table.key() = "backbone.embeddings.weight";
+    tensors.insert(std::move(table));
+  }
   if (!tensors.contains("model.embed_tokens.weight")) return tensors;
   nn::NamedTensors renamed;
   for (auto& [name, tensor] : tensors) renamed.emplace(from_llama(name), tensor);

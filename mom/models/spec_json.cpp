@@ -122,6 +122,31 @@ void read_llama(const Json& json, ModelSpec& spec, std::string_view where) {
   }
 }
 
+// The config.json of the authors' own package (state-spaces) in Hugging Face's keys. Layers of other kinds
+// (Mamba-2, attention, an MLP) are an error, not ignored.
+Json from_state_spaces(const Json& json, std::string_view where) {
+  const Json ssm = value_or<Json>(json, "ssm_cfg", Json::object(), where),
+             attention = value_or<Json>(json, "attn_layer_idx", Json::array(), where);
+  if (!ssm.is_object() || value_or<std::string>(ssm, "layer", "Mamba1", where) != "Mamba1" ||
+      !attention.empty() || value_or<int64_t>(json, "d_intermediate", 0, where) != 0 ||
+      !value_or<bool>(json, "rms_norm", true, where))
+    throw InputError({std::string(where), "Mamba-1 layers with RMS norms alone", "others", ""});
+  Json ours{{"model_type", "mamba"},
+            {"hidden_size", json["d_model"]},
+            {"num_hidden_layers", json["n_layer"]},
+            {"tie_word_embeddings", value_or<bool>(json, "tie_embeddings", true, where)}};
+  const int64_t vocabulary = checked(json, "vocab_size", 50277, kMany, where),
+                multiple = checked(json, "pad_vocab_size_multiple", 8, kMany, where);
+  ours["vocab_size"] = (vocabulary + multiple - 1) / multiple * multiple;
+  const std::pair<const char*, const char*> names[] = {{"d_state", "state_size"},
+                                                       {"d_conv", "conv_kernel"},
+                                                       {"expand", "expand"},
+                                                       {"dt_rank", "time_step_rank"}};
+  for (const auto& [theirs, key] : names)
+    if (ssm.contains(theirs)) ours[key] = ssm[theirs];
+  return ours;
+}
+
 void read_recurrent(const Json& json, ModelSpec& spec, std::string_view where) {
   spec.state_size = checked(json, "state_size", 16, 4096, where);
   spec.conv_kernel = checked(json, "conv_kernel", 4, 64, where);
@@ -163,6 +188,8 @@ void check_decoupled(const ModelSpec& spec, std::string_view where) {
 
 ModelSpec spec_from_json(const Json& json, std::string_view where) {
   if (!json.is_object()) throw InputError({std::string(where), "a JSON object", json.type_name(), ""});
+  if (!json.contains("model_type") && json.contains("d_model") && json.contains("n_layer"))
+    return spec_from_json(from_state_spaces(json, where), where);
   ModelSpec spec;
   spec.model_type = value_or<std::string>(json, "model_type", "", where);
   const std::vector<std::string> known = backbone_names();

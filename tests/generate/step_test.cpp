@@ -9,7 +9,7 @@
 #include "mom/models/backbones.h"
 #include "mom/models/diffusion.h"
 #include "tests/support/temp_folder.h"
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_generation.h"
 
 namespace mom {
 namespace {
@@ -21,21 +21,6 @@ using generate::StepOutput;
 using models::Model;
 
 constexpr double kTolerance = 1e-4;  // the promise; found: 5e-6 at these sizes
-
-// 40 text ids; then pictures as latents, or codes of pictures and speech.
-models::ModelSpec spec_of(const std::string& backbone, bool patches) {
-  models::ModelSpec spec = test::tiny_backbone(backbone);
-  spec.vocabulary.add("text", 40);
-  spec.vocabulary.add("image", patches ? 0 : 10);
-  if (!patches) {
-    spec.setting = "three_modality";
-    spec.modalities.push_back("speech");
-    spec.vocabulary.add("speech", 6);
-    spec.latent_shape.clear();
-  }
-  spec.vocab_size = spec.vocabulary.size();
-  return spec;
-}
 
 // A document with several pictures.
 Feed document(const models::ModelSpec& spec, uint64_t seed, int64_t length) {
@@ -98,7 +83,8 @@ at::Tensor full_pass(Model& model, const Feed& feed) {
 class EveryBackboneSteps : public testing::TestWithParam<std::tuple<std::string, bool>> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }
-  Model model_ = test::initialised(spec_of(std::get<0>(GetParam()), std::get<1>(GetParam())), 3);
+  Model model_ =
+      test::initialised(test::generation_spec(std::get<0>(GetParam()), std::get<1>(GetParam())), 3);
   const models::ModelSpec& spec() { return model_->spec(); }
 };
 INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackboneSteps,
@@ -186,7 +172,7 @@ TEST_P(EveryBackboneSteps, AStateSurvivesItsFile) {
 TEST(DecodeStateFile, AnotherModelsStateIsRefused) {
   test::TempFolder folder;
   const Path file = folder.path() / "state.safetensors";
-  Model mamba = test::tiny_model({}), wide = test::initialised(spec_of("transformer", true));
+  Model mamba = test::tiny_model({}), wide = test::initialised(test::generation_spec("transformer", true));
   generate::save_state(file, generate::initial_state(*mamba, 1));
   EXPECT_THROW(generate::load_state(file, *wide), InputError);
   models::ModelSpec spec = test::tiny_spec({});

@@ -1,0 +1,43 @@
+// `mom generate`: text, pictures, speech and interleaved documents from a trained model. The entry has no
+// torch.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/base/json.h"
+#include "mom/generate/token_sampler.h"
+
+namespace mom::generate {
+
+struct GenerateOptions {
+  Path run;     // a run folder (newest checkpoint), or a model folder
+  Path codecs;  // a folder with text/, image/, speech/; empty: those of the run's data
+  // The prompt: a document's beginning, picture and speech before text; or all of it as ids.
+  std::optional<std::string> prompt;
+  Path image, speech;
+  std::vector<int64_t> tokens;
+  std::string modality = "text";  // of what is asked for
+  bool interleaved = false;       // everything the model writes, until the end of the document
+  int64_t count = 1;
+  std::optional<int64_t> max_tokens;  // empty: 256
+  Path out, grid;
+  int64_t seed = 1;
+  SamplingOptions sampling;
+  // Pictures. Empty: 50, "ddpm".
+  std::optional<int64_t> steps;
+  std::optional<std::string> sampler;
+  double guidance = 1;
+  std::function<void(std::string_view)> on_text;  // text as it comes, of a single answer
+};
+
+// {"tokens", "log_probabilities", "stop": "end" or "length", "text" (where there is a tokenizer)} of the one
+// answer, or "answers": a list of them when count is above 1; then "files", "seconds", "timings": {"load_s",
+// "generate_s", "files_s", "tokens_per_s"}. UserError for options, InputError for files and codecs.
+OrderedJson generate(const GenerateOptions& options);
+
+}  // namespace mom::generate

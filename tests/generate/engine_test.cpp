@@ -1,0 +1,366 @@
+// The engine: documents keep their form whatever is drawn, a sequence does not depend on its neighbours, and
+// painting from a state is painting with the whole document.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "mom/base/error.h"
+#include "mom/base/random.h"
+#include "mom/codecs/text_codec.h"
+#include "mom/codecs/token_sequence.h"
+#include "mom/generate/engine.h"
+#include "mom/models/backbones.h"
+#include "tests/support/tiny_generation.h"
+
+namespace mom {
+namespace {
+
+using codecs::special::kBoi;
+using codecs::special::kBos;
+using codecs::special::kBosSpeech;
+using codecs::special::kEoi;
+using codecs::special::kEos;
+using codecs::special::kEosSpeech;
+using generate::Answer;
+using generate::DiffusionMethod;
+using generate::Engine;
+using generate::Feed;
+using generate::kPicture;
+using generate::Request;
+using generate::Stop;
+using generate::Until;
+using models::Model;
+
+Feed feed_of(const std::vector<int32_t>& tokens) { return {tokens, {}}; }
+
+Engine engine_of(const Model& model) {
+  return Engine(model, generate::rules_of(model->spec(), test::kTinyCodesPerImage));
+}
+
+Request request_of(const std::vector<int32_t>& prompt, Until until, int64_t max_positions, uint64_t key = 1) {
+  Request request;
+  request.prompt = feed_of(prompt);
+  request.until = until;
+  request.max_positions = max_positions;
+  request.key = key;
+  request.picture.steps = 3;
+  return request;
+}
+
+int64_t positions_of(const Feed& feed, const models::ModelSpec& spec) {
+  int64_t positions = 0;
+  for (const int32_t token : feed.tokens) positions += token == kPicture ? spec.patches_per_image() : 1;
+  return positions;
+}
+
+// Any options at all.
+Request any_request(RandomStream& random, bool patches) {
+  std::vector<int32_t> prompt = {kBos, static_cast<int32_t>(8 + random.below(32))};
+  Request request =
+      request_of({}, Until::kDocument, 1 + static_cast<int64_t>(random.below(120)), random.next());
+  if (random.uniform() < 0.5) {
+    const bool speech = !patches && random.uniform() < 0.5;
+    prompt.push_back(speech ? kBosSpeech : kBoi);
+    request.max_positions += speech ? 2 : 5 + test::kTinyCodesPerImage;
+    request.until = random.uniform() < 0.3   ? Until::kSegment
+                    : random.uniform() < 0.5 ? Until::kText
+                                             : Until::kDocument;
+  }
+  request.prompt = feed_of(prompt);
+  request.sampling.temperature = random.uniform() < 0.2 ? 0 : 3 * random.uniform();
+  request.sampling.top_k = static_cast<int64_t>(random.below(5));
+  request.sampling.top_p = random.uniform() < 0.5 ? 1 : random.uniform();
+  request.sampling.repetition_penalty = random.uniform() < 0.5 ? 1 : 3;
+  request.picture.guidance = random.uniform() < 0.6 ? 1 : 4 * random.uniform();
+  return request;
+}
+
+// A picture as latents is one kPicture between its brackets.
+void expect_whole_pictures(const std::vector<int32_t>& tokens) {
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (tokens[i] != kBoi) continue;
+    ASSERT_LT(i + 2, tokens.size()) << "ends inside a picture";
+    EXPECT_EQ(tokens[i + 1], kPicture);
+    EXPECT_EQ(tokens[i + 2], kEoi);
+  }
+}
+
+// Throws where a code or a special stands wrong or a segment is open at the end.
+void expect_whole_codes(const std::vector<int32_t>& tokens, const models::ModelSpec& spec) {
+  for (const codecs::CodeSegment& segment : codecs::split_segments(tokens, spec.vocabulary)) {
+    const size_t length = segment.codes.size();
+    EXPECT_TRUE(segment.modality == "image" ? length == test::kTinyCodesPerImage : length > 0);
+  }
+}
+
+TEST(Engine, DocumentsKeepTheirFormWhateverIsDrawn) {
+  at::set_num_threads(1);
+  int64_t num_pictures = 0, num_sounds = 0;
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    RandomStream random(stream_key({seed}));
+    const auto names = models::backbone_names();
+    const bool patches = seed % 3 == 0;
+    Model model = test::lively_model(test::generation_spec(names[seed % names.size()], patches), seed);
+    std::vector<Request> requests;
+    for (int i = 0; i < 4; ++i) requests.push_back(any_request(random, patches));
+    const std::vector<Answer> answers = engine_of(model).run(requests);
+    for (size_t i = 0; i < answers.size(); ++i) {
+      std::vector<int32_t> tokens = requests[i].prompt.tokens;
+      const Feed& content = answers[i].content;
+      tokens.insert(tokens.end(), content.tokens.begin(), content.tokens.end());
+      if (patches) {
+        expect_whole_pictures(tokens);
+      } else {
+        ASSERT_NO_THROW(expect_whole_codes(tokens, model->spec())) << "seed " << seed;
+      }
+      EXPECT_LE(positions_of(content, model->spec()), requests[i].max_positions);
+      EXPECT_EQ(answers[i].log_probabilities.size() + content.pictures.size(), content.tokens.size());
+      num_pictures += std::count(tokens.begin(), tokens.end(), kBoi);
+      num_sounds += std::count(tokens.begin(), tokens.end(), kBosSpeech);
+    }
+  }
+  EXPECT_GT(num_pictures, 100);
+  EXPECT_GT(num_sounds, 50);
+}
+
+TEST(Engine, TheSameSeedGivesTheSameWhateverElseIsInTheBatch) {
+  for (const bool patches : {true, false}) {
+    Model model = test::lively_model(test::generation_spec("mixture_of_mamba", patches), 5);
+    RandomStream random(9);
+    std::vector<Request> requests;
+    for (int i = 0; i < 6; ++i) requests.push_back(any_request(random, patches));
+    const std::vector<Answer> together = engine_of(model).run(requests);
+    std::vector<Request> reversed(requests.rbegin(), requests.rend());
+    const std::vector<Answer> backwards = engine_of(model).run(reversed);
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const Answer alone = engine_of(model).run({requests[i]})[0];
+      for (const Answer& other : {together[i], backwards[requests.size() - 1 - i]}) {
+        EXPECT_EQ(other.content.tokens, alone.content.tokens);
+        for (size_t p = 0; p < alone.content.pictures.size(); ++p)
+          EXPECT_LE((other.content.pictures[p].latent_CHW - alone.content.pictures[p].latent_CHW)
+                        .abs()
+                        .max()
+                        .item<double>(),
+                    1e-3);
+      }
+    }
+    Request other_seed = requests[0];
+    requests[0].sampling = {.temperature = 5};
+    other_seed.sampling = requests[0].sampling;
+    other_seed.key += 1;
+    EXPECT_NE(engine_of(model).run({requests[0]})[0].content.tokens,
+              engine_of(model).run({other_seed})[0].content.tokens);
+  }
+}
+
+// The noise of a picture at the document's end, by one pass over the whole document.
+at::Tensor whole_pass_noise(Model& model, const std::vector<int32_t>& before, const at::Tensor& latent_CHW,
+                            int64_t timestep) {
+  const models::ModelSpec& spec = model->spec();
+  test::Sequence sequence;
+  sequence.tokens.assign(before.begin(), before.end());
+  sequence.modality.assign(before.size(), 0);
+  sequence.tokens.insert(sequence.tokens.end(), static_cast<size_t>(spec.patches_per_image()), 0);
+  sequence.modality.insert(sequence.modality.end(), static_cast<size_t>(spec.patches_per_image()), 1);
+  sequence.offsets.push_back(static_cast<int64_t>(sequence.tokens.size()));
+  sequence.patches_QP = models::patchify(latent_CHW.unsqueeze(0), spec.patch_size);
+  sequence.timesteps_I = torch::tensor({timestep}, torch::kInt64);
+  torch::NoGradGuard no_grad;
+  const models::ModelInput input = test::to_input(sequence);
+  return models::unpatchify(model->noise(model->forward(input), input.routing), spec.latent_shape,
+                            spec.patch_size)[0];
+}
+
+// The same picture without states: every step runs the whole document, and that without its text.
+at::Tensor paint_by_hand(Model& model, const Request& request) {
+  const models::CosineSchedule schedule(model->spec().diffusion_steps);
+  const generate::DiffusionSampler sampler(schedule, request.picture.steps, request.picture.method);
+  const auto& shape = model->spec().latent_shape;
+  at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
+  for (int64_t visit = 0; visit < sampler.num_steps(); ++visit) {
+    const int64_t t = sampler.timestep(visit);
+    const at::Tensor noise =
+        generate::guide(whole_pass_noise(model, request.prompt.tokens, latent, t),
+                        whole_pass_noise(model, {kBos, kBoi}, latent, t), request.picture.guidance);
+    latent = sampler.step(visit, latent, noise, generate::picture_noise(request.key, 0, visit + 1, shape));
+  }
+  return latent;
+}
+
+class EveryBackbonePaints : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackbonePaints, testing::ValuesIn(models::backbone_names()),
+                         [](const auto& backbone) { return backbone.param; });
+
+TEST_P(EveryBackbonePaints, FromAStateIsWithTheWholeDocument) {
+  Model model = test::initialised(test::generation_spec(GetParam(), true), 11);
+  for (const auto& [method, guidance] : {std::pair{DiffusionMethod::kDdpm, 1.0},
+                                         {DiffusionMethod::kDdim, 1.0},
+                                         {DiffusionMethod::kDdpm, 2.5}}) {
+    Request request = request_of({kBos, 9, 30, 17, kBoi}, Until::kSegment, 5, 77);
+    request.picture = {6, method, guidance};
+    const Answer answer = engine_of(model).run({request})[0];
+    EXPECT_EQ(answer.content.tokens, (std::vector<int32_t>{kPicture, kEoi}));
+    EXPECT_LE(
+        (answer.content.pictures[0].latent_CHW - paint_by_hand(model, request)).abs().max().item<double>(),
+        1e-3)
+        << guidance;
+  }
+}
+
+// What follows a picture follows from its clean latent at t = 0: the same as when it is given.
+TEST_P(EveryBackbonePaints, AfterwardsItIsAGivenPicture) {
+  Model model = test::lively_model(test::generation_spec(GetParam(), true), 13);
+  Request request = request_of({kBos, 9, 30, kBoi}, Until::kDocument, 60, 3);
+  request.picture.guidance = 2;
+  request.sampling.temperature = 0;
+  const Answer answer = engine_of(model).run({request})[0];
+  ASSERT_GE(answer.content.tokens.size(), 3u);
+  Request given = request;
+  given.prompt.append(answer.content.pictures[0]);
+  given.prompt.append(kEoi);
+  given.max_positions -= 1 + model->spec().patches_per_image();
+  const Answer rest = engine_of(model).run({given})[0];
+  // Up to the next picture, whose noise is another: it is the second one here and the first one there.
+  auto until_picture = [](const std::vector<int32_t>& tokens, size_t first) {
+    return std::vector<int32_t>(
+        tokens.begin() + static_cast<int64_t>(first),
+        std::find(tokens.begin() + static_cast<int64_t>(first), tokens.end(), kPicture));
+  };
+  EXPECT_EQ(until_picture(answer.content.tokens, 2), until_picture(rest.content.tokens, 0));
+  EXPECT_FALSE(rest.content.tokens.empty());
+}
+
+TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
+  Model model = test::initialised(test::generation_spec("mixture_of_mamba", true), 4);
+  Request request = request_of({kBos, 12, kBoi}, Until::kSegment, 5, 8);
+  request.picture = {10, DiffusionMethod::kDdpm, 1};
+  const generate::DiffusionSampler sampler(models::CosineSchedule(1000), 10, DiffusionMethod::kDdpm);
+  const auto& shape = model->spec().latent_shape;
+  generate::DecodeState prefix = generate::initial_state(*model, 1);
+  generate::step(*model, prefix, {request.prompt});
+  at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
+  for (int64_t visit = 0; visit < 10; ++visit) {
+    generate::DecodeState state = prefix;
+    Feed patches;
+    patches.append(generate::Picture{latent, sampler.timestep(visit)});
+    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).noise_ICHW[0],
+                          generate::picture_noise(request.key, 0, visit + 1, shape));
+  }
+  EXPECT_TRUE(torch::equal(engine_of(model).run({request})[0].content.pictures[0].latent_CHW, latent));
+}
+
+TEST(Guidance, OfCodesMovesTheirLogits) {
+  Model model = test::lively_model(test::generation_spec("mamba", false), 6);
+  Request request = request_of({kBos, 12, 20, kBoi}, Until::kSegment, 10, 8);
+  request.sampling.temperature = 0;
+  request.picture.guidance = 3;
+  std::vector<int32_t> expected;
+  generate::DecodeState state = generate::initial_state(*model, 2);
+  std::vector<Feed> feeds = {request.prompt, feed_of({kBos, kBoi})};
+  for (int64_t i = 0; i < test::kTinyCodesPerImage; ++i) {
+    const at::Tensor logits_SV = generate::step(*model, state, feeds).logits_SV;
+    const at::Tensor codes = generate::guide(logits_SV[0], logits_SV[1], 3)
+                                 .slice(0, test::kTinyTextIds, test::kTinyTextIds + test::kTinyImageCodes);
+    expected.push_back(static_cast<int32_t>(test::kTinyTextIds + codes.argmax().item<int64_t>()));
+    feeds = {feed_of({expected.back()}), feed_of({expected.back()})};
+  }
+  expected.push_back(kEoi);
+  EXPECT_EQ(engine_of(model).run({request})[0].content.tokens, expected);
+  request.picture.guidance = 1;
+  EXPECT_NE(engine_of(model).run({request})[0].content.tokens, expected);
+}
+
+TEST(Engine, StopsWhereItWasAskedTo) {
+  const models::ModelSpec spec = test::generation_spec("mamba", false);
+  Model model = test::lively_model(spec, 21);
+  int64_t texts_that_ended = 0;
+  for (uint64_t key = 0; key < 40; ++key) {
+    const Answer text = engine_of(model).run({request_of({kBos, 15}, Until::kText, 30, key)})[0];
+    for (const int32_t token : text.content.tokens) EXPECT_TRUE(token == kEos || token >= 8);
+    for (const int32_t token : text.content.tokens) EXPECT_LT(token, test::kTinyTextIds);
+    EXPECT_TRUE(text.stop == Stop::kEnd || text.content.tokens.size() == 30);
+    texts_that_ended += text.stop == Stop::kEnd;
+    const Answer speech =
+        engine_of(model).run({request_of({kBos, 15, kBosSpeech}, Until::kSegment, 12, key)})[0];
+    EXPECT_EQ(speech.content.tokens.back(), kEosSpeech);
+    EXPECT_EQ(std::count(speech.content.tokens.begin(), speech.content.tokens.end(), kEosSpeech), 1);
+    EXPECT_EQ(speech.stop, Stop::kEnd);
+  }
+  EXPECT_GT(texts_that_ended, 0);
+}
+
+TEST(Engine, APlainLanguageModelStopsAtItsOwnToken) {
+  models::ModelSpec spec = test::tiny_spec({});
+  spec.setting.clear();
+  spec.modalities = {"text"};
+  spec.latent_shape.clear();
+  Model model = test::lively_model(spec, 3);
+  Request request = request_of({7, 40}, Until::kDocument, 50, 5);
+  const std::vector<int32_t> all = engine_of(model).run({request})[0].content.tokens;
+  EXPECT_EQ(all.size(), 50u);
+  request.stop_tokens = {all[10]};
+  const Answer stopped = engine_of(model).run({request})[0];
+  EXPECT_EQ(stopped.stop, Stop::kEnd);
+  EXPECT_EQ(stopped.content.tokens.back(), all[10]);
+  EXPECT_LE(stopped.content.tokens.size(), 11u);
+}
+
+TEST(Engine, TokensAreToldAsTheyCome) {
+  Model model = test::lively_model(test::generation_spec("mamba", true), 3);
+  std::vector<std::vector<int32_t>> told(2);
+  int64_t last_done = 0, last_total = 0;
+  generate::EngineEvents events;
+  events.token = [&](size_t sequence, int32_t token) { told[sequence].push_back(token); };
+  events.progress = [&](int64_t done, int64_t total) {
+    EXPECT_EQ(done, last_done + 1);
+    EXPECT_GE(total, done);
+    last_done = done, last_total = total;
+  };
+  Engine engine(model, generate::rules_of(model->spec(), 0), events);
+  const std::vector<Answer> answers = engine.run(
+      {request_of({kBos, 9}, Until::kDocument, 40, 1), request_of({kBos, kBoi}, Until::kDocument, 40, 2)});
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(told[i], answers[i].content.tokens);
+  EXPECT_EQ(last_done, last_total);
+}
+
+TEST(Engine, WrongRequestsAreNamed) {
+  Model model = test::initialised(test::generation_spec("mamba", false));
+  auto error_of = [&](const Request& request) -> std::string {
+    try {
+      engine_of(model).run({request});
+      return "";
+    } catch (const UserError& error) {
+      return error.what();
+    }
+  };
+  auto expect = [&](const Request& request, const char* part) {
+    EXPECT_NE(error_of(request).find(part), std::string::npos) << error_of(request);
+  };
+  const Request good = request_of({kBos, 9}, Until::kDocument, 3);
+  EXPECT_EQ(error_of(good), "");
+  expect(request_of({}, Until::kDocument, 3), "prompt");
+  expect(request_of({kBos, 1000}, Until::kDocument, 3), "token 1000");
+  expect(request_of({kBos, 45}, Until::kDocument, 3), "token 45");             // a code in text
+  expect(request_of({kBos, kBoi, 9}, Until::kDocument, 30), "code of image");  // text in a picture
+  expect(request_of({kBos, kBoi, 45}, Until::kDocument, 8), "--max-tokens");   // 8 codes and <eoi> are due
+  EXPECT_EQ(error_of(request_of({kBos, kBoi, 45}, Until::kDocument, 9)), "");
+  Request request = good;
+  request.picture.steps = 0;
+  expect(request, "--steps");
+  request.picture.steps = 1001;
+  expect(request, "--steps");
+  request = good;
+  request.picture.guidance = -1;
+  expect(request, "--guidance");
+  request = good;
+  request.sampling.top_p = 2;
+  expect(request, "--top-p");
+  models::ModelSpec spec = test::generation_spec("moe_transformer", false);
+  spec.router = "expert_choice";
+  Model looks_ahead = test::initialised(spec);
+  EXPECT_THROW(engine_of(looks_ahead).run({good}), UserError);
+}
+
+}  // namespace
+}  // namespace mom
