@@ -30,6 +30,18 @@ const codecs::TokenRange& CodecSet::range_of(const std::string& modality) const 
   return *range;
 }
 
+void CodecSet::require(const std::string& modality) {
+  if (modality == "text") {
+    text();
+  } else if (modality == "speech") {
+    speech();
+  } else if (spec_.has_patches()) {
+    vae();
+  } else {
+    vq();
+  }
+}
+
 codecs::SentencePiece* CodecSet::plain_tokenizer() {
   const Path file = model_folder_ / "tokenizer.model";
   if (!plain_ && std::filesystem::exists(file)) plain_ = std::make_unique<codecs::SentencePiece>(file);

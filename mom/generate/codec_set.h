@@ -24,6 +24,7 @@ class CodecSet {
   CodecSet(const models::ModelSpec& spec, Path folder, Path model_folder);
 
   // All throw InputError where the codec is missing, damaged or not the model's.
+  void require(const std::string& modality);
   std::vector<int32_t> encode_text(std::string_view text);  // a plain model's <bos> comes with it
   bool has_text();                                          // whether text can be written at all
   std::string text_of(const std::vector<int32_t>& tokens);  // as text_stream.h shows it

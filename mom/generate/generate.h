@@ -35,6 +35,9 @@ struct GenerateOptions {
   std::function<void(std::string_view)> on_text;  // text as it comes, of a single answer
 };
 
+// `out` is a file for the one answer, by its ending, and not a folder.
+bool is_single_file(const GenerateOptions& options);
+
 // {"tokens", "log_probabilities", "stop": "end" or "length", "text" (where there is a tokenizer)} of the one
 // answer, or "answers": a list of them when count is above 1; then "files", "seconds", "timings": {"load_s",
 // "generate_s", "files_s", "tokens_per_s"}. UserError for options, InputError for files and codecs.

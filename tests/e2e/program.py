@@ -6,10 +6,14 @@ import subprocess
 BINARY = os.environ.get("MOM_BINARY", "build/release/bin/mom")
 
 
+def try_mom(*arguments):
+    """Runs `mom ARGUMENTS`; returns the finished process, its output as text."""
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=600)
+
+
 def run_mom(*arguments):
     """Runs `mom ARGUMENTS`, returns its stdout; AssertionError with its stderr when it fails."""
-    command = [BINARY, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    done = try_mom(*arguments)
     if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stderr}")
+        raise AssertionError(f"mom {' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout

@@ -148,6 +148,22 @@ class Road(unittest.TestCase):
         # Two pictures: original and noised once, denoised by each of the two runs.
         self.assertGreaterEqual(text.count("data:image/png;base64,"), 8)
 
+    def check_generation(self, run, modalities):
+        """What was trained writes documents of all its modalities, and the page and files are there."""
+        for modality in modalities - {"text"}:
+            out = run.parent / f"{run.name}-{modality}"
+            result = json.loads(mom("generate", run, "--prompt", "red disc", "--modality", modality, "--out", out, "--json").stdout)
+            self.assertEqual(result["stop"], "end")
+            self.assertEqual(result["tokens"][-1], {"image": 5, "speech": 7}[modality])
+            document = json.loads((out / "document.json").read_text())
+            self.assertEqual([set(segment) - {"given"} for segment in document["segments"]], [{"text"}, {modality}])
+            media = out / document["segments"][1][modality]
+            again = mom("generate", run, f"--{modality}", media, "--max-tokens", "9")  # and reads what it wrote
+            self.assertTrue(again.stdout.endswith("\n"))
+
+    def test_generation_in_transfusion(self):
+        self.check_generation(self.root / "mixture_of_mamba", {"text", "image"})
+
     def test_backbones_side_by_side(self):
         """Runs of unlike backbones: FLOPs a step differ and are said, and the page shows what experts do."""
         for backbone in ("transformer", "moe_mamba"):
@@ -260,6 +276,7 @@ class Road(unittest.TestCase):
             self.assertEqual(list(config["vocabulary"]), config["modalities"])
             self.assertEqual(set(config["modalities"]), modalities)
             self.assertEqual(set(config["codec_hashes"]), modalities)
+            self.check_generation(runs[1], modalities)
             comparison = json.loads(mom("compare", *runs, "--json").stdout)
             self.assertTrue(modalities | {"overall"} <= set(comparison))
             page = self.root / f"{setting}.html"

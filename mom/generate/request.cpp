@@ -1,0 +1,118 @@
+#include "mom/generate/request.h"
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+#include "mom/base/log.h"
+
+namespace mom::generate {
+namespace {
+
+constexpr int64_t kMaxCount = 1000, kMaxPositions = 1'000'000, kDefaultPositions = 256;
+
+void check_between(const char* option, int64_t value, int64_t low, int64_t high) {
+  if (value < low || value > high)
+    throw UserError({option, std::to_string(low) + " to " + std::to_string(high), std::to_string(value), ""});
+}
+
+bool draws_pictures(const GenerateOptions& o) { return o.interleaved || o.modality == "image"; }
+
+void check_prompt(const GenerateOptions& o) {
+  if (!o.prompt && o.tokens.empty() && o.image.empty() && o.speech.empty())
+    throw UserError({"prompt", "--prompt, --image, --speech or --tokens", "none", ""});
+  if (o.prompt && o.prompt->empty()) throw UserError({"--prompt", "text", "none", ""});
+  if (!o.tokens.empty() && (o.prompt || !o.image.empty() || !o.speech.empty()))
+    throw UserError({"--tokens", "the whole prompt as ids", "another prompt beside it", ""});
+}
+
+void check_outputs(const GenerateOptions& o) {
+  if (o.interleaved && o.modality != "text")
+    throw UserError({"--modality", "none with --interleaved, which writes all", o.modality, ""});
+  if (!o.grid.empty() && (o.interleaved || o.modality != "image"))
+    throw UserError(
+        {"--grid", "pictures: --modality image", o.interleaved ? "--interleaved" : o.modality, ""});
+  if (o.interleaved ? o.out.empty() : o.modality != "text" && o.out.empty() && o.grid.empty())
+    throw UserError({"--out", "where to write what is generated", "none", ""});
+  if (is_single_file(o) && o.count > 1)
+    throw UserError({"--out", "a folder, for more than one answer", o.out.string(), ""});
+}
+
+void require_modality(const models::ModelSpec& spec, const char* option, const std::string& name) {
+  std::string known;
+  for (const std::string& one : spec.modalities) known += (known.empty() ? "" : ", ") + one;
+  if (spec.modality_index(name) < 0)
+    throw UserError({option, "a modality of this model: " + known, name, "train a run that has it"});
+}
+
+DocumentCursor after(const Feed& prompt, const DocumentRules& rules) {
+  DocumentCursor cursor(rules);
+  for (const int32_t token : prompt.tokens) cursor.advance(token);
+  return cursor;
+}
+
+Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
+                 CodecSet& codecs) {
+  Feed prompt;
+  for (const int64_t token : o.tokens) prompt.append(static_cast<int32_t>(token));
+  if (o.tokens.empty() && !spec.vocabulary.empty()) prompt.append(codecs::special::kBos);
+  if (!o.image.empty()) codecs.append_image(o.image, prompt);
+  if (!o.speech.empty()) codecs.append_speech(o.speech, prompt);
+  if (o.prompt)
+    for (const int32_t token : codecs.encode_text(*o.prompt)) prompt.append(token);
+  const auto brackets = codecs::brackets_of(o.modality);
+  if (brackets && !after(prompt, rules).inside(o.modality)) prompt.append(brackets->open);
+  return prompt;
+}
+
+std::vector<int64_t> stop_tokens(const Path& config_file) {
+  const Json config = read_json(config_file), eos = config.value("eos_token_id", Json());
+  auto is_id = [](const Json& id) { return id.is_number_integer(); };
+  if (eos.is_null()) return {};
+  if (is_id(eos)) return {eos.get<int64_t>()};
+  if (eos.is_array() && std::all_of(eos.begin(), eos.end(), is_id)) return eos.get<std::vector<int64_t>>();
+  throw InputError(
+      {config_file.string() + ": \"eos_token_id\"", "an id or a list of ids", eos.dump().substr(0, 80), ""});
+}
+
+}  // namespace
+
+void check_options(const GenerateOptions& o) {
+  check_between("--count", o.count, 1, kMaxCount);
+  if (o.max_tokens) check_between("--max-tokens", *o.max_tokens, 1, kMaxPositions);
+  o.sampling.check();
+  check_prompt(o);
+  check_outputs(o);
+}
+
+void check_options_for(const GenerateOptions& o, const models::ModelSpec& spec) {
+  require_modality(spec, "--modality", o.modality);
+  if (!o.image.empty()) require_modality(spec, "--image", "image");
+  if (!o.speech.empty()) require_modality(spec, "--speech", "speech");
+  if (o.guidance != 1 && !(draws_pictures(o) && spec.modality_index("image") >= 0))
+    throw UserError({"--guidance", "a picture to draw: --modality image or --interleaved", "none", ""});
+  for (const int64_t token : o.tokens)
+    if (token < 0 || token >= spec.vocab_size)
+      throw UserError({"--tokens", "0 to " + std::to_string(spec.vocab_size - 1), std::to_string(token), ""});
+  if ((o.steps || o.sampler) && !(draws_pictures(o) && spec.has_patches()))
+    log_warning("--steps and --sampler are not used: they are for pictures as latents");
+  if (o.max_tokens && !o.interleaved && o.modality == "image")
+    log_warning("--max-tokens is not used: a picture has a fixed size");
+}
+
+Request make_request(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
+                     CodecSet& codecs, const Path& model_folder) {
+  Request request;
+  request.prompt = make_prompt(o, spec, rules, codecs);
+  request.until = o.interleaved ? Until::kDocument : o.modality == "text" ? Until::kText : Until::kSegment;
+  const bool fixed = !o.interleaved && o.modality == "image";
+  request.max_positions =
+      fixed ? after(request.prompt, rules).to_close() : o.max_tokens.value_or(kDefaultPositions);
+  if (spec.vocabulary.empty()) request.stop_tokens = stop_tokens(model_folder / "config.json");
+  request.sampling = o.sampling;
+  request.picture.steps = o.steps.value_or(request.picture.steps);
+  if (o.sampler) request.picture.method = parse_diffusion_method(*o.sampler);
+  request.picture.guidance = o.guidance;
+  return request;
+}
+
+}  // namespace mom::generate
