@@ -17,51 +17,16 @@
 #include <functional>
 #include <vector>
 
-#include "mom/generate/diffusion_sampler.h"
 #include "mom/generate/document_cursor.h"
+#include "mom/generate/request.h"
 
 namespace mom::generate {
-
-struct PictureOptions {
-  int64_t steps = 50;  // of denoising
-  DiffusionMethod method = DiffusionMethod::kDdpm;
-  double guidance = 1;  // 1: off
-};
-
-enum class Until {
-  kDocument,  // <eos>, or a stop token
-  kText,      // the same, or the start of another modality, which is not part of the answer
-  kSegment,   // the end of the segment that the prompt has opened
-};
-
-struct Request {
-  Feed prompt;
-  Until until = Until::kDocument;
-  // Positions at most (tokens and patches). What is open is closed within them.
-  int64_t max_positions = 256;
-  std::vector<int64_t> stop_tokens;  // of a plain language model; part of the answer
-  SamplingOptions sampling;          // the penalty concerns text
-  PictureOptions picture;
-  uint64_t key = 0;
-};
-
-enum class Stop { kEnd, kLength };  // what `until` asked for, or no room
-
-struct Answer {
-  Feed content;                           // what is new
-  std::vector<double> log_probabilities;  // one a token (sample_token); pictures have none
-  Stop stop = Stop::kEnd;
-};
 
 struct EngineEvents {
   std::function<void(size_t sequence, int32_t token)> token;  // also kPicture
   // Rounds of the network so far, and with those that can be foreseen.
   std::function<void(int64_t done, int64_t total)> progress;
 };
-
-// What is drawn for a picture: draw 0 is the noise it begins with, draw v + 1 belongs to visit v of the
-// sampler. Standard normal, f32 of `shape`. `picture` counts those the sequence has painted.
-at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::vector<int64_t>& shape);
 
 class Engine {
  public:

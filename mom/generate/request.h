@@ -1,19 +1,45 @@
-// What a user's options ask of a model: checked, and as the engine takes it.
+// What the engine is asked and what it answers, one sequence each: ids of the joint vocabulary and latents.
+// Made by options.h for the command line.
 #pragma once
 
-#include "mom/generate/codec_set.h"
-#include "mom/generate/engine.h"
-#include "mom/generate/generate.h"
+#include <cstdint>
+#include <vector>
+
+#include "mom/generate/diffusion_sampler.h"
+#include "mom/generate/step.h"
+#include "mom/generate/token_sampler.h"
 
 namespace mom::generate {
 
-// UserError names the option. The first needs no model; the second warns of options that have no use.
-void check_options(const GenerateOptions& options);
-void check_options_for(const GenerateOptions& options, const models::ModelSpec& spec);
+struct PictureOptions {
+  int64_t steps = 50;  // of denoising
+  DiffusionMethod method = DiffusionMethod::kDdpm;
+  double guidance = 1;  // 1: off
+};
 
-// The prompt as training lays documents out: <bos> picture speech text, and the start of what is asked for.
-// `model_folder` holds config.json, whose eos_token_id ends a plain language model's text.
-Request make_request(const GenerateOptions& options, const models::ModelSpec& spec,
-                     const DocumentRules& rules, CodecSet& codecs, const Path& model_folder);
+enum class Until {
+  kDocument,  // <eos>, or a stop token
+  kText,      // the same, or the start of another modality, which is not part of the answer
+  kSegment,   // the end of the segment that the prompt has opened
+};
+
+struct Request {
+  Feed prompt;
+  Until until = Until::kDocument;
+  // Positions at most (tokens and patches). What is open is closed within them.
+  int64_t max_positions = 256;
+  std::vector<int64_t> stop_tokens;  // of a plain language model; part of the answer
+  SamplingOptions sampling;          // the penalty concerns text
+  PictureOptions picture;
+  uint64_t key = 0;
+};
+
+enum class Stop { kEnd, kLength };  // what `until` asked for, or no room
+
+struct Answer {
+  Feed content;                           // what is new
+  std::vector<double> log_probabilities;  // one a token (sample_token); pictures have none
+  Stop stop = Stop::kEnd;
+};
 
 }  // namespace mom::generate

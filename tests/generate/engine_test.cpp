@@ -10,6 +10,7 @@
 #include "mom/codecs/text_codec.h"
 #include "mom/codecs/token_sequence.h"
 #include "mom/generate/engine.h"
+#include "mom/generate/sequence.h"
 #include "mom/models/backbones.h"
 #include "tests/support/tiny_generation.h"
 

@@ -1,4 +1,4 @@
-#include "mom/generate/request.h"
+#include "mom/generate/options.h"
 
 #include <algorithm>
 

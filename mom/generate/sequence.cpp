@@ -1,0 +1,145 @@
+#include "mom/generate/sequence.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "mom/base/random.h"
+#include "mom/codecs/text_codec.h"
+
+namespace mom::generate {
+
+at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::vector<int64_t>& shape) {
+  at::Tensor noise = torch::empty(shape);
+  RandomStream random(
+      stream_key({key, fnv1a64("picture"), static_cast<uint64_t>(picture), static_cast<uint64_t>(draw)}));
+  float* values = noise.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < noise.numel(); ++i) values[i] = static_cast<float>(random.normal());
+  return noise;
+}
+
+Sequence::Sequence(const Request& request, const DocumentRules& rules, const models::CosineSchedule& schedule,
+                   const models::ModelSpec& spec, std::function<void(int32_t)> on_token)
+    : request_(request),
+      spec_(spec),
+      on_token_(std::move(on_token)),
+      cursor_(rules),
+      diffusion_(schedule, request.picture.steps, request.picture.method),
+      room_(request.max_positions) {
+  if (request.picture.guidance != 1) unconditional_.emplace();
+  size_t picture = 0;
+  for (const int32_t token : request.prompt.tokens)
+    take_in(token, token == kPicture ? request.prompt.pictures[picture++] : Picture{});
+  write_what_is_certain();
+}
+
+std::vector<Branch*> Sequence::branches() {
+  return unconditional_ ? std::vector{&conditional_, &*unconditional_} : std::vector{&conditional_};
+}
+
+int64_t Sequence::rounds_to_come() const {
+  if (done_) return 0;
+  if (painting_) return diffusion_.num_steps() - painting_->visit;
+  return cursor_.picture_due() ? diffusion_.num_steps() + 1 : std::max<int64_t>(1, cursor_.to_close() - 1);
+}
+
+std::vector<Sequence::Job> Sequence::next_jobs() {
+  std::vector<Job> jobs;
+  for (Branch* branch : branches()) {
+    if (branch != &conditional_ && !cursor_.inside("image")) continue;
+    if (painting_) {
+      jobs.push_back({branch, {}, false});
+      jobs.back().feed.append(Picture{painting_->latent_CHW, diffusion_.timestep(painting_->visit)});
+    } else {
+      jobs.push_back({branch, std::exchange(branch->pending, {}), true});
+    }
+  }
+  return jobs;
+}
+
+void Sequence::receive(const Predictions& predictions) {
+  if (!painting_ && cursor_.picture_due()) {
+    painting_ = Painting{noise(0), 0};
+    return;
+  }
+  const at::Tensor predicted = predictions.joined(request_.picture.guidance);
+  painting_ ? denoise(predicted) : write(draw(predicted));
+  write_what_is_certain();
+}
+
+void Sequence::take_in(int32_t token, const Picture& picture) {
+  const bool after_text = cursor_.in_text();
+  cursor_.advance(token);
+  const bool text = after_text && cursor_.in_text();
+  for (Branch* branch : branches()) {
+    if (branch != &conditional_ && text && token != codecs::special::kBos) continue;
+    token == kPicture ? branch->pending.append(picture) : branch->pending.append(token);
+  }
+  if (text) seen_.insert(token);
+}
+
+void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions) {
+  take_in(token, picture);
+  token == kPicture ? answer_.content.append(picture) : answer_.content.append(token);
+  room_ -= num_positions;
+  if (on_token_) on_token_(token);
+}
+
+SampledToken Sequence::draw(const at::Tensor& logits_V) {
+  const at::Tensor row = logits_V.contiguous();
+  SamplingOptions options = request_.sampling;
+  if (!cursor_.in_text()) options.repetition_penalty = 1;
+  // Where text ends at another modality, its start may be drawn however little room there is.
+  const bool any_room = request_.until == Until::kText && cursor_.in_text();
+  const uint64_t key = stream_key({request_.key, fnv1a64("token"), num_drawn_++});
+  return sample_token({row.const_data_ptr<float>(), static_cast<size_t>(row.numel())},
+                      cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_), seen_, options,
+                      RandomStream(key).uniform());
+}
+
+void Sequence::write(const SampledToken& sampled) {
+  const auto token = static_cast<int32_t>(sampled.token);
+  const bool after_text = cursor_.in_text();
+  if (request_.until == Until::kText && after_text && cursor_.opens(token)) return finish(Stop::kEnd);
+  put(token, {}, 1);
+  answer_.log_probabilities.push_back(sampled.log_probability);
+  const bool closed = !after_text && cursor_.in_text();
+  if (ends_document(token) || (closed && request_.until == Until::kSegment)) return finish(Stop::kEnd);
+  if (room_ <= 0) finish(Stop::kLength);
+}
+
+void Sequence::write_what_is_certain() {
+  while (!done_ && !cursor_.in_text() && !cursor_.picture_due()) {
+    const std::vector<TokenSpan> allowed = cursor_.allowed(room_);
+    if (allowed.size() != 1 || allowed[0].size() != 1) return;
+    write({allowed[0].begin, 0});
+  }
+}
+
+bool Sequence::ends_document(int32_t token) const {
+  return (!spec_.vocabulary.empty() && token == codecs::special::kEos) ||
+         std::count(request_.stop_tokens.begin(), request_.stop_tokens.end(), token) > 0;
+}
+
+void Sequence::finish(Stop stop) {
+  done_ = true;
+  answer_.stop = stop;
+}
+
+at::Tensor Sequence::noise(int64_t draw) const {
+  return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latent_shape);
+}
+
+void Sequence::denoise(const at::Tensor& noise_CHW) {
+  auto& [latent_CHW, visit] = *painting_;
+  const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
+  latent_CHW = diffusion_.step(visit, latent_CHW, noise_CHW, fresh_CHW);
+  if (++visit < diffusion_.num_steps()) return;
+  const Picture clean{latent_CHW, 0};
+  painting_.reset();
+  put(kPicture, clean, spec_.patches_per_image());
+}
+
+}  // namespace mom::generate
