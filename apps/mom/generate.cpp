@@ -62,6 +62,10 @@ void add_generate_verb(CLI::App& app) {
       ->required();
   verb->add_option("--codecs", options->codecs,
                    "folder with text/, image/, speech/ codecs, if not those of the run's data");
+  verb->add_option(
+          "--weights", options->weights,
+          "of text and code steps: float32, bfloat16 or int8, as the folder stores them unless given")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
   add_prompt(*verb, *options);
   add_wish(*verb, *options);
   add_sampling(*verb, *options);

@@ -30,7 +30,7 @@ void drop_finished(const Sequences& sequences, DecodeState& state) {
 }
 
 // Feeds the jobs and keeps the states of those that commit.
-StepOutput feed(models::ModelImpl& model, DecodeState& state, const std::vector<Sequence::Job>& jobs) {
+StepOutput feed(Network& network, DecodeState& state, const std::vector<Sequence::Job>& jobs) {
   std::vector<int64_t> slots, committed, committed_slots;
   std::vector<Feed> feeds;
   for (const Sequence::Job& job : jobs) {
@@ -42,13 +42,13 @@ StepOutput feed(models::ModelImpl& model, DecodeState& state, const std::vector<
     feeds.push_back(job.feed);
   }
   DecodeState part = state.select(slots);
-  StepOutput output = step(model, part, feeds);
+  StepOutput output = network.step(part, feeds);
   if (!committed.empty()) state.replace(committed_slots, part.select(committed));
   return output;
 }
 
 // All sequences that are not done take one step. False when there is none.
-bool advance(models::ModelImpl& model, const Sequences& sequences, DecodeState& state) {
+bool advance(Network& network, const Sequences& sequences, DecodeState& state) {
   std::vector<Sequence::Job> jobs;
   std::vector<std::pair<Sequence*, size_t>> takers;  // and how many jobs
   for (const auto& sequence : sequences) {
@@ -58,7 +58,7 @@ bool advance(models::ModelImpl& model, const Sequences& sequences, DecodeState& 
     std::move(own.begin(), own.end(), std::back_inserter(jobs));
   }
   if (jobs.empty()) return false;
-  const StepOutput output = feed(model, state, jobs);
+  const StepOutput output = feed(network, state, jobs);
   int64_t job = 0, picture = 0;
   bool any_done = false;
   for (const auto& [sequence, num_jobs] : takers) {
@@ -83,10 +83,10 @@ void check_picture_options(const PictureOptions& picture, const models::CosineSc
 
 }  // namespace
 
-Engine::Engine(models::Model model, const DocumentRules& rules, EngineEvents events)
-    : model_(std::move(model)),
+Engine::Engine(Network network, const DocumentRules& rules, EngineEvents events)
+    : network_(std::move(network)),
       rules_(rules),
-      schedule_(model_->spec().diffusion_steps),
+      schedule_(network_.model()->spec().diffusion_steps),
       events_(std::move(events)) {}
 
 void Engine::check(const Request& request) const {
@@ -102,8 +102,8 @@ void Engine::check(const Request& request) const {
   TORCH_CHECK(num_pictures == request.prompt.pictures.size(), "[engine] expected ", num_pictures,
               " pictures, got ", request.prompt.pictures.size());
   for (const Picture& picture : request.prompt.pictures)
-    TORCH_CHECK(picture.latent_CHW.sizes() == model_->spec().latent_shape && picture.timestep == 0,
-                "[engine] picture: expected a clean latent ", model_->spec().latent_shape, ", got ",
+    TORCH_CHECK(picture.latent_CHW.sizes() == network_.model()->spec().latent_shape && picture.timestep == 0,
+                "[engine] picture: expected a clean latent ", network_.model()->spec().latent_shape, ", got ",
                 picture.latent_CHW.sizes());
   const int64_t least = std::max<int64_t>(1, cursor.to_close());
   if (request.max_positions < least)
@@ -118,17 +118,17 @@ std::vector<Answer> Engine::run(const std::vector<Request>& requests) {
   for (const Request& request : requests) {
     std::function<void(int32_t)> on_token;
     if (events_.token) on_token = [this, i = sequences.size()](int32_t token) { events_.token(i, token); };
-    sequences.push_back(
-        std::make_unique<Sequence>(request, rules_, schedule_, model_->spec(), std::move(on_token)));
+    sequences.push_back(std::make_unique<Sequence>(request, rules_, schedule_, network_.model()->spec(),
+                                                   std::move(on_token)));
     for (Branch* branch : sequences.back()->branches()) branch->slot = num_slots++;
   }
-  DecodeState state = initial_state(*model_, num_slots);
+  DecodeState state = initial_state(*network_.model(), num_slots);
   auto rounds_to_come = [&] {
     int64_t rounds = 0;
     for (const auto& sequence : sequences) rounds = std::max(rounds, sequence->rounds_to_come());
     return rounds;
   };
-  for (int64_t round = 1; advance(*model_, sequences, state); ++round)
+  for (int64_t round = 1; advance(network_, sequences, state); ++round)
     if (events_.progress) events_.progress(round, round + rounds_to_come());
   std::vector<Answer> answers;
   for (const auto& sequence : sequences) answers.push_back(sequence->take_answer());

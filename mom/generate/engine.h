@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "mom/generate/document_cursor.h"
+#include "mom/generate/network.h"
 #include "mom/generate/request.h"
 
 namespace mom::generate {
@@ -30,14 +31,14 @@ struct EngineEvents {
 
 class Engine {
  public:
-  Engine(models::Model model, const DocumentRules& rules, EngineEvents events = {});
+  Engine(Network network, const DocumentRules& rules, EngineEvents events = {});
   // Answers in the order of requests. UserError: a prompt that is empty or no beginning of a document,
   // options out of range, no room to close what is open.
   std::vector<Answer> run(const std::vector<Request>& requests);
   void check(const Request& request) const;
 
  private:
-  models::Model model_;
+  Network network_;
   DocumentRules rules_;
   models::CosineSchedule schedule_;
   EngineEvents events_;

@@ -108,7 +108,7 @@ class Generation {
 
   std::vector<Answer> answers() {
     Teller teller(options_, model_->spec().vocabulary, codecs_);
-    Engine engine(model_, rules_, teller.events());
+    Engine engine({model_, options_.weights.value_or(default_weights())}, rules_, teller.events());
     std::vector<Answer> answers;
     for (int64_t first = 0; first < options_.count; first += kTogether) {
       std::vector<Request> requests(static_cast<size_t>(std::min(kTogether, options_.count - first)),
@@ -143,6 +143,11 @@ class Generation {
   }
 
  private:
+  // As the folder stores them, where the network can decode so.
+  std::string default_weights() const {
+    return MambaDecoder::supports(model_->spec()) ? model_->spec().weight_type : "float32";
+  }
+
   // Those that write what is asked for, before the work.
   void require_codecs() {
     const bool plain = model_->spec().vocabulary.empty();

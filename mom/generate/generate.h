@@ -22,7 +22,9 @@ struct GenerateOptions {
   Path image, speech;
   std::vector<int64_t> tokens;
   std::string modality = "text";  // of what is asked for
-  bool interleaved = false;       // everything the model writes, until the end of the document
+  std::optional<std::string>
+      weights;               // of single tokens' steps: float32, bfloat16, int8; empty: the folder's
+  bool interleaved = false;  // everything the model writes, until the end of the document
   int64_t count = 1;
   std::optional<int64_t> max_tokens;  // empty: 256
   Path out, grid;
