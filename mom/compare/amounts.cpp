@@ -1,5 +1,7 @@
 #include "mom/compare/amounts.h"
 
+#include <algorithm>
+
 namespace mom::compare {
 
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops) {
@@ -15,6 +17,23 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
   // A last evaluation stands at the FLOPs of the last step.
   if (run.train.empty()) return std::nullopt;
   return before;
+}
+
+std::optional<Clock> clock_of(const runs::RunFolder& run) {
+  if (run.train.empty()) return std::nullopt;
+  Clock clock;
+  clock.of_processor = std::all_of(run.train.begin(), run.train.end(), [](const runs::MetricPoint& point) {
+    return point.cpu_seconds.has_value();
+  });
+  double tokens = 0, seconds = 0;
+  for (const runs::MetricPoint& point : run.train) {
+    if (!clock.of_processor && !(point.tokens_per_s.value_or(0) > 0)) return std::nullopt;
+    seconds =
+        clock.of_processor ? *point.cpu_seconds : seconds + (point.tokens - tokens) / *point.tokens_per_s;
+    tokens = point.tokens;
+    clock.seconds.push_back(seconds);
+  }
+  return clock;
 }
 
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,

@@ -1,6 +1,8 @@
 #include "mom/report/charts.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
@@ -14,12 +16,14 @@ namespace {
 using runs::MetricPoint;
 using runs::RunFolder;
 
-constexpr size_t kMaxPoints = 800;      // of a training curve; more than a chart has pixels for
-constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
+constexpr size_t kMaxPoints = 800;  // of a training curve; more than a chart has pixels for
 
-struct Series {
-  std::vector<double> flops, steps, tokens, raw, fit;
-};
+// Six digits: more than a chart or its readout shows, in half the bytes.
+double shortened(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return std::strtod(text, nullptr);
+}
 
 std::optional<double> loss_of(const MetricPoint& point, const std::string& modality, double image_weight) {
   if (modality == compare::kOverall && image_weight == 0) return point.loss;
@@ -61,11 +65,6 @@ void thin(Series& series) {
   }
 }
 
-OrderedJson series_json(size_t run, const Series& series) {
-  return {{"run", run},        {"flops", series.flops}, {"steps", series.steps}, {"tokens", series.tokens},
-          {"raw", series.raw}, {"fit", series.fit}};
-}
-
 size_t index_of(const Subject& subject, const Path& path) {
   const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
                                   [&](const RunFolder& run) { return run.path == path; });
@@ -95,14 +94,6 @@ OrderedJson targets_of(const Subject& subject, const std::string& set, const std
   OrderedJson list = OrderedJson::array();
   for (const auto& [run, target] : targets) list.push_back(target);
   return list;
-}
-
-std::string unit_of(const std::string& modality, double image_weight) {
-  if (image_weight == 0) return "nats a token";
-  if (modality == "image") return "noise MSE";
-  return modality == compare::kOverall
-             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
-             : "nats a token";
 }
 
 OrderedJson held_out_chart(const Subject& subject, const std::string& set, const std::string& modality) {
@@ -225,19 +216,43 @@ std::vector<std::string> run_labels(const std::vector<RunFolder>& runs) {
   return labels;
 }
 
+OrderedJson series_json(size_t run, const Series& series) {
+  OrderedJson json = {{"run", run}};
+  const auto add = [&](const char* name, const std::vector<double>& values) {
+    for (const double value : values) json[name].push_back(shortened(value));
+  };
+  add("flops", series.flops), add("steps", series.steps), add("tokens", series.tokens);
+  add("seconds", series.seconds), add("raw", series.raw), add("fit", series.fit);
+  add("low", series.low), add("high", series.high);
+  return json;
+}
+
+std::string unit_of(const std::string& modality, double image_weight) {
+  if (image_weight == 0) return "nats a token";
+  if (modality == "image") return "noise MSE";
+  return modality == compare::kOverall
+             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
+             : "nats a token";
+}
+
+OrderedJson expert_panel(const Subject& subject) {
+  OrderedJson panel = {{"name", ""}, {"runs", run_labels(subject.runs)}, {"charts", OrderedJson::array()}};
+  for (OrderedJson& chart : expert_charts(subject)) {
+    if (!chart["series"].empty()) panel["charts"].push_back(std::move(chart));
+  }
+  return panel;
+}
+
 OrderedJson chart_data(const Subject& subject) {
-  OrderedJson data;
-  data["runs"] = run_labels(subject.runs);
-  data["charts"] = OrderedJson::array();
+  OrderedJson panel = {{"name", ""}, {"runs", run_labels(subject.runs)}, {"charts", OrderedJson::array()}};
   for (const auto& [set, modality] : held_out_charts(subject)) {
-    data["charts"].push_back(held_out_chart(subject, set, modality));
+    panel["charts"].push_back(held_out_chart(subject, set, modality));
   }
   for (const std::string& modality : training_modalities(subject)) {
-    data["charts"].push_back(training_chart(subject, modality));
+    panel["charts"].push_back(training_chart(subject, modality));
   }
-  for (OrderedJson& chart : expert_charts(subject)) {
-    if (!chart["series"].empty()) data["charts"].push_back(std::move(chart));
-  }
+  OrderedJson data = {{"panels", OrderedJson::array()}, {"experts", expert_panel(subject)}};
+  data["panels"].push_back(std::move(panel));
   return data;
 }
 

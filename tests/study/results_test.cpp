@@ -37,6 +37,10 @@ class ResultsTest : public testing::Test {
   std::map<std::string, std::string> failed_;
 };
 
+std::string words(const OrderedJson& results) {
+  return page_text(parse_results(results, nullptr, "results"));
+}
+
 const char* kAll = "[\"in_proj\", \"x_proj\", \"dt_proj\", \"out_proj\"]";
 const double kAtEnd = 0.9 / std::sqrt(460.0);  // above the floor
 
@@ -92,7 +96,7 @@ TEST_F(ResultsTest, NeverIsNullAndTheMeanOfTheOthersIsNotGiven) {
   EXPECT_TRUE(image["flops_to_match"]["values"][1].is_null());
   EXPECT_TRUE(image["flops_to_match"]["mean"].is_null());
   EXPECT_TRUE(image["flops_to_match"]["interval"].is_null());
-  const std::string page = page_text(results);
+  const std::string page = words(results);
   EXPECT_NE(page.find("not reached"), std::string::npos) << page;
   EXPECT_NE(page.find("undecided, better with 1 of 2 seeds"), std::string::npos) << page;
 }
@@ -104,9 +108,9 @@ TEST_F(ResultsTest, OneSeedHasNoInterval) {
   const OrderedJson results = tables().results;
   EXPECT_TRUE(results["groups"]["r"]["arms"]["mixture_of_mamba"]["sets"]["noto"]["image"]["gain"]["interval"]
                   .is_null());
-  EXPECT_NE(page_text(results).find("image: Mixture-of-Mamba against dense Mamba: worse with 1 of 1 seed"),
+  EXPECT_NE(words(results).find("image: Mixture-of-Mamba against dense Mamba: worse with 1 of 1 seed"),
             std::string::npos)
-      << page_text(results);
+      << words(results);
 }
 
 TEST_F(ResultsTest, AFailedRunLeavesTheOtherSeed) {
@@ -116,13 +120,13 @@ TEST_F(ResultsTest, AFailedRunLeavesTheOtherSeed) {
   const OrderedJson results = tables().results;
   EXPECT_EQ(results["groups"]["r"]["arms"]["mixture_of_mamba"]["seeds"], OrderedJson({2}));
   EXPECT_EQ(results["runs"]["r-mixture_of_mamba-1"]["error"], "not finite");
-  EXPECT_NE(page_text(results).find("r-mixture_of_mamba-1 failed: not finite"), std::string::npos);
+  EXPECT_NE(words(results).find("r-mixture_of_mamba-1 failed: not finite"), std::string::npos);
 }
 
 TEST_F(ResultsTest, NothingFinishedIsSaid) {
   const OrderedJson results = tables().results;
   EXPECT_EQ(results["runs"]["r-mamba-1"]["state"], "unfinished");
-  EXPECT_NE(page_text(results).find("No two runs to compare"), std::string::npos);
+  EXPECT_NE(words(results).find("No two runs to compare"), std::string::npos);
 }
 
 TEST_F(ResultsTest, InteractionIsJointLessTheSumOfSingles) {
@@ -141,7 +145,7 @@ TEST_F(ResultsTest, InteractionIsJointLessTheSumOfSingles) {
   const OrderedJson results = tables().results;
   const OrderedJson& interaction = results["groups"]["r"]["interaction"]["noto"]["image"];
   EXPECT_NEAR(interaction["mean"].get<double>(), gain(0.13, 0.128), 1e-9);  // 0.002 below the floor, too
-  const std::string page = page_text(results);
+  const std::string page = words(results);
   EXPECT_NE(page.find("add up to less: interaction"), std::string::npos) << page;
   EXPECT_LT(page.find("| all four | "), page.find("| out_proj | ")) << page;
   EXPECT_LT(page.find("| out_proj | "), page.find("| in_proj | ")) << page;

@@ -25,6 +25,7 @@ struct FakeRun {
   int64_t steps = 450, eval_every = 25, train_every = 1;
   double flops_per_step = 2.4e11;
   std::string setting = "transfusion";
+  std::string learning_rate = "0.0015";
   std::string caption = "red apple: fruit, red, healthy";
   // Backbones with experts (moe_...): in block 3 this part of a modality's choices falls on the last expert,
   // the others are even.
@@ -167,7 +168,7 @@ inline std::string fake_recipe(const FakeRun& run) {
          "\"\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
          "images = 0.5, gcide = 0.5 }\n\n"
          "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
-         std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
+         std::to_string(run.steps) + "\nlearning_rate = " + run.learning_rate + "\n";
 }
 
 // Writes a run folder and returns its path.
