@@ -96,8 +96,8 @@ std::string without_tags(const std::string& html) {
 
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
                   bool numeric) {
-  std::string out = numeric ? "<div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
-                            : "<div class=\"scroll\"><table><thead><tr>";
+  std::string out = numeric ? "<div class=\"scroll\" tabindex=\"0\"><table class=\"numbers\"><thead><tr>"
+                            : "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";
   for (const std::string& cell : head) out += "<th scope=\"col\">" + cell + "</th>";
   out += "</tr></thead><tbody>\n";
   for (const auto& row : rows) {

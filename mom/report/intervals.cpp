@@ -93,7 +93,7 @@ std::string gain_html(const Summary& gain) {
 
 std::string match_html(const study::Row& row, const Summary& amount, const char* never) {
   return amount.mean ? with_interval(amount, compare::percent_text)
-                     : escape(study::match_cell(row, amount, never));
+                     : "<span class=\"each\">" + escape(study::match_cell(row, amount, never)) + "</span>";
 }
 
 std::string loss_html(const Summary& loss) { return with_interval(loss, compare::loss_text); }

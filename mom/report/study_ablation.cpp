@@ -1,6 +1,8 @@
 // Which projections to decouple: the subsets by gain, and whether they do more together than each alone.
 #include <algorithm>
 
+#include "mom/compare/compare.h"
+#include "mom/compare/words.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
 #include "mom/report/intervals.h"
@@ -95,7 +97,8 @@ std::string group_html(const GroupResult& group, const std::string& baseline) {
   const ArmResult& leading = leading_arm(group, subsets);
   const std::string order = leading.verdict_rows().back().first;
   subsets = study::subsets_by_gain(group, order);
-  return "<h3>" + escape(group.name) + "</h3>\n<p>Held-out set " + escape(leading.set) +
+  return "<h3>" + escape(group.name) +
+         "</h3>\n<p>Held-out data: " + escape(compare::set_text(leading.set, compare::kOverall)) +
          ", ordered by the gain on " + escape(order) + "; " + std::to_string(subsets.size() - 1) +
          " of 15 subsets measured.</p>\n" + subset_table(group, subsets, leading, baseline) +
          interaction_html(group, leading);

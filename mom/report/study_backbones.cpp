@@ -27,22 +27,24 @@ struct Model {
   std::string label;
   std::vector<const RunResult*> runs;
   const ArmResult* arm = nullptr;  // nullptr: the baseline, or nothing to compare
+  size_t mark = 0;                 // of its curves
 };
 
 // Without partial subsets: these have a table of their own.
 std::vector<Model> models_of(const StudyResults& results, const GroupResult& group) {
   std::vector<Model> models;
-  for (const std::string& name : results.arms_of(group)) {
-    if (study::is_partial(name)) continue;
-    const ArmResult* arm = group.find(name);
-    models.push_back({arm_label(results, group, name), results.runs_of(group, name),
-                      arm && !arm->seeds.empty() ? arm : nullptr});
+  const std::vector<std::string> names = results.arms_of(group);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (study::is_partial(names[i])) continue;
+    const ArmResult* arm = group.find(names[i]);
+    models.push_back({arm_label(results, group, names[i]), results.runs_of(group, names[i]),
+                      arm && !arm->seeds.empty() ? arm : nullptr, i});
   }
   return models;
 }
 
-std::string model_html(const Model& model, size_t index) {
-  return "<span class=\"run\">" + swatch(index) + "</span>" + escape(model.label);
+std::string model_html(const Model& model) {
+  return "<span class=\"run\">" + swatch(model.mark) + "</span>" + escape(model.label);
 }
 
 // Means over seeds of what each run has; not measured where one lacks it.
@@ -59,8 +61,7 @@ std::string mean_text(const Summary& summary, std::string (*text)(double)) {
 
 std::string costs_table(const std::vector<Model>& models) {
   Cells rows;
-  for (size_t i = 0; i < models.size(); ++i) {
-    const Model& model = models[i];
+  for (const Model& model : models) {
     const auto parameters = over_runs(model, [](const RunResult& run) -> std::optional<double> {
       const auto total = run.parameters.is_object() ? run.parameters.find("total") : run.parameters.end();
       return total != run.parameters.end() && total->is_number() ? std::optional(total->get<double>())
@@ -70,7 +71,7 @@ std::string costs_table(const std::vector<Model>& models) {
       return run.tokens > 0 ? std::optional(run.flops / run.tokens) : std::nullopt;
     });
     rows.push_back(
-        {model_html(model, i), mean_text(parameters, grouped), mean_text(flops, scaled),
+        {model_html(model), mean_text(parameters, grouped), mean_text(flops, scaled),
          mean_text(over_runs(model, [](const RunResult& run) { return run.timing.tokens_per_s; }), grouped),
          mean_text(over_runs(model, [](const RunResult& run) { return run.timing.peak_rss_bytes; }),
                    bytes_text)});
@@ -96,8 +97,8 @@ std::string dots_table(const std::vector<Model>& models, const std::string& set,
                      "scope=\"col\">gain</th></tr></thead><tbody>\n";
   for (const size_t i : order) {
     const Row* row = models[i].arm ? models[i].arm->find(set, modality) : nullptr;
-    html += "<tr><th scope=\"row\">" + model_html(models[i], i) + "</th><td>" + loss_html(losses[i]) +
-            dot_plot(losses[i], scale, i) + "</td><td>" +
+    html += "<tr><th scope=\"row\">" + model_html(models[i]) + "</th><td>" + loss_html(losses[i]) +
+            dot_plot(losses[i], scale, models[i].mark) + "</td><td>" +
             (row ? gain_html(row->gain) : std::string(models[i].arm ? kAbsent : "baseline")) + "</td></tr>\n";
   }
   return html + "</tbody></table>\n";
@@ -185,13 +186,14 @@ std::string runs_section(const StudySubject& subject) {
   for (const RunResult& run : subject.results.runs)
     if (run.finished()) rows.push_back(run_row(run));
   if (rows.empty()) return "";
-  return "<section id=\"runs\"><h2>Runs</h2>\n" +
+  return "<section id=\"runs\"><h2>Runs</h2>\n<details><summary>All " + std::to_string(rows.size()) +
+         " finished runs: steps, tokens, FLOPs, time, memory</summary>\n" +
          table({"run", "steps", "tokens", "training FLOPs", "training, s", "in all, s", "tokens/s",
                 "most memory"},
                rows, true) +
          "<p class=\"remark\">Training: the steps alone; in all: with evaluations, saves and the final "
          "evaluation. Runs side by side share a machine: "
-         "compare times with care.</p>\n</section>\n";
+         "compare times with care.</p>\n</details></section>\n";
 }
 
 }  // namespace mom::report

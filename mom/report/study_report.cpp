@@ -73,6 +73,14 @@ void add_folders(StudySubject& subject, const Path& runs) {
     subject.notes.push_back("samples: the run folders hold none (mom eval RUN --samples 8 writes them)");
 }
 
+// Where nothing is compared, the learning rates are what the study is about.
+std::string curves_and_rates(const StudySubject& subject) {
+  const auto& groups = subject.results.groups;
+  const bool compared = std::any_of(groups.begin(), groups.end(),
+                                    [](const GroupResult& group) { return !verdict_arms(group).empty(); });
+  return compared ? curves_section() + sweep_section(subject) : sweep_section(subject) + curves_section();
+}
+
 }  // namespace
 
 StudySubject read_study_subject(const Path& folder) {
@@ -115,8 +123,8 @@ std::vector<const ArmResult*> verdict_arms(const GroupResult& group) {
 }
 
 std::string render_study_page(const StudySubject& subject) {
-  std::string body = gaps_section(subject) + curves_section() + ablation_section(subject) +
-                     sweep_section(subject) + backbones_section(subject);
+  std::string body = gaps_section(subject) + curves_and_rates(subject) + ablation_section(subject) +
+                     backbones_section(subject);
   if (!subject.shown.runs.empty())
     body += pictures_section(subject.shown) + predictions_section(subject.shown) +
             experts_section(subject.shown) + codecs_section(subject.shown);

@@ -30,7 +30,7 @@ std::string arm_label(const study::StudyResults& results, const study::GroupResu
 // subset.
 std::vector<const study::ArmResult*> verdict_arms(const study::GroupResult& group);
 
-// A sentence a verdict: who won on what with how many seeds.
+// A sentence a verdict: who won on what with how many seeds, and which learning rate was the best.
 std::vector<std::string> study_verdicts(const study::StudyResults& results);
 
 }  // namespace mom::report

@@ -88,7 +88,8 @@ std::string study_recipes_section(const StudySubject& subject) {
 
 std::string study_machine_section(const StudySubject& subject) {
   const auto& environments = subject.results.environments;
-  if (environments.empty()) return "";
+  if (environments.empty())
+    return subject.shown.runs.empty() ? "" : machine_section(subject.shown);  // older studies
   std::string html = "<section id=\"machine\"><h2>Data, machine and versions</h2>\n";
   for (const study::Environment& environment : environments) {
     if (environments.size() > 1) {

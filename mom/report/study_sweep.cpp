@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "mom/compare/compare.h"
 #include "mom/compare/words.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
@@ -62,7 +63,7 @@ std::string sweep_html(const Sweep& sweep) {
   for (const Sweep::Rate& rate : sweep.rates) rows.push_back({escape(rate.text)});
   for (const auto& [set, modalities] : sweep.rates.front().runs.front()->losses)
     for (const auto& [modality, loss] : modalities) {
-      if (modality == "overall" && modalities.size() <= 2) continue;
+      if (modality == compare::kOverall && modalities.size() <= 2) continue;
       const std::vector<Summary> losses = column(sweep, set, modality);
       std::vector<const Summary*> all;
       for (const Summary& each : losses) all.push_back(&each);
@@ -70,9 +71,8 @@ std::string sweep_html(const Sweep& sweep) {
       head.push_back("<b>" + escape(modality) + "</b> <span class=\"set\">" +
                      escape(compare::set_text(set, modality)) + "</span>");
       for (size_t i = 0; i < losses.size(); ++i)
-        rows[i].push_back(
-            (i == best ? with_small("<b>" + loss_html(losses[i]) + "</b>", "lowest") : loss_html(losses[i])) +
-            dot_plot(losses[i], scale_of(all, false), i));
+        rows[i].push_back(loss_html(losses[i]) + (i == best ? " <small><b>lowest</b></small>" : "") +
+                          dot_plot(losses[i], scale_of(all, false), i));
     }
   return "<h3>" + escape(sweep.name) + "</h3>\n" + table(head, rows, true);
 }
@@ -104,9 +104,22 @@ std::vector<Sweep> sweeps_of(const StudyResults& results) {
   for (auto& [rest, sweep] : by_rest) {
     std::stable_sort(sweep.rates.begin(), sweep.rates.end(),
                      [](const auto& a, const auto& b) { return a.rate < b.rate; });
-    if (sweep.rates.size() > 1 && sweep.rates.front().rate < sweep.rates.back().rate) sweeps.push_back(sweep);
+    const bool evaluated = !sweep.rates.front().runs.front()->losses.empty();
+    if (evaluated && sweep.rates.front().rate < sweep.rates.back().rate) sweeps.push_back(sweep);
   }
   return sweeps;
+}
+
+std::string sweep_sentence(const Sweep& sweep) {
+  const auto& [set, modalities] = sweep.rates.front().runs.front()->losses.front();
+  std::string text;
+  for (const auto& each : modalities) {
+    const size_t best = lowest(column(sweep, set, each.first));
+    if (best < sweep.rates.size())
+      text += (text.empty() ? "" : ", ") + sweep.rates[best].text + " for " + each.first;
+  }
+  return sweep.name + ", " + compare::set_text(set, compare::kOverall) + ": lowest loss at learning rate " +
+         text + ".";
 }
 
 std::string sweep_section(const StudySubject& subject) {

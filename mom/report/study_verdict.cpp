@@ -7,6 +7,7 @@
 #include "mom/report/published.h"
 #include "mom/report/study_csv.h"
 #include "mom/report/study_sections.h"
+#include "mom/report/study_sweep.h"
 #include "mom/study/config.h"
 #include "mom/study/words.h"
 
@@ -25,13 +26,19 @@ void for_each_verdict(const StudyResults& results, const Visit& visit) {
     for (const ArmResult* arm : verdict_arms(group)) visit(group, *arm);
 }
 
+// "better with 2 of 3 seeds"; of one seed "better", since the sentence says that it is one.
+std::string outcome_words(const ArmResult& arm, const Row& row) {
+  const std::string words = study::outcome(row);
+  return arm.seeds.size() == 1 ? words.substr(0, words.find(" with")) : words;
+}
+
 std::string sentence(const GroupResult& group, const ArmResult& arm) {
-  std::string text = group.name + ": " + arm.model + " against " + arm.baseline_model + " on held-out data: ";
-  for (const auto& [modality, row] : arm.verdict_rows()) {
-    text += (&row == &arm.verdict_rows().front().second ? "" : "; ") + modality + " " + study::outcome(row) +
-            " (gain " + (row.gain.mean ? compare::percent_text(*row.gain.mean) : study::kNotMeasured) + ")";
-  }
-  return text + ".";
+  std::string text;
+  for (const auto& [modality, row] : arm.verdict_rows())
+    text += (text.empty() ? "" : "; ") + modality + " " + outcome_words(arm, row) + " (gain " +
+            (row.gain.mean ? compare::percent_text(*row.gain.mean) : study::kNotMeasured) + ")";
+  return group.name + ": " + arm.model + " against " + arm.baseline_model + " on held-out data" +
+         (arm.seeds.size() == 1 ? ", one seed: " : ": ") + text + ".";
 }
 
 // The paper compares Mixture-of-Mamba with dense Mamba, and nothing else.
@@ -156,11 +163,12 @@ std::string seeds_remark(const StudyResults& results) {
     text = "In brackets: the range over the " + std::to_string(count) +
            " seeds, which is all an interval of so few can be. If no model were better, all " +
            std::to_string(count) + " would agree on the sign by chance in one case of " +
-           (count == 2 ? "2" : "4") + ". Undecided: the seeds do not agree.";
+           (count == 2 ? "2" : "4") + ".";
   else
     text = "In brackets: the central 95% of 10,000 bootstrap means over the " + std::to_string(count) +
-           " seeds. Undecided: 0 lies inside.";
-  return "<p class=\"remark\">" + text + " Below zero the baseline is better.</p>\n";
+           " seeds.";
+  return "<p class=\"remark\">" + text +
+         " A gain below zero: the baseline is better; undecided: the brackets hold both signs.</p>\n";
 }
 
 std::string downloads(const StudySubject& subject) {
@@ -180,18 +188,18 @@ std::vector<std::string> study_verdicts(const StudyResults& results) {
   for_each_verdict(results, [&](const GroupResult& group, const ArmResult& arm) {
     verdicts.push_back(sentence(group, arm));
   });
+  for (const Sweep& sweep : sweeps_of(results)) verdicts.push_back(sweep_sentence(sweep));
   return verdicts;
 }
 
 std::string study_header(const StudySubject& subject) {
-  const std::vector<std::string> verdicts = study_verdicts(subject.results);
+  std::vector<std::string> sentences = study_verdicts(subject.results);
+  if (sentences.empty())
+    sentences = {"No verdict: no two models of one group have finished with the same seed."};
   std::string html;
-  for (const std::string& verdict : verdicts)
-    html += std::string("<p class=\"verdict") + (verdicts.size() > 1 ? " one-of-many" : "") + "\">" +
-            escape(verdict) + "</p>\n";
-  if (verdicts.empty())
-    html =
-        "<p class=\"verdict\">No verdict: no two models of one group have finished with the same seed.</p>\n";
+  for (const std::string& sentence : sentences)
+    html += std::string("<p class=\"verdict") + (sentences.size() > 1 ? " one-of-many" : "") + "\">" +
+            escape(sentence) + "</p>\n";
   return html + verdict_table(subject.results) + seeds_remark(subject.results) + downloads(subject);
 }
 

@@ -79,7 +79,9 @@ std::string interaction_text(const Summary& interaction, const Summary& joint_ga
   if (!interaction.mean) return "";
   return "all four together gain " + percent_cell(joint_gain) + ", the four alone add up to " +
          (*interaction.mean > 0 ? "less" : "more") + ": interaction " + percent_cell(interaction) +
-         (sign_is_sure(interaction) ? "" : "; the seeds do not agree on its sign, or there is one seed");
+         (sign_is_sure(interaction)        ? ""
+          : interaction.values.size() == 1 ? "; with one seed its sign may be chance"
+                                           : "; the seeds do not agree on its sign");
 }
 
 std::string ablation_text(const StudyResults& results) {

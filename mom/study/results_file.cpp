@@ -160,13 +160,19 @@ CurvePoints curve_of(const Node& node) {
   return curve;
 }
 
+// 0 stands for a process whose end was not recorded.
+std::optional<double> positive(const Node& node) {
+  const std::optional<double> value = node.number_or_null();
+  return value && *value > 0 ? value : std::nullopt;
+}
+
 RunTiming timing_of(const Node& node) {
   RunTiming timing;
   if (node.is_null()) return timing;
   timing.train_seconds = node.optional("train_seconds").number_or_null();
   timing.tokens_per_s = node.optional("tokens_per_s").number_or_null();
-  timing.process_seconds = node.optional("process_seconds").number_or_null();
-  timing.peak_rss_bytes = node.optional("peak_rss_bytes").number_or_null();
+  timing.process_seconds = positive(node.optional("process_seconds"));
+  timing.peak_rss_bytes = positive(node.optional("peak_rss_bytes"));
   const Node clock = node.optional("clock");
   if (clock.is_null()) return timing;
   timing.of_processor = clock.at("of").text() == "processor";
@@ -192,6 +198,9 @@ RunResult run_of(const std::string& name, const Node& node, const Node& timing) 
   run.flops = node.at("flops").number();
   run.parameters = node.optional("parameters").json();
   run.losses = by_set(node.at("losses"), number);
+  // Sets of most modalities first, and in a set pictures: the order of the tables.
+  std::stable_sort(run.losses.begin(), run.losses.end(),
+                   [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   for (const auto& [key, value] : node.at("resolved_recipe").named(text)) run.resolved_recipe[key] = value;
   run.train = curve_of(node.at("curves").at("train"));
   run.held_out = node.at("curves").at("held_out").named(curve_of);
