@@ -24,6 +24,13 @@ struct Line {
   const ArmResult* arm = nullptr;      // what it was compared with; nullptr for baselines and rates
 };
 
+// What the curves of a panel have in common. Times of runs that have no processor time are not comparable
+// with those that have.
+struct Kind {
+  double image_weight = 0;
+  bool of_processor = false;
+};
+
 const CurvePoints* points_of(const RunResult& run, const std::string& set) {
   if (set.empty()) return &run.train;
   for (const auto& [name, points] : run.held_out)
@@ -49,16 +56,17 @@ double seconds_at(const study::RunTiming& timing, double step) {
 }
 
 // One seed: the loss where it was measured, and its smoothed line.
-Series of_seed(const RunResult& run, const std::string& set, const std::string& modality) {
+Series of_seed(const RunResult& run, const std::string& set, const std::string& modality, const Kind& kind) {
   Series series;
   const CurvePoints* points = points_of(run, set);
   const auto* losses = points ? losses_of(*points, modality) : nullptr;
   if (!losses) return series;
+  const bool timed = !run.timing.step.empty() && run.timing.of_processor == kind.of_processor;
   for (size_t i = 0; i < losses->size(); ++i) {
     if (!(*losses)[i]) continue;
     series.flops.push_back(points->flops[i]), series.steps.push_back(points->step[i]);
     series.tokens.push_back(points->tokens[i]), series.raw.push_back(*(*losses)[i]);
-    if (!run.timing.step.empty()) series.seconds.push_back(seconds_at(run.timing, points->step[i]));
+    if (timed) series.seconds.push_back(seconds_at(run.timing, points->step[i]));
   }
   series.fit = set.empty() ? compare::moving_average(series.steps, series.raw,
                                                      std::max(1.0, kHalfLifePart * run.steps))
@@ -104,10 +112,10 @@ Series over_seeds(const std::vector<Series>& seeds) {
   return all;
 }
 
-Series line_series(const Line& line, const std::string& set, const std::string& modality) {
+Series line_series(const Line& line, const std::string& set, const std::string& modality, const Kind& kind) {
   std::vector<Series> seeds;
   for (const RunResult* run : line.runs) {
-    Series seed = of_seed(*run, set, modality);
+    Series seed = of_seed(*run, set, modality, kind);
     if (!seed.raw.empty()) seeds.push_back(std::move(seed));
   }
   Series series = seeds.empty() ? Series{} : over_seeds(seeds);
@@ -138,10 +146,10 @@ OrderedJson targets_of(const std::vector<Line>& lines, const CurveChart& chart) 
 }
 
 CurveChart chart_of(const std::vector<Line>& lines, const std::string& set, const std::string& modality,
-                    double image_weight) {
-  CurveChart chart{set, modality, unit_of(modality, image_weight), {}};
+                    const Kind& kind) {
+  CurveChart chart{set, modality, unit_of(modality, kind.image_weight), {}};
   for (size_t i = 0; i < lines.size(); ++i) {
-    Series series = line_series(lines[i], set, modality);
+    Series series = line_series(lines[i], set, modality, kind);
     if (!series.fit.empty()) chart.lines.emplace_back(i, std::move(series));
   }
   if (lines.size() <= kMaxLines) chart.targets = targets_of(lines, chart);
@@ -183,18 +191,25 @@ std::vector<size_t> lines_off(const std::vector<Line>& lines) {
   return off;
 }
 
+bool all_of_processor(const std::vector<Line>& lines) {
+  return std::all_of(lines.begin(), lines.end(), [](const Line& line) {
+    return std::all_of(line.runs.begin(), line.runs.end(),
+                       [](const RunResult* run) { return run->timing.of_processor; });
+  });
+}
+
 CurvePanel panel_of(const std::string& name, const std::vector<Line>& lines) {
   CurvePanel panel;
   panel.name = name;
   for (const Line& line : lines) panel.lines.push_back(line.label);
   const RunResult& first = *lines.front().runs.front();
-  const double image_weight = image_weight_of(first);
-  panel.of_processor = first.timing.of_processor;
+  const Kind kind{image_weight_of(first), all_of_processor(lines)};
+  panel.of_processor = kind.of_processor;
   for (const auto& [set, points] : sets_of(first))
     for (const std::string& modality : modalities_of(points, true))
-      panel.charts.push_back(chart_of(lines, set, modality, image_weight));
+      panel.charts.push_back(chart_of(lines, set, modality, kind));
   for (const std::string& modality : modalities_of(first.train, false))
-    panel.charts.push_back(chart_of(lines, "", modality, image_weight));
+    panel.charts.push_back(chart_of(lines, "", modality, kind));
   panel.off = lines_off(lines);
   std::erase_if(panel.charts, [](const CurveChart& chart) { return chart.lines.empty(); });
   return panel;

@@ -18,6 +18,7 @@ struct Sweep {
   std::vector<Rate> rates;  // rising, two or more
 };
 
+// Points into the results.
 std::vector<Sweep> sweeps_of(const study::StudyResults& results);
 
 // "transfusion, dense Mamba: lowest held-out loss at learning rate 0.003 for image, 0.006 for text."

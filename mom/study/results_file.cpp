@@ -1,6 +1,7 @@
 #include "mom/study/results_file.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "mom/base/error.h"
 #include "mom/compare/compare.h"
@@ -147,6 +148,10 @@ GroupResult group_of(const std::string& name, const Node& node, const Node& timi
   return group;
 }
 
+bool rises(const std::vector<double>& values) {
+  return std::adjacent_find(values.begin(), values.end(), std::greater_equal<>()) == values.end();
+}
+
 CurvePoints curve_of(const Node& node) {
   CurvePoints curve{
       node.at("step").list(number), node.at("tokens").list(number), node.at("flops").list(number), {}};
@@ -157,6 +162,7 @@ CurvePoints curve_of(const Node& node) {
   }
   node.expect(curve.tokens.size() == curve.step.size() && curve.flops.size() == curve.step.size(),
               "as many tokens and FLOPs as steps");
+  node.expect(rises(curve.step) && rises(curve.flops), "steps and FLOPs that rise");
   return curve;
 }
 
@@ -179,6 +185,7 @@ RunTiming timing_of(const Node& node) {
   timing.step = clock.at("step").list(number);
   timing.seconds = clock.at("seconds").list(number);
   clock.expect(timing.step.size() == timing.seconds.size(), "as many seconds as steps");
+  clock.expect(rises(timing.step), "steps that rise");
   return timing;
 }
 

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "mom/base/error.h"
 #include "mom/study/page.h"
+#include "mom/study/results_file.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::study {
@@ -85,6 +87,55 @@ TEST_F(ResultsTest, SameRunsSameBytesAndNoTimes) {
   EXPECT_EQ(again.timing["runs"]["r-mamba-1"]["process_seconds"], 12);
   EXPECT_TRUE(
       again.timing["groups"]["r"]["mixture_of_mamba"]["sets"]["noto"]["image"].contains("seconds_to_match"));
+}
+
+TEST_F(ResultsTest, TimesAndMachinesAreInTimingOnly) {
+  study_.command = {"mom", "study", "s.toml"};
+  for (const char* name : {"r-mamba-1", "r-mixture_of_mamba-1"}) finish(name, 0.13);
+  const StudyTables made = tables();
+  EXPECT_EQ(made.results["command"], OrderedJson({"mom", "study", "s.toml"}));
+  const OrderedJson& clock = made.timing["runs"]["r-mamba-1"]["clock"];
+  EXPECT_EQ(clock["of"], "steps");
+  EXPECT_EQ(clock["step"], made.results["runs"]["r-mamba-1"]["curves"]["train"]["step"]);
+  EXPECT_NEAR(clock["seconds"].back().get<double>(), 450 * 4096 / 5200.0, 0.01);
+  ASSERT_EQ(made.timing["environments"].size(), 1u);
+  EXPECT_EQ(made.timing["environments"][0]["runs"], OrderedJson({"r-mamba-1", "r-mixture_of_mamba-1"}));
+  const OrderedJson& values = made.timing["environments"][0]["values"];
+  EXPECT_EQ(values["cpu"], "a test, no machine");
+  EXPECT_EQ(values["threads"], "2");
+  EXPECT_FALSE(values.contains("machine.host"));
+}
+
+TEST_F(ResultsTest, WhatIsWrittenReadsBack) {
+  for (const char* name : {"r-mamba-1", "r-mamba-2"}) finish(name, 0.13);
+  finish("r-mixture_of_mamba-2", 0.12, kAll);
+  failed_["r-mixture_of_mamba-1"] = "not finite";
+  const StudyTables made = tables();
+  const StudyResults read = parse_results(made.results, made.timing, "results");
+  ASSERT_EQ(read.groups.size(), 1u);
+  const ArmResult& arm = *read.groups[0].find("mixture_of_mamba");
+  EXPECT_EQ(arm.seeds, std::vector<int64_t>{2});
+  EXPECT_NEAR(*arm.find("noto", "image")->gain.mean, gain(0.13, 0.12), 1e-12);
+  EXPECT_FALSE(arm.find("noto", "image")->gain.interval.has_value());
+  EXPECT_EQ(arm.find("noto", "image")->seconds_to_match.values.size(), 1u);
+  EXPECT_EQ(read.runs_of(read.groups[0], "mamba").size(), 2u);
+  EXPECT_EQ(read.runs[1].error, "not finite");
+  EXPECT_EQ(read.runs[0].timing.step, read.runs[0].train.step);
+}
+
+TEST(ResultsFile, CurvesThatDoNotFitAreErrors) {
+  const OrderedJson run = parse_ordered_json(
+      R"({"title":"t","baseline":"b","seeds":[1],"eval_tokens":0,"groups":{},"runs":{"r":{"state":"finished",
+      "recipe":"x","variant":"","arm":"b","model":"m","seed":1,"steps":2,"tokens":2,"flops":2,"losses":{},
+      "resolved_recipe":{},"curves":{"held_out":{},"train":{"step":[1,2],"tokens":[1,2],"flops":[1,2],"loss":[3,2]}}}}})",
+      "results");
+  EXPECT_EQ(parse_results(run, nullptr, "results").runs[0].train.losses[0].second.size(), 2u);
+  for (const auto& [key, value] : std::vector<std::pair<std::string, OrderedJson>>{
+           {"step", {2, 1}}, {"flops", {1, 1}}, {"tokens", {1}}, {"loss", {1, 2, 3}}, {"step", {1, "x"}}}) {
+    OrderedJson damaged = run;
+    damaged["runs"]["r"]["curves"]["train"][key] = value;
+    EXPECT_THROW(parse_results(damaged, nullptr, "results"), InputError) << key;
+  }
 }
 
 TEST_F(ResultsTest, NeverIsNullAndTheMeanOfTheOthersIsNotGiven) {

@@ -182,6 +182,7 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
                             {"torch", "2.13.0"},
                             {"cpu", "a test, no machine"},
                             {"threads", 2},
+                            {"machine", {{"host", "some-host"}}},
                             {"data",
                              {{"path", "data/quickstart"},
                               {"manifest", {{"format", "mom-encoded"}, {"shards", {"a"}}}}}}})

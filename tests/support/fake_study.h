@@ -7,6 +7,7 @@
 #include <set>
 #include <string>
 
+#include "mom/study/page.h"
 #include "mom/study/results.h"
 #include "tests/support/fake_runs.h"
 
@@ -57,6 +58,8 @@ inline void write_fake_study(const Path& folder, const FakeStudy& fake) {
   const study::StudyTables tables = study::make_tables(fake.config, grid, folder, fake.failed);
   publish_json(folder / "results.json", tables.results);
   publish_json(folder / "timing.json", tables.timing);
+  publish_file(folder / "README.md",
+               study::page_text(study::parse_results(tables.results, tables.timing, "")));
 }
 
 inline study::StudyConfig fake_config(const std::string& title) {
