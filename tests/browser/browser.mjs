@@ -22,6 +22,7 @@ export async function openBrowser() {
 // The page of a study at a size, with lists of its requests and complaints.
 export async function openPage(context, study, { width = 1280, scheme = 'light' } = {}) {
   const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
   const complaints = [], requests = [], url = `file://${process.env.PAGES}/${study}.html`;
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(String(error)));
