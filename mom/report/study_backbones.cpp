@@ -130,8 +130,11 @@ std::string comparison_table(const ArmResult& arm) {
                rows, true);
 }
 
+// Open where the verdict is about it.
 std::string arm_html(const GroupResult& group, const ArmResult& arm) {
-  return "<details" + std::string(study::is_partial(arm.name) ? "" : " open") + "><summary>" +
+  const auto verdicts = verdict_arms(group);
+  const bool open = std::find(verdicts.begin(), verdicts.end(), &arm) != verdicts.end();
+  return "<details" + std::string(open ? " open" : "") + "><summary>" +
          escape(group.name + ": " + arm.model + " against " + arm.baseline_model) + "</summary>\n" +
          comparison_table(arm) + "</details>\n";
 }
