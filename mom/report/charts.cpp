@@ -55,16 +55,6 @@ Series collect(const std::vector<MetricPoint>& points, const ValueOf& value_of) 
   return series;
 }
 
-void thin(Series& series) {
-  const size_t count = series.raw.size();
-  if (count <= kMaxPoints) return;
-  for (auto* values : {&series.flops, &series.steps, &series.tokens, &series.raw, &series.fit}) {
-    std::vector<double> kept;
-    for (size_t i = 0; i < kMaxPoints; ++i) kept.push_back((*values)[i * (count - 1) / (kMaxPoints - 1)]);
-    *values = std::move(kept);
-  }
-}
-
 size_t index_of(const Subject& subject, const Path& path) {
   const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
                                   [&](const RunFolder& run) { return run.path == path; });
@@ -125,7 +115,7 @@ OrderedJson averaged_series(const Subject& subject,
     if (series.raw.empty()) continue;
     const double half_life = std::max(1.0, kHalfLifePart * static_cast<double>(run.final_step()));
     series.fit = compare::moving_average(series.steps, series.raw, half_life);
-    thin(series);
+    thin(series, kMaxPoints);
     all.push_back(series_json(i, series));
   }
   return all;
@@ -214,6 +204,18 @@ std::vector<std::string> run_labels(const std::vector<RunFolder>& runs) {
     labels.push_back(count[name] > 1 ? name + " (" + run.name + ")" : name);
   }
   return labels;
+}
+
+void thin(Series& series, size_t max_points) {
+  const size_t count = series.steps.size();
+  if (count <= max_points) return;
+  for (auto* values : {&series.flops, &series.steps, &series.tokens, &series.seconds, &series.raw,
+                       &series.fit, &series.low, &series.high}) {
+    std::vector<double> kept;
+    for (size_t i = 0; i < max_points && !values->empty(); ++i)
+      kept.push_back((*values)[i * (count - 1) / (max_points - 1)]);
+    *values = std::move(kept);
+  }
 }
 
 OrderedJson series_json(size_t run, const Series& series) {

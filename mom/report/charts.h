@@ -23,6 +23,8 @@ OrderedJson expert_panel(const Subject& subject);
 struct Series {
   std::vector<double> flops, steps, tokens, seconds, raw, fit, low, high;  // of one length, or empty
 };
+// Keeps that many points, two or more, the first and the last among them.
+void thin(Series& series, size_t max_points);
 // Without the empty lists; six digits.
 OrderedJson series_json(size_t run, const Series& series);
 

@@ -33,7 +33,7 @@ inline FakeRun fake_run_of(const study::Grid& grid, const study::Run& run) {
   FakeRun fake;
   fake.backbone = arm.backbone;
   fake.seed = run.seed;
-  fake.train_every = 10;
+  fake.train_every = 2;
   fake.pictures = run.seed == grid.seeds.front();
   if (arm.decoupled)
     fake.decoupled = Json(*arm.decoupled).dump();
