@@ -104,6 +104,7 @@ void register_all() {
     register_roof_benches();
     register_scan_benches();
     register_conv_benches();
+    register_decode_benches();
     register_image_benches();
     register_linear_benches();
     register_norm_benches();

@@ -48,6 +48,7 @@ struct Register {
 // Called by run(), so that a static library keeps the files.
 void register_scan_benches();
 void register_conv_benches();
+void register_decode_benches();
 void register_image_benches();
 void register_linear_benches();
 void register_norm_benches();

@@ -1,14 +1,13 @@
 // What the machine can do: multiply-adds and exponentials from registers, memory reads, GEMM. Other benches
 // are shares of these.
-#include <sys/mman.h>
 #include <torch/torch.h>
 
 #include <chrono>
-#include <new>
 
 #include "bench/bench.h"
 #include "mom/kernels/roof.h"
 #include "mom/ops/gemm.h"
+#include "mom/ops/huge_pages.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::bench {
@@ -38,15 +37,6 @@ double on_all_threads(const std::function<double()>& work) {
   return total;
 }
 
-// Memory that goes back to the system with the tensor: the allocator would keep it, and count it to the peak
-// of what is timed next.
-at::Tensor mapped_floats(int64_t count) {
-  const size_t num_bytes = static_cast<size_t>(count) * sizeof(float);
-  void* memory = mmap(nullptr, num_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  return torch::from_blob(memory, {count}, [num_bytes](void* mapped) { munmap(mapped, num_bytes); });
-}
-
 }  // namespace
 
 const Roofs& roofs() {
@@ -56,7 +46,8 @@ const Roofs& roofs() {
         best_rate([] { return on_all_threads([] { return kernels::run_multiply_adds(20'000'000); }); });
     result.exponentials =
         best_rate([] { return on_all_threads([] { return kernels::run_exponentials(4'000'000); }); });
-    const at::Tensor x = mapped_floats(64 << 20).fill_(1);
+    // Not from the allocator: it would keep the memory, and count it to the peak of what is timed next.
+    const at::Tensor x = ops::HugePages(256 << 20).take({64 << 20}, at::kFloat).fill_(1);
     result.bytes = best_rate([&] {
       x.sum();
       return 256.0 * (1 << 20);

@@ -7,29 +7,56 @@
 
 namespace mom::app {
 
-void add_convert_verb(CLI::App& app) {
+namespace {
+
+void add_dense_to_mom(CLI::App& convert) {
   struct Options {
     Path from, out;
     std::vector<std::string> modalities, decoupled;
   };
-  CLI::App* verb = app.add_subcommand("convert", "turns a model into another");
-  verb->require_subcommand(1);
   auto options = std::make_shared<Options>();
-  CLI::App* upcycle = verb->add_subcommand(
+  CLI::App* verb = convert.add_subcommand(
       "dense-to-mom",
       "a dense Mamba as the Mixture-of-Mamba that computes the same (train.start_from goes on with it)");
-  upcycle->add_option("MODEL", options->from, "run or model folder")->required();
-  upcycle->add_option("--out", options->out, "the new model folder")->required();
-  upcycle
-      ->add_option("--modalities", options->modalities,
+  verb->add_option("MODEL", options->from, "run or model folder")->required();
+  verb->add_option("--out", options->out, "the new model folder")->required();
+  verb->add_option("--modalities", options->modalities,
                    "for a plain language model: the modalities to be, e.g. text,image")
       ->delimiter(',');
-  upcycle->add_option("--decoupled", options->decoupled, "projections to copy; all four when not given")
+  verb->add_option("--decoupled", options->decoupled, "projections to copy; all four when not given")
       ->delimiter(',');
-  upcycle->callback([options] {
+  verb->callback([options] {
     eval::convert_dense_to_mixture(options->from, options->out, options->modalities, options->decoupled);
     log_info("wrote " + options->out.string());
   });
+}
+
+void add_quantize(CLI::App& convert) {
+  struct Options {
+    Path from, out;
+    std::string weights = "int8";
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb =
+      convert.add_subcommand("quantize", "a model folder with its matrices in fewer bits, for generation");
+  verb->add_option("MODEL", options->from, "run or model folder")->required();
+  verb->add_option("--out", options->out, "the new model folder")->required();
+  verb->add_option("--weights", options->weights, "int8 (a scale a row) or bfloat16")
+      ->check(CLI::IsMember({"int8", "bfloat16"}))
+      ->capture_default_str();
+  verb->callback([options] {
+    eval::convert_quantize(options->from, options->out, options->weights);
+    log_info("wrote " + options->out.string());
+  });
+}
+
+}  // namespace
+
+void add_convert_verb(CLI::App& app) {
+  CLI::App* verb = app.add_subcommand("convert", "turns a model into another");
+  verb->require_subcommand(1);
+  add_dense_to_mom(*verb);
+  add_quantize(*verb);
 }
 
 }  // namespace mom::app

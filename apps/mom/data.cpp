@@ -18,9 +18,11 @@ void add_quickstart(CLI::App& data) {
   verb->add_option("--out", options->out, "documents folder to make")->required();
   verb->add_option("--packages", options->packages,
                    "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
-  verb->add_option("--setting", options->setting,
-                   "transfusion, chameleon (the same documents), three_modality (and spoken captions) or "
-                   "tuxpaint (recorded captions; package tuxpaint-stamps-default)")
+  verb->add_option(
+          "--setting", options->setting,
+          "transfusion, chameleon (the same documents), styles (pictures of two styles, and a third to "
+          "validate on; scripts/setup --with styles), three_modality (and spoken captions) or tuxpaint "
+          "(recorded captions; package tuxpaint-stamps-default)")
       ->capture_default_str();
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");
   verb->callback([options] {

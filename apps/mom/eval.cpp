@@ -36,6 +36,9 @@ void add_eval_verb(CLI::App& app) {
                    "about how many tokens of each set, spread evenly; 0: all")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  verb->add_option("--weights", options->weights, "round the weights first, as `mom convert quantize` does")
+      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
+      ->capture_default_str();
   verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -13,6 +13,7 @@ class Peer:
     warmup: int = 4
     most_steps: int = 1000  # the slow ones take fewer than --steps
     limit_s: int = 900  # of one process
+    environment: tuple = ()  # folder and requirements of its own Python; the peers' shared one without
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,27 @@ def step_case(name, bench, promises, peers, sequences, length, d_model=256, bloc
     )
 
 
+LLAMA_CPP = (".deps/peers_llama", "bench/peers/requirements_llama.txt")
+
+
+def generation_case(name, bench, what, tokens, promises):
+    """`promises`: by llama.cpp's type of weights."""
+    peers = {
+        weights: Peer(f"llama.cpp {weights}", "llama.py", (what, weights), warmup=2, environment=LLAMA_CPP) for weights in promises
+    }
+    sizes = {"130m": ("--d-model", "768", "--blocks", "24", "--vocabulary", "50280"), "small": ("--d-model", "64", "--blocks", "2", "--vocabulary", "512")}
+    return Case(
+        name=name,
+        help=f"{what}, {tokens} token{'s' if tokens > 1 else ''}: d 768, 24 blocks, vocabulary 50,280, tied; one sequence",
+        benches=(bench,),
+        tokens=tokens,
+        size=sizes["130m"],
+        small_size=sizes["small"],
+        promises=tuple(Promise(peers[weights], bound) for weights, bound in promises.items()),
+        peers=tuple(peers.values()),
+    )
+
+
 MAMBAPY = Peer("mambapy 1.2.0", "steps.py", ("mambapy",))
 TRANSFORMER = Peer("transformer, SDPA", "steps.py", ("transformer",))
 LLAMA = Peer("Llama-style transformer, SDPA", "steps.py", ("llama",))
@@ -108,6 +130,10 @@ CASES = {
             vocabulary=50280,
             tied=True,
         ),
+        generation_case("decode", "decode_130m", "decode", 1, {"f32": 1.15}),
+        generation_case("decode_16_bits", "decode_130m_bf16", "decode", 1, {"bf16": 1.1, "f16": 1.1}),
+        generation_case("decode_8_bits", "decode_130m_int8", "decode", 1, {"q8_0": 1.3}),
+        generation_case("prefill", "prefill_130m", "prefill", 512, {"f32": 2.5}),
         step_case("long", bench="train_step_4096", promises=(Promise(TRANSFORMER, 1.3),), peers=(TRANSFORMER,), sequences=1, length=4096),
         # Our own Transformer against the same shape in PyTorch.
         step_case("transformer", bench="train_step_transformer", promises=(Promise(LLAMA, 0.9),), peers=(LLAMA,), sequences=8, length=512),

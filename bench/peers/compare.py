@@ -55,16 +55,26 @@ def output_of(command, environment, limit_s):
     return stdout
 
 
+def python_of(peer):
+    """The interpreter that has what the peer imports; made when missing."""
+    if not peer.environment:
+        return sys.executable
+    made = subprocess.run([str(ROOT / "scripts/python-env"), *peer.environment], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise Failure(made.stderr.strip().splitlines()[-1])
+    return str(ROOT / made.stdout.strip())
+
+
 def measure_peer(case, peer, heap, options):
     steps = min(options.steps, peer.most_steps)
     command = [
-        sys.executable, str(PEERS / peer.script), *peer.arguments, *(case.small_size if options.small else case.size),
+        str(PEERS / peer.script), *peer.arguments, *(case.small_size if options.small else case.size),
         "--warmup", str(peer.warmup), "--steps", str(steps),
     ]
     more = {"HF_HUB_OFFLINE": "1", "TORCHINDUCTOR_CACHE_DIR": str(ROOT / ".deps/torch_compile"), **HEAPS[heap]}
     row = {"who": peer.name, "heap": heap, "steps": f"{peer.warmup} + {steps}"}
     try:
-        return row | json.loads(output_of(command, environment(options.threads, **more), peer.limit_s).splitlines()[-1])
+        return row | json.loads(output_of([python_of(peer), *command], environment(options.threads, **more), peer.limit_s).splitlines()[-1])
     except Failure as failure:
         return row | {"failure": str(failure)}
 

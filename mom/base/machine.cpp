@@ -215,6 +215,12 @@ std::vector<Finding> check_machine(const MachineFacts& facts) {
   return findings;
 }
 
+double processor_seconds() {
+  struct timespec used = {};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
+}
+
 int64_t peak_rss_bytes() {
   struct rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);

@@ -29,6 +29,9 @@ MachineFacts read_machine(const Path& folder);
 // The same as JSON, without what changes from minute to minute (free memory and disk).
 OrderedJson machine_description();
 
+// Processor seconds this process has used so far, all its threads together.
+double processor_seconds();
+
 // The most memory this process has had resident so far.
 int64_t peak_rss_bytes();
 

@@ -1,15 +1,40 @@
 #include "mom/compare/amounts.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace mom::compare {
+namespace {
+
+// How much of `amount` a token has taken at this line; nullopt: not logged.
+std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
+  if (amount == Amount::kTokens) return 1;
+  const auto& rate = amount == Amount::kSeconds ? point.tokens_per_s : point.tokens_per_cpu_s;
+  if (!(rate.value_or(0) > 0)) return std::nullopt;
+  return 1 / *rate;
+}
+
+// By each train line; nullopt where a line does not say.
+std::optional<std::vector<double>> cumulative(const runs::RunFolder& run, Amount amount) {
+  std::vector<double> sums;
+  double tokens_before = 0, sum = 0;
+  for (const runs::MetricPoint& point : run.train) {
+    const auto amount_a_token = per_token(point, amount);
+    if (!amount_a_token) return std::nullopt;
+    sum += (point.tokens - tokens_before) * *amount_a_token;
+    tokens_before = point.tokens;
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+}  // namespace
 
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops) {
   double flops_before = 0, tokens_before = 0, before = 0;
   for (const runs::MetricPoint& point : run.train) {
-    if (amount == Amount::kSeconds && !(point.tokens_per_s.value_or(0) > 0)) return std::nullopt;
-    const double tokens = point.tokens - tokens_before;
-    const double here = before + (amount == Amount::kTokens ? tokens : tokens / *point.tokens_per_s);
+    const auto amount_a_token = per_token(point, amount);
+    if (!amount_a_token) return std::nullopt;
+    const double here = before + (point.tokens - tokens_before) * *amount_a_token;
     if (point.flops >= flops)
       return before + (here - before) * (flops - flops_before) / (point.flops - flops_before);
     flops_before = point.flops, tokens_before = point.tokens, before = here;
@@ -21,19 +46,10 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
 
 std::optional<Clock> clock_of(const runs::RunFolder& run) {
   if (run.train.empty()) return std::nullopt;
-  Clock clock;
-  clock.of_processor = std::all_of(run.train.begin(), run.train.end(), [](const runs::MetricPoint& point) {
-    return point.cpu_seconds.has_value();
-  });
-  double tokens = 0, seconds = 0;
-  for (const runs::MetricPoint& point : run.train) {
-    if (!clock.of_processor && !(point.tokens_per_s.value_or(0) > 0)) return std::nullopt;
-    seconds =
-        clock.of_processor ? *point.cpu_seconds : seconds + (point.tokens - tokens) / *point.tokens_per_s;
-    tokens = point.tokens;
-    clock.seconds.push_back(seconds);
-  }
-  return clock;
+  for (const Amount amount : {Amount::kCpuSeconds, Amount::kSeconds})
+    if (auto seconds = cumulative(run, amount))
+      return Clock{amount == Amount::kCpuSeconds, *std::move(seconds)};
+  return std::nullopt;
 }
 
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,

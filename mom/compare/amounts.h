@@ -1,5 +1,6 @@
 // "FLOPs to match" in other units: the tokens a run has seen, or the seconds its steps have taken, when it
-// has spent given training FLOPs.
+// has spent given training FLOPs. Processor seconds count what the run's own threads computed: the measure
+// for runs beside other work.
 #pragma once
 
 #include <optional>
@@ -8,10 +9,11 @@
 
 namespace mom::compare {
 
-enum class Amount { kTokens, kSeconds };
+enum class Amount { kTokens, kSeconds, kCpuSeconds };
 
 // Linear between the train lines of the log, from 0. Seconds are those of the steps, without evaluations and
-// saves. nullopt when the log has no train lines, or no tokens/s (seconds).
+// saves. nullopt when the log has no train lines, or no tokens a second where
+// seconds are asked for.
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops);
 
 // What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a part of

@@ -29,15 +29,28 @@ void DataConfig::describe(config::Table& table) {
              "chance that text precedes the picture in a pair of free order; with speech every order is as "
              "likely")
       .range(0, 1);
+  table
+      .field("condition_drop", condition_drop,
+             "chance that a training document's text before its first picture is left out, so that pictures "
+             "can be drawn with guidance")
+      .range(0, 1);
 }
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
   LayOutOptions options;
   options.vocabulary = dataset.vocabulary;
   options.caption_first = config.caption_first;
+  options.condition_drop = config.condition_drop;
   if (!dataset.latent_shape.empty())
     options.patches_per_image =
         (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
+  return options;
+}
+
+LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
+  LayOutOptions options = layout_options(dataset, config, patch_size);
+  options.augment = false;
+  options.condition_drop = 0;
   return options;
 }
 
@@ -254,8 +267,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
                                     const std::string& split, const DataConfig& config, int64_t patch_size,
                                     int64_t max_tokens) {
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
-  LayOutOptions options = layout_options(dataset, config, patch_size);
-  options.augment = false;
+  const LayOutOptions options = held_out_layout(dataset, config, patch_size);
   BatchBuilder builder(options, dataset.latent_shape, config.reset_state);
   std::vector<Batch> batches;
   int64_t in_sequence = 0;

@@ -24,6 +24,7 @@ struct DataConfig {
   bool reset_state =
       true;  // sequences start at document borders; false: state flows through, as in the authors' code
   double caption_first = 0.8;
+  double condition_drop = 0.1;  // of training documents; held-out ones keep their text
   void describe(config::Table& table);
 };
 
@@ -71,5 +72,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
                                     int64_t max_tokens);
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
+// The same for held-out documents: all of their text, pictures as they are.
+LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
 
 }  // namespace mom::data

@@ -62,6 +62,20 @@ void append_media(const Shard& shard, int64_t segment, const LayOutOptions& opti
   if (modality == "image") out.divisible = false;
 }
 
+// With `chance`, leaves out the text before the first picture: what guidance needs as the picture without a
+// condition (Ho and Salimans 2022, section 3.2).
+template <class ModalityOf>
+void drop_condition(std::vector<int64_t>& segments, const ModalityOf& modality_of, double chance,
+                    RandomStream& random) {
+  const auto is = [&](const char* name) {
+    return [&modality_of, name](int64_t segment) { return modality_of(segment) == name; };
+  };
+  const auto picture = std::find_if(segments.begin(), segments.end(), is("image"));
+  if (chance == 0 || picture == segments.end() || std::none_of(segments.begin(), picture, is("text"))) return;
+  if (random.uniform() < chance)
+    segments.erase(std::remove_if(segments.begin(), picture, is("text")), picture);
+}
+
 }  // namespace
 
 int64_t LayOutOptions::modality_of(int32_t position) const {
@@ -88,6 +102,7 @@ LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& optio
   } else if (shard.document_free[document]) {
     random.shuffle(segments);
   }
+  drop_condition(segments, modality, options.condition_drop, random);
   LaidOut out;
   out.positions.push_back(kBos);
   for (int64_t segment : segments) {

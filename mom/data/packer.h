@@ -31,14 +31,15 @@ struct LayOutOptions {
   codecs::Vocabulary vocabulary;
   int64_t patches_per_image = 0;  // of a continuous picture
   double caption_first = 0.8;     // chance that text comes first in a pair of text and picture of free order
+  double condition_drop = 0;      // chance that text before the first picture is left out
   bool augment = true;            // false: all keywords in their order, the picture as it is
 
   // The modality of a position: its token's, or that of the continuous pictures.
   int64_t modality_of(int32_t position) const;
 };
 
-// Draws order, keywords and the pictures' variants from `random`. Free order: text first with caption_first
-// where there are just text and a picture, else every order is equally likely.
+// Draws order, keywords, the pictures' variants and whether text is dropped from `random`. Free order: text
+// first with caption_first where there are just text and a picture, else every order is equally likely.
 LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& options, RandomStream random);
 
 // Collects laid-out documents and makes the batch's tensors, routing and targets.

@@ -2,6 +2,7 @@
 
 #include "mom/base/error.h"
 #include "mom/models/convert.h"
+#include "mom/models/quantize.h"
 #include "mom/train/checkpoint.h"
 
 namespace mom::eval {
@@ -22,6 +23,13 @@ void convert_dense_to_mixture(const Path& from, const Path& out, const std::vect
   models::Model mixture = models::dense_to_mixture(*dense, decoupled);
   FolderPublisher publisher(out, /*replace=*/false);
   models::write_model(publisher.path(), *mixture);
+  publisher.commit();
+}
+
+void convert_quantize(const Path& from, const Path& out, const std::string& weights) {
+  models::Model model = models::load_model(train::find_model_folder(from));
+  FolderPublisher publisher(out, /*replace=*/false);
+  models::write_model_as(publisher.path(), *model, weights);
   publisher.commit();
 }
 

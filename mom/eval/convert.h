@@ -12,4 +12,7 @@ namespace mom::eval {
 void convert_dense_to_mixture(const Path& from, const Path& out, const std::vector<std::string>& modalities,
                               const std::vector<std::string>& decoupled);
 
+// `weights`: "bfloat16" or "int8".
+void convert_quantize(const Path& from, const Path& out, const std::string& weights);
+
 }  // namespace mom::eval

@@ -6,6 +6,7 @@
 #include "mom/base/progress.h"
 #include "mom/eval/samples.h"
 #include "mom/models/objective.h"
+#include "mom/models/quantize.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
@@ -35,6 +36,8 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const train::Recipe recipe = train::load_recipe(options.run / "recipe.toml", {});
   const Path folder = train::find_model_folder(options.run);
   models::Model model = models::load_model(folder);
+  models::round_weights(*model, options.weights);
+  const bool as_it_is = options.data.empty() && options.weights == "float32";
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   const data::EncodedDataset dataset =
       data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
@@ -76,9 +79,8 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   progress.finish();
   json["loss"] = loss_json(total, modalities);
   json["tokens"] = tokens_json(total_tokens, modalities);
-  if (options.data.empty() && options.split == "validation")
-    publish_json(options.run / "evaluation.json", json);
-  if (options.samples > 0 && options.data.empty()) {
+  if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
+  if (options.samples > 0 && as_it_is) {
     const int64_t step = json["step"].get<int64_t>();
     if (model->spec().has_patches()) {
       write_denoised_samples(options.run, *model, objective, dataset, recipe, step, options.samples);

@@ -13,13 +13,14 @@ struct EvalOptions {
   Path run;   // a run folder
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
-  int64_t max_tokens = 0;  // about how many tokens of each set, spread evenly over it; 0: all
-  int64_t samples = 8;     // of each kind, written to RUN/samples; 0: none
+  int64_t max_tokens = 0;           // about how many tokens of each set, spread evenly over it; 0: all
+  std::string weights = "float32";  // or rounded first: bfloat16, int8 (models/quantize.h)
+  int64_t samples = 8;              // of each kind, written to RUN/samples; 0: none
 };
 
 // {"step", "setting", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME:
 // {"loss", "loss_overall": what training minimises, "tokens"}}}. Also published as RUN/evaluation.json when
-// the data is the run's own and the split is validation.
+// data and weights are the run's own and the split is validation.
 OrderedJson evaluate_run(const EvalOptions& options);
 
 }  // namespace mom::eval

@@ -23,8 +23,7 @@ struct Example {
 
 std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe,
                                     const codecs::TextCodec& text, int64_t count) {
-  data::LayOutOptions layout = data::layout_options(dataset, recipe.data, recipe.model.patch_size);
-  layout.augment = false;
+  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
   layout.caption_first = 1;
   std::vector<Example> examples;
   for (const data::SourceView& view : data::sources_of(dataset, "validation")) {

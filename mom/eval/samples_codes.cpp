@@ -91,8 +91,7 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
                              const train::Recipe& recipe, int64_t step, int64_t count) {
   torch::NoGradGuard no_grad;
   const codecs::TextCodec text(dataset.folder / "codecs" / "text");
-  data::LayOutOptions layout = data::layout_options(dataset, recipe.data, recipe.model.patch_size);
-  layout.augment = false;
+  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
   layout.caption_first = 1;
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);

@@ -163,6 +163,13 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   return std::get<0>(norm_->forward(branch, residual, input.routing));
 }
 
+ModelState ModelImpl::initial_state(int64_t num_sequences) const {
+  ModelState state;
+  for (const nn::Block& block : blocks_) state.blocks.push_back(block->mixer->initial_state(num_sequences));
+  state.num_tokens_S.assign(static_cast<size_t>(num_sequences), 0);
+  return state;
+}
+
 at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
   return torch::nn::functional::linear(hidden_RE.to(torch::kFloat32), lm_head_);
 }

@@ -55,6 +55,9 @@ class ModelImpl : public torch::nn::Module {
   at::Tensor noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing, const at::Tensor& noise_QP,
                         double scale);
 
+  // What forward() can go on from where nothing has been seen.
+  ModelState initial_state(int64_t num_sequences) const;
+
   const ModelSpec& spec() const { return spec_; }
   const std::vector<nn::Block>& blocks() const { return blocks_; }
   void set_compute(const Compute& compute) { compute_ = compute; }

@@ -57,6 +57,7 @@ struct ModelSpec {
   int64_t num_attention_heads = 0, feed_forward_size = 0, num_experts = 0, experts_per_token = 1;
   double rope_theta = 10000, capacity_factor = 1;
   std::string router = "token_choice", discretisation = "zoh", ssm_init = "s4d_lin";
+  std::string weight_type = "float32";  // of the file it was read from (quantize.h): what suits generation
   // Of the data it was trained on; empty for a plain language model.
   codecs::Vocabulary vocabulary;
   std::map<std::string, std::string> codec_hashes;  // by modality

@@ -2,6 +2,7 @@
 
 #include "mom/base/error.h"
 #include "mom/models/model.h"
+#include "mom/models/quantize.h"
 
 namespace mom::models {
 
@@ -49,9 +50,27 @@ nn::NamedTensors load_named(const Path& file) {
 
 }  // namespace
 
+namespace {
+
+// Joins 8-bit matrices with their scales.
+void dequantize(nn::NamedTensors& tensors, const Path& file) {
+  for (auto& [name, tensor] : tensors) {
+    if (tensor.scalar_type() != torch::kInt8) continue;
+    const auto scale = tensors.find(name + kScaleSuffix);
+    if (tensor.dim() != 2 || scale == tensors.end() || scale->second.numel() != tensor.size(0))
+      throw InputError({file.string() + ": " + name, "a scale a row in " + name + kScaleSuffix, "none", ""});
+    tensor = dequantized(tensor, scale->second.to(torch::kFloat32).flatten());
+    scale->second = at::Tensor();
+  }
+  std::erase_if(tensors, [](const auto& item) { return !item.second.defined(); });
+}
+
+}  // namespace
+
 void load_weights(ModelImpl& model, const Path& file) {
   torch::NoGradGuard no_grad;
   nn::NamedTensors tensors = load_named(file);
+  dequantize(tensors, file);
   if (model.spec().tie_word_embeddings)
     tensors.erase("lm_head.weight");  // some writers store the table twice
   std::string problems;

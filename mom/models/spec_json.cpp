@@ -47,7 +47,7 @@ OrderedJson to_json(const ModelSpec& spec) {
   json["bos_token_id"] = 2;
   json["eos_token_id"] = 3;
   json["pad_token_id"] = 0;
-  json["torch_dtype"] = "float32";
+  json["torch_dtype"] = "float32";  // a model is written as it is trained; quantize.h writes others
   json["modalities"] = spec.modalities;
   json["decoupled"] = spec.decoupled;
   if (!spec.setting.empty()) json["setting"] = spec.setting;
@@ -186,6 +186,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
     read_attention_and_experts(json, spec, where);
   }
   spec.use_bias = value_or<bool>(json, "use_bias", false, where);
+  const auto weight_type = value_or<std::string>(json, "torch_dtype", "float32", where);
+  if (weight_type == "bfloat16" || weight_type == "int8") spec.weight_type = weight_type;
   chosen(json, "hidden_act", "silu", {"silu", "swish"}, where);
   spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {"text"}, where);
   spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);

@@ -54,6 +54,12 @@ at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContex
   return o_proj_->forward(ops::add_rows(y_THW.view(x_TE.sizes()), {}, plan.order), routing);
 }
 
+MixerState AttentionMixerImpl::initial_state(int64_t num_sequences) const {
+  const std::vector<at::Tensor> none(static_cast<size_t>(num_sequences),
+                                     torch::zeros({0, options_.heads, options_.d_model / options_.heads}));
+  return {{}, {}, none, none};
+}
+
 MixerCosts AttentionMixerImpl::costs() const {
   const double e = static_cast<double>(options_.d_model);
   MixerCosts costs;

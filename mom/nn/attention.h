@@ -14,6 +14,7 @@ class AttentionMixerImpl : public Mixer {
   explicit AttentionMixerImpl(const MixerOptions& options);
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
+  MixerState initial_state(int64_t num_sequences) const override;
 
  private:
   MixerOptions options_;

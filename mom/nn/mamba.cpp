@@ -40,6 +40,14 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
   return out_proj_->forward(y_TD, routing);
 }
 
+MixerState MambaMixerImpl::initial_state(int64_t num_sequences) const {
+  const auto& o = options_;
+  return {torch::zeros({num_sequences, o.d_inner, o.conv_kernel - 1}),
+          torch::zeros({num_sequences, o.d_inner, o.state_size}),
+          {},
+          {}};
+}
+
 MixerCosts MambaMixerImpl::costs() const {
   const auto& o = options_;
   const double e = static_cast<double>(o.d_model), d = static_cast<double>(o.d_inner),

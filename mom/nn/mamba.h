@@ -19,6 +19,7 @@ class MambaMixerImpl : public Mixer {
   explicit MambaMixerImpl(const MixerOptions& options);
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
+  MixerState initial_state(int64_t num_sequences) const override;
 
  private:
   ModalityLinear projection(const std::string& name, int64_t in, int64_t out, bool bias);

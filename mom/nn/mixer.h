@@ -88,6 +88,8 @@ class Mixer : public torch::nn::Module {
   virtual at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context,
                              MixerState* state = nullptr) = 0;
   virtual MixerCosts costs() const = 0;
+  // The state of sequences of which nothing has been seen: zeros, and no keys.
+  virtual MixerState initial_state(int64_t /*num_sequences*/) const { return {}; }
 };
 
 }  // namespace mom::nn

@@ -43,6 +43,14 @@ at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& con
   return out_proj_->forward(ops::swiglu(x_and_gate[1], y_TD), routing);
 }
 
+MixerState SsmMixerImpl::initial_state(int64_t num_sequences) const {
+  const auto& o = options_;
+  return {torch::zeros({num_sequences, o.d_inner, o.conv_kernel - 1}),
+          torch::zeros({num_sequences, o.d_inner, o.state_size / 2}, torch::kComplexFloat),
+          {},
+          {}};
+}
+
 MixerCosts SsmMixerImpl::costs() const {
   const auto& o = options_;
   const double e = static_cast<double>(o.d_model), d = static_cast<double>(o.d_inner),

@@ -20,6 +20,7 @@ class SsmMixerImpl : public Mixer {
   // Whole sequences by FFT; with a state, step by step.
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
+  MixerState initial_state(int64_t num_sequences) const override;
 
  private:
   MixerOptions options_;

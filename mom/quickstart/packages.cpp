@@ -8,8 +8,16 @@
 namespace mom::quickstart {
 namespace {
 
+[[noreturn]] void throw_missing_npm(const Path& path, const std::string& name) {
+  throw InputError({.where = path.string(),
+                    .expected = "a folder of the npm package " + name,
+                    .found = "nothing",
+                    .next = "fetch it: scripts/setup --with styles, and pass --packages .deps/packages"});
+}
+
 [[noreturn]] void throw_missing(const Path& path, std::string_view package) {
   std::string name(package);
+  if (name.starts_with("@")) throw_missing_npm(path, name);
   throw InputError({.where = path.string(),
                     .expected = "a file of the Debian package " + name,
                     .found = "nothing",

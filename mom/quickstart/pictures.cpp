@@ -19,8 +19,7 @@ std::vector<Picture> draw_pictures(const Path& font, const std::vector<Emoji>& e
     std::string name = concept_of(one);
     std::string_view pixels(reinterpret_cast<const char*>(image->pixels.data()), image->pixels.size());
     merger.merge_by(sha256_hex(pixels), name);
-    if (!one.has_skin_tone())
-      pictures.push_back({one, name, formats::encode_png(*image), keywords_of(one, keywords)});
+    pictures.push_back({one, name, formats::encode_png(*image), keywords_of(one, keywords)});
   }
   for (Picture& picture : pictures) picture.concept_name = merger.find(picture.concept_name);
   return pictures;

@@ -10,6 +10,7 @@
 #include "mom/formats/sound_file.h"
 #include "mom/quickstart/packages.h"
 #include "mom/quickstart/stamps.h"
+#include "mom/quickstart/styles.h"
 #include "mom/quickstart/texts.h"
 #include "mom/quickstart/voices.h"
 
@@ -55,14 +56,41 @@ data::Segment speech_segment(const data::MediaRef& media, std::string_view bytes
   return {"speech", "", {}, media, info.seconds()};
 }
 
+// `file` and `bytes`: the picture in the style of `source`.
+void add_picture(data::DocumentWriter& writer, const std::string& source, const Picture& picture,
+                 const std::string& file, const std::string& bytes) {
+  data::Document document{.key = picture.emoji.key(), .free_order = true, .segments = {}};
+  const data::MediaRef media = writer.add_media(file, bytes);
+  document.segments.push_back({"text", picture.emoji.name, picture.keywords, {}});
+  document.segments.push_back({"image", "", {}, media});
+  writer.add(source, data::split_by_hash(picture.concept_name), document);
+}
+
 void add_pictures(data::DocumentWriter& writer, const std::vector<Picture>& pictures) {
-  for (const Picture& picture : pictures) {
-    data::Document document{.key = picture.emoji.key(), .free_order = true, .segments = {}};
-    data::MediaRef media = writer.add_media(document.key + ".png", picture.png);
-    document.segments.push_back({"text", picture.emoji.name, picture.keywords, {}});
-    document.segments.push_back({"image", "", {}, media});
-    writer.add("noto", data::split_by_hash(picture.concept_name), document);
-  }
+  for (const Picture& picture : pictures)
+    add_picture(writer, "noto", picture, picture.emoji.key() + ".png", picture.png);
+}
+
+// The same emoji in another style; `only_split`: those of one split, empty: all.
+void add_style(data::DocumentWriter& writer, const Style& style, const Packages& packages,
+               const std::vector<Picture>& pictures, const std::string& only_split) {
+  std::vector<Picture> wanted;
+  std::copy_if(pictures.begin(), pictures.end(), std::back_inserter(wanted), [&](const Picture& picture) {
+    return only_split.empty() || data::split_by_hash(picture.concept_name) == only_split;
+  });
+  std::vector<Emoji> emoji;
+  for (const Picture& picture : wanted) emoji.push_back(picture.emoji);
+  const std::string source(style.source);
+  for (const StylePicture& drawn : read_style(style, packages, emoji))
+    add_picture(writer, source, wanted[drawn.emoji], source + "-" + drawn.name, drawn.bytes);
+}
+
+void add_styles(data::DocumentWriter& writer, const Packages& packages, const std::vector<Picture>& pictures,
+                SourceProgress& progress) {
+  add_style(writer, kTwemoji, packages, pictures, "");
+  progress.done(std::string(kTwemoji.source));
+  add_style(writer, kFluent, packages, pictures, "validation");
+  progress.done(std::string(kFluent.source));
 }
 
 // One document a picture: its name, itself, and its name spoken by `voice`.
@@ -141,23 +169,25 @@ void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, 
 
 void make_quickstart(const QuickstartOptions& options) {
   if (std::find(kSettings.begin(), kSettings.end(), options.setting) == kSettings.end())
-    throw UserError(
-        {"--setting", "transfusion, chameleon, three_modality or tuxpaint", "'" + options.setting + "'", ""});
+    throw UserError({"--setting", "transfusion, chameleon, styles, three_modality or tuxpaint",
+                     "'" + options.setting + "'", ""});
   const bool stamps_wanted = options.setting == "tuxpaint",
-             voices_wanted = options.setting == "three_modality";
+             voices_wanted = options.setting == "three_modality", styles_wanted = options.setting == "styles";
   const Packages packages(options.packages);
   const TextFiles texts = find_texts(packages);  // before any work: what is missing is said at once
   const std::vector<Stamp> stamps = stamps_wanted ? read_stamps(packages) : std::vector<Stamp>{};
   const EmojiFiles emoji = stamps_wanted ? EmojiFiles{} : find_emoji(packages);
   data::DocumentWriter writer(options.out, options.replace);
-  SourceProgress progress(voices_wanted ? 8 : 4);
+  SourceProgress progress(voices_wanted ? 8 : styles_wanted ? 6 : 4);
   if (stamps_wanted) {
     add_stamps(writer, stamps, progress);
   } else {
-    const auto pictures =
-        draw_pictures(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
+    auto pictures = draw_pictures(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
+    if (!styles_wanted)
+      std::erase_if(pictures, [](const Picture& picture) { return picture.emoji.has_skin_tone(); });
     add_pictures(writer, pictures);
     progress.done("pictures");
+    if (styles_wanted) add_styles(writer, packages, pictures, progress);
     if (voices_wanted) add_voices(writer, pictures, progress);
   }
   add_texts(writer, texts, [&](const std::string& source) { progress.done(source); });

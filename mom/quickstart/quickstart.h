@@ -5,7 +5,11 @@
 //   gcide         train, validation (1 in 100): a dictionary article
 //   anarchism     train, validation (1 in 100): a chapter, Markdown
 //   foldoc        validation: an encyclopedic article on computing
-// `three_modality`: all of these and
+// `styles`: the text sources and
+//   noto          train, validation, test: as above, emoji with a skin tone too
+//   twemoji       train, validation, test: the same emoji in another style
+//   fluent        validation: those of the concepts held out, in a style that no training document has
+// `three_modality`: those of transfusion and
 //   spoken        train, validation, test: an emoji's name, its picture and its name spoken by a synthetic
 //   voice (slt,
 //                 rms, awb), in free order
@@ -28,8 +32,8 @@
 
 namespace mom::quickstart {
 
-inline constexpr std::array<std::string_view, 4> kSettings = {"transfusion", "chameleon", "three_modality",
-                                                              "tuxpaint"};
+inline constexpr std::array<std::string_view, 5> kSettings = {"transfusion", "chameleon", "styles",
+                                                              "three_modality", "tuxpaint"};
 
 struct QuickstartOptions {
   Path out;
@@ -47,7 +51,7 @@ struct Picture {
   std::string png;           // 136 x 128 RGBA
   std::vector<std::string> keywords;
 };
-// Every emoji without a skin tone. All are drawn, those with a skin tone only to find equal pictures.
+// Every emoji, those with a skin tone too, drawn by Noto's font.
 std::vector<Picture> draw_pictures(const Path& font, const std::vector<Emoji>& emoji,
                                    const Keywords& keywords);
 

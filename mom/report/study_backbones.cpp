@@ -59,6 +59,12 @@ std::string mean_text(const Summary& summary, std::string (*text)(double)) {
   return summary.mean ? text(*summary.mean) : kAbsent;
 }
 
+// Fair where runs share a machine; absent in logs without processor time.
+std::optional<double> tokens_per_cpu_s(const RunResult& run) {
+  const auto& seconds = run.timing.train_cpu_seconds;
+  return seconds && *seconds > 0 ? std::optional(run.tokens / *seconds) : std::nullopt;
+}
+
 std::string costs_table(const std::vector<Model>& models) {
   Cells rows;
   for (const Model& model : models) {
@@ -73,10 +79,13 @@ std::string costs_table(const std::vector<Model>& models) {
     rows.push_back(
         {model_html(model), mean_text(parameters, grouped), mean_text(flops, scaled),
          mean_text(over_runs(model, [](const RunResult& run) { return run.timing.tokens_per_s; }), grouped),
+         mean_text(over_runs(model, tokens_per_cpu_s), grouped),
          mean_text(over_runs(model, [](const RunResult& run) { return run.timing.peak_rss_bytes; }),
                    bytes_text)});
   }
-  return table({"Model", "parameters", "training FLOPs a token", "tokens/s", "most memory"}, rows, true);
+  return table({"Model", "parameters", "training FLOPs a token", "tokens/s", "tokens a processor second",
+                "most memory"},
+               rows, true);
 }
 
 // All models on one modality of a set, from the lowest loss to the highest.
@@ -112,6 +121,14 @@ std::string dots(const std::vector<Model>& models) {
   return html + "</div>\n";
 }
 
+// A dash where the log does not say how long it took.
+std::string time_html(const Row& row, const Summary& seconds) {
+  const bool timed = std::any_of(seconds.values.begin(), seconds.values.end(),
+                                 [](const auto& value) { return value.has_value(); });
+  const bool reached = std::find(row.match.begin(), row.match.end(), "reached") != row.match.end();
+  return seconds.values.empty() || (reached && !timed) ? kAbsent : match_html(row, seconds, "not reached");
+}
+
 std::string comparison_table(const ArmResult& arm) {
   Cells rows;
   for (const auto& [set, modalities] : arm.sets)
@@ -122,11 +139,9 @@ std::string comparison_table(const ArmResult& arm) {
                       match_html(row, row.flops_to_match, "not reached"),
                       match_html(row, row.flops_to_match_slope, "not computable"),
                       match_html(row, row.tokens_to_match, "not reached"),
-                      row.seconds_to_match.values.empty()
-                          ? kAbsent
-                          : match_html(row, row.seconds_to_match, "not reached")});
+                      time_html(row, row.seconds_to_match), time_html(row, row.cpu_seconds_to_match)});
   return table({"Held-out data", escape(arm.baseline_model), escape(arm.model), "gain", "FLOPs to match",
-                "by slope", "tokens to match", "time to match"},
+                "by slope", "tokens to match", "time to match", "processor time to match"},
                rows, true);
 }
 
@@ -149,6 +164,7 @@ std::vector<std::string> run_row(const RunResult& run) {
           scaled(run.tokens),
           scaled(run.flops),
           text(timing.train_seconds, grouped),
+          text(timing.train_cpu_seconds, grouped),
           text(timing.process_seconds, grouped),
           text(timing.tokens_per_s, grouped),
           text(timing.peak_rss_bytes, bytes_text)};
@@ -191,12 +207,12 @@ std::string runs_section(const StudySubject& subject) {
   if (rows.empty()) return "";
   return "<section id=\"runs\"><h2>Runs</h2>\n<details><summary>All " + std::to_string(rows.size()) +
          " finished runs: steps, tokens, FLOPs, time, memory</summary>\n" +
-         table({"run", "steps", "tokens", "training FLOPs", "training, s", "in all, s", "tokens/s",
-                "most memory"},
+         table({"run", "steps", "tokens", "training FLOPs", "training, s", "of the processor, s", "in all, s",
+                "tokens/s", "most memory"},
                rows, true) +
          "<p class=\"remark\">Training: the steps alone; in all: with evaluations, saves and the final "
          "evaluation. Runs side by side share a machine: "
-         "compare times with care.</p>\n</details></section>\n";
+         "their processor times can be compared, the clock&rsquo;s with care.</p>\n</details></section>\n";
 }
 
 }  // namespace mom::report

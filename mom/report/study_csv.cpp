@@ -66,6 +66,7 @@ void add_comparison(Lines& lines, const GroupResult& group, const ArmResult& arm
       lines.add(place, "flops_to_match_slope", row.flops_to_match_slope, arm.seeds);
       lines.add(place, "tokens_to_match", row.tokens_to_match, arm.seeds);
       lines.add(place, "seconds_to_match", row.seconds_to_match, arm.seeds);
+      lines.add(place, "cpu_seconds_to_match", row.cpu_seconds_to_match, arm.seeds);
     }
 }
 
@@ -89,6 +90,7 @@ void add_run(Lines& lines, const RunResult& run, const std::string& group) {
   add("", "", "steps", run.steps), add("", "", "tokens", run.tokens), add("", "", "flops", run.flops);
   if (run.parameters.is_object() && run.parameters.contains("total") && run.parameters["total"].is_number())
     add("", "", "parameters", run.parameters["total"].get<double>());
+  add("", "", "train_cpu_seconds", run.timing.train_cpu_seconds);
   add("", "", "train_seconds", run.timing.train_seconds),
       add("", "", "process_seconds", run.timing.process_seconds);
   add("", "", "tokens_per_s", run.timing.tokens_per_s),

@@ -83,7 +83,7 @@ MetricPoint parse_point(const Json& line, const std::string& where) {
   point.learning_rate = optional_number(line, "lr", where);
   point.grad_norm = optional_number(line, "grad_norm", where);
   point.tokens_per_s = optional_number(line, "tokens_per_s", where);
-  point.cpu_seconds = optional_number(line, "cpu_seconds", where);
+  point.tokens_per_cpu_s = optional_number(line, "tokens_per_cpu_s", where);
   parse_experts(line, where, point);
   return point;
 }

@@ -36,7 +36,7 @@ struct MetricPoint {
   std::optional<double> loss;                                    // `loss`: what training minimises
   std::map<std::string, double> losses;                          // `loss_MODALITY`
   std::optional<double> learning_rate, grad_norm, tokens_per_s;  // train lines only
-  std::optional<double> cpu_seconds;  // train lines only: of the processor, cumulative
+  std::optional<double> tokens_per_cpu_s;  // likewise; processor seconds of all threads together
   // Train lines of backbones with experts only: mean over their blocks.
   std::optional<double>
       experts_dropped;  // part of the choices (experts choose: of the tokens) without a place

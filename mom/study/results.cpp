@@ -111,9 +111,11 @@ OrderedJson arm_timing(const Pairs& pairs) {
   OrderedJson json;
   json["seeds"] = pairs.seeds;
   if (pairs.seeds.empty()) return json;
-  for (const compare::Row& row : pairs.comparisons.front().rows)
-    json["sets"][row.set][row.modality]["seconds_to_match"] =
-        summary_json(amounts_of(pairs, row, compare::Amount::kSeconds));
+  for (const compare::Row& row : pairs.comparisons.front().rows) {
+    OrderedJson& here = json["sets"][row.set][row.modality];
+    here["seconds_to_match"] = summary_json(amounts_of(pairs, row, compare::Amount::kSeconds));
+    here["cpu_seconds_to_match"] = summary_json(amounts_of(pairs, row, compare::Amount::kCpuSeconds));
+  }
   return json;
 }
 
@@ -191,8 +193,10 @@ OrderedJson run_json(const Run& run, const Grid& grid, const runs::RunFolder& fo
 OrderedJson run_timing(const runs::RunFolder& folder, const ProcessSums& sums) {
   OrderedJson json;
   const double flops = folder.train.empty() ? 0 : folder.train.back().flops;
-  const auto seconds = compare::amount_at(folder, compare::Amount::kSeconds, flops);
+  const auto seconds = compare::amount_at(folder, compare::Amount::kSeconds, flops),
+             cpu_seconds = compare::amount_at(folder, compare::Amount::kCpuSeconds, flops);
   json["train_seconds"] = seconds ? OrderedJson(*seconds) : OrderedJson();
+  json["train_cpu_seconds"] = cpu_seconds ? OrderedJson(*cpu_seconds) : OrderedJson();
   json["tokens_per_s"] =
       seconds && *seconds > 0 ? OrderedJson(folder.train.back().tokens / *seconds) : OrderedJson();
   json["process_seconds"] = sums.seconds;

@@ -92,6 +92,7 @@ Row row_of(const Node& node) {
           summary_of(node.at("flops_to_match_slope")),
           summary_of(node.at("tokens_to_match")),
           {},
+          {},
           node.at("match").list(text)};
 }
 
@@ -129,11 +130,15 @@ Node part(const Node& file, const std::vector<std::string>& keys) {
 }
 
 void add_timing(ArmResult& arm, const std::string& group, const Node& timing) {
+  const auto read = [](const Node& row, const char* key) {
+    const Node summary = part(row, {key});
+    return summary.is_null() ? Summary{} : summary_of(summary);
+  };
   for (auto& [set, rows] : arm.sets)
     for (auto& [modality, row] : rows) {
-      const Node seconds =
-          part(timing, {"groups", group, arm.name, "sets", set, modality, "seconds_to_match"});
-      if (!seconds.is_null()) row.seconds_to_match = summary_of(seconds);
+      const Node times = part(timing, {"groups", group, arm.name, "sets", set, modality});
+      row.seconds_to_match = read(times, "seconds_to_match");
+      row.cpu_seconds_to_match = read(times, "cpu_seconds_to_match");
     }
 }
 
@@ -176,6 +181,7 @@ RunTiming timing_of(const Node& node) {
   RunTiming timing;
   if (node.is_null()) return timing;
   timing.train_seconds = node.optional("train_seconds").number_or_null();
+  timing.train_cpu_seconds = node.optional("train_cpu_seconds").number_or_null();
   timing.tokens_per_s = node.optional("tokens_per_s").number_or_null();
   timing.process_seconds = positive(node.optional("process_seconds"));
   timing.peak_rss_bytes = positive(node.optional("peak_rss_bytes"));

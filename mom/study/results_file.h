@@ -33,7 +33,8 @@ Summary summarised(std::vector<std::optional<double>> values);
 // A model against its baseline on one modality of a held-out set.
 struct Row {
   Summary dense_loss, mix_loss, gain, flops_to_match, flops_to_match_slope, tokens_to_match;
-  Summary seconds_to_match;        // from timing.json; without values when it is not there
+  // From timing.json; without values when it is not there.
+  Summary seconds_to_match, cpu_seconds_to_match;
   std::vector<std::string> match;  // a seed: "reached", "never" or "unknown"
 };
 
@@ -67,7 +68,7 @@ struct CurvePoints {
 
 // What the clock says about a run.
 struct RunTiming {
-  std::optional<double> train_seconds, tokens_per_s, process_seconds, peak_rss_bytes;
+  std::optional<double> train_seconds, train_cpu_seconds, tokens_per_s, process_seconds, peak_rss_bytes;
   bool of_processor = false;  // `seconds` are the processor's, else of the steps; empty: not recorded
   std::vector<double> step, seconds;
 };

@@ -80,6 +80,7 @@ void MetricsLog::train_step(const StepReport& report, const Trainer& trainer) {
   line["lr"] = report.learning_rate;
   line["grad_norm"] = report.grad_norm;
   line["tokens_per_s"] = static_cast<double>(report.num_tokens) / report.seconds;
+  line["tokens_per_cpu_s"] = static_cast<double>(report.num_tokens) / report.cpu_seconds;
   line["step_s"] = report.seconds;
   line["data_s"] = report.data_seconds;
   line["forward_s"] = report.forward_seconds;

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/base/machine.h"
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
@@ -50,6 +51,7 @@ void Trainer::prepare_next() {
 
 StepReport Trainer::step() {
   const auto start = std::chrono::steady_clock::now();
+  const double cpu_start = processor_seconds();
   auto part = start;
   auto seconds_of_part = [&] {  // since the last part ended
     const double seconds = seconds_since(part);
@@ -92,6 +94,7 @@ StepReport Trainer::step() {
   }
   report.optimizer_seconds = seconds_of_part();
   report.seconds = seconds_since(start);
+  report.cpu_seconds = processor_seconds() - cpu_start;
   return report;
 }
 

@@ -21,6 +21,7 @@ struct StepReport {
   double total_loss = 0, grad_norm = 0, learning_rate = 0;
   // data: waited for the batch, which is prepared beside the step before.
   double seconds = 0, data_seconds = 0, forward_seconds = 0, backward_seconds = 0, optimizer_seconds = 0;
+  double cpu_seconds = 0;    // of all threads, also of those that spin while they wait
   int64_t num_tokens = 0;    // of this step
   nn::ExpertReport experts;  // backbones with experts: how their routers spread this step, by block
 };

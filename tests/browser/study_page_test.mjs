@@ -200,6 +200,8 @@ describe('study page', () => {
   test('another group is a button away', async () => {
     const { page } = await openPage(context, 'settings');
     assert.match(await page.textContent('#charts .chart h4'), /noise MSE/);
+    await page.getByRole('button', { name: 'time' }).press('Enter');
+    assert.match(await page.getByRole('slider').first().getAttribute('aria-label'), /against processor time, s/);
     await page.getByRole('button', { name: 'chameleon' }).press('Enter');
     assert.match(await page.textContent('#charts .chart h4'), /nats a token/);
     await page.close();

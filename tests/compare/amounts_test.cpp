@@ -10,6 +10,7 @@ namespace {
 runs::MetricPoint point(int64_t step, double flops, double tokens, double tokens_per_s) {
   runs::MetricPoint result;
   result.step = step, result.flops = flops, result.tokens = tokens, result.tokens_per_s = tokens_per_s;
+  result.tokens_per_cpu_s = tokens_per_s / 4;
   return result;
 }
 
@@ -21,6 +22,7 @@ TEST(AmountAt, ByHand) {
   EXPECT_DOUBLE_EQ(amount_at(run, Amount::kSeconds, 5).value(), 1);
   EXPECT_DOUBLE_EQ(amount_at(run, Amount::kSeconds, 20).value(), 4);
   EXPECT_DOUBLE_EQ(amount_at(run, Amount::kSeconds, 25).value(), 4);  // past the end of the log
+  EXPECT_DOUBLE_EQ(amount_at(run, Amount::kCpuSeconds, 20).value(), 16);
   run.train[1].tokens_per_s.reset();
   EXPECT_FALSE(amount_at(run, Amount::kSeconds, 20).has_value());
   EXPECT_FALSE(amount_at({}, Amount::kTokens, 1).has_value());
@@ -29,14 +31,11 @@ TEST(AmountAt, ByHand) {
 TEST(ClockOf, ProcessorTimeWhereEveryLineHasIt) {
   runs::RunFolder run;
   run.train = {point(1, 10, 100, 50), point(2, 20, 300, 100)};
+  EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{8, 16}));
+  EXPECT_TRUE(clock_of(run)->of_processor);
+  run.train[0].tokens_per_cpu_s.reset();
   EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{2, 4}));
   EXPECT_FALSE(clock_of(run)->of_processor);
-  run.train[0].cpu_seconds = 1.5;
-  EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{2, 4}));
-  run.train[1].cpu_seconds = 3.25;
-  EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{1.5, 3.25}));
-  EXPECT_TRUE(clock_of(run)->of_processor);
-  run.train[1].cpu_seconds.reset();
   run.train[1].tokens_per_s.reset();
   EXPECT_FALSE(clock_of(run).has_value());
   EXPECT_FALSE(clock_of({}).has_value());

@@ -34,6 +34,7 @@ class LoaderTest : public testing::Test {
     data::DataConfig config;
     config.sequence_tokens = 128;
     config.batch_tokens = 512;
+    config.condition_drop = 0;
     config.mixture = {{"shapes", 0.5}, {"words", 0.5}};
     return config;
   }
@@ -140,6 +141,29 @@ TEST_F(LoaderTest, CaptionComesFirstAsOftenAsTold) {
   EXPECT_GE(lengths.size(), 3u);  // keywords are drawn anew
 }
 
+// Only text in front of the picture goes: <bos> <boi> patches <eoi> <eos> is left.
+TEST_F(LoaderTest, TextBeforeAPictureIsDroppedAsOftenAsTold) {
+  data::DataConfig dropping = config();
+  dropping.condition_drop = 0.25;
+  data::LayOutOptions options = data::layout_options(*dataset_, dropping, 2);
+  const auto views = data::sources_of(*dataset_, "train");
+  const auto& [shard, document] = views[0].documents[0];
+  const auto bare = static_cast<size_t>(options.patches_per_image) + 4;
+  const auto dropped = [&, &shard = shard, &document = document](double caption_first) {
+    options.caption_first = caption_first;
+    int count = 0;
+    for (uint64_t i = 0; i < 2000; ++i)
+      count +=
+          data::lay_out(*shard, document, options, RandomStream(stream_key({i}))).positions.size() == bare;
+    return count / 2000.0;
+  };
+  EXPECT_NEAR(dropped(1), 0.25, 0.03);
+  EXPECT_EQ(dropped(0), 0);
+  options.condition_drop = 1;
+  EXPECT_EQ(dropped(1), 1);
+  EXPECT_EQ(data::held_out_layout(*dataset_, dropping, 2).condition_drop, 0);
+}
+
 TEST_F(LoaderTest, HeldOutBatchesHoldEveryDocumentOnce) {
   const auto batches = data::held_out_batches(*dataset_, "shapes", "validation", config(), 2, 0);
   int64_t pictures = 0;
@@ -177,6 +201,7 @@ class SpokenLoaderTest : public testing::Test {
     data::DataConfig config;
     config.sequence_tokens = 128;
     config.batch_tokens = 512;
+    config.condition_drop = 0;
     return config;
   }
   static std::vector<codecs::CodeSegment> segments_of(const data::LaidOut& document) {

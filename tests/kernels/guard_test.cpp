@@ -12,6 +12,8 @@
 #include "mom/kernels/causal_conv1d.h"
 #include "mom/kernels/cpu_capability.h"
 #include "mom/kernels/gather_rows.h"
+#include "mom/kernels/mamba_step.h"
+#include "mom/kernels/matvec.h"
 #include "mom/kernels/rms_norm.h"
 #include "mom/kernels/rotary.h"
 #include "mom/kernels/selective_scan.h"
@@ -234,6 +236,45 @@ TEST(Guard, Swiglu) {
     const MutableRows y = make.rows(T, F, F, c.type);
     swiglu_forward(in, y, serial_for);
     swiglu_backward(in, read(y), make.rows(T, F, F, c.type), make.rows(T, F, F, c.type), serial_for);
+  });
+}
+
+TEST(Guard, Matvec) {
+  everywhere([](const Case& c, Buffers& make) {
+    const int64_t R = 7, C = c.width;
+    const float* weights = make.floats(R * C);
+    for (const WeightType type : {WeightType::kF32, WeightType::kBF16, WeightType::kInt8}) {
+      const int64_t stride = packed_columns(C, type), bytes = type == WeightType::kBF16 ? 2 : 1;
+      float *packed = make.floats(R * stride * bytes / 4), *scales = make.floats(R);
+      WeightMatrix matrix{.data = weights,
+                          .scales = nullptr,
+                          .bias = make.floats(R),
+                          .num_rows = R,
+                          .num_columns = C,
+                          .stride = stride,
+                          .type = type};
+      if (type != WeightType::kF32) matrix.data = packed;
+      if (type == WeightType::kBF16) round_rows(weights, R, C, reinterpret_cast<uint16_t*>(packed));
+      if (type == WeightType::kInt8) {
+        quantize_rows(weights, R, C, reinterpret_cast<int8_t*>(packed), scales);
+        matrix.scales = scales;
+      }
+      std::vector<const float*> x;
+      std::vector<float*> y;
+      for (int64_t t = 0; t < 7; ++t) x.push_back(make.floats(C)), y.push_back(make.floats(R));
+      matvec(matrix, 0, R, x, y);
+      matvec(matrix, 1, 6, {x.data(), 1}, {y.data(), 1});
+    }
+  });
+}
+
+TEST(Guard, MambaStep) {
+  everywhere([](const Case& c, Buffers& make) {
+    const int64_t D = c.width, N = c.states, K = 1 + N % 5;
+    float* x = make.floats(D);
+    conv_step({D, K, make.floats(K * D), make.floats(D)}, 0, D, x, make.floats(D * (K - 1)));
+    scan_step({D, N, make.floats(D * N, -0.5f), make.floats(D)}, 0, D, x, make.floats(D), make.floats(N),
+              make.floats(N), make.floats(D), make.floats(D * N), make.floats(D));
   });
 }
 

@@ -24,6 +24,7 @@ struct FakeRun {
   double noise = 0.0;  // relative, on every logged loss
   int64_t steps = 450, eval_every = 25, train_every = 1;
   double flops_per_step = 2.4e11;
+  double tokens_per_cpu_s = 0;  // 0: not logged
   std::string setting = "transfusion";
   std::string learning_rate = "0.0015";
   std::string caption = "red apple: fruit, red, healthy";
@@ -103,6 +104,7 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
                    {"lr", 1e-3},
                    {"grad_norm", 0.7},
                    {"tokens_per_s", 5200.0}});
+      if (run.tokens_per_cpu_s > 0) line["tokens_per_cpu_s"] = run.tokens_per_cpu_s;
       if (has_experts(run)) add_fake_experts(line, run, step);
       lines += line.dump() + "\n";
     }

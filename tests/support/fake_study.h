@@ -105,6 +105,7 @@ inline FakeStudy fake_settings() {
   fake.config.recipes = {"configs/transfusion.toml", "configs/chameleon.toml"};
   fake.change = [](const study::Grid& grid, const study::Run& run, FakeRun& made) {
     made.setting = grid.groups[run.group].name;
+    made.tokens_per_cpu_s = 1300;
     made.image_floor = made.backbone == "mamba" ? 0.13 : 0.135;
   };
   return fake;

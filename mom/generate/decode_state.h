@@ -1,0 +1,36 @@
+// What B sequences have seen, as far as a model needs it to go on: scan and convolution states, or keys and
+// values. Made and advanced by step(); kept, branched and stored by whoever generates.
+//
+// A value: a step replaces tensors and never writes into them, so that a copy shares its memory until one of
+// the two goes on, and no branch can disturb its parent.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "mom/base/files.h"
+#include "mom/models/model.h"
+
+namespace mom::generate {
+
+struct DecodeState {
+  models::ModelState model;
+
+  int64_t num_sequences() const { return static_cast<int64_t>(model.num_tokens_S.size()); }
+  int64_t num_bytes() const;
+  // Copies these sequences, in this order; one that is named twice branches. All in their order: no copy.
+  DecodeState select(const std::vector<int64_t>& sequences) const;
+  // Puts the sequences of `by` in the places of these.
+  void replace(const std::vector<int64_t>& sequences, const DecodeState& by);
+};
+
+// Of sequences of which nothing has been seen.
+DecodeState initial_state(const models::ModelImpl& model, int64_t num_sequences);
+
+// A safetensors file: blocks.B.conv, blocks.B.recurrent (complex ones as pairs), blocks.B.keys.S,
+// blocks.B.values.S and num_tokens i64 [S]. Published whole.
+void save_state(const Path& path, const DecodeState& state);
+// InputError: damaged, or of another model.
+DecodeState load_state(const Path& path, const models::ModelImpl& model);
+
+}  // namespace mom::generate

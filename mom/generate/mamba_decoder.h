@@ -1,0 +1,43 @@
+// One token of each of a few sequences through a network of Mamba blocks, at the speed of memory: every
+// weight is read once, in whole rows, by threads that stay together over the whole token. Mixture-of-Mamba's
+// projections are those of each sequence's modality.
+//
+//   for each block, rows or channels split over the threads, "|" where they wait for each other:
+//     norm, in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
+//   then the final norm and the text head.
+//
+// S sequences, V vocabulary. Weights are the model's own f32 (moved to large pages), or copies in bf16 or 8
+// bits, which the embedding table is read from, too; activations, states and sums are f32. A sequence's
+// numbers have the same bits whatever other sequences and however many threads there are.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "mom/kernels/matvec.h"
+#include "mom/models/model.h"
+
+namespace mom::generate {
+
+class MambaDecoder {
+ public:
+  // Whether every block of the network is one of Mamba.
+  static bool supports(const models::ModelSpec& spec);
+  // UserError where it does not support the model.
+  MambaDecoder(models::Model model, kernels::WeightType weights);
+  ~MambaDecoder();
+  MambaDecoder(MambaDecoder&&) noexcept;
+
+  // Feeds each sequence its token of the joint vocabulary, which is discrete; the next token's logits, f32
+  // [S, V]. `state` as models::Model carries it; its tensors are replaced, not written into.
+  at::Tensor step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const;
+  // What one token of one sequence reads: weights in their type, states.
+  int64_t bytes_per_token() const;
+
+ private:
+  struct Network;
+  models::Model model_;
+  std::unique_ptr<Network> network_;
+};
+
+}  // namespace mom::generate

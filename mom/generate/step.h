@@ -1,0 +1,42 @@
+// One step of many sequences: each is fed a block of any length, tokens and pictures mixed, as one ragged
+// batch of the packed layout. S sequences, V vocabulary, I pictures in all, C x H x W latents.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "mom/generate/decode_state.h"
+
+namespace mom::generate {
+
+inline constexpr int32_t kPicture = -1;  // in the place of an id: a picture as latents, the next of its list
+
+struct Picture {
+  at::Tensor latent_CHW;  // f32
+  int64_t timestep = 0;   // how noisy it is; 0: clean
+};
+
+// What one sequence is fed. Ids of the joint vocabulary.
+struct Feed {
+  std::vector<int32_t> tokens;
+  std::vector<Picture> pictures;  // one a kPicture
+
+  bool empty() const { return tokens.empty(); }
+  void append(int32_t token) { tokens.push_back(token); }
+  void append(Picture picture) {
+    tokens.push_back(kPicture);
+    pictures.push_back(std::move(picture));
+  }
+};
+
+struct StepOutput {
+  at::Tensor logits_SV;   // after each sequence's last position; undefined where all feeds end in pictures
+  at::Tensor noise_ICHW;  // predicted for each picture, in the order of feeds; undefined without pictures
+};
+
+// Advances `state`. Feeds are not empty. Precision: f32. No gradients.
+StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S);
+
+}  // namespace mom::generate

@@ -1,0 +1,97 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "mom/kernels/mamba_step.cpp"
+#include "mom/kernels/foreach_target.h"
+// After the target loop:
+#include "mom/kernels/cpu_capability.h"
+#include "mom/kernels/mamba_step.h"
+#include "mom/kernels/simd-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace mom::kernels::HWY_NAMESPACE {
+
+// `count` floats, at most a vector of them; the rest reads as zero and is not written.
+HWY_INLINE Vec load_some(const float* from, int64_t count) { return load_row({from, 0}, 0, 0, count); }
+HWY_INLINE void store_some(Vec value, float* to, int64_t count) { store_row(value, {to, 0}, 0, 0, count); }
+
+void conv_channels(const ConvStep& conv, int64_t begin, int64_t end, float* x, float* last) {
+  const int64_t kept = conv.num_taps - 1, D = conv.num_channels;
+  for (int64_t d = begin; d < end; ++d) {
+    float* before = last + d * kept;
+    float sum = conv.bias_D != nullptr ? conv.bias_D[d] : 0.0f;
+    for (int64_t k = 0; k < kept; ++k) sum += conv.weight_KD[k * D + d] * before[k];
+    sum += conv.weight_KD[kept * D + d] * x[d];
+    for (int64_t k = 0; k + 1 < kept; ++k) before[k] = before[k + 1];
+    if (kept > 0) before[kept - 1] = x[d];
+    x[d] = sum;
+  }
+  for (int64_t d = begin; d < end; d += kLanes) store_some(silu(load_some(x + d, end - d)), x + d, end - d);
+}
+
+// A channel's recurrence: its lane sums of h c are left in a vector.
+HWY_INLINE Vec channel_step(const ScanStep& scan, float step, float input, const float* a, const float* b,
+                            const float* c, float* h) {
+  constexpr float kLog2E = 1.44269504f;
+  const Vec rate = set(step * kLog2E), u = set(input);
+  Vec sum = zero();
+  for (int64_t n = 0; n < scan.num_states; n += kLanes) {
+    const int64_t left = scan.num_states - n;
+    const Vec decay = exp2(hn::Mul(rate, load_some(a + n, left)));
+    const Vec state = fma(decay, load_some(h + n, left), hn::Mul(u, load_some(b + n, left)));
+    store_some(state, h + n, left);
+    sum = fma(state, load_some(c + n, left), sum);
+  }
+  return sum;
+}
+
+constexpr int64_t kStepChannels = 4;
+
+void scan_channels(const ScanStep& scan, int64_t begin, int64_t end, const float* x, const float* dt,
+                   const float* b, const float* c, const float* gate, float* h, float* y) {
+  constexpr int64_t kBlock = 64;
+  HWY_ALIGN float steps[kBlock + 64], sums[kBlock + 64];
+  const int64_t N = scan.num_states;
+  for (int64_t first = begin; first < end; first += kBlock) {
+    const int64_t count = std::min(kBlock, end - first);
+    for (int64_t i = 0; i < count; i += kLanes)
+      store(softplus(load_some(dt + first + i, count - i)), steps + i);
+    for (int64_t i = 0; i < count; i += kStepChannels) {
+      Vec sum[kStepChannels];
+      for (int64_t j = 0; j < kStepChannels; ++j) {
+        const int64_t d = first + i + j;
+        sum[j] = i + j < count ? channel_step(scan, steps[i + j], steps[i + j] * x[d], scan.A_DN + d * N, b,
+                                              c, h + d * N)
+                               : zero();
+      }
+      store_four_sums(sum[0], sum[1], sum[2], sum[3], sums + i);
+    }
+    for (int64_t i = 0; i < count; i += kLanes) {
+      const int64_t left = count - i;
+      const Vec out =
+          fma(load_some(scan.D_D + first + i, left), load_some(x + first + i, left), load(sums + i));
+      store_some(hn::Mul(out, silu(load_some(gate + first + i, left))), y + first + i, left);
+    }
+  }
+}
+
+}  // namespace mom::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mom::kernels {
+
+HWY_EXPORT(conv_channels);
+HWY_EXPORT(scan_channels);
+
+void conv_step(const ConvStep& conv, int64_t begin, int64_t end, float* x_D, float* last_DK) {
+  apply_cpu_capability_from_environment();
+  HWY_DYNAMIC_DISPATCH(conv_channels)(conv, begin, end, x_D, last_DK);
+}
+
+void scan_step(const ScanStep& scan, int64_t begin, int64_t end, const float* x_D, const float* dt_D,
+               const float* b_N, const float* c_N, const float* gate_D, float* h_DN, float* y_D) {
+  apply_cpu_capability_from_environment();
+  HWY_DYNAMIC_DISPATCH(scan_channels)(scan, begin, end, x_D, dt_D, b_N, c_N, gate_D, h_DN, y_D);
+}
+
+}  // namespace mom::kernels
+#endif

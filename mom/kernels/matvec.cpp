@@ -1,0 +1,269 @@
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "mom/kernels/matvec.cpp"
+#include "mom/kernels/foreach_target.h"
+// After the target loop:
+#include <cmath>
+
+#include "mom/kernels/cpu_capability.h"
+#include "mom/kernels/matvec.h"
+#include "mom/kernels/scratch.h"
+#include "mom/kernels/simd-inl.h"
+
+#ifndef MOM_KERNELS_MATVEC_SHAPE
+#define MOM_KERNELS_MATVEC_SHAPE
+namespace mom::kernels {
+constexpr int kMatvecRows = 4;                 // rows whose lane sums are joined at once
+constexpr int kMatvecChains = 4;               // independent sums of a row
+constexpr int64_t kMatvecColumns = 64;         // packed rows are a multiple of it
+constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 32 bits can sum in any lane
+}  // namespace mom::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace mom::kernels::HWY_NAMESPACE {
+
+// The three kinds of weights. Each says how a token's activations are prepared, in the order its products
+// like, and multiplies one row with kTokens tokens: the lanes of sums[t] add up to the result. A thread reads
+// row after row, one stream of memory: several rows at once are slower by up to a half.
+
+struct FloatWeights {
+  using Element = float;
+  using Input = float;
+  static float prepare(const float* x, int64_t count, Input* to) {
+    std::copy_n(x, count, to);
+    return 1;
+  }
+  template <int kTokens>
+  static HWY_INLINE void dot(const float* row, int64_t count, const Input* const* x, Vec* sums) {
+    Vec sum[kTokens][kMatvecChains];
+    for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kMatvecChains, zero());
+    int64_t column = 0;
+    for (; column + kMatvecChains * kLanes <= count; column += kMatvecChains * kLanes) {
+      for (int k = 0; k < kMatvecChains; ++k) {
+        const Vec w = hn::LoadU(kTag, row + column + k * kLanes);
+        for (int t = 0; t < kTokens; ++t)
+          sum[t][k] = fma(w, hn::LoadU(kTag, x[t] + column + k * kLanes), sum[t][k]);
+      }
+    }
+    for (; column < count; column += kLanes) {
+      const int64_t left = count - column;
+      const Vec w = load_row({row, 0}, 0, column, left);
+      for (int t = 0; t < kTokens; ++t) sum[t][0] = fma(w, load_row({x[t], 0}, 0, column, left), sum[t][0]);
+    }
+    for (int t = 0; t < kTokens; ++t)
+      sums[t] = hn::Add(hn::Add(sum[t][0], sum[t][1]), hn::Add(sum[t][2], sum[t][3]));
+  }
+};
+
+// Two neighbours share 32 bits, which are moved and masked into two vectors: so activations are prepared as
+// vectors of even and of odd columns in turns.
+struct Bf16Weights {
+  using Element = uint16_t;
+  using Input = float;
+  static float prepare(const float* x, int64_t count, Input* to) {
+    for (int64_t block = 0; block < packed_columns(count, WeightType::kBF16); block += 2 * kLanes) {
+      for (int64_t i = 0; i < 2 * kLanes; ++i)
+        to[block + (i % 2) * kLanes + i / 2] = block + i < count ? x[block + i] : 0.0f;
+    }
+    return 1;
+  }
+  template <int kTokens>
+  static HWY_INLINE void dot(const uint16_t* row, int64_t count, const Input* const* x, Vec* sums) {
+    const hn::RebindToUnsigned<Tag> d32;
+    const auto high = hn::Set(d32, 0xffff0000u);
+    constexpr int kPairs = kMatvecChains / 2;
+    Vec sum[kTokens][kMatvecChains];
+    for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kMatvecChains, zero());
+    for (int64_t column = 0; column < count; column += kPairs * 2 * kLanes) {
+      for (int k = 0; k < kPairs; ++k) {
+        const int64_t at = column + k * 2 * kLanes;
+        const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(row + at));
+        const Vec even = hn::BitCast(kTag, hn::ShiftLeft<16>(pair)),
+                  odd = hn::BitCast(kTag, hn::And(pair, high));
+        for (int t = 0; t < kTokens; ++t) {
+          sum[t][2 * k] = fma(even, load(x[t] + at), sum[t][2 * k]);
+          sum[t][2 * k + 1] = fma(odd, load(x[t] + at + kLanes), sum[t][2 * k + 1]);
+        }
+      }
+    }
+    for (int t = 0; t < kTokens; ++t)
+      sums[t] = hn::Add(hn::Add(sum[t][0], sum[t][1]), hn::Add(sum[t][2], sum[t][3]));
+  }
+};
+
+struct Int8Weights {
+  using Element = int8_t;
+  using Input = int16_t;
+  static float prepare(const float* x, int64_t count, Input* to) {
+    float largest = 0;
+    for (int64_t c = 0; c < count; ++c) largest = std::max(largest, std::abs(x[c]));
+    const float scale = largest / 32767.0f, inverse = largest > 0 ? 32767.0f / largest : 0.0f;
+    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<int16_t>(std::lrintf(x[c] * inverse));
+    std::fill(to + count, to + packed_columns(count, WeightType::kInt8), int16_t{0});
+    return scale;
+  }
+#if HWY_TARGET == HWY_SCALAR
+  template <int kTokens>
+  static void dot(const int8_t* row, int64_t count, const Input* const* x, Vec* sums) {
+    for (int t = 0; t < kTokens; ++t) {
+      int64_t sum = 0;
+      for (int64_t c = 0; c < count; ++c) sum += row[c] * x[t][c];
+      sums[t] = set(static_cast<float>(sum));
+    }
+  }
+#else
+  template <int kTokens>
+  static HWY_INLINE void dot(const int8_t* row, int64_t count, const Input* const* x, Vec* sums) {
+    const hn::Repartition<int16_t, Tag> d16;
+    const hn::Rebind<int8_t, decltype(d16)> d8;
+    const hn::RebindToSigned<Tag> d32;
+    constexpr int64_t kStep = 2 * kLanes;
+    constexpr int kChains = 2;
+    for (int t = 0; t < kTokens; ++t) sums[t] = zero();
+    for (int64_t first = 0; first < count; first += kMatvecExactColumns) {
+      hn::Vec<decltype(d32)> sum[kTokens][kChains];
+      for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kChains, hn::Zero(d32));
+      const int64_t end = std::min(count, first + kMatvecExactColumns);
+      for (int64_t column = first; column < end; column += kChains * kStep) {
+        for (int k = 0; k < kChains; ++k) {
+          const int64_t at = column + k * kStep;
+          const auto w = hn::PromoteTo(d16, hn::LoadU(d8, row + at));
+          for (int t = 0; t < kTokens; ++t) {
+            auto unused = hn::Zero(d32);
+            sum[t][k] = hn::ReorderWidenMulAccumulate(d32, w, hn::LoadU(d16, x[t] + at), sum[t][k], unused);
+          }
+        }
+      }
+      for (int t = 0; t < kTokens; ++t)
+        sums[t] = hn::Add(sums[t], hn::ConvertTo(kTag, hn::Add(sum[t][0], sum[t][1])));
+    }
+  }
+#endif
+};
+
+// A token's activations as its kind of weights takes them, and their scale.
+template <class Weights>
+struct Prepared {
+  const typename Weights::Input* x;
+  float scale;
+};
+
+template <class Weights, int kTokens>
+void all_rows(const WeightMatrix& m, int64_t begin, int64_t end, const Prepared<Weights>* tokens,
+              float* const* y) {
+  const auto* weights = static_cast<const typename Weights::Element*>(m.data);
+  const typename Weights::Input* x[kTokens];
+  for (int t = 0; t < kTokens; ++t) x[t] = tokens[t].x;
+  for (int64_t first = begin; first < end; first += kMatvecRows) {
+    const int64_t count = std::min<int64_t>(kMatvecRows, end - first);
+    Vec lanes[kMatvecRows][kTokens];
+    for (int64_t r = 0; r < kMatvecRows; ++r) {
+      if (r < count) {
+        Weights::template dot<kTokens>(weights + (first + r) * m.stride, m.stride, x, lanes[r]);
+      } else {
+        std::fill_n(lanes[r], kTokens, zero());
+      }
+    }
+    for (int t = 0; t < kTokens; ++t) {
+      HWY_ALIGN float sums[kMatvecRows];
+      store_four_sums(lanes[0][t], lanes[1][t], lanes[2][t], lanes[3][t], sums);
+      for (int64_t r = 0; r < count; ++r) {
+        const float scale = m.scales != nullptr ? m.scales[first + r] * tokens[t].scale : 1.0f;
+        const float bias = m.bias != nullptr ? m.bias[first + r] : 0.0f;
+        y[t][first + r] = sums[r] * scale + bias;
+      }
+    }
+  }
+}
+
+// A few rows for all tokens, then the next: their weights come from the nearest cache again.
+template <class Weights>
+void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
+                std::span<float* const> y) {
+  constexpr int64_t kRowsInCache = 4 * kMatvecRows;
+  using Input = typename Weights::Input;
+  const int64_t columns = packed_columns(m.num_columns, m.type), floats = columns * sizeof(Input) / 4 + 1;
+  const auto num_tokens = static_cast<int64_t>(x.size());
+  Scratch scratch((floats + 16) * num_tokens);
+  std::vector<Prepared<Weights>> tokens;
+  for (const float* token : x) {
+    auto* input = reinterpret_cast<Input*>(scratch.take(floats));
+    const float scale = Weights::prepare(token, m.num_columns, input);
+    tokens.push_back({input, scale});
+  }
+  const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
+  for (int64_t row = begin; row < end; row += rows_at_once) {
+    const int64_t last = std::min(end, row + rows_at_once);
+    int64_t t = 0;
+    for (; t + 4 <= num_tokens; t += 4) all_rows<Weights, 4>(m, row, last, tokens.data() + t, y.data() + t);
+    for (; t + 2 <= num_tokens; t += 2) all_rows<Weights, 2>(m, row, last, tokens.data() + t, y.data() + t);
+    for (; t < num_tokens; ++t) all_rows<Weights, 1>(m, row, last, tokens.data() + t, y.data() + t);
+  }
+}
+
+void matvec_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
+                  std::span<float* const> y) {
+  switch (m.type) {
+    case WeightType::kF32:
+      return all_tokens<FloatWeights>(m, begin, end, x, y);
+    case WeightType::kBF16:
+      return all_tokens<Bf16Weights>(m, begin, end, x, y);
+    case WeightType::kInt8:
+      return all_tokens<Int8Weights>(m, begin, end, x, y);
+  }
+}
+
+void round_row(const float* from, int64_t count, uint16_t* to) {
+  for (int64_t c = 0; c < count; ++c) to[c] = f32_to_bf16(from[c]);
+}
+
+}  // namespace mom::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace mom::kernels {
+
+HWY_EXPORT(matvec_range);
+HWY_EXPORT(round_row);
+
+int64_t packed_columns(int64_t num_columns, WeightType type) {
+  if (type == WeightType::kF32) return num_columns;
+  return (num_columns + kMatvecColumns - 1) / kMatvecColumns * kMatvecColumns;
+}
+
+int64_t row_bytes(const WeightMatrix& matrix) {
+  constexpr int64_t kBytes[] = {4, 2, 1};
+  return packed_columns(matrix.num_columns, matrix.type) * kBytes[static_cast<int>(matrix.type)];
+}
+
+void matvec(const WeightMatrix& matrix, int64_t begin, int64_t end, std::span<const float* const> x,
+            std::span<float* const> y) {
+  apply_cpu_capability_from_environment();
+  HWY_DYNAMIC_DISPATCH(matvec_range)(matrix, begin, end, x, y);
+}
+
+void quantize_rows(const float* weights, int64_t num_rows, int64_t num_columns, int8_t* quantized,
+                   float* scales) {
+  const int64_t stride = packed_columns(num_columns, WeightType::kInt8);
+  for (int64_t r = 0; r < num_rows; ++r) {
+    const float* row = weights + r * num_columns;
+    int8_t* to = quantized + r * stride;
+    float largest = 0;
+    for (int64_t c = 0; c < num_columns; ++c) largest = std::max(largest, std::abs(row[c]));
+    scales[r] = largest / 127.0f;
+    for (int64_t c = 0; c < num_columns; ++c)
+      to[c] = largest > 0 ? static_cast<int8_t>(std::lround(row[c] / scales[r])) : int8_t{0};
+    std::fill(to + num_columns, to + stride, int8_t{0});
+  }
+}
+
+void round_rows(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* rounded) {
+  const int64_t stride = packed_columns(num_columns, WeightType::kBF16);
+  for (int64_t r = 0; r < num_rows; ++r) {
+    HWY_DYNAMIC_DISPATCH(round_row)(weights + r * num_columns, num_columns, rounded + r * stride);
+    std::fill(rounded + r * stride + num_columns, rounded + (r + 1) * stride, uint16_t{0});
+  }
+}
+
+}  // namespace mom::kernels
+#endif

@@ -1,0 +1,43 @@
+// Weights times the activations of a few tokens: what a generated token spends its time on. Each weight is
+// read from memory once for all of them, so a token costs about the bytes of the weights.
+//
+//   y_b[r] = s_r * sum_c W[r, c] x_b[c] + bias[r]        s_r = 1 but for kInt8
+//
+// Weights are f32, bf16, or 8-bit integers with one f32 scale a row. Products and sums are f32, but for
+// kInt8: there each token's activations are 16-bit integers with one scale (error: 2^-16 of the largest),
+// products and sums integers, which are exact. A row's result has the same bits whatever rows, tokens and
+// threads there are beside it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+namespace mom::kernels {
+
+enum class WeightType : uint8_t { kF32, kBF16, kInt8 };
+
+struct WeightMatrix {
+  const void* data = nullptr;                         // [R, C], rows dense
+  const float* scales = nullptr;                      // [R], kInt8 only
+  const float* bias = nullptr;                        // [R] or null
+  int64_t num_rows = 0, num_columns = 0, stride = 0;  // stride: elements, packed_columns()
+  WeightType type = WeightType::kF32;
+};
+
+// The columns a row takes in memory: for the narrow types, whole cache lines.
+int64_t packed_columns(int64_t num_columns, WeightType type);
+// Bytes of one row.
+int64_t row_bytes(const WeightMatrix& matrix);
+
+// Rows [begin, end) for every token: x[b] has C elements, y[b] gets element r at r.
+void matvec(const WeightMatrix& matrix, int64_t begin, int64_t end, std::span<const float* const> x,
+            std::span<float* const> y);
+
+// Rows of f32 weights as kInt8: q = round(w / s), s = max |w| / 127 of the row (0 where all are 0). Rows of
+// `quantized` are packed_columns() apart; their ends are filled with zeros.
+void quantize_rows(const float* weights, int64_t num_rows, int64_t num_columns, int8_t* quantized,
+                   float* scales);
+// Rows of f32 weights as kBF16, to nearest even, likewise packed.
+void round_rows(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* rounded);
+
+}  // namespace mom::kernels

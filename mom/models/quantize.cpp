@@ -1,0 +1,73 @@
+#include "mom/models/quantize.h"
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+#include "mom/kernels/matvec.h"
+
+namespace mom::models {
+namespace {
+
+constexpr const char* kBFloat16 = "bfloat16";
+constexpr const char* kInt8 = "int8";
+
+// Those that every generated token reads; a picture's patches go through few and small others.
+bool is_matrix(const std::string& name, const at::Tensor& tensor) {
+  const bool of_tokens = name.starts_with("backbone.") || name.starts_with("lm_head.");
+  return of_tokens && tensor.dim() == 2 && !ModelImpl::without_decay(name);
+}
+
+void add_quantized(nn::NamedTensors& tensors, const std::string& name, const at::Tensor& weight_RC) {
+  const int64_t rows = weight_RC.size(0), columns = weight_RC.size(1);
+  const at::Tensor from = weight_RC.contiguous(), scale_R = torch::empty({rows}),
+                   packed = torch::empty({rows, kernels::packed_columns(columns, kernels::WeightType::kInt8)},
+                                         torch::kInt8);
+  kernels::quantize_rows(from.const_data_ptr<float>(), rows, columns, packed.mutable_data_ptr<int8_t>(),
+                         scale_R.mutable_data_ptr<float>());
+  tensors[name] = packed.narrow(1, 0, columns).contiguous();
+  tensors[name + kScaleSuffix] = scale_R;
+}
+
+}  // namespace
+
+std::vector<std::string> weight_types() { return {"float32", kBFloat16, kInt8}; }
+
+nn::NamedTensors weights_as(ModelImpl& model, const std::string& type) {
+  const std::vector<std::string> known = weight_types();
+  if (std::find(known.begin(), known.end(), type) == known.end())
+    throw UserError({"weights", "float32, bfloat16 or int8", "'" + type + "'", ""});
+  nn::NamedTensors tensors;
+  for (const auto& [name, weight] : named_weights(model)) {
+    if (type == known.front() || !is_matrix(name, weight)) {
+      tensors[name] = weight;
+    } else if (type == kBFloat16) {
+      tensors[name] = weight.to(torch::kBFloat16);
+    } else {
+      add_quantized(tensors, name, weight);
+    }
+  }
+  return tensors;
+}
+
+at::Tensor dequantized(const at::Tensor& quantized_RC, const at::Tensor& scale_R) {
+  return quantized_RC.to(torch::kFloat32) * scale_R.unsqueeze(1);
+}
+
+void round_weights(ModelImpl& model, const std::string& type) {
+  const torch::NoGradGuard no_grad;
+  const nn::NamedTensors tensors = weights_as(model, type);
+  for (auto& item : model.named_parameters()) {
+    const at::Tensor& weight = tensors.at(item.key());
+    const auto scale = tensors.find(item.key() + kScaleSuffix);
+    item.value().copy_(scale == tensors.end() ? weight : dequantized(weight, scale->second));
+  }
+}
+
+void write_model_as(const Path& folder, ModelImpl& model, const std::string& type) {
+  OrderedJson config = to_json(model.spec());
+  config["torch_dtype"] = type;
+  publish_json(folder / "config.json", config);
+  nn::write_tensors(folder / "model.safetensors", weights_as(model, type), {{"format", "pt"}});
+}
+
+}  // namespace mom::models

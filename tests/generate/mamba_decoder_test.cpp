@@ -1,0 +1,129 @@
+// The decoder against the network it was made from.
+#include "mom/generate/mamba_decoder.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "mom/base/error.h"
+#include "mom/generate/step.h"
+#include "mom/kernels/cpu_capability.h"
+#include "tests/support/tiny_model.h"
+
+namespace mom::generate {
+namespace {
+
+using kernels::WeightType;
+using Tokens = std::vector<std::vector<int32_t>>;  // by step, then sequence
+
+// Text, codes of pictures and of speech in one vocabulary.
+models::ModelSpec spec_of(const std::string& backbone) {
+  models::ModelSpec spec = test::tiny_backbone(backbone);
+  spec.setting = "three_modality";
+  spec.modalities = {"text", "image", "speech"};
+  spec.latent_shape.clear();
+  spec.vocabulary.add("text", 40);
+  spec.vocabulary.add("image", 10);
+  spec.vocabulary.add("speech", 6);
+  spec.vocab_size = spec.vocabulary.size();
+  return spec;
+}
+
+// Sequences of all modalities that change on the way.
+Tokens tokens_of(const models::ModelSpec& spec, int64_t num_steps, int64_t num_sequences) {
+  Tokens tokens(static_cast<size_t>(num_steps));
+  for (int64_t t = 0; t < num_steps; ++t)
+    for (int64_t s = 0; s < num_sequences; ++s)
+      tokens[static_cast<size_t>(t)].push_back(static_cast<int32_t>((t * 37 + s * 11 + 7) % spec.vocab_size));
+  return tokens;
+}
+
+// Logits [S, T, V] of those sequences alone.
+at::Tensor decode(models::Model& model, WeightType type, const Tokens& tokens,
+                  const std::vector<size_t>& sequences) {
+  const MambaDecoder decoder(model, type);
+  DecodeState state = initial_state(*model, static_cast<int64_t>(sequences.size()));
+  std::vector<at::Tensor> logits;
+  for (const auto& step : tokens) {
+    std::vector<int32_t> now;
+    for (const size_t s : sequences) now.push_back(step[s]);
+    logits.push_back(decoder.step(now, state.model));
+  }
+  return torch::stack(logits, 1);
+}
+
+at::Tensor expected_logits(models::Model& model, const Tokens& tokens) {
+  DecodeState state = initial_state(*model, static_cast<int64_t>(tokens.front().size()));
+  std::vector<at::Tensor> logits;
+  for (const auto& now : tokens) {
+    std::vector<Feed> feeds;
+    for (const int32_t token : now) feeds.push_back({{token}, {}});
+    logits.push_back(step(*model, state, feeds).logits_SV);
+  }
+  return torch::stack(logits, 1);
+}
+
+double largest(const at::Tensor& difference) { return difference.abs().max().item<double>(); }
+
+class MambaDecoderTest : public testing::TestWithParam<std::string> {
+ protected:
+  void TearDown() override { kernels::set_cpu_capability(""); }
+  models::Model model_ = test::initialised(spec_of(GetParam()), 3);
+  Tokens tokens_ = tokens_of(model_->spec(), 24, 7);
+  std::vector<size_t> all_ = {0, 1, 2, 3, 4, 5, 6};
+};
+INSTANTIATE_TEST_SUITE_P(Backbones, MambaDecoderTest, testing::Values("mamba", "mixture_of_mamba"),
+                         [](const auto& suite) { return suite.param; });
+
+TEST_P(MambaDecoderTest, IsTheNetworkOnEveryInstructionSet) {
+  const at::Tensor expected = expected_logits(model_, tokens_);
+  for (const std::string& capability : kernels::cpu_capabilities()) {
+    kernels::set_cpu_capability(capability);
+    EXPECT_LE(largest(decode(model_, WeightType::kF32, tokens_, all_) - expected), 2e-5) << capability;
+  }
+}
+
+// Some bits are lost, not the whole: the error is that of the weights.
+TEST_P(MambaDecoderTest, NarrowWeightsAreClose) {
+  const at::Tensor expected = expected_logits(model_, tokens_);
+  const double spread = expected.std().item<double>();
+  const double bf16 = largest(decode(model_, WeightType::kBF16, tokens_, all_) - expected),
+               int8 = largest(decode(model_, WeightType::kInt8, tokens_, all_) - expected);
+  EXPECT_GT(bf16, 0);
+  EXPECT_LE(bf16, 0.05 * spread);
+  EXPECT_GT(int8, 0);
+  EXPECT_LE(int8, 0.1 * spread);
+}
+
+TEST_P(MambaDecoderTest, SameBitsAloneOrBesideOthersAndForAnyThreads) {
+  const int threads = at::get_num_threads();
+  for (const WeightType type : {WeightType::kF32, WeightType::kBF16, WeightType::kInt8}) {
+    at::set_num_threads(1);
+    const at::Tensor together = decode(model_, type, tokens_, all_);
+    EXPECT_TRUE(torch::equal(decode(model_, type, tokens_, {4}), together.narrow(0, 4, 1)));
+    EXPECT_TRUE(torch::equal(decode(model_, type, tokens_, {5, 1, 6}),
+                             together.index_select(0, torch::tensor({5, 1, 6}))));
+    at::set_num_threads(3);
+    EXPECT_TRUE(torch::equal(decode(model_, type, tokens_, all_), together));
+  }
+  at::set_num_threads(threads);
+}
+
+TEST_P(MambaDecoderTest, LeavesTheStateItStartedFromAlone) {
+  const MambaDecoder decoder(model_, WeightType::kF32);
+  DecodeState parent = initial_state(*model_, 7);
+  decoder.step(tokens_[0], parent.model);
+  DecodeState branch = parent;
+  const at::Tensor first = decoder.step(tokens_[1], branch.model),
+                   second = decoder.step(tokens_[1], parent.model);
+  EXPECT_TRUE(torch::equal(first, second));
+  EXPECT_EQ(parent.model.num_tokens_S, std::vector<int64_t>(7, 2));
+}
+
+TEST(MambaDecoder, OtherBackbonesAreRefused) {
+  models::Model model = test::initialised(spec_of("transformer"));
+  EXPECT_FALSE(MambaDecoder::supports(model->spec()));
+  EXPECT_THROW(MambaDecoder(model, WeightType::kF32), UserError);
+}
+
+}  // namespace
+}  // namespace mom::generate
