@@ -121,6 +121,15 @@ std::string dots(const std::vector<Model>& models) {
   return html + "</div>\n";
 }
 
+// Whether any seed's processor time to match is known.
+bool has_cpu_seconds(const ArmResult& arm) {
+  for (const auto& [set, modalities] : arm.sets)
+    for (const auto& [modality, row] : modalities)
+      for (const auto& value : row.cpu_seconds_to_match.values)
+        if (value) return true;
+  return false;
+}
+
 // A dash where the log does not say how long it took.
 std::string time_html(const Row& row, const Summary& seconds) {
   const bool timed = std::any_of(seconds.values.begin(), seconds.values.end(),
@@ -129,7 +138,9 @@ std::string time_html(const Row& row, const Summary& seconds) {
   return seconds.values.empty() || (reached && !timed) ? kAbsent : match_html(row, seconds, "not reached");
 }
 
+// Time to match is the processor's where that is known: runs may have shared a machine.
 std::string comparison_table(const ArmResult& arm) {
+  const bool of_processor = has_cpu_seconds(arm);
   Cells rows;
   for (const auto& [set, modalities] : arm.sets)
     for (const auto& [modality, row] : modalities)
@@ -139,9 +150,9 @@ std::string comparison_table(const ArmResult& arm) {
                       match_html(row, row.flops_to_match, "not reached"),
                       match_html(row, row.flops_to_match_slope, "not computable"),
                       match_html(row, row.tokens_to_match, "not reached"),
-                      time_html(row, row.seconds_to_match), time_html(row, row.cpu_seconds_to_match)});
+                      time_html(row, of_processor ? row.cpu_seconds_to_match : row.seconds_to_match)});
   return table({"Held-out data", escape(arm.baseline_model), escape(arm.model), "gain", "FLOPs to match",
-                "by slope", "tokens to match", "time to match", "processor time to match"},
+                "by slope", "tokens to match", of_processor ? "processor time to match" : "time to match"},
                rows, true);
 }
 

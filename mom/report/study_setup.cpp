@@ -14,12 +14,17 @@ using study::GroupResult;
 using study::RunResult;
 using study::StudyResults;
 
-// The first finished run of each model of each group: seeds differ in nothing but the seed.
-std::vector<const RunResult*> recipes_of(const StudyResults& results) {
-  std::vector<const RunResult*> runs;
+// By recipe file, in the order of the study: the first finished run of each model of each of its groups.
+// Seeds differ in nothing but the seed.
+study::Named<std::vector<const RunResult*>> runs_by_recipe(const StudyResults& results) {
+  study::Named<std::vector<const RunResult*>> by_recipe;
   for (const GroupResult& group : results.groups)
-    for (const std::string& arm : results.arms_of(group)) runs.push_back(results.runs_of(group, arm).front());
-  return runs;
+    for (const std::string& arm : results.arms_of(group)) {
+      if (by_recipe.empty() || by_recipe.back().first != group.recipe)
+        by_recipe.push_back({group.recipe, {}});
+      by_recipe.back().second.push_back(results.runs_of(group, arm).front());
+    }
+  return by_recipe;
 }
 
 std::string value_of(const RunResult& run, const std::string& key) {
@@ -47,7 +52,7 @@ std::string differences(const std::vector<const RunResult*>& runs) {
     values.emplace_back();
     for (const std::string& key : keys) values.back().push_back(value_of(*run, key));
   }
-  return "<p>The recipes differ in these keys, and in nothing else but the seed:</p>\n" +
+  return "<p>Its runs differ in these keys, and in nothing else but the seed:</p>\n" +
          settings_table(keys, names, values);
 }
 
@@ -73,17 +78,12 @@ std::string command_text(const std::vector<std::string>& words) {
 }  // namespace
 
 std::string study_recipes_section(const StudySubject& subject) {
-  const std::vector<const RunResult*> runs = recipes_of(subject.results);
-  if (runs.empty()) return "";
-  std::string html = "<section id=\"recipe\"><h2>Recipes</h2>\n" + differences(runs);
-  for (const GroupResult& group : subject.results.groups) {
-    const auto arms = subject.results.arms_of(group);
-    if (arms.empty()) continue;
-    const RunResult& run = *subject.results.runs_of(group, arms.front()).front();
-    html += "<details><summary>All of <code>" + escape(run.name) + "</code> (from " + escape(group.recipe) +
-            ")</summary>" + pre(recipe_text(run)) + "</details>\n";
-  }
-  return html + "</section>\n";
+  std::string html;
+  for (const auto& [recipe, runs] : runs_by_recipe(subject.results))
+    html += "<h3><code>" + escape(recipe) + "</code></h3>\n" + differences(runs) +
+            "<details><summary>All of <code>" + escape(runs.front()->name) + "</code></summary>" +
+            pre(recipe_text(*runs.front())) + "</details>\n";
+  return html.empty() ? "" : "<section id=\"recipe\"><h2>Recipes</h2>\n" + html + "</section>\n";
 }
 
 std::string study_machine_section(const StudySubject& subject) {

@@ -43,8 +43,8 @@ Sweep::Rate rate_of(const std::vector<const RunResult*>& runs) {
 
 std::string recipe_name(const std::string& recipe) { return Path(recipe).stem().string(); }
 
-// Each rate's loss on one set and modality, the lowest in bold.
-std::vector<Summary> column(const Sweep& sweep, const std::string& set, const std::string& modality) {
+// Each rate's loss on one set and modality.
+std::vector<Summary> losses_by_rate(const Sweep& sweep, const std::string& set, const std::string& modality) {
   std::vector<Summary> losses;
   for (const Sweep::Rate& rate : sweep.rates) losses.push_back(final_losses(rate.runs, set, modality));
   return losses;
@@ -57,23 +57,27 @@ size_t lowest(const std::vector<Summary>& losses) {
   return best;
 }
 
+std::vector<std::string> sweep_row(const Sweep& sweep, const std::string& set, const std::string& modality) {
+  const std::vector<Summary> losses = losses_by_rate(sweep, set, modality);
+  std::vector<const Summary*> all;
+  for (const Summary& each : losses) all.push_back(&each);
+  std::vector<std::string> cells = {"<b>" + escape(modality) + "</b> <span class=\"set\">" +
+                                    escape(compare::set_text(set, modality)) + "</span>"};
+  const size_t best = lowest(losses);
+  for (size_t i = 0; i < losses.size(); ++i)
+    cells.push_back(loss_html(losses[i]) + (i == best ? " <small><b>lowest</b></small>" : "") +
+                    dot_plot(losses[i], scale_of(all, false), i));
+  return cells;
+}
+
 std::string sweep_html(const Sweep& sweep) {
-  std::vector<std::string> head = {"learning rate"};
+  std::vector<std::string> head = {"Final loss at learning rate"};
+  for (const Sweep::Rate& rate : sweep.rates) head.push_back(escape(rate.text));
   Cells rows;
-  for (const Sweep::Rate& rate : sweep.rates) rows.push_back({escape(rate.text)});
   for (const auto& [set, modalities] : sweep.rates.front().runs.front()->losses)
-    for (const auto& [modality, loss] : modalities) {
-      if (modality == compare::kOverall && modalities.size() <= 2) continue;
-      const std::vector<Summary> losses = column(sweep, set, modality);
-      std::vector<const Summary*> all;
-      for (const Summary& each : losses) all.push_back(&each);
-      const size_t best = lowest(losses);
-      head.push_back("<b>" + escape(modality) + "</b> <span class=\"set\">" +
-                     escape(compare::set_text(set, modality)) + "</span>");
-      for (size_t i = 0; i < losses.size(); ++i)
-        rows[i].push_back(loss_html(losses[i]) + (i == best ? " <small><b>lowest</b></small>" : "") +
-                          dot_plot(losses[i], scale_of(all, false), i));
-    }
+    for (const auto& [modality, loss] : modalities)
+      if (modality != compare::kOverall || modalities.size() > 2)
+        rows.push_back(sweep_row(sweep, set, modality));
   return "<h3>" + escape(sweep.name) + "</h3>\n" + table(head, rows, true);
 }
 
@@ -114,7 +118,7 @@ std::string sweep_sentence(const Sweep& sweep) {
   const auto& [set, modalities] = sweep.rates.front().runs.front()->losses.front();
   std::string text;
   for (const auto& each : modalities) {
-    const size_t best = lowest(column(sweep, set, each.first));
+    const size_t best = lowest(losses_by_rate(sweep, set, each.first));
     if (best < sweep.rates.size())
       text += (text.empty() ? "" : ", ") + sweep.rates[best].text + " for " + each.first;
   }

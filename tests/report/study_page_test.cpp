@@ -255,6 +255,7 @@ TEST(Curves, TimeIsTheProcessorsWhereItIsKnown) {
   EXPECT_TRUE(panel.of_processor);
   EXPECT_NEAR(panel.charts.at(0).lines.at(0).second.seconds.back(), 450 * 4096 / 1300.0, 0.01);
   EXPECT_NE(words_of("settings").find("processor time to match"), std::string::npos);
+  EXPECT_EQ(words_of("subsets").find("processor time to match"), std::string::npos);
 }
 
 TEST(Curves, OneSeedHasNoRange) {
@@ -266,11 +267,11 @@ TEST(Curves, OneSeedHasNoRange) {
 TEST(Sweep, GroupsThatDifferInTheirRateOnly) {
   const StudySubject subject = subject_of("rates");
   const std::vector<Sweep> sweeps = sweeps_of(subject.results);
-  ASSERT_EQ(sweeps.size(), 1u);
+  ASSERT_EQ(sweeps.size(), 2u);
   ASSERT_EQ(sweeps[0].rates.size(), 3u);
   EXPECT_EQ(sweeps[0].rates[0].text, "0.001");
   EXPECT_EQ(sweeps[0].rates[2].runs.size(), 2u);
-  EXPECT_EQ(sweep_sentence(sweeps[0]),
+  EXPECT_EQ(sweep_sentence(sweeps[1]),
             "transfusion, dense Mamba, held-out concepts (noto): lowest loss at learning rate 0.003 for "
             "image, 0.006 for text, 0.006 for overall.");
   EXPECT_TRUE(sweeps_of(subject_of("subsets").results).empty());

@@ -111,9 +111,10 @@ inline FakeStudy fake_settings() {
   return fake;
 }
 
-// One model at three learning rates.
+// One model at three learning rates, with two recipes.
 inline FakeStudy fake_rates() {
   FakeStudy fake{fake_config("Learning rates"), {}, {}};
+  fake.config.recipes = {"configs/transfusion.toml", "configs/chameleon.toml"};
   fake.config.backbones = {"mamba"};
   fake.config.variants = {{"lr1e-3", {}}, {"lr3e-3", {}}, {"lr6e-3", {}}};
   fake.config.seeds = {1, 2};
