@@ -158,7 +158,7 @@ std::string seeds_remark(const StudyResults& results) {
   if (count == 1)
     text =
         "One seed: differences between seeds are not measured here, so there are no intervals, and a small "
-        "gain may be chance.";
+        "difference may be chance.";
   else if (count <= 3)
     text = "In brackets: the range over the " + std::to_string(count) +
            " seeds, which is all an interval of so few can be. If no model were better, all " +
@@ -167,8 +167,11 @@ std::string seeds_remark(const StudyResults& results) {
   else
     text = "In brackets: the central 95% of 10,000 bootstrap means over the " + std::to_string(count) +
            " seeds.";
-  return "<p class=\"remark\">" + text +
-         " A gain below zero: the baseline is better; undecided: the brackets hold both signs.</p>\n";
+  bool compared = false;
+  for_each_verdict(results, [&](const GroupResult&, const ArmResult&) { compared = true; });
+  if (compared)
+    text += " A gain below zero: the baseline is better; undecided: the brackets hold both signs.";
+  return "<p class=\"remark\">" + text + "</p>\n";
 }
 
 std::string downloads(const StudySubject& subject) {
