@@ -6,11 +6,14 @@
   const html = htm.bind(h);
   const data = JSON.parse(document.getElementById('report-data').textContent);
 
-  const AXES = { flops: 'training FLOPs', steps: 'step', tokens: 'tokens' };
+  const AXES = { flops: 'training FLOPs', steps: 'step', tokens: 'tokens', seconds: 'seconds' };
   const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
   // Runs differ in colour and in line, and in the shape of their marks (report.css).
   const DASHES = [[], [], [7, 3], [7, 3], [2, 3], [2, 3], [9, 3, 2, 3], [9, 3, 2, 3]];
   const COLOURS = DASHES.length;
+  // Lines and shapes turn by three at each round of colours.
+  const shapeOf = (run) => (run + 3 * Math.floor(run / COLOURS)) % COLOURS;
+  const dashOf = (run) => DASHES[shapeOf(run)];
 
   const scaled = (value, digits) => {
     let unit = 0;
@@ -21,7 +24,7 @@
   const percentText = (part) => `${(part * 100).toFixed(1)}%`;
   const valueText = (chart, value) => (chart.percent ? percentText(value) : lossText(value));
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const mark = (run) => html`<i class=${'swatch c' + run % COLOURS}></i>`;
+  const mark = (run) => html`<i class=${`swatch c${run % COLOURS} s${shapeOf(run)}`}></i>`;
   const matchesOf = (chart) => (chart.targets || []).flatMap((target) => target.matches.map((match) => ({ ...match, loss: target.loss })));
   const colour = (run) => style(`--c${run % COLOURS}`);
 
@@ -40,7 +43,7 @@
     let low = Infinity, high = -Infinity, end = 0;
     chart.series.forEach((s) => { end = Math.max(end, s[axis][s[axis].length - 1]); });
     chart.series.forEach((s) => s.fit.forEach((fit, i) => {
-      const values = held ? [fit, s.raw[i]] : [fit];
+      const values = [fit, ...(held ? [s.raw[i]] : []), ...(s.high ? [s.low[i], s.high[i]] : [])];
       low = Math.min(low, ...values);
       if (whole || s[axis][i] >= end * 0.1) high = Math.max(high, ...values);
     }));
@@ -100,71 +103,105 @@
     ctx.restore();
   };
 
-  // uPlot wants one x for all series: join the runs, raw dots and smoothed line a run.
-  const joined = (chart, axis) => {
-    const held = chart.group === 'held-out';
-    return uPlot.join(chart.series.map((s) => (held ? [s[axis], s.fit, s.raw] : [s[axis], s.fit])));
+  // What of a series is drawn: its line, the rings of held-out evaluations, the range over seeds.
+  const partsOf = (chart, s) => ['fit', ...(chart.group === 'held-out' ? ['raw'] : []), ...(s.high ? ['high', 'low'] : [])];
+
+  // uPlot wants one x for all series.
+  const joined = (chart, axis) => uPlot.join(chart.series.map((s) => [s[axis], ...partsOf(chart, s).map((part) => s[part])]));
+
+  // The column of each series' line in what `joined` makes.
+  const lineColumns = (chart) => {
+    let next = 1;
+    return chart.series.map((s) => { const here = next; next += partsOf(chart, s).length; return here; });
   };
 
-  const seriesOptions = (chart) => chart.series.flatMap((s) => {
-    const stroke = colour(s.run);
-    const line = { stroke, width: 2, dash: DASHES[s.run % COLOURS], spanGaps: true, points: { show: false } };
-    if (chart.group !== 'held-out') return [line];
-    return [line, { stroke, width: 0, spanGaps: true, paths: () => null, points: { show: true, size: 5, width: 1, fill: style('--paper'), stroke } }];
-  });
+  const partOptions = {
+    fit: (stroke, run) => ({ stroke, width: 2, dash: dashOf(run), spanGaps: true, points: { show: false } }),
+    raw: (stroke) => ({ stroke, width: 0, spanGaps: true, paths: () => null, points: { show: true, size: 5, width: 1, fill: style('--paper'), stroke } }),
+    high: () => ({ stroke: 'transparent', width: 0, spanGaps: true, points: { show: false } }),
+    low: () => ({ stroke: 'transparent', width: 0, spanGaps: true, points: { show: false } }),
+  };
+  const seriesOptions = (chart) => chart.series.flatMap((s) => partsOf(chart, s).map((part) => partOptions[part](colour(s.run), s.run)));
 
-  const axisOptions = (chart, axis) => {
+  const bandOptions = (chart) => {
+    const columns = lineColumns(chart);
+    return chart.series.flatMap((s, i) => {
+      const high = columns[i] + partsOf(chart, s).indexOf('high');
+      return s.high ? [{ series: [high, high + 1], fill: colour(s.run) + '2e' }] : [];
+    });
+  };
+
+  const axisName = (axis, clock) => (axis === 'seconds' && clock ? `${clock}, s` : AXES[axis]);
+
+  const axisOptions = (chart, axis, clock) => {
     const ink = style('--quiet'), grid = { stroke: style('--line'), width: 1 };
     const font = `12px ${getComputedStyle(document.body).fontFamily}`;
     return [
-      { stroke: ink, grid: { show: false }, ticks: grid, font, size: 44, label: AXES[axis], labelSize: 18, labelFont: font,
+      { stroke: ink, grid: { show: false }, ticks: grid, font, size: 44, label: axisName(axis, clock), labelSize: 18, labelFont: font,
         space: 64, values: (u, ticks) => ticks.map((t) => scaled(t, 4)) },
       { stroke: ink, grid, ticks: { show: false }, font, size: 52, values: (u, ticks) => ticks.map((t) => (chart.percent ? `${+(t * 100).toPrecision(4)}%` : +t.toPrecision(6))) },
     ];
   };
 
-  function Chart({ chart, axis, whole, scheme }) {
-    const box = useRef(null);
+  // The cursor of a chart: a row of its values, moved by the pointer or, with the focus on the chart, by keys.
+  const KEYS = { ArrowLeft: (row) => row - 1, ArrowRight: (row) => row + 1, Home: () => 0, End: (row, last) => last };
+
+  function Chart({ panel, chart, axis, whole, scheme }) {
+    const box = useRef(null), plot = useRef(null);
     const [index, setIndex] = useState(null);
-    const values = joined(chart, axis);
+    const values = joined(chart, axis), columns = lineColumns(chart), last = values[0].length - 1;
+    const runs = chart.series.map((s) => s.run).join();
     useEffect(() => {
       const size = () => ({ width: box.current.clientWidth, height: Math.round(Math.max(220, box.current.clientWidth * 0.52)) });
-      const plot = new uPlot({
+      plot.current = new uPlot({
         ...size(),
         scales: { x: { time: false, range: (u, low, high) => [Math.min(0, low), high * 1.02] }, y: { range: () => lossRange(chart, axis, whole) } },
         legend: { show: false },
         cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
-        axes: axisOptions(chart, axis),
+        axes: axisOptions(chart, axis, panel.clock),
         series: [{}, ...seriesOptions(chart)],
+        bands: bandOptions(chart),
         hooks: { draw: [drawLevels(chart, axis)], setCursor: [(u) => setIndex(u.cursor.idx ?? null)] },
       }, values, box.current);
-      const watcher = new ResizeObserver(() => plot.setSize(size()));
+      const watcher = new ResizeObserver(() => plot.current.setSize(size()));
       watcher.observe(box.current);
-      return () => { watcher.disconnect(); plot.destroy(); };
-    }, [axis, whole, scheme]);
-    const stride = chart.group === 'held-out' ? 2 : 1;
-    const at = (i) => {  // the value of series i nearest before the cursor
-      let row = index === null ? values[0].length - 1 : index;
-      while (row > 0 && values[i * stride + 1][row] == null) row--;
-      return values[i * stride + 1][row];
+      return () => { watcher.disconnect(); plot.current.destroy(); };
+    }, [axis, whole, scheme, runs]);
+    const row = Math.min(index ?? last, last);
+    const rowOf = (i) => {  // the newest value of series i at or before the cursor
+      let at = row;
+      while (at > 0 && values[columns[i]][at] == null) at--;
+      return at;
     };
-    const x = values[0][index === null ? values[0].length - 1 : index];
+    const at = (i) => values[columns[i]][rowOf(i)];
+    const rangeAt = (i) => {
+      const s = chart.series[i], high = columns[i] + partsOf(chart, s).indexOf('high');
+      return s.high && values[high][rowOf(i)] != null ? ` (${valueText(chart, values[high + 1][rowOf(i)])}–${valueText(chart, values[high][rowOf(i)])})` : '';
+    };
+    const move = (event) => {
+      if (!KEYS[event.key]) return;
+      event.preventDefault();
+      const to = Math.max(0, Math.min(last, KEYS[event.key](row, last)));
+      plot.current.setCursor({ left: plot.current.valToPos(values[0][to], 'x'), top: 0 });
+    };
+    const where = index === null ? 'end' : `at ${scaled(values[0][row], 3)}`;
+    const words = chart.series.map((s, i) => `${panel.runs[s.run]} ${at(i) == null ? 'not measured' : valueText(chart, at(i)) + rangeAt(i)}.`);
     return html`<div class="chart">
       <h4>${chart.title} <span>(${chart.unit})</span></h4>
-      <p class="readout">${index === null ? 'end' : 'at ' + scaled(x, 3)}: ${chart.series.map((s, i) => html`
-        <span class="value">${mark(s.run)}<b>${at(i) == null ? '–' : valueText(chart, at(i))}</b></span>${' '}`)}</p>
+      <p class="readout">${where}: ${chart.series.map((s, i) => html`
+        <span class="value">${mark(s.run)}<b>${at(i) == null ? '–' : valueText(chart, at(i))}</b>${index !== null && rangeAt(i)}</span>${' '}`)}</p>
       ${(chart.targets || []).map((target) => html`<p class="readout">${marked(target)}</p>`)}
-      <div ref=${box} role="img" aria-label=${`${chart.title}, against ${AXES[axis]}. ${summary(chart, at)}`}></div>
+      <div ref=${box} class="plotbox" role="slider" tabindex="0" onKeyDown=${move} aria-orientation="horizontal"
+        aria-label=${`${chart.title}, against ${axisName(axis, panel.clock)}. ${(chart.targets || []).map(inWords(panel)).join(' ')}`}
+        aria-valuemin="0" aria-valuemax=${last} aria-valuenow=${row} aria-valuetext=${`${where}: ${words.join(' ')}`}></div>
     </div>`;
   }
 
   // A baseline's final loss, and after which part of its FLOPs others have it: with marks, and in words.
   const marked = (target) => html`${mark(target.run)}final ${lossText(target.loss)} ${target.matches.length
     ? html`reached at ${target.matches.map((m) => html`<span class="value">${mark(m.run)}${percentText(m.part)}</span> `)}of its FLOPs` : 'not reached by others'}`;
-  const inWords = (target) => `Final loss of ${data.runs[target.run]}, ${lossText(target.loss)}: ${target.matches.length
-    ? target.matches.map((m) => `${data.runs[m.run]} has it after ${percentText(m.part)} of its FLOPs`).join(', ') : 'not reached by others'}.`;
-  const summary = (chart, at) => chart.series.map((s, i) => `${data.runs[s.run]} ${at(i) == null ? 'not measured' : valueText(chart, at(i))}.`)
-    .concat((chart.targets || []).map(inWords)).join(' ');
+  const inWords = (panel) => (target) => `Final loss of ${panel.runs[target.run]}, ${lossText(target.loss)}: ${target.matches.length
+    ? target.matches.map((m) => `${panel.runs[m.run]} has it after ${percentText(m.part)} of its FLOPs`).join(', ') : 'not reached by others'}.`;
 
   const Choice = ({ name, options, value, set }) => html`<fieldset><legend>${name}</legend>
     ${Object.entries(options).map(([key, label]) => html`<button type="button" aria-pressed=${String(key === value)}
@@ -185,36 +222,64 @@
 
   // A run's line and mark, as in the charts.
   const Key = ({ run }) => html`<svg aria-hidden="true"><line x1="0" y1="50%" x2="100%" y2="50%" stroke=${`var(--c${run % COLOURS})`} stroke-width="2"
-    stroke-dasharray=${DASHES[run % COLOURS].join(' ')} /></svg>${mark(run)}`;
+    stroke-dasharray=${dashOf(run).join(' ')} /></svg>${mark(run)}`;
 
-  const group = (name) => data.charts.filter((chart) => chart.group === name && chart.series.length);
-  const cellsOf = (axis, whole, scheme) => (charts) => charts.map((chart) => html`<${Chart} key=${chart.title} chart=${chart} axis=${axis} whole=${whole} scheme=${scheme} />`);
+  // Charts of one group with the runs that are shown, on an axis they have.
+  const chartsOf = (panel, group, shown, axis) => panel.charts.filter((chart) => chart.group === group).map((chart) => ({
+    ...chart,
+    series: chart.series.filter((s) => shown.has(s.run) && s[axis]),
+    targets: (chart.targets || []).filter((target) => shown.has(target.run))
+      .map((target) => ({ ...target, matches: target.matches.filter((match) => shown.has(match.run)) })),
+  })).filter((chart) => chart.series.length);
+  const cells = (panel, charts, axis, whole, scheme) => charts.map((chart) => html`<${Chart} key=${panel.name + chart.group + chart.title} panel=${panel}
+    chart=${chart} axis=${axis} whole=${whole} scheme=${scheme} />`);
 
-  function Charts() {
+  // The runs of a panel: with many of them, each can be shown or hidden.
+  const Legend = ({ panel, shown, toggle, level }) => html`<ul class="legend">${panel.runs.map((label, run) => html`<li>${panel.runs.length > 2
+    ? html`<label><input type="checkbox" checked=${shown.has(run)} onChange=${() => toggle(run)} /><${Key} run=${run} />${label}</label>`
+    : html`<${Key} run=${run} />${label}`}</li>`)}${level}</ul>`;
+
+  function Panel({ panel, scheme }) {
     const [axis, setAxis] = useState('flops');
     const [range, setRange] = useState('tail');
-    const scheme = useScheme();
-    const cells = cellsOf(axis, range === 'whole', scheme);
-    const held = group('held-out'), training = group('training');
-    if (!held.length && !training.length) return html`<p>No curves: the runs logged no losses.</p>`;
+    const [shown, setShown] = useState(new Set([...panel.runs.keys()].filter((run) => !(panel.off || []).includes(run))));
+    const toggle = (run) => setShown((before) => new Set([...panel.runs.keys()].filter((each) => before.has(each) !== (each === run))));
+    const timed = panel.charts.some((chart) => chart.series.some((s) => s.seconds));
+    const axes = { flops: 'FLOPs', steps: 'steps', tokens: 'tokens', ...(timed && { seconds: 'time' }) };
+    const held = chartsOf(panel, 'held-out', shown, axis), training = chartsOf(panel, 'training', shown, axis);
+    const draw = (charts) => cells(panel, charts, axis, range === 'whole', scheme);
+    const banded = panel.charts.some((chart) => chart.series.some((s) => s.high));
     return html`
       <div class="controls">
-        <${Choice} name="Across" options=${{ flops: 'FLOPs', steps: 'steps', tokens: 'tokens' }} value=${axis} set=${setAxis} />
+        <${Choice} name="Across" options=${axes} value=${axis} set=${setAxis} />
         <${Choice} name="Loss" options=${{ tail: 'without the steep start', whole: 'all of it' }} value=${range} set=${setRange} />
       </div>
-      <ul class="legend">${data.runs.map((label, i) => html`<li><${Key} run=${i} />${label}</li>`)}
-        ${held.some((chart) => chart.targets.length) && html`<li><span class="dash"></span>final loss of a baseline, and where others first have it</li>`}</ul>
+      <${Legend} panel=${panel} shown=${shown} toggle=${toggle}
+        level=${held.some((chart) => chart.targets.length) && html`<li><span class="dash"></span>final loss of a baseline, and where others first have it</li>`} />
+      ${banded && html`<p class="remark">Lines: mean over seeds; bands: their range.</p>`}
       ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Rings: evaluations. Line: smoothed, from which FLOPs to match are read.</p>
-        <div class="charts">${cells(held)}</div>`}
-      ${training.length > 0 && html`<h3>Training loss, smoothed</h3><div class="charts">${cells(training)}</div>`}`;
+        <div class="charts">${draw(held)}</div>`}
+      ${training.length > 0 && html`<h3>Training loss, smoothed</h3><div class="charts">${draw(training)}</div>`}
+      ${!held.length && !training.length && html`<p>No curves: nothing is chosen, or the runs logged no losses.</p>`}`;
+  }
+
+  function Charts() {
+    const scheme = useScheme();
+    const panels = data.panels.filter((panel) => panel.charts.length);
+    const [name, setName] = useState(panels.length ? panels[0].name : '');
+    const panel = panels.find((each) => each.name === name);
+    if (!panel) return html`<p>No curves: the runs logged no losses.</p>`;
+    return html`
+      ${panels.length > 1 && html`<div class="controls"><${Choice} name="Runs" options=${Object.fromEntries(panels.map((each) => [each.name, each.name]))}
+        value=${name} set=${setName} /></div>`}
+      <${Panel} key=${name} panel=${panel} scheme=${scheme} />`;
   }
 
   function ExpertCharts() {
-    const charts = group('experts');
-    const runs = [...new Set(charts.flatMap((chart) => chart.series.map((s) => s.run)))];
-    return html`<ul class="legend">${runs.map((run) => html`<li><${Key} run=${run} />${data.runs[run]}</li>`)}
+    const panel = data.experts, runs = [...new Set(panel.charts.flatMap((chart) => chart.series.map((s) => s.run)))];
+    return html`<ul class="legend">${runs.map((run) => html`<li><${Key} run=${run} />${panel.runs[run]}</li>`)}
         <li><span class="dash"></span>an even router</li></ul>
-      <div class="charts">${cellsOf('steps', true, useScheme())(charts)}</div>`;
+      <div class="charts">${cells(panel, chartsOf(panel, 'experts', new Set(runs), 'steps'), 'steps', true, useScheme())}</div>`;
   }
 
   const expertCharts = document.getElementById('expert-charts');

@@ -38,11 +38,12 @@ class CountingIterator {
 };
 
 // Builds the value, with limits on depth and without duplicate keys. The parser itself does not recurse.
+template <class Value>
 class Builder {
  public:
   Builder(std::string_view where, int max_depth, const size_t& position)
       : where_(where), max_depth_(max_depth), position_(position) {}
-  Json take() { return std::move(root_); }
+  Value take() { return std::move(root_); }
 
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
@@ -50,9 +51,9 @@ class Builder {
   bool number_unsigned(uint64_t value) { return add(value); }
   bool number_float(double value, const std::string&) { return add(value); }
   bool string(std::string& value) { return add(std::move(value)); }
-  bool binary(Json::binary_t&) { return false; }
-  bool start_object(size_t) { return open(Json::object()); }
-  bool start_array(size_t) { return open(Json::array()); }
+  bool binary(typename Value::binary_t&) { return false; }
+  bool start_object(size_t) { return open(Value::object()); }
+  bool start_array(size_t) { return open(Value::array()); }
   bool end_object() { return close(); }
   bool end_array() { return close(); }
   bool key(std::string& name) {
@@ -70,17 +71,18 @@ class Builder {
     for (char& c : problem)
       if (static_cast<unsigned char>(c) < 0x20) c = ' ';
     fail(position > 0 ? position - 1 : 0, "JSON", problem);
+    return false;  // not reached: GCC does not see that in a template
   }
 
  private:
   [[noreturn]] void fail(size_t position, const std::string& expected, const std::string& found) const {
     throw InputError({std::string(where_) + ": byte " + std::to_string(position), expected, found, ""});
   }
-  bool add(Json value) {
+  bool add(Value value) {
     place(std::move(value));
     return true;
   }
-  bool open(Json value) {
+  bool open(Value value) {
     if (static_cast<int>(open_.size()) >= max_depth_)
       fail(position_, "at most " + std::to_string(max_depth_) + " levels", "more");
     open_.push_back(place(std::move(value)));
@@ -90,9 +92,9 @@ class Builder {
     open_.pop_back();
     return true;
   }
-  Json* place(Json value) {
+  Value* place(Value value) {
     if (open_.empty()) return &(root_ = std::move(value));
-    Json& parent = *open_.back();
+    Value& parent = *open_.back();
     if (parent.is_object()) return &(parent[key_] = std::move(value));
     parent.push_back(std::move(value));
     return &parent.back();
@@ -101,8 +103,8 @@ class Builder {
   std::string_view where_;
   int max_depth_;
   const size_t& position_;
-  Json root_;
-  std::vector<Json*> open_;  // stable: a container only grows at its end while its last element is closed
+  Value root_;
+  std::vector<Value*> open_;  // stable: a container only grows at its end while its last element is closed
   std::string key_;
 };
 
@@ -122,15 +124,28 @@ const Json& member(const Json& object, const char* key, const char* kind, std::s
 
 }  // namespace
 
-Json parse_json(std::string_view text, std::string_view where, const JsonLimits& limits) {
+namespace {
+
+template <class Value>
+Value parse(std::string_view text, std::string_view where, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
     throw InputError({std::string(where), "JSON of at most " + std::to_string(limits.max_bytes) + " bytes",
                       std::to_string(text.size()), ""});
   size_t position = 0;
-  Builder builder(where, limits.max_depth, position);
-  Json::sax_parse(CountingIterator(text.data(), &position),
-                  CountingIterator(text.data() + text.size(), &position), &builder);
+  Builder<Value> builder(where, limits.max_depth, position);
+  Value::sax_parse(CountingIterator(text.data(), &position),
+                   CountingIterator(text.data() + text.size(), &position), &builder);
   return builder.take();
+}
+
+}  // namespace
+
+Json parse_json(std::string_view text, std::string_view where, const JsonLimits& limits) {
+  return parse<Json>(text, where, limits);
+}
+
+OrderedJson parse_ordered_json(std::string_view text, std::string_view where, const JsonLimits& limits) {
+  return parse<OrderedJson>(text, where, limits);
 }
 
 Json read_json(const Path& path, const JsonLimits& limits) {

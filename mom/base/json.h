@@ -20,6 +20,8 @@ struct JsonLimits {
 
 // `where` names the source in errors: "FILE" or "FILE:LINE". Throws InputError with the byte of the fault.
 Json parse_json(std::string_view text, std::string_view where, const JsonLimits& limits = {});
+// The same with keys in the order of the text: an object is searched from its start, so for small ones.
+OrderedJson parse_ordered_json(std::string_view text, std::string_view where, const JsonLimits& limits = {});
 Json read_json(const Path& path, const JsonLimits& limits = {});
 void publish_json(const Path& path, const OrderedJson& value);  // indented, atomic
 

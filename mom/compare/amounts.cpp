@@ -1,7 +1,8 @@
 #include "mom/compare/amounts.h"
 
-namespace mom::compare {
+#include <utility>
 
+namespace mom::compare {
 namespace {
 
 // How much of `amount` a token has taken at this line; nullopt: not logged.
@@ -10,6 +11,20 @@ std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
   const auto& rate = amount == Amount::kSeconds ? point.tokens_per_s : point.tokens_per_cpu_s;
   if (!(rate.value_or(0) > 0)) return std::nullopt;
   return 1 / *rate;
+}
+
+// By each train line; nullopt where a line does not say.
+std::optional<std::vector<double>> cumulative(const runs::RunFolder& run, Amount amount) {
+  std::vector<double> sums;
+  double tokens_before = 0, sum = 0;
+  for (const runs::MetricPoint& point : run.train) {
+    const auto amount_a_token = per_token(point, amount);
+    if (!amount_a_token) return std::nullopt;
+    sum += (point.tokens - tokens_before) * *amount_a_token;
+    tokens_before = point.tokens;
+    sums.push_back(sum);
+  }
+  return sums;
 }
 
 }  // namespace
@@ -27,6 +42,14 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
   // A last evaluation stands at the FLOPs of the last step.
   if (run.train.empty()) return std::nullopt;
   return before;
+}
+
+std::optional<Clock> clock_of(const runs::RunFolder& run) {
+  if (run.train.empty()) return std::nullopt;
+  for (const Amount amount : {Amount::kCpuSeconds, Amount::kSeconds})
+    if (auto seconds = cumulative(run, amount))
+      return Clock{amount == Amount::kCpuSeconds, *std::move(seconds)};
+  return std::nullopt;
 }
 
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,

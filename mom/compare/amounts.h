@@ -21,4 +21,13 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,
                                       const Row& row, double image_weight, Amount amount);
 
+// Seconds a run has taken by each of its train lines: of the processor where every line has them, which is
+// fair to runs that share a machine; else of its steps.
+struct Clock {
+  bool of_processor = false;
+  std::vector<double> seconds;  // cumulative
+};
+// nullopt when the log has no train lines, or neither kind of time on one of them.
+std::optional<Clock> clock_of(const runs::RunFolder& run);
+
 }  // namespace mom::compare

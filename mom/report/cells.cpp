@@ -54,7 +54,10 @@ std::string with_small(const std::string& html, const std::string& small) {
 
 std::string colour_class(size_t run) { return "c" + std::to_string(run % kColours); }
 
-std::string swatch(size_t run) { return "<i class=\"swatch " + colour_class(run) + "\"></i>"; }
+std::string swatch(size_t run) {
+  const size_t shape = (run + 3 * (run / kColours)) % kColours;
+  return "<i class=\"swatch " + colour_class(run) + " s" + std::to_string(shape) + "\"></i>";
+}
 
 // The mark stays on the line of the first word.
 std::string run_name(const Subject& subject, size_t run) {

@@ -19,7 +19,8 @@ std::string scaled(double value);                                           // 3
 std::string bytes_text(double value);                                       // 233472 -> "228 KiB"
 std::string with_small(const std::string& html, const std::string& small);  // and a remark in small print
 
-// The mark of a run: a shape in its colour. Runs of a page differ in both; the ninth starts again.
+// The mark of a run: a shape in its colour. The first eight runs of a page differ in both.
+// Shapes and lines turn by three at each round, so that a ninth run in the first one's colour looks another.
 std::string colour_class(size_t run);  // "c0"
 std::string swatch(size_t run);
 // A run's label behind its mark.

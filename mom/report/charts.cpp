@@ -1,6 +1,8 @@
 #include "mom/report/charts.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <set>
@@ -14,12 +16,14 @@ namespace {
 using runs::MetricPoint;
 using runs::RunFolder;
 
-constexpr size_t kMaxPoints = 800;      // of a training curve; more than a chart has pixels for
-constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
+constexpr size_t kMaxPoints = 800;  // of a training curve; more than a chart has pixels for
 
-struct Series {
-  std::vector<double> flops, steps, tokens, raw, fit;
-};
+// Six digits: more than a chart or its readout shows, in half the bytes.
+double shortened(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.6g", value);
+  return std::strtod(text, nullptr);
+}
 
 std::optional<double> loss_of(const MetricPoint& point, const std::string& modality, double image_weight) {
   if (modality == compare::kOverall && image_weight == 0) return point.loss;
@@ -49,21 +53,6 @@ Series collect(const std::vector<MetricPoint>& points, const ValueOf& value_of) 
     series.raw.push_back(*value);
   }
   return series;
-}
-
-void thin(Series& series) {
-  const size_t count = series.raw.size();
-  if (count <= kMaxPoints) return;
-  for (auto* values : {&series.flops, &series.steps, &series.tokens, &series.raw, &series.fit}) {
-    std::vector<double> kept;
-    for (size_t i = 0; i < kMaxPoints; ++i) kept.push_back((*values)[i * (count - 1) / (kMaxPoints - 1)]);
-    *values = std::move(kept);
-  }
-}
-
-OrderedJson series_json(size_t run, const Series& series) {
-  return {{"run", run},        {"flops", series.flops}, {"steps", series.steps}, {"tokens", series.tokens},
-          {"raw", series.raw}, {"fit", series.fit}};
 }
 
 size_t index_of(const Subject& subject, const Path& path) {
@@ -97,14 +86,6 @@ OrderedJson targets_of(const Subject& subject, const std::string& set, const std
   return list;
 }
 
-std::string unit_of(const std::string& modality, double image_weight) {
-  if (image_weight == 0) return "nats a token";
-  if (modality == "image") return "noise MSE";
-  return modality == compare::kOverall
-             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
-             : "nats a token";
-}
-
 OrderedJson held_out_chart(const Subject& subject, const std::string& set, const std::string& modality) {
   OrderedJson chart;
   chart["group"] = "held-out";
@@ -134,7 +115,7 @@ OrderedJson averaged_series(const Subject& subject,
     if (series.raw.empty()) continue;
     const double half_life = std::max(1.0, kHalfLifePart * static_cast<double>(run.final_step()));
     series.fit = compare::moving_average(series.steps, series.raw, half_life);
-    thin(series);
+    thin(series, kMaxPoints);
     all.push_back(series_json(i, series));
   }
   return all;
@@ -225,19 +206,55 @@ std::vector<std::string> run_labels(const std::vector<RunFolder>& runs) {
   return labels;
 }
 
+void thin(Series& series, size_t max_points) {
+  const size_t count = series.steps.size();
+  if (count <= max_points) return;
+  for (auto* values : {&series.flops, &series.steps, &series.tokens, &series.seconds, &series.raw,
+                       &series.fit, &series.low, &series.high}) {
+    std::vector<double> kept;
+    for (size_t i = 0; i < max_points && !values->empty(); ++i)
+      kept.push_back((*values)[i * (count - 1) / (max_points - 1)]);
+    *values = std::move(kept);
+  }
+}
+
+OrderedJson series_json(size_t run, const Series& series) {
+  OrderedJson json = {{"run", run}};
+  const auto add = [&](const char* name, const std::vector<double>& values) {
+    for (const double value : values) json[name].push_back(shortened(value));
+  };
+  add("flops", series.flops), add("steps", series.steps), add("tokens", series.tokens);
+  add("seconds", series.seconds), add("raw", series.raw), add("fit", series.fit);
+  add("low", series.low), add("high", series.high);
+  return json;
+}
+
+std::string unit_of(const std::string& modality, double image_weight) {
+  if (image_weight == 0) return "nats a token";
+  if (modality == "image") return "noise MSE";
+  return modality == compare::kOverall
+             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
+             : "nats a token";
+}
+
+OrderedJson expert_panel(const Subject& subject) {
+  OrderedJson panel = {{"name", ""}, {"runs", run_labels(subject.runs)}, {"charts", OrderedJson::array()}};
+  for (OrderedJson& chart : expert_charts(subject)) {
+    if (!chart["series"].empty()) panel["charts"].push_back(std::move(chart));
+  }
+  return panel;
+}
+
 OrderedJson chart_data(const Subject& subject) {
-  OrderedJson data;
-  data["runs"] = run_labels(subject.runs);
-  data["charts"] = OrderedJson::array();
+  OrderedJson panel = {{"name", ""}, {"runs", run_labels(subject.runs)}, {"charts", OrderedJson::array()}};
   for (const auto& [set, modality] : held_out_charts(subject)) {
-    data["charts"].push_back(held_out_chart(subject, set, modality));
+    panel["charts"].push_back(held_out_chart(subject, set, modality));
   }
   for (const std::string& modality : training_modalities(subject)) {
-    data["charts"].push_back(training_chart(subject, modality));
+    panel["charts"].push_back(training_chart(subject, modality));
   }
-  for (OrderedJson& chart : expert_charts(subject)) {
-    if (!chart["series"].empty()) data["charts"].push_back(std::move(chart));
-  }
+  OrderedJson data = {{"panels", OrderedJson::array()}, {"experts", expert_panel(subject)}};
+  data["panels"].push_back(std::move(panel));
   return data;
 }
 

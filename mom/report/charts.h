@@ -1,9 +1,12 @@
 // The numbers behind the charts, as JSON for web/report.js:
-//   {"runs": ["dense Mamba", ...], "charts": [{"group", "title", "unit", "series": [...], "targets"?,
-//   "even"?, "percent"?}]}
-// A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` and `fit` of one length. Each of
-// `targets` is a baseline's final smoothed loss, with the FLOPs at which others first reach it; `even` is the
-// value of a router that spreads tokens evenly; `percent`: values are parts of one.
+//   {"panels": [PANEL, ...], "experts": PANEL}
+//   PANEL: {"name", "runs": ["dense Mamba", ...], "off"?: [1], "clock"?, "charts": [{"group", "title",
+//   "unit", "series": [...], "targets"?, "even"?, "percent"?}]}
+// One panel is shown at a time; `off` are runs that are not drawn until asked for, `clock` is what `seconds`
+// are. A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` (rings) and `fit` (the line) of
+// one length, and where known `seconds`, and `low` and `high`, the range over seeds. Each of `targets` is a
+// baseline's final smoothed loss, with the FLOPs at which others first reach it; `even` is the value of a
+// router that spreads tokens evenly; `percent`: values are parts of one.
 #pragma once
 
 #include <string>
@@ -15,6 +18,20 @@
 namespace mom::report {
 
 OrderedJson chart_data(const Subject& subject);
+OrderedJson expert_panel(const Subject& subject);
+
+struct Series {
+  std::vector<double> flops, steps, tokens, seconds, raw, fit, low, high;  // of one length, or empty
+};
+// Keeps that many points, two or more, the first and the last among them.
+void thin(Series& series, size_t max_points);
+// Without the empty lists; six digits.
+OrderedJson series_json(size_t run, const Series& series);
+
+inline constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
+
+// "nats a token", "noise MSE", "text + 5 x image"; `image_weight` 0 where the setting has none.
+std::string unit_of(const std::string& modality, double image_weight);
 // A label for each run: the model in words, with the run's name where two would be the same.
 std::vector<std::string> run_labels(const std::vector<runs::RunFolder>& runs);
 

@@ -42,20 +42,17 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-std::string png_data_uri(const Path& path) {
-  const std::string bytes = read_file(path, uint64_t{4} << 20);
-  if (bytes.rfind("\x89PNG\r\n\x1a\n", 0) != 0) {
-    throw InputError({path.string(), "a PNG picture", "other bytes at its start", "sample the run again"});
-  }
-  return "data:image/png;base64," + base64(bytes);
-}
+bool is_sound(const Path& path) { return path.extension() == ".wav"; }
 
-std::string wav_data_uri(const Path& path) {
+std::string data_uri(const Path& path) {
   const std::string bytes = read_file(path, uint64_t{4} << 20);
-  if (bytes.rfind("RIFF", 0) != 0 || bytes.substr(0, 12).find("WAVE", 8) != 8) {
-    throw InputError({path.string(), "a WAV file", "other bytes at its start", "sample the run again"});
-  }
-  return "data:audio/wav;base64," + base64(bytes);
+  const bool sound = is_sound(path);
+  const bool fits = sound ? bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WAVE")
+                          : bytes.starts_with("\x89PNG\r\n\x1a\n");
+  if (!fits)
+    throw InputError({path.string(), sound ? "a WAV file" : "a PNG picture", "other bytes at its start",
+                      "sample the run again"});
+  return (sound ? "data:audio/wav;base64," : "data:image/png;base64,") + base64(bytes);
 }
 
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& values) {
@@ -99,8 +96,8 @@ std::string without_tags(const std::string& html) {
 
 std::string table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows,
                   bool numeric) {
-  std::string out = numeric ? "<div class=\"scroll\"><table class=\"numbers\"><thead><tr>"
-                            : "<div class=\"scroll\"><table><thead><tr>";
+  std::string out = numeric ? "<div class=\"scroll\" tabindex=\"0\"><table class=\"numbers\"><thead><tr>"
+                            : "<div class=\"scroll\" tabindex=\"0\"><table><thead><tr>";
   for (const std::string& cell : head) out += "<th scope=\"col\">" + cell + "</th>";
   out += "</tr></thead><tbody>\n";
   for (const auto& row : rows) {

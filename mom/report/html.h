@@ -16,10 +16,10 @@ using mom::escape;
 // JSON that may stand inside <script>: no '<', '>' or '&' is left in it. Invalid UTF-8 is replaced.
 std::string script_json(const OrderedJson& value);
 std::string base64(std::string_view bytes);
-// "data:image/png;base64,...". InputError when the file is no PNG or above 4 MiB.
-std::string png_data_uri(const Path& path);
-// "data:audio/wav;base64,...". InputError when the file is no WAV or above 4 MiB.
-std::string wav_data_uri(const Path& path);
+bool is_sound(const Path& path);
+// "data:image/png;base64,...", "data:audio/wav;base64,..." for a sound. InputError when the file is neither
+// what its name says nor below 4 MiB.
+std::string data_uri(const Path& path);
 // Replaces each {{name}} once, in one pass (a value is never looked into). An unknown name is our defect:
 // logic_error.
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& values);

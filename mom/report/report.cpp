@@ -7,8 +7,9 @@
 #include "mom/base/log.h"
 #include "mom/compare/words.h"
 #include "mom/report/charts.h"
-#include "mom/report/html.h"
+#include "mom/report/page.h"
 #include "mom/report/sections.h"
+#include "mom/report/study_report.h"
 
 namespace mom::report {
 namespace {
@@ -63,22 +64,6 @@ std::vector<Path> runs_in(const std::vector<Path>& inputs) {
   return paths;
 }
 
-// Vendored files end with the name of a source map, which would only make debuggers look for it.
-std::string script(std::string_view name) {
-  std::string text(embedded_file(name));
-  const size_t map = text.rfind("//# sourceMappingURL");
-  return map == std::string::npos ? text : text.substr(0, map);
-}
-
-std::string all_scripts() {
-  std::string out;
-  for (const char* name : {"vendor/uplot/uPlot.iife.min.js", "vendor/preact/preact.umd.js",
-                           "vendor/preact/hooks.umd.js", "vendor/htm/htm.umd.js", "report.js"}) {
-    out += "<script>" + script(name) + "</script>\n";
-  }
-  return out;
-}
-
 // "A and B", "A, B and C": each model once.
 std::string title_of(const Subject& subject) {
   if (subject.comparisons.empty()) return "Run " + subject.runs.front().name;
@@ -124,27 +109,27 @@ Subject read_subject(const std::vector<Path>& inputs) {
 }
 
 std::string render_page(const Subject& subject) {
-  return fill_template(embedded_file("report.html"),
-                       {{"title", escape(title_of(subject))},
-                        {"style", std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
-                                      std::string(embedded_file("report.css"))},
-                        {"verdict", verdict_section(subject)},
-                        {"results", results_section(subject)},
-                        {"notes", notes_section(subject)},
-                        {"experts", experts_section(subject)},
-                        {"pictures", pictures_section(subject)},
-                        {"predictions", predictions_section(subject)},
-                        {"codecs", codecs_section(subject)},
-                        {"models", models_section(subject)},
-                        {"recipe", recipe_section(subject)},
-                        {"machine", machine_section(subject)},
-                        {"reproduce", reproduce_section(subject)},
-                        {"definitions", definitions_section(subject)},
-                        {"data", script_json(chart_data(subject))},
-                        {"scripts", all_scripts()}});
+  const std::string body =
+      results_section(subject) + curves_section() + experts_section(subject) + pictures_section(subject) +
+      predictions_section(subject) + codecs_section(subject) + models_section(subject) +
+      recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
+      definitions_html(compare::image_weight_of(subject.runs.front())) + notes_html(subject.notes);
+  return render({title_of(subject), verdict_section(subject), body, chart_data(subject)});
 }
 
+namespace {
+
+std::vector<std::string> write_study_report(const Path& folder, const Path& out) {
+  StudySubject subject = read_study_subject(folder);
+  subject.command.insert(subject.command.end(), {"--out", out.string()});
+  publish_file(out, render_study_page(subject));
+  return study_verdicts(subject.results);
+}
+
+}  // namespace
+
 std::vector<std::string> write_report(const std::vector<Path>& inputs, const Path& out) {
+  if (inputs.size() == 1 && study::is_study(inputs.front())) return write_study_report(inputs.front(), out);
   Subject subject = read_subject(inputs);
   subject.command.insert(subject.command.end(), {"--out", out.string()});
   publish_file(out, render_page(subject));

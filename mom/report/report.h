@@ -1,6 +1,6 @@
-// Run folders -> one self-contained HTML page. The page loads nothing: styles, scripts, numbers and pictures
-// are inside it. Verdict and tables are plain HTML made here; charts are drawn by web/report.js from a JSON
-// block.
+// Run folders, or a study (study_report.h) -> one self-contained HTML page. The page loads nothing: styles,
+// scripts, numbers and pictures are inside it. Verdict and tables are plain HTML made here; charts are drawn
+// by web/report.js from a JSON block.
 #pragma once
 
 #include <string>
@@ -28,7 +28,8 @@ Subject read_subject(const std::vector<Path>& inputs);
 
 std::string render_page(const Subject& subject);
 
-// Writes the page (atomic) and returns the verdicts, one a comparison. InputError for damaged runs.
+// Writes the page (atomic) and returns the verdicts, one a comparison: of a study when that is the one input.
+// InputError for damaged runs.
 std::vector<std::string> write_report(const std::vector<Path>& inputs, const Path& out);
 
 }  // namespace mom::report

@@ -17,13 +17,11 @@ using runs::RunFolder;
 
 constexpr size_t kMaxItems = 12;  // of a modality; the page stays small enough to mail
 
-bool is_sound(const Path& path) { return path.extension() == ".wav"; }
-
 std::string media(const Path& path, const std::string& label, const std::string& alt) {
   const std::string shown = is_sound(path)
                                 ? "<audio controls preload=\"metadata\" aria-label=\"" + escape(alt) +
-                                      "\" src=\"" + wav_data_uri(path) + "\"></audio>"
-                                : "<img src=\"" + png_data_uri(path) + "\" alt=\"" + escape(alt) + "\">";
+                                      "\" src=\"" + data_uri(path) + "\"></audio>"
+                                : "<img src=\"" + data_uri(path) + "\" alt=\"" + escape(alt) + "\">";
   return "<div>" + shown + "<span>" + escape(label) + "</span></div>";
 }
 
@@ -62,7 +60,7 @@ std::string codec_html(const CodecReport& codec) {
     const std::string words =
         spectrogram ? "Mel spectrograms: the original above, what the codec gives back below"
                     : "Rows in pairs: held-out originals above, what the codec gives back below";
-    out += "<figure class=\"wide\"><img src=\"" + png_data_uri(picture) + "\" alt=\"" + words +
+    out += "<figure class=\"wide\"><img src=\"" + data_uri(picture) + "\" alt=\"" + words +
            "\"><figcaption>" + words + ".</figcaption></figure>\n";
   }
   if (codec.sounds.empty()) return out;

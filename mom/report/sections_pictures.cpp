@@ -21,9 +21,9 @@ struct Shot {
 };
 
 Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
-  Shot shot{item.caption, item.timestep, png_data_uri(item.original), png_data_uri(item.noised), {}};
+  Shot shot{item.caption, item.timestep, data_uri(item.original), data_uri(item.noised), {}};
   shot.denoised.resize(num_runs);
-  shot.denoised[run] = png_data_uri(item.denoised);
+  shot.denoised[run] = data_uri(item.denoised);
   return shot;
 }
 

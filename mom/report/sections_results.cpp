@@ -163,15 +163,20 @@ std::string results_section(const Subject& subject) {
   return out + ". Gain and FLOPs to match are defined <a href=\"#definitions\">below</a>.</p>\n</section>\n";
 }
 
-std::string notes_section(const Subject& subject) {
-  if (subject.notes.empty()) return "";
+std::string curves_section() {
+  return "<section id=\"curves\"><h2>Curves</h2>\n<div id=\"charts\"></div>\n<noscript><p "
+         "class=\"warning\">The curves need "
+         "JavaScript. Everything else on this page is readable without.</p></noscript>\n</section>\n";
+}
+
+std::string notes_html(const std::vector<std::string>& notes) {
+  if (notes.empty()) return "";
   std::string out = "<section id=\"notes\"><h2>Not on this page</h2><ul>\n";
-  for (const std::string& note : subject.notes) out += "<li>" + escape(note) + ".</li>\n";
+  for (const std::string& note : notes) out += "<li>" + escape(note) + ".</li>\n";
   return out + "</ul></section>\n";
 }
 
-std::string definitions_section(const Subject& subject) {
-  const double weight = compare::image_weight_of(subject.runs.front());
+std::string definitions_html(double weight) {
   std::string overall = "the mean over all tokens of the set.";
   if (weight > 0) {
     const std::string number = compare::fixed(weight, weight == static_cast<int>(weight) ? 0 : 2);

@@ -12,8 +12,6 @@ namespace {
 
 using runs::RunFolder;
 
-std::string pre(const std::string& text) { return "<pre tabindex=\"0\">" + escape(text) + "</pre>\n"; }
-
 std::string join(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out += " " + shell_word(word);
@@ -22,20 +20,46 @@ std::string join(const std::vector<std::string>& words) {
 
 }  // namespace
 
+std::string pre(const std::string& text) { return "<pre tabindex=\"0\">" + escape(text) + "</pre>\n"; }
+
+std::string settings_table(const std::vector<std::string>& keys, const std::vector<std::string>& names,
+                           const std::vector<std::vector<std::string>>& values_of_runs) {
+  const bool run_a_line = names.size() > keys.size();
+  std::vector<std::string> head = {run_a_line ? "run" : "key"};
+  Cells rows;
+  const auto code = [](const std::string& text) { return "<code>" + escape(text) + "</code>"; };
+  if (run_a_line) {
+    for (const std::string& key : keys) head.push_back(code(key));
+    for (size_t run = 0; run < names.size(); ++run) {
+      rows.push_back({names[run]});
+      for (const std::string& value : values_of_runs[run]) rows.back().push_back(code(value));
+    }
+  } else {
+    head.insert(head.end(), names.begin(), names.end());
+    for (size_t key = 0; key < keys.size(); ++key) {
+      rows.push_back({code(keys[key])});
+      for (const auto& values : values_of_runs) rows.back().push_back(code(values[key]));
+    }
+  }
+  return table(head, rows, true);
+}
+
 std::string recipe_section(const Subject& subject) {
   std::vector<const RunFolder*> runs;
   for (const RunFolder& run : subject.runs) runs.push_back(&run);
   std::string out = "<section id=\"recipe\"><h2>Recipe</h2>\n";
   if (runs.size() > 1) {
-    Cells rows;
-    for (const std::string& key : compare::differing_keys(runs)) {
-      rows.push_back({"<code>" + escape(key) + "</code>"});
-      for (const RunFolder* run : runs)
-        rows.back().push_back("<code>" + escape(run->recipe_value(key, "unset")) + "</code>");
+    const std::vector<std::string> keys = compare::differing_keys(runs);
+    std::vector<std::string> names = run_head(subject, "");
+    names.erase(names.begin());
+    std::vector<std::vector<std::string>> values;
+    for (const RunFolder* run : runs) {
+      values.emplace_back();
+      for (const std::string& key : keys) values.back().push_back(run->recipe_value(key, "unset"));
     }
-    out += rows.empty() ? "<p>The recipes are equal.</p>\n"
+    out += keys.empty() ? "<p>The recipes are equal.</p>\n"
                         : "<p>The runs differ in these keys, and in nothing else:</p>\n" +
-                              table(run_head(subject, "key"), rows, true);
+                              settings_table(keys, names, values);
   }
   std::set<std::string> shown;
   for (const RunFolder* run : runs) {
@@ -49,7 +73,10 @@ std::string recipe_section(const Subject& subject) {
 std::string machine_section(const Subject& subject) {
   auto all = flatten_all(subject.runs, &RunFolder::environment);
   for (size_t i = 0; i < all.size(); ++i) {  // a manifest lists every shard: its hash says as much in a line
-    std::erase_if(all[i], [](const auto& item) { return item.first.rfind("data.manifest", 0) == 0; });
+    std::erase_if(all[i], [](const auto& item) {
+      return item.first.rfind("data.manifest", 0) == 0 ||
+             item.first == "machine.host";  // pages are passed on
+    });
     if (!subject.runs[i].data_identity().empty()) {
       all[i]["data.manifest, SHA-256"] = subject.runs[i].data_identity() + "\u2026";
     }

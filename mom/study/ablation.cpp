@@ -1,61 +1,57 @@
 #include "mom/study/ablation.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "mom/study/config.h"
+#include "mom/study/words.h"
 
 namespace mom::study {
 namespace {
 
 const std::string kPartial = std::string(kMixture) + "-";
 
-// "image", "text", "overall" of the verdict's set, in its order.
-std::vector<std::string> modalities_of(const OrderedJson& arm) {
-  std::vector<std::string> names;
-  for (const auto& each : arm["sets"][arm["set"].get<std::string>()].items()) names.push_back(each.key());
-  return names;
+// Above all measured gains stand none; a subset that was not measured stands below them.
+double gain_of(const Subset& subset, const std::string& modality) {
+  if (!subset.result) return 0;
+  const Row* row = subset.result->find(subset.result->set, modality);
+  return row && row->gain.mean ? *row->gain.mean : -1e300;
 }
 
-const OrderedJson& gain_of(const OrderedJson& arm, const std::string& modality) {
-  return arm["sets"][arm["set"].get<std::string>()][modality]["gain"];
-}
-
-// Ordered by the gain in the last modality, which is "overall" where there are several. Not measured: last.
-std::string subset_table(const OrderedJson& arms, const std::string& baseline,
-                         const std::vector<std::string>& modalities) {
-  std::vector<std::pair<double, std::string>> lines = {{0, "| none (" + baseline + ") |"}};
-  for (size_t i = 0; i < modalities.size(); ++i) lines[0].second += " 0.0% |";
-  lines[0].second += "\n";
-  for (const auto& [name, arm] : arms.items()) {
-    if (name.rfind(kMixture, 0) != 0 || !arm.contains("sets")) continue;
-    std::string line = "| " + (is_partial(name) ? name.substr(kPartial.size()) : "all four") + " |";
-    for (const std::string& modality : modalities) line += " " + percent_cell(gain_of(arm, modality)) + " |";
-    const OrderedJson& mean = gain_of(arm, modalities.back())["mean"];
-    lines.emplace_back(mean.is_null() ? -1e300 : mean.get<double>(), line + "\n");
+Subset subset_of(const ArmResult& arm) {
+  Subset subset{is_partial(arm.name) ? arm.name.substr(kPartial.size()) : "all four", {}, &arm};
+  for (const char* projection : kProjections) {
+    const bool decoupled =
+        !is_partial(arm.name) ||
+        ("+" + subset.name + "+").find("+" + std::string(projection) + "+") != std::string::npos;
+    if (decoupled) subset.projections.push_back(projection);
   }
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  return subset;
+}
+
+std::string subset_table(const GroupResult& group, const std::string& baseline,
+                         const Named<Row>& modalities) {
   std::string text = "| decoupled |", rule = "|---|";
-  for (const std::string& modality : modalities) text += " gain, " + modality + " |", rule += "---|";
+  for (const auto& [modality, row] : modalities) text += " gain, " + modality + " |", rule += "---|";
   text += "\n" + rule + "\n";
-  for (const auto& [gain, line] : lines) text += line;
+  for (const Subset& subset : subsets_by_gain(group, modalities.back().first)) {
+    text += "| " + (subset.result ? subset.name : "none (" + baseline + ")") + " |";
+    for (const auto& each : modalities) {
+      const Row* row = subset.result ? subset.result->find(subset.result->set, each.first) : nullptr;
+      text += " " + (row ? percent_cell(row->gain) : subset.result ? kNotMeasured : "0.0%") + " |";
+    }
+    text += "\n";
+  }
   return text;
 }
 
-std::string interaction_text(const OrderedJson& interaction, const OrderedJson& joint,
-                             const std::vector<std::string>& modalities) {
+std::string interaction_lines(const GroupResult& group, const ArmResult& joint) {
   std::string text;
-  for (const std::string& modality : modalities) {
-    const OrderedJson& summary = interaction[joint["set"].get<std::string>()][modality];
-    if (summary["mean"].is_null()) continue;
-    const double mean = summary["mean"].get<double>();
-    const bool sure = !summary["interval"].is_null() && (summary["interval"][0].get<double>() > 0) ==
-                                                            (summary["interval"][1].get<double>() > 0);
-    text += "- " + modality + ": all four together gain " + percent_cell(gain_of(joint, modality)) +
-            ", the four alone add up to " + (mean > 0 ? "less" : "more") + ": interaction " +
-            percent_cell(summary) +
-            (sure ? "" : "; the seeds do not agree on its sign, or there is one seed") + "\n";
+  for (const auto& [set, modalities] : *group.interaction) {
+    if (set != joint.set) continue;
+    for (const auto& [modality, summary] : modalities) {
+      const std::string words = interaction_text(summary, joint.find(set, modality)->gain);
+      if (!words.empty()) text += "- " + modality + ": " + words + "\n";
+    }
   }
   return text;
 }
@@ -64,20 +60,42 @@ std::string interaction_text(const OrderedJson& interaction, const OrderedJson& 
 
 bool is_partial(const std::string& arm_name) { return arm_name.rfind(kPartial, 0) == 0; }
 
-std::string ablation_text(const OrderedJson& results) {
+std::vector<Subset> subsets_by_gain(const GroupResult& group, const std::string& modality) {
+  std::vector<Subset> subsets = {{"none", {}, nullptr}};
+  bool partial = false;
+  for (const ArmResult& arm : group.arms) {
+    if (arm.seeds.empty() || (arm.name != kMixture && !is_partial(arm.name))) continue;
+    subsets.push_back(subset_of(arm));
+    partial = partial || is_partial(arm.name);
+  }
+  if (!partial) return {};
+  std::stable_sort(subsets.begin(), subsets.end(), [&](const Subset& a, const Subset& b) {
+    return gain_of(a, modality) > gain_of(b, modality);
+  });
+  return subsets;
+}
+
+std::string interaction_text(const Summary& interaction, const Summary& joint_gain) {
+  if (!interaction.mean) return "";
+  return "all four together gain " + percent_cell(joint_gain) + ", the four alone add up to " +
+         (*interaction.mean > 0 ? "less" : "more") + ": interaction " + percent_cell(interaction) +
+         (sign_is_sure(interaction)        ? ""
+          : interaction.values.size() == 1 ? "; with one seed its sign may be chance"
+                                           : "; the seeds do not agree on its sign");
+}
+
+std::string ablation_text(const StudyResults& results) {
   std::string text;
-  for (const auto& [name, group] : results["groups"].items()) {
-    if (group["interaction"].is_null()) continue;
-    const OrderedJson& arms = group["arms"];
-    const OrderedJson& joint = arms[kMixture];
-    const std::vector<std::string> modalities = modalities_of(joint);
+  for (const GroupResult& group : results.groups) {
+    const ArmResult* joint = group.find(kMixture);
+    if (!group.interaction || !joint) continue;
     text +=
-        "\n## Which projections: " + name + "\n\nHeld-out set " + joint["set"].get<std::string>() +
-        ", ordered by the gain in the last column; below 0 " + results["baseline"].get<std::string>() +
+        "\n## Which projections: " + group.name + "\n\nHeld-out set " + joint->set +
+        ", ordered by the gain in the last column; below 0 " + results.baseline +
         " is better. Interaction: the joint gain less the sum of the four single gains; above 0 they do more "
         "together than each alone.\n\n" +
-        subset_table(arms, results["baseline"].get<std::string>(), modalities) + "\n" +
-        interaction_text(group["interaction"], joint, modalities);
+        subset_table(group, results.baseline, joint->verdict_rows()) + "\n" +
+        interaction_lines(group, *joint);
   }
   return text;
 }

@@ -107,6 +107,9 @@ StudyConfig load_study(const Path& file, const std::vector<std::string>& overrid
   for (config::NamedSettings& variant : study.variants)
     variant.set.insert(variant.set.end(), for_recipes.begin(), for_recipes.end());
   if (study.title.empty()) study.title = file.stem().string();
+  study.command = {"mom", "study", file.string()};
+  for (const std::string& assignment : overrides)
+    study.command.insert(study.command.end(), {"--set", assignment});
   return study;
 }
 

@@ -30,6 +30,7 @@ struct StudyConfig {
   std::vector<int64_t> seeds = {1};
   std::vector<config::NamedSettings> variants;
   std::vector<std::string> set;
+  std::vector<std::string> command;  // that asked for it: "mom", "study", the file and its overrides
   int64_t runs_at_once = 0, threads_per_run = 1, eval_tokens = 0;
 
   // Points into this config.

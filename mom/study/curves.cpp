@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <cmath>
 #include <set>
 
+#include "mom/compare/amounts.h"
 #include "mom/study/results.h"
 
 namespace mom::study {
@@ -29,12 +31,20 @@ runs::MetricPoint averaged(const Points& points, size_t begin, size_t end) {
   return result;
 }
 
+// The last point of each of at most kMaxPoints equal stretches.
+std::vector<size_t> stretch_ends(size_t num_points) {
+  std::vector<size_t> ends;
+  const size_t count = std::min(num_points, kMaxPoints);
+  for (size_t i = 0; i < count; ++i) ends.push_back((i + 1) * num_points / count - 1);
+  return ends;
+}
+
 Points thinned(const Points& points, bool average) {
   Points out;
-  const size_t count = std::min(points.size(), kMaxPoints);
-  for (size_t i = 0; i < count; ++i) {
-    const size_t begin = i * points.size() / count, end = (i + 1) * points.size() / count;
-    out.push_back(average ? averaged(points, begin, end) : points[end - 1]);
+  size_t begin = 0;
+  for (const size_t last : stretch_ends(points.size())) {
+    out.push_back(average ? averaged(points, begin, last + 1) : points[last]);
+    begin = last + 1;
   }
   return out;
 }
@@ -62,6 +72,19 @@ OrderedJson curve_json(const Points& points) {
 }
 
 }  // namespace
+
+OrderedJson clock_json(const runs::RunFolder& run) {
+  const auto clock = compare::clock_of(run);
+  if (!clock) return nullptr;
+  OrderedJson json = {{"of", clock->of_processor ? "processor" : "steps"},
+                      {"step", OrderedJson::array()},
+                      {"seconds", OrderedJson::array()}};
+  for (const size_t i : stretch_ends(run.train.size())) {
+    json["step"].push_back(run.train[i].step);
+    json["seconds"].push_back(std::round(clock->seconds[i] * 1000) / 1000);
+  }
+  return json;
+}
 
 OrderedJson curves_json(const runs::RunFolder& run) {
   OrderedJson json;

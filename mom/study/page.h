@@ -3,10 +3,10 @@
 
 #include <string>
 
-#include "mom/base/json.h"
+#include "mom/study/results_file.h"
 
 namespace mom::study {
 
-std::string page_text(const OrderedJson& results);
+std::string page_text(const StudyResults& results);
 
 }  // namespace mom::study

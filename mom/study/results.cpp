@@ -5,7 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/compare/amounts.h"
 #include "mom/compare/compare.h"
-#include "mom/compare/statistics.h"
+#include "mom/study/results_file.h"
 #include "mom/study/state.h"
 
 namespace mom::study {
@@ -201,7 +201,41 @@ OrderedJson run_timing(const runs::RunFolder& folder, const ProcessSums& sums) {
       seconds && *seconds > 0 ? OrderedJson(folder.train.back().tokens / *seconds) : OrderedJson();
   json["process_seconds"] = sums.seconds;
   json["peak_rss_bytes"] = sums.peak_rss_bytes;
+  json["clock"] = clock_json(folder);
   return json;
+}
+
+void add_texts(const Json& value, const std::string& name, OrderedJson& texts) {
+  if (value.is_object()) {
+    for (const auto& [key, inner] : value.items())
+      add_texts(inner, name.empty() ? key : name + "." + key, texts);
+  } else if (!value.is_null()) {
+    texts[name] = value.is_string() ? value.get<std::string>() : value.dump();
+  }
+}
+
+// The machine and the versions of a run as texts by name: without the machine's own name, which tells
+// strangers nothing, and without the list of shards, which the data's hash stands for.
+OrderedJson environment_json(const runs::RunFolder& folder) {
+  OrderedJson texts = OrderedJson::object();
+  if (!folder.environment) return texts;
+  add_texts(*folder.environment, "", texts);
+  for (auto item = texts.begin(); item != texts.end();)
+    item = item.key() == "machine.host" || item.key().starts_with("data.manifest") ? texts.erase(item)
+                                                                                   : std::next(item);
+  if (!folder.data_identity().empty()) texts["data.manifest, SHA-256"] = folder.data_identity();
+  return texts;
+}
+
+// Environments that differ, each with its runs.
+void add_environment(OrderedJson& environments, const runs::RunFolder& folder) {
+  const OrderedJson values = environment_json(folder);
+  for (OrderedJson& known : environments) {
+    if (known["values"] != values) continue;
+    known["runs"].push_back(folder.name);
+    return;
+  }
+  environments.push_back({{"runs", OrderedJson::array({folder.name})}, {"values", values}});
 }
 
 Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
@@ -219,6 +253,7 @@ Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
       tables.results["runs"][run.name] = run_json(run, grid, read);
       tables.timing["runs"][run.name] =
           run_timing(read, sums == processes.end() ? ProcessSums{} : sums->second);
+      add_environment(tables.timing["environments"], read);
     }
   }
   return folders;
@@ -227,27 +262,20 @@ Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
 }  // namespace
 
 OrderedJson summary_json(const std::vector<std::optional<double>>& values) {
+  const Summary summary = summarised(values);
   OrderedJson json = {{"values", OrderedJson::array()}, {"mean", nullptr}, {"interval", nullptr}};
-  std::vector<double> known;
-  for (const auto& value : values) {
-    json["values"].push_back(value ? OrderedJson(*value) : OrderedJson());
-    if (value) known.push_back(*value);
-  }
-  if (known.empty() || known.size() < values.size()) return json;
-  json["mean"] = compare::mean(known);
-  if (const auto interval = compare::paired_bootstrap(known))
-    json["interval"] = {interval->low, interval->high};
+  for (const auto& value : values) json["values"].push_back(value ? OrderedJson(*value) : OrderedJson());
+  if (summary.mean) json["mean"] = *summary.mean;
+  if (summary.interval) json["interval"] = {summary.interval->low, summary.interval->high};
   return json;
 }
 
 StudyTables make_tables(const StudyConfig& study, const Grid& grid, const Path& folder,
                         const std::map<std::string, std::string>& failed) {
   StudyTables tables;
-  tables.results = {{"title", study.title},
-                    {"baseline", grid.arms[grid.baseline].name},
-                    {"seeds", grid.seeds},
-                    {"eval_tokens", study.eval_tokens},
-                    {"groups", OrderedJson::object()}};
+  tables.results = {{"title", study.title},     {"baseline", grid.arms[grid.baseline].name},
+                    {"seeds", grid.seeds},      {"eval_tokens", study.eval_tokens},
+                    {"command", study.command}, {"groups", OrderedJson::object()}};
   const Folders folders = add_runs(tables, grid, folder, failed);
   for (size_t group = 0; group < grid.groups.size(); ++group) {
     const Group& of = grid.groups[group];

@@ -27,6 +27,10 @@ StudyTables make_tables(const StudyConfig& study, const Grid& grid, const Path& 
 // of held-out evaluations some are left out, never the last.
 OrderedJson curves_json(const runs::RunFolder& run);
 
+// {"of": "processor" or "steps", "step": [...], "seconds": [...]}: what a run had taken by the steps of its
+// thinned training curve; null when its log has no times.
+OrderedJson clock_json(const runs::RunFolder& run);
+
 OrderedJson summary_json(const std::vector<std::optional<double>>& values);
 
 }  // namespace mom::study

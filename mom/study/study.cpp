@@ -5,6 +5,7 @@
 #include "mom/study/jobs.h"
 #include "mom/study/page.h"
 #include "mom/study/results.h"
+#include "mom/study/results_file.h"
 #include "mom/study/state.h"
 #include "mom/study/watch.h"
 
@@ -13,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kSamples = 8;  // of each kind, of the first seed: the page shows no more
+
 Job job_of(const StudyConfig& study, const Run& run, const Path& folder) {
   const Path to = folder / "runs" / run.name;
   const RunState state = read_state(to);
@@ -20,9 +23,11 @@ Job job_of(const StudyConfig& study, const Run& run, const Path& folder) {
   if (!state.trained()) {
     job.commands.push_back({"train", run.arguments({"train", run.recipe, "--run", to.string(), "--resume"})});
   }
+  const int64_t samples = run.seed == study.seeds.front() ? kSamples : 0;
   if (!state.finished())
-    job.commands.push_back(
-        {"eval", {"eval", to.string(), "--samples", "0", "--max-tokens", std::to_string(study.eval_tokens)}});
+    job.commands.push_back({"eval",
+                            {"eval", to.string(), "--samples", std::to_string(samples), "--max-tokens",
+                             std::to_string(study.eval_tokens)}});
   return job;
 }
 
@@ -83,7 +88,10 @@ Executed execute(const StudyOptions& options, const StudyConfig& study, const Gr
 StudyResult write_tables(const StudyConfig& study, const Grid& grid, const Path& folder,
                          const Executed& executed) {
   const StudyTables tables = make_tables(study, grid, folder, executed.failed);
-  StudyResult result{tables.results, page_text(tables.results), std::nullopt};
+  StudyResult result{
+      tables.results,
+      page_text(parse_results(tables.results, tables.timing, (folder / "results.json").string())),
+      std::nullopt};
   publish_json(folder / "results.json", tables.results);
   publish_json(folder / "timing.json", tables.timing);
   publish_file(folder / "README.md", result.page);

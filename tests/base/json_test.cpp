@@ -31,6 +31,12 @@ TEST(Json, BuildsTheSameValuesAsTheLibrary) {
     EXPECT_EQ(parse_json(text, "FILE"), Json::parse(text)) << text;
 }
 
+TEST(Json, KeepsTheOrderOfKeysWhereAsked) {
+  const std::string text = R"({"b":{"z":1,"a":[{"y":2,"x":3}]},"a":null})";
+  EXPECT_EQ(parse_ordered_json(text, "FILE").dump(), text);
+  EXPECT_THROW(parse_ordered_json(R"({"a":1,"a":2})", "FILE"), InputError);
+}
+
 TEST(Json, FaultsNameTheirByte) {
   expect_at("", 0);
   expect_at("[1,]", 3);

@@ -28,6 +28,19 @@ TEST(AmountAt, ByHand) {
   EXPECT_FALSE(amount_at({}, Amount::kTokens, 1).has_value());
 }
 
+TEST(ClockOf, ProcessorTimeWhereEveryLineHasIt) {
+  runs::RunFolder run;
+  run.train = {point(1, 10, 100, 50), point(2, 20, 300, 100)};
+  EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{8, 16}));
+  EXPECT_TRUE(clock_of(run)->of_processor);
+  run.train[0].tokens_per_cpu_s.reset();
+  EXPECT_EQ(clock_of(run)->seconds, (std::vector<double>{2, 4}));
+  EXPECT_FALSE(clock_of(run)->of_processor);
+  run.train[1].tokens_per_s.reset();
+  EXPECT_FALSE(clock_of(run).has_value());
+  EXPECT_FALSE(clock_of({}).has_value());
+}
+
 // A model whose steps cost twice the FLOPs needs the same tokens for a loss: tokens and FLOPs to match differ
 // by two.
 TEST(AmountToMatch, TokensAreNotFlops) {

@@ -44,7 +44,7 @@ TEST_F(ReportTest, LoadsNothing) {
 }
 
 TEST_F(ReportTest, ChartsParseBack) {
-  const Json data = data_of(page({}, test::fake_mix()));
+  const Json data = data_of(page({}, test::fake_mix()))["panels"].at(0);
   EXPECT_EQ(data.at("runs"), Json({"dense Mamba", "Mixture-of-Mamba"}));
   ASSERT_EQ(data.at("charts").size(),
             7u);  // noto image, text; foldoc; text; noto overall; training image, text
@@ -177,13 +177,16 @@ TEST_F(BackbonesTest, RunsDifferInColourAndAreNamed) {
                write("moe_mamba"), write("moe_transformer"), write("mixture_of_transformers")});
   const std::string words = words_of(html);
   for (int run = 0; run < 7; ++run)
-    EXPECT_NE(words.find("swatch c" + std::to_string(run) + "\""), std::string::npos) << run;
+    EXPECT_NE(words.find("swatch c" + std::to_string(run) + " s" + std::to_string(run) + "\""),
+              std::string::npos)
+        << run;
   for (const char* text :
        {"All runs", "Transformer against dense Mamba", "MoE-Mamba with 4 experts against dense Mamba",
         "Transformer with 4 experts against Transformer"})
     EXPECT_NE(words.find(text), std::string::npos) << text;
   EXPECT_EQ(words.find("No verdict"), std::string::npos);
-  const Json targets = data_of(html)["charts"][0].at("targets");  // Mamba's and the Transformer's final loss
+  const Json targets =
+      data_of(html)["panels"][0]["charts"][0].at("targets");  // Mamba's and the Transformer's final loss
   ASSERT_EQ(targets.size(), 2u);
   EXPECT_EQ(targets[0].at("matches").size(), 4u);
   EXPECT_EQ(targets[1].at("matches").size(), 2u);
@@ -210,7 +213,7 @@ TEST_F(BackbonesTest, TheUseOfExpertsIsShown) {
         "the token&rsquo;s modality", "<caption>all tokens</caption>", "<caption>image</caption>",
         "<caption>text</caption>", "scope=\"colgroup\"", "<b>70.0%</b>"})
     EXPECT_NE(section.find(text), std::string::npos) << text;
-  const Json data = data_of(html);
+  const Json data = data_of(html)["experts"];
   std::vector<std::string> titles;
   for (const Json& chart : data.at("charts")) {
     if (chart["group"] == "experts") titles.push_back(chart["title"]);

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "mom/base/error.h"
 #include "mom/study/page.h"
+#include "mom/study/results_file.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::study {
@@ -36,6 +38,10 @@ class ResultsTest : public testing::Test {
   StudyConfig study_;
   std::map<std::string, std::string> failed_;
 };
+
+std::string words(const OrderedJson& results) {
+  return page_text(parse_results(results, nullptr, "results"));
+}
 
 const char* kAll = "[\"in_proj\", \"x_proj\", \"dt_proj\", \"out_proj\"]";
 const double kAtEnd = 0.9 / std::sqrt(460.0);  // above the floor
@@ -83,6 +89,55 @@ TEST_F(ResultsTest, SameRunsSameBytesAndNoTimes) {
       again.timing["groups"]["r"]["mixture_of_mamba"]["sets"]["noto"]["image"].contains("seconds_to_match"));
 }
 
+TEST_F(ResultsTest, TimesAndMachinesAreInTimingOnly) {
+  study_.command = {"mom", "study", "s.toml"};
+  for (const char* name : {"r-mamba-1", "r-mixture_of_mamba-1"}) finish(name, 0.13);
+  const StudyTables made = tables();
+  EXPECT_EQ(made.results["command"], OrderedJson({"mom", "study", "s.toml"}));
+  const OrderedJson& clock = made.timing["runs"]["r-mamba-1"]["clock"];
+  EXPECT_EQ(clock["of"], "steps");
+  EXPECT_EQ(clock["step"], made.results["runs"]["r-mamba-1"]["curves"]["train"]["step"]);
+  EXPECT_NEAR(clock["seconds"].back().get<double>(), 450 * 4096 / 5200.0, 0.01);
+  ASSERT_EQ(made.timing["environments"].size(), 1u);
+  EXPECT_EQ(made.timing["environments"][0]["runs"], OrderedJson({"r-mamba-1", "r-mixture_of_mamba-1"}));
+  const OrderedJson& values = made.timing["environments"][0]["values"];
+  EXPECT_EQ(values["cpu"], "a test, no machine");
+  EXPECT_EQ(values["threads"], "2");
+  EXPECT_FALSE(values.contains("machine.host"));
+}
+
+TEST_F(ResultsTest, WhatIsWrittenReadsBack) {
+  for (const char* name : {"r-mamba-1", "r-mamba-2"}) finish(name, 0.13);
+  finish("r-mixture_of_mamba-2", 0.12, kAll);
+  failed_["r-mixture_of_mamba-1"] = "not finite";
+  const StudyTables made = tables();
+  const StudyResults read = parse_results(made.results, made.timing, "results");
+  ASSERT_EQ(read.groups.size(), 1u);
+  const ArmResult& arm = *read.groups[0].find("mixture_of_mamba");
+  EXPECT_EQ(arm.seeds, std::vector<int64_t>{2});
+  EXPECT_NEAR(*arm.find("noto", "image")->gain.mean, gain(0.13, 0.12), 1e-12);
+  EXPECT_FALSE(arm.find("noto", "image")->gain.interval.has_value());
+  EXPECT_EQ(arm.find("noto", "image")->seconds_to_match.values.size(), 1u);
+  EXPECT_EQ(read.runs_of(read.groups[0], "mamba").size(), 2u);
+  EXPECT_EQ(read.runs[1].error, "not finite");
+  EXPECT_EQ(read.runs[0].timing.step, read.runs[0].train.step);
+}
+
+TEST(ResultsFile, CurvesThatDoNotFitAreErrors) {
+  const OrderedJson run = parse_ordered_json(
+      R"({"title":"t","baseline":"b","seeds":[1],"eval_tokens":0,"groups":{},"runs":{"r":{"state":"finished",
+      "recipe":"x","variant":"","arm":"b","model":"m","seed":1,"steps":2,"tokens":2,"flops":2,"losses":{},
+      "resolved_recipe":{},"curves":{"held_out":{},"train":{"step":[1,2],"tokens":[1,2],"flops":[1,2],"loss":[3,2]}}}}})",
+      "results");
+  EXPECT_EQ(parse_results(run, nullptr, "results").runs[0].train.losses[0].second.size(), 2u);
+  for (const auto& [key, value] : std::vector<std::pair<std::string, OrderedJson>>{
+           {"step", {2, 1}}, {"flops", {1, 1}}, {"tokens", {1}}, {"loss", {1, 2, 3}}, {"step", {1, "x"}}}) {
+    OrderedJson damaged = run;
+    damaged["runs"]["r"]["curves"]["train"][key] = value;
+    EXPECT_THROW(parse_results(damaged, nullptr, "results"), InputError) << key;
+  }
+}
+
 TEST_F(ResultsTest, NeverIsNullAndTheMeanOfTheOthersIsNotGiven) {
   for (const char* name : {"r-mamba-1", "r-mamba-2"}) finish(name, 0.13);
   finish("r-mixture_of_mamba-1", 0.12, kAll);
@@ -92,7 +147,7 @@ TEST_F(ResultsTest, NeverIsNullAndTheMeanOfTheOthersIsNotGiven) {
   EXPECT_TRUE(image["flops_to_match"]["values"][1].is_null());
   EXPECT_TRUE(image["flops_to_match"]["mean"].is_null());
   EXPECT_TRUE(image["flops_to_match"]["interval"].is_null());
-  const std::string page = page_text(results);
+  const std::string page = words(results);
   EXPECT_NE(page.find("not reached"), std::string::npos) << page;
   EXPECT_NE(page.find("undecided, better with 1 of 2 seeds"), std::string::npos) << page;
 }
@@ -104,9 +159,9 @@ TEST_F(ResultsTest, OneSeedHasNoInterval) {
   const OrderedJson results = tables().results;
   EXPECT_TRUE(results["groups"]["r"]["arms"]["mixture_of_mamba"]["sets"]["noto"]["image"]["gain"]["interval"]
                   .is_null());
-  EXPECT_NE(page_text(results).find("image: Mixture-of-Mamba against dense Mamba: worse with 1 of 1 seed"),
+  EXPECT_NE(words(results).find("image: Mixture-of-Mamba against dense Mamba: worse with 1 of 1 seed"),
             std::string::npos)
-      << page_text(results);
+      << words(results);
 }
 
 TEST_F(ResultsTest, AFailedRunLeavesTheOtherSeed) {
@@ -116,13 +171,13 @@ TEST_F(ResultsTest, AFailedRunLeavesTheOtherSeed) {
   const OrderedJson results = tables().results;
   EXPECT_EQ(results["groups"]["r"]["arms"]["mixture_of_mamba"]["seeds"], OrderedJson({2}));
   EXPECT_EQ(results["runs"]["r-mixture_of_mamba-1"]["error"], "not finite");
-  EXPECT_NE(page_text(results).find("r-mixture_of_mamba-1 failed: not finite"), std::string::npos);
+  EXPECT_NE(words(results).find("r-mixture_of_mamba-1 failed: not finite"), std::string::npos);
 }
 
 TEST_F(ResultsTest, NothingFinishedIsSaid) {
   const OrderedJson results = tables().results;
   EXPECT_EQ(results["runs"]["r-mamba-1"]["state"], "unfinished");
-  EXPECT_NE(page_text(results).find("No two runs to compare"), std::string::npos);
+  EXPECT_NE(words(results).find("No two runs to compare"), std::string::npos);
 }
 
 TEST_F(ResultsTest, InteractionIsJointLessTheSumOfSingles) {
@@ -141,7 +196,7 @@ TEST_F(ResultsTest, InteractionIsJointLessTheSumOfSingles) {
   const OrderedJson results = tables().results;
   const OrderedJson& interaction = results["groups"]["r"]["interaction"]["noto"]["image"];
   EXPECT_NEAR(interaction["mean"].get<double>(), gain(0.13, 0.128), 1e-9);  // 0.002 below the floor, too
-  const std::string page = page_text(results);
+  const std::string page = words(results);
   EXPECT_NE(page.find("add up to less: interaction"), std::string::npos) << page;
   EXPECT_LT(page.find("| all four | "), page.find("| out_proj | ")) << page;
   EXPECT_LT(page.find("| out_proj | "), page.find("| in_proj | ")) << page;

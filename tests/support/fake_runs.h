@@ -24,7 +24,9 @@ struct FakeRun {
   double noise = 0.0;  // relative, on every logged loss
   int64_t steps = 450, eval_every = 25, train_every = 1;
   double flops_per_step = 2.4e11;
+  double tokens_per_cpu_s = 0;  // 0: not logged
   std::string setting = "transfusion";
+  std::string learning_rate = "0.0015";
   std::string caption = "red apple: fruit, red, healthy";
   // Backbones with experts (moe_...): in block 3 this part of a modality's choices falls on the last expert,
   // the others are even.
@@ -102,6 +104,7 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
                    {"lr", 1e-3},
                    {"grad_norm", 0.7},
                    {"tokens_per_s", 5200.0}});
+      if (run.tokens_per_cpu_s > 0) line["tokens_per_cpu_s"] = run.tokens_per_cpu_s;
       if (has_experts(run)) add_fake_experts(line, run, step);
       lines += line.dump() + "\n";
     }
@@ -167,7 +170,7 @@ inline std::string fake_recipe(const FakeRun& run) {
          "\"\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "
          "images = 0.5, gcide = 0.5 }\n\n"
          "[objective]\nimage_weight = 5.0\ndiffusion_steps = 1000\n\n[train]\nsteps = " +
-         std::to_string(run.steps) + "\nlearning_rate = 0.0015\n";
+         std::to_string(run.steps) + "\nlearning_rate = " + run.learning_rate + "\n";
 }
 
 // Writes a run folder and returns its path.
@@ -181,6 +184,7 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
                             {"torch", "2.13.0"},
                             {"cpu", "a test, no machine"},
                             {"threads", 2},
+                            {"machine", {{"host", "some-host"}}},
                             {"data",
                              {{"path", "data/quickstart"},
                               {"manifest", {{"format", "mom-encoded"}, {"shards", {"a"}}}}}}})

@@ -1,0 +1,137 @@
+#include "mom/report/study_report.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "mom/base/error.h"
+#include "mom/report/html.h"
+#include "mom/report/page.h"
+#include "mom/report/sections.h"
+#include "mom/report/study_charts.h"
+#include "mom/report/study_sections.h"
+#include "mom/study/ablation.h"
+#include "mom/study/config.h"
+
+namespace mom::report {
+namespace {
+
+using study::ArmResult;
+using study::GroupResult;
+using study::RunResult;
+using study::StudyResults;
+
+// Samples of a page that may hold many runs; the page stays small enough to mail.
+constexpr size_t kMaxPictures = 8, kMaxSounds = 2, kManyModels = 8;
+
+void keep_first(std::vector<runs::PredictedItem>& items) {
+  size_t pictures = 0, sounds = 0;
+  std::erase_if(items, [&](const runs::PredictedItem& item) {
+    return is_sound(item.original) ? sounds++ >= kMaxSounds : pictures++ >= kMaxPictures;
+  });
+}
+
+void keep_first(runs::RunFolder& run) {
+  run.denoised.resize(std::min(run.denoised.size(), kMaxPictures));
+  keep_first(run.predicted);
+  for (runs::CodecReport& codec : run.codecs) codec.sounds.resize(std::min(codec.sounds.size(), kMaxSounds));
+}
+
+// Of many models, whose samples would fill the page: the baseline and all four projections.
+std::vector<std::string> sampled_arms(const StudyResults& results, const GroupResult& group) {
+  std::vector<std::string> arms = results.arms_of(group);
+  if (arms.size() > kManyModels)
+    std::erase_if(arms,
+                  [&](const std::string& arm) { return arm != results.baseline && arm != study::kMixture; });
+  return arms;
+}
+
+// A damaged or foreign folder leaves the rest of the page as it is.
+void add_folder(StudySubject& subject, const Path& path) {
+  try {
+    subject.shown.runs.push_back(runs::read_run_folder(path));
+    keep_first(subject.shown.runs.back());
+  } catch (const Error& error) {
+    subject.notes.push_back(std::string("no samples of ") + path.filename().string() + ": " + error.what());
+  }
+}
+
+void add_folders(StudySubject& subject, const Path& runs) {
+  size_t gone = 0;
+  for (const GroupResult& group : subject.results.groups)
+    for (const std::string& arm : sampled_arms(subject.results, group)) {
+      const Path path = runs / subject.results.runs_of(group, arm).front()->name;
+      std::filesystem::exists(path) ? add_folder(subject, path) : void(++gone);
+    }
+  if (gone > 0)
+    subject.notes.push_back(
+        "samples, use of experts and codecs: the run folders are not beside results.json");
+  const auto& shown = subject.shown.runs;
+  const bool samples = std::any_of(shown.begin(), shown.end(), [](const runs::RunFolder& run) {
+    return !run.denoised.empty() || !run.predicted.empty();
+  });
+  if (!shown.empty() && !samples)
+    subject.notes.push_back("samples: the run folders hold none (mom eval RUN --samples 8 writes them)");
+}
+
+// Where nothing is compared, the learning rates are what the study is about.
+std::string curves_and_rates(const StudySubject& subject) {
+  const auto& groups = subject.results.groups;
+  const bool compared = std::any_of(groups.begin(), groups.end(),
+                                    [](const GroupResult& group) { return !verdict_arms(group).empty(); });
+  return compared ? curves_section() + sweep_section(subject) : sweep_section(subject) + curves_section();
+}
+
+}  // namespace
+
+StudySubject read_study_subject(const Path& folder) {
+  StudySubject subject;
+  subject.results = study::read_results(folder);
+  if (!subject.results.has_timing) subject.notes.push_back("times: there is no timing.json");
+  add_folders(subject, folder / "runs");
+  subject.command = {folder.string()};
+  return subject;
+}
+
+std::string setting_of(const StudyResults& results, const GroupResult& group) {
+  for (const std::string& arm : results.arms_of(group)) {
+    const auto& recipe = results.runs_of(group, arm).front()->resolved_recipe;
+    if (const auto found = recipe.find("setting"); found != recipe.end()) return found->second;
+  }
+  return "";
+}
+
+double image_weight_of(const RunResult& run) {
+  const auto setting = run.resolved_recipe.find("setting"),
+             weight = run.resolved_recipe.find("objective.image_weight");
+  const bool weighted = setting != run.resolved_recipe.end() && setting->second == "transfusion" &&
+                        weight != run.resolved_recipe.end();
+  return weighted ? std::strtod(weight->second.c_str(), nullptr) : 0;
+}
+
+std::string arm_label(const StudyResults& results, const GroupResult& group, const std::string& arm) {
+  const auto runs = results.runs_of(group, arm);
+  return runs.empty() ? arm : runs.front()->model;
+}
+
+std::vector<const ArmResult*> verdict_arms(const GroupResult& group) {
+  const ArmResult* joint = group.find(study::kMixture);
+  if (joint && !joint->seeds.empty()) return {joint};
+  std::vector<const ArmResult*> arms;
+  for (const ArmResult& arm : group.arms)
+    if (!arm.seeds.empty() && !study::is_partial(arm.name)) arms.push_back(&arm);
+  return arms;
+}
+
+std::string render_study_page(const StudySubject& subject) {
+  std::string body = gaps_section(subject) + curves_and_rates(subject) + ablation_section(subject) +
+                     backbones_section(subject);
+  if (!subject.shown.runs.empty())
+    body += pictures_section(subject.shown) + predictions_section(subject.shown) +
+            experts_section(subject.shown) + codecs_section(subject.shown);
+  body += comparisons_section(subject) + runs_section(subject) + study_recipes_section(subject) +
+          study_machine_section(subject) + study_reproduce_section(subject) +
+          study_definitions_section(subject) + study_notes_section(subject);
+  return render({subject.results.title, study_header(subject), body, study_chart_data(subject)});
+}
+
+}  // namespace mom::report

@@ -1,0 +1,47 @@
+// A page in chromium, with everything refused that it would ask a network for, and with what it complained about.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const require = createRequire(join(process.env.BROWSER_MODULES, 'index.js'));
+const { chromium } = require('playwright-core');
+const axeSource = require('axe-core').source;
+
+const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+
+export async function openBrowser() {
+  const folder = mkdtempSync(join(tmpdir(), 'mom-browser-'));
+  const context = await chromium.launchPersistentContext(folder, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: ARGUMENTS,
+    acceptDownloads: true });
+  const close = async () => { await context.close(); rmSync(folder, { recursive: true, force: true }); };
+  return { context, close };
+}
+
+// The page of a study at a size, with lists of its requests and complaints.
+export async function openPage(context, study, { width = 1280, scheme = 'light' } = {}) {
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  const complaints = [], requests = [], url = `file://${process.env.PAGES}/${study}.html`;
+  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  await page.route('**', (route) => {
+    if (route.request().url() === url) return route.continue();
+    requests.push(route.request().url());
+    return route.abort();
+  });
+  await page.setViewportSize({ width, height: 900 });
+  await page.emulateMedia({ colorScheme: scheme });
+  await page.goto(url);
+  await page.waitForSelector('#charts .uplot canvas');
+  return { page, complaints, requests };
+}
+
+// What axe finds that is serious or critical, a line each.
+export async function seriousFindings(page) {
+  await page.evaluate(axeSource);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  return violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+}
