@@ -62,6 +62,12 @@ std::set<std::string> all_sets(const RunFolder& run) {
   return sets;
 }
 
+// Whether the run trains on documents of the same source: all where the recipe has no mixture.
+bool trains_on(const RunFolder& run, const std::string& set) {
+  const std::string mixture = run.recipe_value("data.mixture");  // "{ gcide = 0.4, noto = 0.6 }"
+  return mixture.find('=') == std::string::npos || mixture.find(" " + set + " =") != std::string::npos;
+}
+
 // Sets in the order of the page: the chosen one, then by their names in words.
 std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& mix, std::string& chosen) {
   std::vector<std::string> sets;
@@ -79,9 +85,12 @@ std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& m
     throw UserError({"--set", "one of " + names, chosen, ""});
   }
   if (chosen.empty()) {
-    chosen = *std::max_element(sets.begin(), sets.end(), [&](const std::string& a, const std::string& b) {
-      return modalities_of(dense, a).size() < modalities_of(dense, b).size();
-    });
+    // The one with most modalities, and of a source that is trained on before another.
+    const auto rank = [&](const std::string& set) {
+      return std::pair(modalities_of(dense, set).size(), trains_on(dense, set));
+    };
+    chosen = *std::max_element(sets.begin(), sets.end(),
+                               [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
   }
   std::sort(sets.begin(), sets.end(),
             [](const auto& a, const auto& b) { return set_text(a, kOverall) < set_text(b, kOverall); });

@@ -117,6 +117,9 @@ std::string slope_text(const Row& row) {
 std::string set_text(const std::string& set, const std::string& modality) {
   if (set == "noto")
     return modality == "text" ? "captions of held-out concepts (noto)" : "held-out concepts (noto)";
+  if (set == "twemoji")
+    return modality == "text" ? "captions of held-out concepts (twemoji)" : "held-out concepts (twemoji)";
+  if (set == "fluent") return "held-out concepts, unseen style (fluent)";
   if (set == "spoken") return "held-out concepts, spoken (voices of the training)";
   if (set == "spoken_kal16") return "held-out concepts, unseen voice (kal16)";
   if (set == "gcide") return "validation 1, dictionary (gcide)";

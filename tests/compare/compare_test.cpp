@@ -210,6 +210,18 @@ TEST_F(CompareTest, ChoosesTheSetAskedFor) {
   EXPECT_THROW(compare_runs(dense, mix, "c4"), UserError);
 }
 
+TEST_F(CompareTest, ASetThatIsTrainedOnLeadsOneOfAnotherStyle) {
+  auto dense = run("dense", {}), mix = run("mix", test::fake_mix());
+  for (runs::RunFolder* folder : {&dense, &mix}) {
+    folder->evals["a_style"] = folder->evals.at("noto");
+    folder->evaluation["a_style"] = folder->evaluation.at("noto");
+    folder->recipe["data.mixture"] = "{ gcide = 0.4, noto = 0.6 }";
+  }
+  EXPECT_EQ(compare_runs(dense, mix).set, "noto");
+  for (runs::RunFolder* folder : {&dense, &mix}) folder->recipe["data.mixture"] = "{}";
+  EXPECT_EQ(compare_runs(dense, mix).set, "a_style");
+}
+
 TEST_F(CompareTest, WarnsWhenTheRunsAreNotOfOneTraining) {
   FakeRun shorter = test::fake_mix();
   shorter.steps = 200;
