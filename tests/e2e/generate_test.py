@@ -198,6 +198,26 @@ class Generate(unittest.TestCase):
         self.assertIn("--codecs", self.fails(3, model, "--tokens", "2,20", "--modality", "image", "--out", self.out / "x.png"))
         self.assertIn("--codecs", self.fails(3, model, "--tokens", "2,20", "--interleaved", "--out", self.out / "x"))
 
+    def test_weights_in_fewer_bits(self):
+        run, quantized = self.root / "chameleon", self.out / "int8"
+        run_mom("convert", "quantize", run, "--out", quantized)
+        newest = sorted((run / "checkpoints").iterdir())[-1]
+        self.assertLess((quantized / "model.safetensors").stat().st_size, 0.4 * (newest / "model.safetensors").stat().st_size)
+        ask = ("--tokens", "2,20,30", "--json", "--max-tokens", 30)
+        of_folder = json.loads(run_mom("generate", quantized, *ask))
+        exact = json.loads(run_mom("generate", run, *ask))
+        of_run = json.loads(run_mom("generate", run, *ask, "--weights", "int8"))
+        for name, answer in (("folder", of_folder), ("int8", of_run), ("bfloat16", json.loads(run_mom("generate", run, *ask, "--weights", "bfloat16")))):
+            self.assertNotEqual(answer["log_probabilities"], exact["log_probabilities"], name)
+            self.assertAlmostEqual(answer["log_probabilities"][0], exact["log_probabilities"][0], delta=0.02, msg=name)
+        losses = {
+            weights: json.loads(run_mom("eval", run, "--samples", 0, "--json", "--weights", weights))["loss"]
+            for weights in ("float32", "int8")
+        }
+        for modality, loss in losses["float32"].items():
+            self.assertNotEqual(losses["int8"][modality], loss)
+            self.assertAlmostEqual(losses["int8"][modality], loss, delta=0.01)  # 1% of the perplexity
+
     def test_wrong_requests(self):
         run, image = self.root / "chameleon", ("--modality", "image", "--prompt", "red")
         png = self.out / "x.png"
