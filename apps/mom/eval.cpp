@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
+#include "mom/models/model_config.h"
 
 namespace mom::app {
 namespace {
@@ -37,7 +38,7 @@ void add_eval_verb(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   verb->add_option("--weights", options->weights, "round the weights first, as `mom convert quantize` does")
-      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}))
+      ->check(CLI::IsMember(models::weight_types()))
       ->capture_default_str();
   verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
+#include "mom/models/model_config.h"
 
 namespace mom::app {
 namespace {
@@ -65,7 +66,7 @@ void add_generate_verb(CLI::App& app) {
   verb->add_option(
           "--weights", options->weights,
           "of text and code steps: float32, bfloat16 or int8, as the folder stores them unless given")
-      ->check(CLI::IsMember({"float32", "bfloat16", "int8"}));
+      ->check(CLI::IsMember(models::weight_types()));
   add_prompt(*verb, *options);
   add_wish(*verb, *options);
   add_sampling(*verb, *options);

@@ -13,13 +13,13 @@ std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
   return 1 / *rate;
 }
 
-// By each train line; nullopt where a line does not say.
-std::optional<std::vector<double>> cumulative(const runs::RunFolder& run, Amount amount) {
+// By each train line, up to the first that does not say.
+std::vector<double> cumulative(const runs::RunFolder& run, Amount amount) {
   std::vector<double> sums;
   double tokens_before = 0, sum = 0;
   for (const runs::MetricPoint& point : run.train) {
     const auto amount_a_token = per_token(point, amount);
-    if (!amount_a_token) return std::nullopt;
+    if (!amount_a_token) break;
     sum += (point.tokens - tokens_before) * *amount_a_token;
     tokens_before = point.tokens;
     sums.push_back(sum);
@@ -30,25 +30,25 @@ std::optional<std::vector<double>> cumulative(const runs::RunFolder& run, Amount
 }  // namespace
 
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops) {
-  double flops_before = 0, tokens_before = 0, before = 0;
-  for (const runs::MetricPoint& point : run.train) {
-    const auto amount_a_token = per_token(point, amount);
-    if (!amount_a_token) return std::nullopt;
-    const double here = before + (point.tokens - tokens_before) * *amount_a_token;
-    if (point.flops >= flops)
-      return before + (here - before) * (flops - flops_before) / (point.flops - flops_before);
-    flops_before = point.flops, tokens_before = point.tokens, before = here;
+  const std::vector<double> sums = cumulative(run, amount);
+  double flops_before = 0, before = 0;
+  for (size_t i = 0; i < sums.size(); ++i) {
+    const double flops_here = run.train[i].flops;
+    if (flops_here >= flops)
+      return before + (sums[i] - before) * (flops - flops_before) / (flops_here - flops_before);
+    flops_before = flops_here, before = sums[i];
   }
   // A last evaluation stands at the FLOPs of the last step.
-  if (run.train.empty()) return std::nullopt;
+  if (sums.empty() || sums.size() < run.train.size()) return std::nullopt;
   return before;
 }
 
 std::optional<Clock> clock_of(const runs::RunFolder& run) {
   if (run.train.empty()) return std::nullopt;
-  for (const Amount amount : {Amount::kCpuSeconds, Amount::kSeconds})
-    if (auto seconds = cumulative(run, amount))
-      return Clock{amount == Amount::kCpuSeconds, *std::move(seconds)};
+  for (const Amount amount : {Amount::kCpuSeconds, Amount::kSeconds}) {
+    std::vector<double> seconds = cumulative(run, amount);
+    if (seconds.size() == run.train.size()) return Clock{amount == Amount::kCpuSeconds, std::move(seconds)};
+  }
   return std::nullopt;
 }
 

@@ -65,12 +65,6 @@ std::vector<MediaRef> spread_pictures(const DocumentReader& reader) {
   return chosen;
 }
 
-void paste(formats::Image& sheet, const formats::Image& cell, int64_t left, int64_t top) {
-  for (int64_t y = 0; y < cell.height; ++y)
-    std::copy_n(cell.pixels.begin() + y * cell.width * 3, cell.width * 3,
-                sheet.pixels.begin() + ((top + y) * sheet.width + left) * 3);
-}
-
 }  // namespace
 
 OrderedJson inspect_json(const Path& folder) {
@@ -109,8 +103,8 @@ void write_contact_sheet(const Path& folder, const Path& png) {
     std::string bytes = reader.read_media(media),
                 where = (folder / media.file).string() + ": byte " + std::to_string(media.offset);
     auto image = formats::decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), where);
-    paste(sheet, formats::fit_square(formats::blend_on_white(image), kCell),
-          kGap + i % kColumns * (kCell + kGap), kGap + i / kColumns * (kCell + kGap));
+    formats::paste(sheet, formats::fit_square(formats::blend_on_white(image), kCell),
+                   kGap + i % kColumns * (kCell + kGap), kGap + i / kColumns * (kCell + kGap));
   }
   publish_file(png, formats::encode_png(sheet));
 }

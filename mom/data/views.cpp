@@ -16,10 +16,7 @@ constexpr double kMaxGrowth = 1.1;  // of the canvas: the picture shrinks by up 
 formats::Image placed(const formats::Image& rgb, int64_t canvas, int64_t left, int64_t top) {
   formats::Image result{canvas, canvas, 3,
                         std::vector<uint8_t>(static_cast<size_t>(canvas * canvas * 3), 255)};
-  for (int64_t y = 0; y < rgb.height; ++y) {
-    const auto row = rgb.pixels.begin() + y * rgb.width * 3;
-    std::copy(row, row + rgb.width * 3, result.pixels.begin() + ((top + y) * canvas + left) * 3);
-  }
+  formats::paste(result, rgb, left, top);
   return result;
 }
 

@@ -38,5 +38,7 @@ Image blend_on_white(const Image& image);
 // Area-averaging when shrinking, bilinear when growing; the picture is fitted inside the square by its longer
 // side and centred on white (nothing is cut off: pictures here have content up to the border).
 Image fit_square(const Image& rgb, int64_t side);
+// Copies `rgb` into the RGB picture `canvas`, where it must fit with its top left corner at (left, top).
+void paste(Image& canvas, const Image& rgb, int64_t left, int64_t top);
 
 }  // namespace mom::formats

@@ -96,11 +96,14 @@ Image fit_square(const Image& rgb, int64_t side) {
   const int64_t width = scaled(rgb.width), height = scaled(rgb.height);
   const Image fitted = width == rgb.width && height == rgb.height ? rgb : resize(rgb, width, height);
   Image square{side, side, 3, std::vector<uint8_t>(static_cast<size_t>(side * side * 3), 255)};
-  const int64_t left = (side - width) / 2, top = (side - height) / 2;
-  for (int64_t y = 0; y < height; ++y)
-    std::copy_n(fitted.pixels.begin() + y * width * 3, width * 3,
-                square.pixels.begin() + ((top + y) * side + left) * 3);
+  paste(square, fitted, (side - width) / 2, (side - height) / 2);
   return square;
+}
+
+void paste(Image& canvas, const Image& rgb, int64_t left, int64_t top) {
+  for (int64_t y = 0; y < rgb.height; ++y)
+    std::copy_n(rgb.pixels.begin() + y * rgb.width * 3, rgb.width * 3,
+                canvas.pixels.begin() + ((top + y) * canvas.width + left) * 3);
 }
 
 }  // namespace mom::formats

@@ -151,14 +151,21 @@ int64_t bytes_of(const Weights& weights) {
   return weights.matrix.num_rows * kernels::row_bytes(weights.matrix);
 }
 
-// Sequences by the matrix that is theirs.
-std::vector<std::vector<size_t>> groups_of(const Projection& projection,
-                                           const std::vector<int64_t>& modality_S) {
-  std::vector<std::vector<size_t>> groups(projection.size());
-  for (size_t s = 0; s < modality_S.size(); ++s)
-    groups[projection.size() == 1 ? 0 : static_cast<size_t>(modality_S[s])].push_back(s);
-  return groups;
-}
+// Which sequences are fed what.
+struct Fed {
+  std::vector<int64_t> modality_S;
+  std::vector<size_t> all;
+  std::vector<std::vector<size_t>> by_modality;
+
+  Fed(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S)
+      : by_modality(spec.modalities.size()) {
+    for (size_t s = 0; s < tokens_S.size(); ++s) {
+      modality_S.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(tokens_S[s]));
+      all.push_back(s);
+      by_modality[static_cast<size_t>(modality_S.back())].push_back(s);
+    }
+  }
+};
 
 // [S, width] floats.
 class Rows {
@@ -172,15 +179,14 @@ class Rows {
 };
 
 // Rows [share) of what each sequence's own matrix makes of its row of `x`.
-void project(const Projection& projection, const std::vector<int64_t>& modality_S, Share share, Rows& x,
-             Rows& y) {
-  const auto groups = groups_of(projection, modality_S);
-  for (size_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].empty()) continue;
+void project(const Projection& projection, const Fed& fed, Share share, Rows& x, Rows& y) {
+  for (size_t m = 0; m < projection.size(); ++m) {
+    const std::vector<size_t>& group = projection.size() == 1 ? fed.all : fed.by_modality[m];
+    if (group.empty()) continue;
     std::vector<const float*> inputs;
     std::vector<float*> outputs;
-    for (const size_t s : groups[g]) inputs.push_back(x.row(s)), outputs.push_back(y.row(s));
-    kernels::matvec(projection[g].matrix, share.begin, share.end, inputs, outputs);
+    for (const size_t s : group) inputs.push_back(x.row(s)), outputs.push_back(y.row(s));
+    kernels::matvec(projection[m].matrix, share.begin, share.end, inputs, outputs);
   }
 }
 
@@ -202,16 +208,13 @@ namespace {
 
 // What the threads of one step share.
 struct Work {
-  Work(size_t num_sequences, int64_t E, int64_t D, int64_t projected, int64_t V)
+  Work(size_t num_sequences, int64_t E, int64_t D, int64_t projected)
       : x_and_gate(num_sequences, 2 * D),
         dt_b_c(num_sequences, projected),
         dt(num_sequences, D),
         y(num_sequences, D),
-        branch(num_sequences, E),
-        num_logits(V) {}
-  std::vector<int64_t> modality_S;
+        branch(num_sequences, E) {}
   Rows x_and_gate, dt_b_c, dt, y, branch;
-  int64_t num_logits;
 };
 
 // What each thread keeps for itself: all of them compute the same norms, which costs less than waiting.
@@ -220,10 +223,10 @@ struct Stream {
   Rows residual, normed;
 };
 
-void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, int64_t E, Work& work,
-                  Stream& stream) {
-  for (size_t s = 0; s < work.modality_S.size(); ++s) {
-    const size_t m = weight_ME.size() == 1 ? 0 : static_cast<size_t>(work.modality_S[s]);
+void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, int64_t E, const Fed& fed,
+                  Work& work, Stream& stream) {
+  for (const size_t s : fed.all) {
+    const size_t m = weight_ME.size() == 1 ? 0 : static_cast<size_t>(fed.modality_S[s]);
     float scale = 0;
     float* residual = stream.residual.row(s);
     kernels::add_rms_norm_forward({.num_rows = 1,
@@ -293,9 +296,9 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
   const size_t num_sequences = tokens_S.size();
   TORCH_CHECK(state.num_tokens_S.size() == num_sequences && state.blocks.size() == net.blocks.size(),
               "[MambaDecoder] expected a state of ", num_sequences, " sequences");
-  Work work(num_sequences, net.E, net.D, net.R + 2 * net.N, net.V);
+  Work work(num_sequences, net.E, net.D, net.R + 2 * net.N);
+  const Fed fed(spec, tokens_S);
   for (size_t s = 0; s < num_sequences; ++s) {
-    work.modality_S.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(tokens_S[s]));
     net.embed(tokens_S[s], work.branch.row(s));
     ++state.num_tokens_S[s];
   }
@@ -319,16 +322,16 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
                                       block.D_D.const_data_ptr<float>()};
       float* conv_SDK = state.blocks[i].conv_SDK.mutable_data_ptr<float>();
       float* recurrent_SDN = state.blocks[i].recurrent_SDN.mutable_data_ptr<float>();
-      add_and_norm(block.norm_ME, net.epsilon, net.E, work, stream);
-      project(block.in_proj, work.modality_S, channels, stream.normed, work.x_and_gate);
-      project(block.in_proj, work.modality_S, gates, stream.normed, work.x_and_gate);
+      add_and_norm(block.norm_ME, net.epsilon, net.E, fed, work, stream);
+      project(block.in_proj, fed, channels, stream.normed, work.x_and_gate);
+      project(block.in_proj, fed, gates, stream.normed, work.x_and_gate);
       for (size_t s = 0; s < num_sequences; ++s)
         kernels::conv_step(conv, channels.begin, channels.end, work.x_and_gate.row(s),
                            conv_SDK + static_cast<int64_t>(s) * net.D * (net.K - 1));
       team.wait();
-      project(block.x_proj, work.modality_S, projected, work.x_and_gate, work.dt_b_c);
+      project(block.x_proj, fed, projected, work.x_and_gate, work.dt_b_c);
       team.wait();
-      project(block.dt_proj, work.modality_S, channels, work.dt_b_c, work.dt);
+      project(block.dt_proj, fed, channels, work.dt_b_c, work.dt);
       for (size_t s = 0; s < num_sequences; ++s) {
         const float* b = work.dt_b_c.row(s) + net.R;
         const float* x = work.x_and_gate.row(s);
@@ -336,10 +339,10 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
                            recurrent_SDN + static_cast<int64_t>(s) * net.D * net.N, work.y.row(s));
       }
       team.wait();
-      project(block.out_proj, work.modality_S, outputs, work.y, work.branch);
+      project(block.out_proj, fed, outputs, work.y, work.branch);
       team.wait();
     }
-    add_and_norm(net.norm_ME, net.epsilon, net.E, work, stream);
+    add_and_norm(net.norm_ME, net.epsilon, net.E, fed, work, stream);
     std::vector<const float*> normed;
     std::vector<float*> logits;
     for (size_t s = 0; s < num_sequences; ++s) {

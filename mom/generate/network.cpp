@@ -11,13 +11,6 @@ namespace {
 // Beyond these, a product of matrices is faster than reading the weights once for all.
 constexpr size_t kMostDecoded = 16;
 
-kernels::WeightType weight_type(const std::string& name) {
-  if (name == "float32") return kernels::WeightType::kF32;
-  if (name == "bfloat16") return kernels::WeightType::kBF16;
-  if (name == "int8") return kernels::WeightType::kInt8;
-  throw UserError({"--weights", "float32, bfloat16 or int8", "'" + name + "'", ""});
-}
-
 bool single_tokens(const std::vector<Feed>& feeds_S) {
   return std::all_of(feeds_S.begin(), feeds_S.end(), [](const Feed& feed) {
     return feed.tokens.size() == 1 && feed.tokens.front() != kPicture;
@@ -27,7 +20,7 @@ bool single_tokens(const std::vector<Feed>& feeds_S) {
 }  // namespace
 
 Network::Network(models::Model model, const std::string& weights) : model_(std::move(model)) {
-  const kernels::WeightType type = weight_type(weights);
+  const kernels::WeightType type = models::weight_type_of(weights);
   if (MambaDecoder::supports(model_->spec())) {
     decoder_ = std::make_shared<const MambaDecoder>(model_, type);
   } else if (type != kernels::WeightType::kF32) {

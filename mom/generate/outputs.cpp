@@ -42,12 +42,9 @@ formats::Image picture_grid(const std::vector<formats::Image>& pictures) {
                 height = pictures[0].height;
   formats::Image grid{columns * (width + kGap) - kGap, rows * (height + kGap) - kGap, 3, {}};
   grid.pixels.assign(static_cast<size_t>(3 * grid.width * grid.height), 255);
-  for (int64_t i = 0; i < count; ++i) {
-    const int64_t left = i % columns * (width + kGap), top = i / columns * (height + kGap);
-    for (int64_t y = 0; y < height; ++y)
-      std::copy_n(pictures[static_cast<size_t>(i)].pixels.begin() + 3 * y * width, 3 * width,
-                  grid.pixels.begin() + 3 * ((top + y) * grid.width + left));
-  }
+  for (int64_t i = 0; i < count; ++i)
+    formats::paste(grid, pictures[static_cast<size_t>(i)], i % columns * (width + kGap),
+                   i / columns * (height + kGap));
   return grid;
 }
 

@@ -22,6 +22,13 @@ constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 3
 HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 
+// A token's activations as its kind of weights takes them, and their scale.
+template <class Input>
+struct Prepared {
+  const Input* x;
+  float scale = 1;
+};
+
 // The three kinds of weights. Each says how a token's activations are prepared, in the order its products
 // like, and multiplies one row with kTokens tokens: the lanes of sums[t] add up to the result. A thread reads
 // row after row, one stream of memory: several rows at once are slower by up to a half.
@@ -29,10 +36,8 @@ namespace mom::kernels::HWY_NAMESPACE {
 struct FloatWeights {
   using Element = float;
   using Input = float;
-  static float prepare(const float* x, int64_t count, Input* to) {
-    std::copy_n(x, count, to);
-    return 1;
-  }
+  static int64_t floats_to_prepare(int64_t /*count*/) { return 0; }
+  static Prepared<Input> prepare(const float* x, int64_t /*count*/, float* /*memory*/) { return {x}; }
   template <int kTokens>
   static HWY_INLINE void dot(const float* row, int64_t count, const Input* const* x, Vec* sums) {
     Vec sum[kTokens][kMatvecChains];
@@ -60,12 +65,13 @@ struct FloatWeights {
 struct Bf16Weights {
   using Element = uint16_t;
   using Input = float;
-  static float prepare(const float* x, int64_t count, Input* to) {
+  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kBF16); }
+  static Prepared<Input> prepare(const float* x, int64_t count, float* to) {
     for (int64_t block = 0; block < packed_columns(count, WeightType::kBF16); block += 2 * kLanes) {
       for (int64_t i = 0; i < 2 * kLanes; ++i)
         to[block + (i % 2) * kLanes + i / 2] = block + i < count ? x[block + i] : 0.0f;
     }
-    return 1;
+    return {to};
   }
   template <int kTokens>
   static HWY_INLINE void dot(const uint16_t* row, int64_t count, const Input* const* x, Vec* sums) {
@@ -94,13 +100,15 @@ struct Bf16Weights {
 struct Int8Weights {
   using Element = int8_t;
   using Input = int16_t;
-  static float prepare(const float* x, int64_t count, Input* to) {
+  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kInt8) / 2; }
+  static Prepared<Input> prepare(const float* x, int64_t count, float* memory) {
+    auto* to = reinterpret_cast<Input*>(memory);
     float largest = 0;
     for (int64_t c = 0; c < count; ++c) largest = std::max(largest, std::abs(x[c]));
     const float scale = largest / 32767.0f, inverse = largest > 0 ? 32767.0f / largest : 0.0f;
     for (int64_t c = 0; c < count; ++c) to[c] = static_cast<int16_t>(std::lrintf(x[c] * inverse));
     std::fill(to + count, to + packed_columns(count, WeightType::kInt8), int16_t{0});
-    return scale;
+    return {to, scale};
   }
 #if HWY_TARGET == HWY_SCALAR
   template <int kTokens>
@@ -141,16 +149,9 @@ struct Int8Weights {
 #endif
 };
 
-// A token's activations as its kind of weights takes them, and their scale.
-template <class Weights>
-struct Prepared {
-  const typename Weights::Input* x;
-  float scale;
-};
-
 template <class Weights, int kTokens>
-void all_rows(const WeightMatrix& m, int64_t begin, int64_t end, const Prepared<Weights>* tokens,
-              float* const* y) {
+void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
+              const Prepared<typename Weights::Input>* tokens, float* const* y) {
   const auto* weights = static_cast<const typename Weights::Element*>(m.data);
   const typename Weights::Input* x[kTokens];
   for (int t = 0; t < kTokens; ++t) x[t] = tokens[t].x;
@@ -181,16 +182,11 @@ template <class Weights>
 void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
                 std::span<float* const> y) {
   constexpr int64_t kRowsInCache = 4 * kMatvecRows;
-  using Input = typename Weights::Input;
-  const int64_t columns = packed_columns(m.num_columns, m.type), floats = columns * sizeof(Input) / 4 + 1;
   const auto num_tokens = static_cast<int64_t>(x.size());
+  const int64_t floats = Weights::floats_to_prepare(m.num_columns);
   Scratch scratch((floats + 16) * num_tokens);
-  std::vector<Prepared<Weights>> tokens;
-  for (const float* token : x) {
-    auto* input = reinterpret_cast<Input*>(scratch.take(floats));
-    const float scale = Weights::prepare(token, m.num_columns, input);
-    tokens.push_back({input, scale});
-  }
+  std::vector<Prepared<typename Weights::Input>> tokens;
+  for (const float* token : x) tokens.push_back(Weights::prepare(token, m.num_columns, scratch.take(floats)));
   const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
   for (int64_t row = begin; row < end; row += rows_at_once) {
     const int64_t last = std::min(end, row + rows_at_once);

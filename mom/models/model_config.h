@@ -79,6 +79,8 @@ struct ModelSpec {
   int64_t modality_index(std::string_view name) const;
 };
 
+// Types of the matrices' weights on disk and in decoding: "float32", "bfloat16", "int8" (quantize.h).
+std::vector<std::string> weight_types();
 // UserError on an unknown size or a size given together with d_model or layers that differ.
 void apply_named_size(ModelConfig& config, bool d_model_was_set, bool layers_was_set);
 std::vector<std::string> named_sizes();

@@ -3,13 +3,11 @@
 #include <algorithm>
 
 #include "mom/base/error.h"
-#include "mom/kernels/matvec.h"
 
 namespace mom::models {
 namespace {
 
-constexpr const char* kBFloat16 = "bfloat16";
-constexpr const char* kInt8 = "int8";
+using kernels::WeightType;
 
 // Those that every generated token reads; a picture's patches go through few and small others.
 bool is_matrix(const std::string& name, const at::Tensor& tensor) {
@@ -20,7 +18,7 @@ bool is_matrix(const std::string& name, const at::Tensor& tensor) {
 void add_quantized(nn::NamedTensors& tensors, const std::string& name, const at::Tensor& weight_RC) {
   const int64_t rows = weight_RC.size(0), columns = weight_RC.size(1);
   const at::Tensor from = weight_RC.contiguous(), scale_R = torch::empty({rows}),
-                   packed = torch::empty({rows, kernels::packed_columns(columns, kernels::WeightType::kInt8)},
+                   packed = torch::empty({rows, kernels::packed_columns(columns, WeightType::kInt8)},
                                          torch::kInt8);
   kernels::quantize_rows(from.const_data_ptr<float>(), rows, columns, packed.mutable_data_ptr<int8_t>(),
                          scale_R.mutable_data_ptr<float>());
@@ -30,17 +28,22 @@ void add_quantized(nn::NamedTensors& tensors, const std::string& name, const at:
 
 }  // namespace
 
-std::vector<std::string> weight_types() { return {"float32", kBFloat16, kInt8}; }
+std::vector<std::string> weight_types() { return {"float32", "bfloat16", "int8"}; }
 
-nn::NamedTensors weights_as(ModelImpl& model, const std::string& type) {
-  const std::vector<std::string> known = weight_types();
-  if (std::find(known.begin(), known.end(), type) == known.end())
-    throw UserError({"weights", "float32, bfloat16 or int8", "'" + type + "'", ""});
+WeightType weight_type_of(const std::string& name) {
+  const std::vector<std::string> names = weight_types();  // in the order of the enum
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw UserError({"--weights", "float32, bfloat16 or int8", "'" + name + "'", ""});
+  return static_cast<WeightType>(found - names.begin());
+}
+
+nn::NamedTensors weights_as(ModelImpl& model, const std::string& type_name) {
+  const WeightType type = weight_type_of(type_name);
   nn::NamedTensors tensors;
   for (const auto& [name, weight] : named_weights(model)) {
-    if (type == known.front() || !is_matrix(name, weight)) {
+    if (type == WeightType::kF32 || !is_matrix(name, weight)) {
       tensors[name] = weight;
-    } else if (type == kBFloat16) {
+    } else if (type == WeightType::kBF16) {
       tensors[name] = weight.to(torch::kBFloat16);
     } else {
       add_quantized(tensors, name, weight);

@@ -4,14 +4,14 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
+#include "mom/kernels/matvec.h"
 #include "mom/models/model.h"
 
 namespace mom::models {
 
-// "float32", "bfloat16", "int8".
-std::vector<std::string> weight_types();
+// UserError where `name` is none of weight_types().
+kernels::WeightType weight_type_of(const std::string& name);
 
 // The model's tensors as a folder of that type holds them. UserError on an unknown type.
 nn::NamedTensors weights_as(ModelImpl& model, const std::string& type);

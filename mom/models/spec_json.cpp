@@ -214,7 +214,8 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   }
   spec.use_bias = value_or<bool>(json, "use_bias", false, where);
   const auto weight_type = value_or<std::string>(json, "torch_dtype", "float32", where);
-  if (weight_type == "bfloat16" || weight_type == "int8") spec.weight_type = weight_type;
+  const std::vector<std::string> types = weight_types();  // others are read into float32
+  if (std::count(types.begin(), types.end(), weight_type)) spec.weight_type = weight_type;
   chosen(json, "hidden_act", "silu", {"silu", "swish"}, where);
   spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {"text"}, where);
   spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);

@@ -1,25 +1,17 @@
 """scripts/keep-results keeps a study's numbers and page, thin, without weights, paths and names of machines."""
 
 import json
-import pathlib
 import shutil
-import tempfile
 import unittest
 
-from support import ROOT, make_studies, script
+from support import ROOT, MadeStudies, script
 
 
-class KeepResults(unittest.TestCase):
+class KeepResults(MadeStudies):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.root = pathlib.Path(cls.temporary.name)
-        make_studies(cls.root)
+        super().setUpClass()
         cls.kept = cls.root / "kept"
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.temporary.cleanup()
 
     def keep(self, study, name="made-up"):
         return script("keep-results", study, name, MOM_KEPT_RESULTS=str(self.kept))

@@ -1,11 +1,9 @@
 """The results in README.md are those of docs/results: scripts/results-table printed them, and a wrong number is found."""
 
 import json
-import pathlib
-import tempfile
 import unittest
 
-from support import ROOT, make_studies, script
+from support import ROOT, MadeStudies, script
 
 BEGIN, END = "<!-- results: begin -->\n", "<!-- results: end -->\n"
 
@@ -16,20 +14,14 @@ class ReadmeTable(unittest.TestCase):
         self.assertEqual(code, 0, err)
 
 
-class ResultsTable(unittest.TestCase):
+class ResultsTable(MadeStudies):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.kept = pathlib.Path(cls.temporary.name)
-        make_studies(cls.kept)
-        cls.readme = cls.kept / "README.md"
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.temporary.cleanup()
+        super().setUpClass()
+        cls.readme = cls.root / "README.md"
 
     def run_script(self, *arguments):
-        return script("results-table", "--results", self.kept, *arguments)
+        return script("results-table", "--results", self.root, *arguments)
 
     def written(self, begin=BEGIN):
         self.readme.write_text(f"before\n{begin}{END}after\n")
@@ -39,7 +31,7 @@ class ResultsTable(unittest.TestCase):
     def test_rows_have_the_numbers_of_results_json(self):
         text = self.written()
         self.assertTrue(text.startswith("before\n" + BEGIN) and text.endswith(END + "after\n"))
-        row = json.loads((self.kept / "settings" / "results.json").read_text())["groups"]["chameleon"]["arms"]["mixture_of_mamba"]["sets"]["noto"]["image"]
+        row = json.loads((self.root / "settings" / "results.json").read_text())["groups"]["chameleon"]["arms"]["mixture_of_mamba"]["sets"]["noto"]["image"]
         wanted = (f"| [settings](docs/results/settings) | chameleon | Mixture-of-Mamba | image | 1 | {row['dense_loss']['mean']:.4f} | "
                   f"{row['mix_loss']['mean']:.4f} | {row['gain']['mean'] * 100:.1f}% | not reached |\n")
         self.assertIn(wanted, text)

@@ -3,12 +3,24 @@
 import os
 import pathlib
 import subprocess
+import tempfile
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 
-def make_studies(folder):
-    subprocess.run([os.environ["MOM_FAKE_STUDIES"], str(folder)], check=True)
+class MadeStudies(unittest.TestCase):
+    """Has made-up studies in `root`, a folder of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = pathlib.Path(cls.temporary.name)
+        subprocess.run([os.environ["MOM_FAKE_STUDIES"], str(cls.root)], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
 
 
 def script(name, *arguments, **environment):
