@@ -5,6 +5,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/models/model_config.h"
+#include "mom/quality/quality.h"
 
 namespace mom::app {
 namespace {
@@ -22,12 +23,71 @@ void print_table(const OrderedJson& result) {
                 : "nats a token, counted to the modality of the token that is predicted");
 }
 
+std::string percent(double share) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.1f%%", 100 * share);
+  return text;
+}
+
+std::string accuracy_words(const OrderedJson& accuracy) {
+  return percent(accuracy["accuracy"].get<double>()) + " (" + percent(accuracy["interval"][0].get<double>()) +
+         " to " + percent(accuracy["interval"][1].get<double>()) + ") of " + accuracy["of"].dump();
+}
+
+void print_quality(const OrderedJson& result) {
+  std::printf("step %lld, split %s\n", result["step"].get<long long>(),
+              result["split"].get<std::string>().c_str());
+  if (result.contains("pictures")) {
+    const OrderedJson &pictures = result["pictures"], &frechet = pictures["frechet"],
+                      &retrieval = pictures["retrieval"];
+    std::printf("pictures of held-out captions     %lld\n", pictures["generated"].get<long long>());
+    std::printf("  Frechet distance to real ones   %.4g (training pictures: %.4g)\n",
+                frechet["distance"].get<double>(), frechet["distance_of_training_pictures"].get<double>());
+    std::printf("  caption found among %-3lld         %s\n    from real pictures            %s\n",
+                retrieval["among"].get<long long>(), accuracy_words(retrieval["generated"]).c_str(),
+                accuracy_words(retrieval["real"]).c_str());
+    std::printf("  distance to nearest training picture, of that of real ones: %.2f\n",
+                pictures["nearest"]["ratio"].get<double>());
+  }
+  for (const char* modality : {"image", "speech"}) {
+    const std::string key = std::string("captions_of_") + modality;
+    if (!result.contains(key)) continue;
+    for (const auto& [source, ranking] : result[key].items())
+      std::printf("%s: caption chosen among %lld, %-12s %s\n", modality, ranking["among"].get<long long>(),
+                  source.c_str(), accuracy_words(ranking["by_information"]).c_str());
+  }
+  if (result.contains("text"))
+    for (const auto& [source, text] : result["text"].items())
+      std::printf("text: bits per byte, %-12s %.4f\n", source.c_str(), text["bits_per_byte"].get<double>());
+}
+
+void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option& generation) {
+  verb.add_option("--pictures", o.pictures, "pictures to generate")
+      ->capture_default_str()
+      ->needs(&generation);
+  verb.add_option("--steps", o.steps, "denoising steps of pictures as latents")
+      ->capture_default_str()
+      ->needs(&generation);
+  verb.add_option("--sampler", o.sampler, "of pictures as latents: ddpm or ddim")
+      ->capture_default_str()
+      ->needs(&generation);
+  verb.add_option("--guidance", o.guidance, "how much more pictures follow the text; 1: off")
+      ->capture_default_str()
+      ->needs(&generation);
+  verb.add_option("--candidates", o.candidates, "captions that a picture or recording is ranked among")
+      ->capture_default_str()
+      ->needs(&generation);
+  verb.add_option("--seed", o.seed, "of pictures and candidates")->capture_default_str()->needs(&generation);
+}
+
 }  // namespace
 
 void add_eval_verb(CLI::App& app) {
   auto options = std::make_shared<eval::EvalOptions>();
-  auto json = std::make_shared<bool>(false);
-  CLI::App* verb = app.add_subcommand("eval", "loss per modality on held-out data");
+  auto quality = std::make_shared<quality::QualityOptions>();
+  auto json = std::make_shared<bool>(false), generates = std::make_shared<bool>(false);
+  CLI::App* verb =
+      app.add_subcommand("eval", "loss per modality on held-out data, or quality of what is generated");
   verb->add_option("RUN", options->run, "run folder")->required();
   verb->add_option("--data", options->data, "other encoded data than the run's");
   verb->add_option("--split", options->split, "which documents")
@@ -43,8 +103,22 @@ void add_eval_verb(CLI::App& app) {
   verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  CLI::Option* generation =
+      verb->add_flag("--generation", *generates,
+                     "instead: generate for held-out captions, rank captions, measure text "
+                     "(docs/quality.md); into RUN/generation");
+  for (const char* other : {"--weights", "--samples", "--max-tokens"})
+    generation->excludes(verb->get_option(other));
+  add_quality_options(*verb, *quality, *generation);
   verb->add_flag("--json", *json, "one JSON object");
-  verb->callback([options, json] {
+  verb->callback([options, quality, generates, json] {
+    if (*generates) {
+      quality->run = options->run;
+      quality->data = options->data;
+      quality->split = options->split;
+      const OrderedJson result = quality::evaluate_generation(*quality);
+      return *json ? print_json(result) : print_quality(result);
+    }
     const OrderedJson result = eval::evaluate_run(*options);
     *json ? print_json(result) : print_table(result);
   });

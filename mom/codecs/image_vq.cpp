@@ -86,25 +86,42 @@ at::Tensor ImageVq::encode(const at::Tensor& images_NCHW) const {
   return codes_NL;
 }
 
-at::Tensor ImageVq::decode(const at::Tensor& codes_NL) const {
-  const int64_t side = config().image_size, num_images = codes_NL.size(0);
-  TORCH_CHECK(
-      codes_NL.dim() == 2 && codes_NL.scalar_type() == at::kInt && codes_NL.size(1) == codes_per_image(),
-      "[ImageVq::decode] expected i32 [N, ", codes_per_image(), "], got ", codes_NL.scalar_type(), " ",
-      codes_NL.sizes());
+namespace {
+
+void check_codes(const ImageVq& codec, const at::Tensor& codes_NL) {
+  TORCH_CHECK(codes_NL.dim() == 2 && codes_NL.scalar_type() == at::kInt &&
+                  codes_NL.size(1) == codec.codes_per_image(),
+              "[ImageVq] expected i32 [N, ", codec.codes_per_image(), "], got ", codes_NL.scalar_type(), " ",
+              codes_NL.sizes());
   if (codes_NL.numel() > 0 &&
-      (codes_NL.min().item<int32_t>() < 0 || codes_NL.max().item<int32_t>() >= codebook_size())) {
-    throw InputError({"image codes", "codes from 0 to " + std::to_string(codebook_size() - 1),
+      (codes_NL.min().item<int32_t>() < 0 || codes_NL.max().item<int32_t>() >= codec.codebook_size())) {
+    throw InputError({"image codes", "codes from 0 to " + std::to_string(codec.codebook_size() - 1),
                       std::to_string(codes_NL.min().item<int32_t>()) + " to " +
                           std::to_string(codes_NL.max().item<int32_t>()),
                       "decode with the codec that made them"});
   }
+}
+
+}  // namespace
+
+at::Tensor ImageVq::decode(const at::Tensor& codes_NL) const {
+  const int64_t side = config().image_size, num_images = codes_NL.size(0);
+  check_codes(*this, codes_NL);
   const at::Tensor images_NCHW = torch::empty({num_images, 3, side, side}, at::kByte);
   for_each_alone(num_images, [&](int64_t i) {
     VqNetImpl& net = *state_->net;
     images_NCHW[i].copy_(to_bytes(net.decode(net.codebook_KE.index_select(0, codes_NL[i])))[0]);
   });
   return images_NCHW;
+}
+
+at::Tensor ImageVq::vectors(const at::Tensor& codes_NL) const {
+  check_codes(*this, codes_NL);
+  const int64_t side = config().image_size / config().downsample, num_images = codes_NL.size(0);
+  return state_->net->codebook_KE.index_select(0, codes_NL.flatten())
+      .view({num_images, side, side, config().code_width})
+      .permute({0, 3, 1, 2})
+      .contiguous();
 }
 
 }  // namespace mom::codecs

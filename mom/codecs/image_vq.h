@@ -52,6 +52,8 @@ class ImageVq {
   // and however many threads there are.
   at::Tensor encode(const at::Tensor& images_NCHW) const;  // u8 [N, 3, S, S] -> i32 [N, L]
   at::Tensor decode(const at::Tensor& codes_NL) const;     // i32 [N, L] -> u8 [N, 3, S, S]
+  // What the codes stand for, in their places: i32 [N, L] -> f32 [N, E, S/f, S/f], E the width of a code.
+  at::Tensor vectors(const at::Tensor& codes_NL) const;
 
  private:
   struct State;

@@ -116,6 +116,21 @@ LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& optio
   return out;
 }
 
+at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector<int64_t>& latent_shape) {
+  const int64_t size = latent_shape[0] * latent_shape[1] * latent_shape[2];
+  at::Tensor half =
+      torch::empty({static_cast<int64_t>(pictures.size()), latent_shape[0], latent_shape[1], latent_shape[2]},
+                   torch::kFloat16);
+  auto* out = reinterpret_cast<uint16_t*>(half.mutable_data_ptr());
+  for (const PictureRef& picture : pictures) {
+    const auto source = picture.shard->latents.subspan(
+        static_cast<size_t>((picture.row * picture.shard->num_variants + picture.variant) * size),
+        static_cast<size_t>(size));
+    out = std::copy(source.begin(), source.end(), out);
+  }
+  return half.to(torch::kFloat32);
+}
+
 BatchBuilder::BatchBuilder(const LayOutOptions& options, std::vector<int64_t> latent_shape, bool reset_state)
     : options_(options), latent_shape_(std::move(latent_shape)), reset_state_(reset_state) {}
 
@@ -161,20 +176,7 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   batch.target_rows_R = torch::tensor(target_rows, torch::kInt64);
   batch.target_ids_R = torch::tensor(target_ids, torch::kInt64);
   batch.target_modalities_R = torch::tensor(target_modalities, torch::kInt64);
-  if (!latent_shape_.empty()) {
-    const int64_t size = latent_shape_[0] * latent_shape_[1] * latent_shape_[2];
-    at::Tensor half = torch::empty(
-        {static_cast<int64_t>(pictures_.size()), latent_shape_[0], latent_shape_[1], latent_shape_[2]},
-        torch::kFloat16);
-    auto* out = reinterpret_cast<uint16_t*>(half.mutable_data_ptr());
-    for (const PictureRef& picture : pictures_) {
-      const auto source = picture.shard->latents.subspan(
-          static_cast<size_t>((picture.row * picture.shard->num_variants + picture.variant) * size),
-          static_cast<size_t>(size));
-      out = std::copy(source.begin(), source.end(), out);
-    }
-    batch.latents_ICHW = half.to(torch::kFloat32);
-  }
+  if (!latent_shape_.empty()) batch.latents_ICHW = latents_of(pictures_, latent_shape_);
   positions_.clear();
   continues_.clear();
   pictures_.clear();

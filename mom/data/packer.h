@@ -19,6 +19,8 @@ struct PictureRef {
   const Shard* shard;
   int64_t row, variant;
 };
+// Their clean latents, f32 [I, C, H, W].
+at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector<int64_t>& latent_shape);
 
 // A document laid out, ready to be packed.
 struct LaidOut {

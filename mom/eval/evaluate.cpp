@@ -8,8 +8,8 @@
 #include "mom/models/objective.h"
 #include "mom/models/quantize.h"
 #include "mom/ops/backend.h"
-#include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
+#include "mom/train/trained_run.h"
 
 namespace mom::eval {
 namespace {
@@ -30,12 +30,9 @@ OrderedJson tokens_json(const std::vector<int64_t>& tokens, const std::vector<st
 }  // namespace
 
 OrderedJson evaluate_run(const EvalOptions& options) {
-  if (!std::filesystem::exists(options.run / "recipe.toml"))
-    throw InputError({options.run.string(), "a run folder with recipe.toml", "none",
-                      "give the folder `mom train --run` wrote"});
-  const train::Recipe recipe = train::load_recipe(options.run / "recipe.toml", {});
-  const Path folder = train::find_model_folder(options.run);
-  models::Model model = models::load_model(folder);
+  const train::TrainedRun run = train::open_trained_run(options.run);
+  const train::Recipe& recipe = run.recipe;
+  models::Model model = models::load_model(run.model_folder);
   models::round_weights(*model, options.weights);
   const bool as_it_is = options.data.empty() && options.weights == "float32";
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
@@ -47,9 +44,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   models::LossReport total(modalities.size());
   std::vector<int64_t> total_tokens(modalities.size(), 0);
   OrderedJson json;
-  const Json state =
-      std::filesystem::exists(folder / "state.json") ? read_json(folder / "state.json") : Json::object();
-  json["step"] = state.value("step", int64_t{0});
+  json["step"] = run.step;
   json["setting"] = recipe.setting;
   json["split"] = options.split;
   json["loss"] = OrderedJson::object();
@@ -81,11 +76,10 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["tokens"] = tokens_json(total_tokens, modalities);
   if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
   if (options.samples > 0 && as_it_is) {
-    const int64_t step = json["step"].get<int64_t>();
     if (model->spec().has_patches()) {
-      write_denoised_samples(options.run, *model, objective, dataset, recipe, step, options.samples);
+      write_denoised_samples(options.run, *model, objective, dataset, recipe, run.step, options.samples);
     } else {
-      write_predicted_samples(options.run, *model, dataset, recipe, step, options.samples);
+      write_predicted_samples(options.run, *model, dataset, recipe, run.step, options.samples);
     }
   }
   return json;

@@ -121,6 +121,11 @@ formats::Image CodecSet::picture_of(const Segment& segment) {
   return codecs::to_image(vq().decode(torch::tensor(codes_of(segment), torch::kInt32).unsqueeze(0))[0]);
 }
 
+at::Tensor CodecSet::encoding_of(const Segment& segment) {
+  if (segment.picture) return segment.picture->latent_CHW;
+  return vq().vectors(torch::tensor(codes_of(segment), torch::kInt32).unsqueeze(0))[0];
+}
+
 std::vector<float> CodecSet::sound_of(const Segment& segment) {
   return speech().decode({codes_of(segment), {}});
 }

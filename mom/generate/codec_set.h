@@ -35,6 +35,8 @@ class CodecSet {
   int64_t codes_per_image();  // 0: pictures are latents, or there is no codec
   formats::Image picture_of(const Segment& segment);
   std::vector<float> sound_of(const Segment& segment);  // 16 kHz
+  // A picture as its codec's encoder sees it: the latent, or what its codes stand for. f32 [C, H, W].
+  at::Tensor encoding_of(const Segment& segment);
 
  private:
   template <class Codec>

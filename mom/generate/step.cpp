@@ -45,7 +45,14 @@ Positions lay_out(const models::ModelSpec& spec, const std::vector<Feed>& feeds_
   return positions;
 }
 
-models::ModelInput to_input(const models::ModelSpec& spec, const Positions& positions) {
+at::Tensor last_rows(const nn::Routing& routing) {
+  return routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1);
+}
+
+}  // namespace
+
+models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S) {
+  const Positions positions = lay_out(spec, feeds_S);
   models::ModelInput input;
   input.routing = nn::make_routing(torch::tensor(positions.modality_T, torch::kInt64),
                                    torch::tensor(positions.offsets_S1, torch::kInt64),
@@ -60,25 +67,18 @@ models::ModelInput to_input(const models::ModelSpec& spec, const Positions& posi
   return input;
 }
 
-at::Tensor last_rows(const nn::Routing& routing) {
-  return routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1);
-}
-
-}  // namespace
-
 StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S) {
   const torch::NoGradGuard no_grad;
   const models::ModelSpec& spec = model.spec();
   TORCH_CHECK(static_cast<int64_t>(feeds_S.size()) == state.num_sequences(), "[step] expected ",
               state.num_sequences(), " feeds, got ", feeds_S.size());
-  const Positions positions = lay_out(spec, feeds_S);
-  const models::ModelInput input = to_input(spec, positions);
+  const models::ModelInput input = packed(spec, feeds_S);
   const at::Tensor hidden_TE = model.forward(input, &state.model);
   StepOutput output;
   const bool wants_logits = std::any_of(feeds_S.begin(), feeds_S.end(),
                                         [](const Feed& feed) { return feed.tokens.back() != kPicture; });
   if (wants_logits) output.logits_SV = model.logits(hidden_TE.index_select(0, last_rows(input.routing)));
-  if (!positions.latents_ICHW.empty())
+  if (input.patches_QP.defined() && input.patches_QP.size(0) > 0)
     output.noise_ICHW =
         models::unpatchify(model.noise(hidden_TE, input.routing), spec.latent_shape, spec.patch_size);
   return output;

@@ -36,6 +36,9 @@ struct StepOutput {
   at::Tensor noise_ICHW;  // predicted for each picture, in the order of feeds; undefined without pictures
 };
 
+// The feeds one after another, each a sequence of its own.
+models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S);
+
 // Advances `state`. Feeds are not empty. Precision: f32. No gradients.
 StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S);
 

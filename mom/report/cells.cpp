@@ -88,4 +88,10 @@ std::string value_or_absent(const Flat& values, const std::string& key) {
   return found == values.end() ? kAbsent : escape(found->second);
 }
 
+std::string picture_cell(const std::string& uri, const std::string& label, const std::string& alt) {
+  const std::string picture = uri.empty() ? "<span class=\"none\">none</span>"
+                                          : "<img src=\"" + uri + "\" alt=\"" + escape(alt) + "\">";
+  return "<div>" + picture + "<span>" + escape(label) + "</span></div>";
+}
+
 }  // namespace mom::report

@@ -28,6 +28,9 @@ std::string run_name(const Subject& subject, size_t run);
 // A head line: `first`, then all runs.
 std::vector<std::string> run_head(const Subject& subject, const std::string& first);
 
+// A picture of a gallery's strip with a label below; an empty URI: a place that says so.
+std::string picture_cell(const std::string& uri, const std::string& label, const std::string& alt);
+
 // Each run's JSON as "parameters.active.text" -> value, for every number, string and list inside.
 std::vector<Flat> flatten_all(const std::vector<runs::RunFolder>& runs,
                               std::optional<Json> runs::RunFolder::*part);

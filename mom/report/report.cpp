@@ -109,11 +109,12 @@ Subject read_subject(const std::vector<Path>& inputs) {
 }
 
 std::string render_page(const Subject& subject) {
-  const std::string body =
-      results_section(subject) + curves_section() + experts_section(subject) + pictures_section(subject) +
-      predictions_section(subject) + codecs_section(subject) + models_section(subject) +
-      recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
-      definitions_html(compare::image_weight_of(subject.runs.front())) + notes_html(subject.notes);
+  const std::string body = results_section(subject) + curves_section() + experts_section(subject) +
+                           pictures_section(subject) + predictions_section(subject) +
+                           generation_section(subject) + codecs_section(subject) + models_section(subject) +
+                           recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
+                           definitions_html(compare::image_weight_of(subject.runs.front())) +
+                           notes_html(subject.notes);
   return render({title_of(subject), verdict_section(subject), body, chart_data(subject)});
 }
 

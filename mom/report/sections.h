@@ -14,6 +14,7 @@ std::string results_section(const Subject& subject);
 std::string experts_section(const Subject& subject);
 std::string pictures_section(const Subject& subject);
 std::string predictions_section(const Subject& subject);
+std::string generation_section(const Subject& subject);
 std::string codecs_section(const Subject& subject);
 std::string models_section(const Subject& subject);
 std::string recipe_section(const Subject& subject);

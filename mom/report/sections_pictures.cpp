@@ -1,6 +1,7 @@
 // Held-out pictures: the original, what the model was given, and what each run made of it.
 #include <algorithm>
 
+#include "mom/report/cells.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"
 #include "mom/report/sections.h"
@@ -49,20 +50,14 @@ std::vector<Shot> load_shots(const Subject& subject) {
   return shots;
 }
 
-std::string figure(const std::string& uri, const std::string& label, const std::string& alt) {
-  const std::string picture = uri.empty() ? "<span class=\"none\">none</span>"
-                                          : "<img src=\"" + uri + "\" alt=\"" + escape(alt) + "\">";
-  return "<div>" + picture + "<span>" + escape(label) + "</span></div>";
-}
-
 std::string shot_html(const Shot& shot, const std::vector<std::string>& labels,
                       const std::vector<bool>& shown) {
   std::string out =
-      "<figure><div class=\"strip\">" + figure(shot.original, "original", shot.caption) +
-      figure(shot.noised, "noised, t = " + std::to_string(shot.timestep), shot.caption + ", noised");
+      "<figure><div class=\"strip\">" + picture_cell(shot.original, "original", shot.caption) +
+      picture_cell(shot.noised, "noised, t = " + std::to_string(shot.timestep), shot.caption + ", noised");
   for (size_t run = 0; run < labels.size(); ++run) {
     if (shown[run])
-      out += figure(shot.denoised[run], labels[run], shot.caption + ", denoised by " + labels[run]);
+      out += picture_cell(shot.denoised[run], labels[run], shot.caption + ", denoised by " + labels[run]);
   }
   return out + "</div><figcaption>" + escape(shot.caption) + "</figcaption></figure>\n";
 }

@@ -21,7 +21,7 @@ using study::RunResult;
 using study::StudyResults;
 
 // Samples of a page that may hold many runs; the page stays small enough to mail.
-constexpr size_t kMaxPictures = 8, kMaxSounds = 2, kManyModels = 8;
+constexpr size_t kMaxPictures = 8, kMaxGenerated = 6, kMaxSounds = 2, kManyModels = 8;
 
 void keep_first(std::vector<runs::PredictedItem>& items) {
   size_t pictures = 0, sounds = 0;
@@ -33,6 +33,10 @@ void keep_first(std::vector<runs::PredictedItem>& items) {
 void keep_first(runs::RunFolder& run) {
   run.denoised.resize(std::min(run.denoised.size(), kMaxPictures));
   keep_first(run.predicted);
+  if (run.generation && run.generation->pictures) {
+    auto& items = run.generation->pictures->items;
+    items.resize(std::min(items.size(), kMaxGenerated));
+  }
   for (runs::CodecReport& codec : run.codecs) codec.sounds.resize(std::min(codec.sounds.size(), kMaxSounds));
 }
 
@@ -127,7 +131,8 @@ std::string render_study_page(const StudySubject& subject) {
                      backbones_section(subject);
   if (!subject.shown.runs.empty())
     body += pictures_section(subject.shown) + predictions_section(subject.shown) +
-            experts_section(subject.shown) + codecs_section(subject.shown);
+            generation_section(subject.shown) + experts_section(subject.shown) +
+            codecs_section(subject.shown);
   body += comparisons_section(subject) + runs_section(subject) + study_recipes_section(subject) +
           study_machine_section(subject) + study_reproduce_section(subject) +
           study_definitions_section(subject) + study_notes_section(subject);

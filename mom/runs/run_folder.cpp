@@ -7,6 +7,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/runs/inside.h"
 #include "mom/runs/metrics.h"
 
 namespace mom::runs {
@@ -57,15 +58,8 @@ void read_evaluation(const Path& file, RunFolder& run) {
   }
 }
 
-// A file named by denoised.json has to lie inside samples/: the list is data, and may come from elsewhere.
 Path sample_file(const Path& folder, const Json& item, const char* key, const std::string& where) {
-  const Path name = json_string(item, key, where);
-  const bool climbs = std::any_of(name.begin(), name.end(), [](const Path& part) { return part == ".."; });
-  if (name.empty() || name.is_absolute() || climbs) {
-    throw InputError(
-        {where, "\"" + std::string(key) + "\" as a file inside samples/", "\"" + name.string() + "\"", ""});
-  }
-  return folder / name;
+  return file_inside(folder, json_string(item, key, where), where + ", \"" + key + "\"");
 }
 
 // The step and items of a list of samples; nothing when there is no such list.
@@ -195,6 +189,7 @@ RunFolder read_run_folder(const Path& path) {
   if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs a token are not known");
   read_evaluation(path / "evaluation.json", run);
   read_samples(path / "samples", run);
+  run.generation = read_generation_quality(path);
   read_codecs(path / "codecs", run);
   return run;
 }

@@ -8,7 +8,8 @@
 //   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
 //   samples/denoised.json   and the PNG files it names: held-out pictures, noised and denoised
 //   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
-//   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
+//   generation/             what `mom eval --generation` found (generation_quality.h); not missed where
+//   absent codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
 // All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
@@ -22,6 +23,7 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/runs/generation_quality.h"
 
 namespace mom::runs {
 
@@ -85,6 +87,7 @@ struct RunFolder {
   std::vector<DenoisedItem> denoised;
   int64_t predicted_step = 0;
   std::vector<PredictedItem> predicted;
+  std::optional<GenerationQuality> generation;
   std::vector<CodecReport> codecs;
   std::vector<std::string> missing;  // "evaluation.json (written by `mom eval`)"
 

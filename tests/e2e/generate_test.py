@@ -218,6 +218,51 @@ class Generate(unittest.TestCase):
             self.assertNotEqual(losses["int8"][modality], loss)
             self.assertAlmostEqual(losses["int8"][modality], loss, delta=0.01)  # 1% of the perplexity
 
+    def test_quality(self):
+        """`mom eval --generation`: every part that a setting has, the same with the same seed, and a page that shows it."""
+        parts = {"transfusion": {"pictures", "captions_of_image", "text"}, "chameleon": {"pictures", "captions_of_image", "text"},
+                 "three_modality": {"pictures", "captions_of_image", "captions_of_speech", "text"}}
+        ask = ("--generation", "--pictures", 5, "--steps", 2, "--json")
+        for setting, expected in parts.items():
+            run = self.root / setting
+            quality = json.loads(run_mom("eval", run, *ask))
+            self.assertEqual(quality, json.loads((run / "generation" / "quality.json").read_text()))
+            self.assertEqual(quality.keys() - {"step", "setting", "split"}, expected)
+            pictures = quality["pictures"]
+            self.assertEqual(pictures["generated"], 5)
+            self.assertEqual(len(pictures["items"]), 5)
+            for item in pictures["items"]:
+                for kind in ("generated", "original", "nearest"):
+                    self.assertEqual(png_size(run / "generation" / item[kind]), (SIDE, SIDE))
+                self.assertIn("grey", item["caption"])      # held-out shapes are grey, those of the training are not
+                self.assertNotIn("grey", item["nearest_caption"])
+            self.assertEqual(pictures["retrieval"]["real"]["of"], 5)
+            self.assertEqual(pictures["retrieval"]["among"], 2)  # two captions are held out
+            self.assertGreater(pictures["frechet"]["distance"], 0)
+            for source, ranking in quality["captions_of_image"].items():
+                self.assertEqual(ranking["by_information"]["of"], 4, source)
+            # Held-out text, whole documents: bytes of the texts themselves, nats as `mom eval` has them.
+            losses = json.loads(run_mom("eval", run, "--samples", 0, "--json"))["sets"]["words"]
+            text = quality["text"]["words"]
+            documents = [json.loads(line) for line in (self.root / "tiny" / "documents" / "validation-words.jsonl").read_text().splitlines()]
+            self.assertLessEqual(text["bytes"], sum(len(one["segments"][0]["text"].encode()) for one in documents))
+            self.assertGreater(text["bytes"], 0.98 * sum(len(one["segments"][0]["text"].encode()) for one in documents))
+            self.assertAlmostEqual(text["bits_per_byte"] * text["bytes"] * 0.6931471805599453 / losses["loss"]["text"] / losses["tokens"]["text"], 1, delta=0.02)
+        self.assertEqual(set(quality["captions_of_speech"]), {"said"})
+        again = json.loads(run_mom("eval", self.root / "chameleon", *ask))
+        self.assertEqual(again["pictures"], json.loads(run_mom("eval", self.root / "chameleon", *ask))["pictures"])
+        self.assertNotEqual(again["pictures"], json.loads(run_mom("eval", self.root / "chameleon", *ask, "--seed", 2))["pictures"])
+        run_mom("report", self.root / "chameleon", "--out", self.out / "page.html")
+        self.assertIn("What they generate", (self.out / "page.html").read_text())
+
+        for option, value, words in (("--pictures", 1, "2 to 10000"), ("--candidates", 1, "2 to 1000"), ("--steps", 0, "1 to 1000"),
+                                     ("--sampler", "euler", "ddpm or ddim"), ("--guidance", -1, "--guidance")):
+            done = try_mom("eval", self.root / "transfusion", "--generation", option, value)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words, done.stderr)
+        self.assertEqual(try_mom("eval", self.root / "chameleon", "--pictures", 5).returncode, 2)  # without --generation
+        self.assertEqual(try_mom("eval", self.out, "--generation").returncode, 3)
+
     def test_wrong_requests(self):
         run, image = self.root / "chameleon", ("--modality", "image", "--prompt", "red")
         png = self.out / "x.png"

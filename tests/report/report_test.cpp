@@ -34,6 +34,7 @@ class ReportTest : public testing::Test {
 
 TEST_F(ReportTest, LoadsNothing) {
   const std::string html = page({}, test::fake_mix());
+  EXPECT_EQ(html.find("id=\"generation\""), std::string::npos);  // none of these runs has any
   const std::regex loads(
       R"re((src|href|action|poster|srcset)\s*=\s*["']?\s*(https?:)?//|url\(\s*["']?(https?:)?//|@import|<link|<iframe)re");
   EXPECT_FALSE(std::regex_search(html, loads));
@@ -92,6 +93,26 @@ TEST_F(ReportTest, PicturesAreInside) {
     ++count;
   EXPECT_EQ(count, 6u * 4u);  // original, noised and a picture a run, once for both runs
   EXPECT_EQ(html.find("<img src=\"", html.find("<img src=\"x")), std::string::npos);
+}
+
+TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
+  test::FakeRun dense, mix = test::fake_mix();
+  dense.generation = mix.generation = true;
+  dense.pictures = mix.pictures = false;
+  dense.caption = mix.caption = kHostile;
+  const std::string html = page(dense, mix);
+  const size_t begin = html.find("<section id=\"generation\">");
+  ASSERT_NE(begin, std::string::npos);
+  const std::string section = html.substr(begin, html.find("</section>", begin) - begin);
+  for (const char* text :
+       {"3.250", "2.750", "0.4375", "10.0%", "16.2%", "5.0% to 15.0%", "in real ones 31.2%", "1.38 &times;",
+        "15.0%", "2.125", "1.625", "picture (noto)", "among 20", "asked 2"})
+    EXPECT_NE(section.find(text), std::string::npos) << text;
+  EXPECT_EQ(section.find("8.8%"), std::string::npos);  // by likelihood alone: not what is shown
+  EXPECT_EQ(section.find("<script>"), std::string::npos);
+  size_t count = 0;
+  for (size_t at = 0; (at = section.find("<img", at)) != std::string::npos; ++at) ++count;
+  EXPECT_EQ(count, 3u * 5u);  // held out; generated and nearest of each run, once for both runs
 }
 
 TEST_F(ReportTest, OneRunHasAPageWithoutVerdict) {

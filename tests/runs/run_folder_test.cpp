@@ -176,6 +176,52 @@ TEST_F(RunFolderTest, SamplesMustLieInsideTheRun) {
   }
 }
 
+TEST_F(RunFolderTest, ReadsWhatWasGenerated) {
+  test::FakeRun fake;
+  EXPECT_FALSE(read_run_folder(test::write_fake_run(folder_.path() / "none", fake)).generation);
+  fake.generation = true;
+  const auto quality = read_run_folder(test::write_fake_run(folder_.path() / "some", fake)).generation;
+  ASSERT_TRUE(quality && quality->pictures);
+  EXPECT_EQ(quality->step, fake.steps);
+  EXPECT_EQ(quality->pictures->frechet, 3.25);
+  EXPECT_EQ(quality->pictures->retrieved.share, 0.1);
+  EXPECT_EQ(quality->pictures->retrieved.of, 200);
+  EXPECT_EQ(quality->pictures->items.size(), 3u);
+  ASSERT_EQ(quality->ranked.size(), 1u);
+  EXPECT_EQ(quality->ranked[0].by_likelihood.share, 0.0875);
+  EXPECT_EQ(quality->bits_per_byte.at("gcide"), 2.125);
+}
+
+TEST_F(RunFolderTest, DamagedOrForeignGenerationIsAnError) {
+  test::FakeRun fake;
+  fake.generation = true;
+  const Path run = test::write_fake_run(folder_.path() / "run", fake),
+             file = run / "generation" / "quality.json";
+  const Json good = read_json(file);
+  const auto fault = [&](const std::function<void(Json&)>& damage) {
+    Json json = good;
+    damage(json);
+    test::write_text(file, json.dump());
+    try {
+      read_run_folder(run);
+    } catch (const InputError& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(fault([](Json&) {}), "no error");
+  EXPECT_NE(
+      fault([](Json& json) { json["pictures"]["items"][1]["nearest"] = "../x.png"; }).find("generation/"),
+      std::string::npos);
+  EXPECT_NE(fault([](Json& json) { json["pictures"].erase("frechet"); }).find("\"frechet\""),
+            std::string::npos);
+  EXPECT_NE(fault([](Json& json) {
+              json["captions_of_image"]["noto"]["by_information"]["interval"] = 3;
+            }).find("\"interval\""),
+            std::string::npos);
+  EXPECT_NE(fault([](Json& json) { json = 3; }).find("an object"), std::string::npos);
+}
+
 TEST_F(RunFolderTest, ABrokenRecipeNamesItsLine) {
   const Path run = with_metrics("");
   test::write_text(run / "recipe.toml", "setting = \"transfusion\"\nseed = = 1\n");

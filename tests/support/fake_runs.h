@@ -34,7 +34,7 @@ struct FakeRun {
   std::string router = "token_choice";
   double image_favoured = 0.7, text_favoured = 0.25, dropped = 0.125;
   int64_t seed = 1;
-  bool pictures = true, parameters = true, environment = true, evaluation = true;
+  bool pictures = true, parameters = true, environment = true, evaluation = true, generation = false;
 };
 
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
@@ -161,6 +161,42 @@ inline void write_fake_samples(const std::filesystem::path& folder, const FakeRu
   write_text(folder / "denoised.json", list.dump());
 }
 
+inline OrderedJson fake_accuracy(double share) {
+  return {{"accuracy", share}, {"interval", {share - 0.05, share + 0.05}}, {"correct", 1}, {"of", 200}};
+}
+
+// As `mom eval --generation` leaves it; `better` in [0, 1].
+inline void write_fake_generation(const std::filesystem::path& folder, const FakeRun& run, double better) {
+  OrderedJson items = OrderedJson::array();
+  for (int i = 0; i < 3; ++i) {
+    const std::string stem = "picture-" + std::to_string(i);
+    write_text(folder / (stem + "-generated.png"), fake_picture(i, 0.5, 1 - better));
+    write_text(folder / (stem + "-original.png"), fake_picture(i, 0, 0));
+    write_text(folder / (stem + "-nearest.png"), fake_picture(i + 1, 0, 0));
+    items.push_back({{"caption", i == 0 ? run.caption : "asked " + std::to_string(i)},
+                     {"generated", stem + "-generated.png"},
+                     {"original", stem + "-original.png"},
+                     {"nearest", stem + "-nearest.png"},
+                     {"nearest_caption", run.caption}});
+  }
+  const OrderedJson json = {
+      {"step", run.steps},
+      {"pictures",
+       {{"generated", 200},
+        {"frechet", {{"distance", 3.25 - better}, {"distance_of_training_pictures", 0.4375}}},
+        {"retrieval",
+         {{"among", 20}, {"generated", fake_accuracy(0.1 + better / 8)}, {"real", fake_accuracy(0.3125)}}},
+        {"nearest", {{"ratio", 1.375}}},
+        {"items", items}}},
+      {"captions_of_image",
+       {{"noto",
+         {{"among", 20},
+          {"by_information", fake_accuracy(0.15)},
+          {"by_likelihood", fake_accuracy(0.0875)}}}}},
+      {"text", {{"gcide", {{"bits_per_byte", 2.125 - better}, {"bytes", 1000}}}}}};
+  write_text(folder / "quality.json", json.dump());
+}
+
 inline std::string fake_recipe(const FakeRun& run) {
   return "setting = \"" + run.setting + "\"\nseed = " + std::to_string(run.seed) +
          "\n\n[model]\nbackbone = \"" + run.backbone +
@@ -218,6 +254,7 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
     write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());
   }
   if (run.pictures) write_fake_samples(folder / "samples", run, mix ? 0.15 : 0.25);
+  if (run.generation) write_fake_generation(folder / "generation", run, mix ? 0.5 : 0);
   return folder;
 }
 

@@ -1,0 +1,216 @@
+#include "mom/quality/pictures.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "mom/base/progress.h"
+#include "mom/base/random.h"
+#include "mom/codecs/text_codec.h"
+#include "mom/formats/image_file.h"
+#include "mom/quality/accuracy.h"
+#include "mom/quality/frechet.h"
+#include "mom/quality/probe.h"
+
+namespace mom::quality {
+namespace {
+
+constexpr int64_t kTogether = 32;         // pictures in one batch: memory, not results
+constexpr int64_t kFrechetFeatures = 16;  // far fewer than there are pictures: with 64 the sets' size decides
+constexpr int64_t kProbeFeatures = 256;
+
+// `count` of them, evenly spread; again from the first where there are not as many.
+std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count) {
+  std::vector<size_t> chosen;
+  const auto wanted = static_cast<size_t>(count);
+  for (size_t i = 0; i < wanted; ++i)
+    chosen.push_back(from[from.size() >= wanted ? i * from.size() / wanted : i % from.size()]);
+  return chosen;
+}
+
+std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
+  std::vector<size_t> all(pairs.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+  return all;
+}
+
+class PictureJudge {
+ public:
+  PictureJudge(const generate::Network& network, generate::CodecSet& codecs,
+               const std::vector<Pair>& held_out, const std::vector<Pair>& train,
+               const QualityOptions& options)
+      : network_(network),
+        codecs_(codecs),
+        held_out_(held_out),
+        train_(train),
+        options_(options),
+        asked_(spread(first_of_each_caption(held_out), options.pictures)) {}
+
+  OrderedJson run(const Path& folder) {
+    draw_pictures();
+    std::vector<generate::Segment> real, seen;
+    for (const Pair& pair : held_out_) real.push_back(pair.media);
+    for (const Pair& pair : train_) seen.push_back(pair.media);
+    drawn_NCHW_ = encodings(drawn_);
+    real_NCHW_ = encodings(real);
+    train_NCHW_ = encodings(seen);
+    OrderedJson json;
+    json["generated"] = drawn_.size();
+    json["sampling"] = sampling();
+    json["frechet"] = frechet();
+    json["retrieval"] = retrieval();
+    json["nearest"] = compare_with_nearest();
+    json["items"] = write_items(folder);
+    return json;
+  }
+
+ private:
+  generate::Request request_for(size_t index, const generate::DocumentRules& rules) const {
+    generate::Request request;
+    generate::DocumentCursor cursor(rules);
+    const auto put = [&](int32_t token) {
+      request.prompt.append(token);
+      cursor.advance(token);
+    };
+    put(codecs::special::kBos);
+    for (const int32_t token : held_out_[asked_[index]].caption) put(token);
+    put(codecs::special::kBoi);
+    request.until = generate::Until::kSegment;
+    request.max_positions = cursor.to_close();
+    request.picture.steps = options_.steps;
+    request.picture.method = generate::parse_diffusion_method(options_.sampler);
+    request.picture.guidance = options_.guidance;
+    request.key = stream_key({static_cast<uint64_t>(options_.seed), fnv1a64("quality"), index});
+    return request;
+  }
+
+  void draw_pictures() {
+    const models::ModelSpec& spec = network_.model()->spec();
+    const generate::DocumentRules rules = generate::rules_of(spec, codecs_.codes_per_image());
+    const auto num_batches = (std::ssize(asked_) + kTogether - 1) / kTogether;
+    std::unique_ptr<Progress> shown;
+    int64_t batch = 0, rounds_a_batch = 0;
+    generate::EngineEvents events;
+    events.progress = [&](int64_t done, int64_t total) {
+      if (!shown)
+        shown = std::make_unique<Progress>("pictures", "rounds", static_cast<uint64_t>(num_batches * total));
+      rounds_a_batch = std::max(rounds_a_batch, total);
+      shown->update(static_cast<uint64_t>(batch * rounds_a_batch + done));
+    };
+    generate::Engine engine(network_, rules, std::move(events));
+    for (; batch < num_batches; ++batch) {
+      std::vector<generate::Request> requests;
+      for (int64_t i = batch * kTogether; i < std::min(std::ssize(asked_), (batch + 1) * kTogether); ++i)
+        requests.push_back(request_for(static_cast<size_t>(i), rules));
+      const std::vector<generate::Answer> answers = engine.run(requests);
+      for (size_t i = 0; i < answers.size(); ++i)
+        drawn_.push_back(generate::split(requests[i].prompt, answers[i].content, spec.vocabulary).back());
+    }
+  }
+
+  at::Tensor encodings(const std::vector<generate::Segment>& pictures) {
+    std::vector<at::Tensor> all;
+    for (const generate::Segment& picture : pictures) all.push_back(codecs_.encoding_of(picture));
+    return torch::stack(all);
+  }
+
+  OrderedJson sampling() const {
+    OrderedJson json{{"guidance", options_.guidance}, {"seed", options_.seed}};
+    if (network_.model()->spec().has_patches()) {
+      json["steps"] = options_.steps;
+      json["sampler"] = options_.sampler;
+    }
+    return json;
+  }
+
+  // What a generator without fault would get: as many real training pictures against the same held-out ones.
+  OrderedJson frechet() const {
+    const at::Tensor real = pooled_features(real_NCHW_, kFrechetFeatures);
+    const std::vector<size_t> chosen = spread(all_of(train_), std::ssize(drawn_));
+    const at::Tensor rows = torch::tensor(std::vector<int64_t>(chosen.begin(), chosen.end()), torch::kInt64);
+    return {{"distance", frechet_distance(pooled_features(drawn_NCHW_, kFrechetFeatures), real)},
+            {"distance_of_training_pictures",
+             frechet_distance(pooled_features(train_NCHW_.index_select(0, rows), kFrechetFeatures), real)},
+            {"features", real.size(1)},
+            {"held_out_pictures", real.size(0)}};
+  }
+
+  OrderedJson retrieval() const {
+    std::vector<std::vector<int32_t>> train_captions, captions;
+    for (const Pair& pair : train_) train_captions.push_back(pair.caption);
+    for (const Pair& pair : held_out_) captions.push_back(pair.caption);
+    const CaptionProbe probe(pooled_features(train_NCHW_, kProbeFeatures), train_captions);
+    const auto candidates =
+        draw_candidates(held_out_, asked_, options_.candidates, static_cast<uint64_t>(options_.seed));
+    const at::Tensor of_drawn = probe.similarities(pooled_features(drawn_NCHW_, kProbeFeatures), captions);
+    const at::Tensor of_real = probe.similarities(pooled_features(real_NCHW_, kProbeFeatures), captions);
+    Accuracy drawn, real;
+    size_t among = 0;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      std::vector<double> scores, real_scores;
+      for (const size_t caption : candidates[i]) {
+        const auto column = static_cast<int64_t>(caption);
+        scores.push_back(of_drawn[static_cast<int64_t>(i)][column].item<double>());
+        real_scores.push_back(of_real[static_cast<int64_t>(asked_[i])][column].item<double>());
+      }
+      drawn.add(scores);
+      real.add(real_scores);
+      among = std::max(among, candidates[i].size());
+    }
+    return {
+        {"among", among}, {"generated", drawn.to_json()}, {"real", real.to_json()}, {"ridge", probe.ridge()}};
+  }
+
+  // Below 1: nearer to what was trained on than unseen real pictures are.
+  OrderedJson compare_with_nearest() {
+    const at::Tensor train = pooled_features(train_NCHW_, kProbeFeatures);
+    const Nearest of_drawn = nearest(pooled_features(drawn_NCHW_, kProbeFeatures), train);
+    const Nearest of_real = nearest(pooled_features(real_NCHW_, kProbeFeatures), train);
+    nearest_ = of_drawn.indices_N;
+    const double drawn = of_drawn.distances_N.median().item<double>(),
+                 real = of_real.distances_N.median().item<double>();
+    return {{"median_distance", drawn}, {"median_distance_of_held_out", real}, {"ratio", drawn / real}};
+  }
+
+  std::string write_picture(const Path& folder, const std::string& name, const generate::Segment& picture) {
+    publish_file(folder / name, formats::encode_png(codecs_.picture_of(picture)));
+    return name;
+  }
+
+  OrderedJson write_items(const Path& folder) {
+    OrderedJson items = OrderedJson::array();
+    std::vector<size_t> shown(drawn_.size());
+    for (size_t i = 0; i < shown.size(); ++i) shown[i] = i;
+    for (const size_t i : spread(shown, std::min(options_.samples, std::ssize(drawn_)))) {
+      const Pair& asked = held_out_[asked_[i]];
+      const Pair& near = train_[static_cast<size_t>(nearest_[static_cast<int64_t>(i)].item<int64_t>())];
+      const std::string stem = "picture-" + std::to_string(items.size());
+      OrderedJson item;
+      item["caption"] = codecs_.text_of(asked.caption);
+      item["generated"] = write_picture(folder, stem + "-generated.png", drawn_[i]);
+      item["original"] = write_picture(folder, stem + "-original.png", asked.media);
+      item["nearest"] = write_picture(folder, stem + "-nearest.png", near.media);
+      item["nearest_caption"] = codecs_.text_of(near.caption);
+      items.push_back(item);
+    }
+    return items;
+  }
+
+  generate::Network network_;
+  generate::CodecSet& codecs_;
+  const std::vector<Pair>&held_out_, &train_;
+  const QualityOptions& options_;
+  const std::vector<size_t> asked_;  // of the held-out pairs, one a generated picture
+  std::vector<generate::Segment> drawn_;
+  at::Tensor drawn_NCHW_, real_NCHW_, train_NCHW_, nearest_;
+};
+
+}  // namespace
+
+OrderedJson judge_pictures(const generate::Network& network, generate::CodecSet& codecs,
+                           const std::vector<Pair>& held_out, const std::vector<Pair>& train,
+                           const QualityOptions& options, const Path& folder) {
+  return PictureJudge(network, codecs, held_out, train, options).run(folder);
+}
+
+}  // namespace mom::quality

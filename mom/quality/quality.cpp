@@ -1,0 +1,166 @@
+#include "mom/quality/quality.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <set>
+
+#include "mom/base/error.h"
+#include "mom/base/progress.h"
+#include "mom/models/objective.h"
+#include "mom/ops/backend.h"
+#include "mom/quality/pictures.h"
+#include "mom/quality/ranking.h"
+#include "mom/train/held_out.h"
+#include "mom/train/trained_run.h"
+
+namespace mom::quality {
+namespace {
+
+void check(const QualityOptions& options) {
+  const auto require = [](const char* name, int64_t value, int64_t low, int64_t high) {
+    if (value < low || value > high)
+      throw UserError({name, std::to_string(low) + " to " + std::to_string(high), std::to_string(value), ""});
+  };
+  require("--pictures", options.pictures, 2, 10'000);
+  require("--candidates", options.candidates, 2, 1'000);
+  require("--samples", options.samples, 0, 1'000);
+  generate::parse_diffusion_method(options.sampler);
+}
+
+class Evaluation {
+ public:
+  explicit Evaluation(const QualityOptions& options)
+      : options_(options),
+        trained_(train::open_trained_run(options.run)),
+        recipe_(trained_.recipe),
+        dataset_(data::open_encoded(options.data.empty() ? Path(recipe_.data.path) : options.data)),
+        model_(models::load_model(trained_.model_folder)),
+        codecs_(model_->spec(), dataset_.folder / "codecs", trained_.model_folder) {
+    models::check_same_codecs(model_->spec(), dataset_.codec_hashes, dataset_.folder.string());
+    ops::set_backend(ops::parse_backend(recipe_.model.scan_backend));
+  }
+
+  OrderedJson run() {
+    FolderPublisher folder(options_.run / "generation", /*replace=*/true);
+    OrderedJson json;
+    json["step"] = trained_.step;
+    json["setting"] = recipe_.setting;
+    json["split"] = options_.split;
+    if (has("image")) add_pictures(json, folder.path());
+    for (const std::string modality : {"image", "speech"})
+      if (has(modality)) add_ranking(json, modality);
+    add_texts(json);
+    publish_json(folder.path() / "quality.json", json);
+    folder.commit();
+    return json;
+  }
+
+ private:
+  bool has(const std::string& modality) const { return model_->spec().modality_index(modality) >= 0; }
+
+  // Of the sources that the run is trained on.
+  std::vector<Pair> training_pairs(const std::string& modality) const {
+    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", modality);
+    const config::Weights& mixture = recipe_.data.mixture;
+    if (!mixture.empty())
+      std::erase_if(pairs, [&](const Pair& pair) { return !mixture.contains(pair.source); });
+    return pairs;
+  }
+
+  // Captions and pictures of other styles say nothing about one model's: only sources it is trained on count.
+  void add_pictures(OrderedJson& json, const Path& folder) {
+    const std::vector<Pair> train = training_pairs("image");
+    std::set<std::string> sources;
+    for (const Pair& pair : train) sources.insert(pair.source);
+    std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, "image");
+    std::erase_if(held_out, [&](const Pair& pair) { return !sources.contains(pair.source); });
+    if (held_out.size() < 2 || train.size() < 2) return;
+    json["pictures"] = judge_pictures({model_}, codecs_, held_out, train, options_, folder);
+    json["pictures"]["sources"] = sources;
+  }
+
+  void add_ranking(OrderedJson& json, const std::string& modality) {
+    const std::vector<Pair> pairs = pairs_of(dataset_, recipe_, options_.split, modality);
+    std::map<std::string, std::vector<size_t>> of_source;
+    for (size_t i = 0; i < pairs.size(); ++i) of_source[pairs[i].source].push_back(i);
+    for (auto& [source, asked] : of_source) {
+      thin(asked);
+      const auto candidates =
+          draw_candidates(pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
+      if (candidates.front().size() < 2) continue;
+      Progress progress("rank captions of " + source, modality == "image" ? "pictures" : "recordings",
+                        candidates.size());
+      const Ranking ranking =
+          rank_captions(*model_, pairs, candidates, [&](size_t done) { progress.update(done); });
+      json["captions_of_" + modality][source] = {{"among", ranking.among},
+                                                 {"by_information", ranking.by_information.to_json()},
+                                                 {"by_likelihood", ranking.by_likelihood.to_json()}};
+    }
+  }
+
+  // At most options_.ranked of them, evenly spread.
+  void thin(std::vector<size_t>& asked) const {
+    const auto most = static_cast<size_t>(options_.ranked);
+    if (asked.size() <= most) return;
+    std::vector<size_t> kept;
+    for (size_t i = 0; i < most; ++i) kept.push_back(asked[i * asked.size() / most]);
+    asked = std::move(kept);
+  }
+
+  // Bits that the true next tokens take, over the bytes they stand for.
+  void add_texts(OrderedJson& json) {
+    const models::Objective objective(recipe_.objective);
+    const auto text = static_cast<size_t>(model_->spec().modality_index("text"));
+    for (const data::SourceView& view : data::sources_of(dataset_, options_.split)) {
+      const std::vector<data::Batch> batches =
+          data::held_out_batches(dataset_, view.source, options_.split, recipe_.data,
+                                 recipe_.model.patch_size, options_.text_tokens);
+      if (!only_text(batches, text)) continue;
+      Progress progress("text of " + view.source, "batches", batches.size());
+      models::LossReport report(model_->spec().modalities.size());
+      int64_t num_bytes = 0;
+      for (size_t i = 0; i < batches.size(); ++i) {
+        models::add(report, models::held_out_loss(*model_, objective, {batches[i]}));
+        num_bytes += bytes_of(batches[i].target_ids_R);
+        progress.update(i + 1);
+      }
+      if (num_bytes > 0)
+        json["text"][view.source] = {
+            {"bits_per_byte", report[text].sum / std::log(2.0) / static_cast<double>(num_bytes)},
+            {"bytes", num_bytes}};
+    }
+  }
+
+  static bool only_text(const std::vector<data::Batch>& batches, size_t text) {
+    for (const data::Batch& batch : batches)
+      for (size_t m = 0; m < batch.num_tokens.size(); ++m)
+        if (m != text && batch.num_tokens[m] > 0) return false;
+    return !batches.empty();
+  }
+
+  int64_t bytes_of(const at::Tensor& tokens_R) {
+    int64_t sum = 0;
+    const int64_t* token = tokens_R.const_data_ptr<int64_t>();
+    for (int64_t i = 0; i < tokens_R.size(0); ++i)
+      sum += std::ssize(codecs_.bytes_of(static_cast<int32_t>(token[i])));
+    return sum;
+  }
+
+  const QualityOptions& options_;
+  const train::TrainedRun trained_;
+  const train::Recipe& recipe_;
+  data::EncodedDataset dataset_;
+  models::Model model_;
+  generate::CodecSet codecs_;
+};
+
+}  // namespace
+
+OrderedJson evaluate_generation(const QualityOptions& options) {
+  check(options);
+  const torch::NoGradGuard no_grad;
+  return Evaluation(options).run();
+}
+
+}  // namespace mom::quality
