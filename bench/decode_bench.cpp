@@ -1,6 +1,11 @@
 // A generated token at the 130M shape, one sequence: bytes are those of the weights and states it reads, so
-// that "of roof" is the part of the memory's rate. And prefill, the whole network on 512 tokens.
+// that "of roof" is the part of the memory's rate. Prefill, the whole network on 512 tokens. And whether a
+// token costs the same however many came before it.
 #include <torch/torch.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <utility>
 
 #include "bench/bench.h"
 #include "mom/generate/mamba_decoder.h"
@@ -78,12 +83,101 @@ void add_decode(const std::string& name, const std::string& words, WeightType ty
   });
 }
 
+// A document of text and pictures as codes: 100 tokens of text, 64 codes, and so on.
+int32_t token_of_document(int64_t position) {
+  const int64_t place = position % 164;
+  const auto draw = static_cast<int32_t>((position * 7919 + 11) % 1000);
+  return place < 100 ? 8 + draw : 4096 + draw;
+}
+
+// One document at two places: near its beginning, and far from it. All tokens between were decoded one by
+// one.
+class LongDecoding {
+ public:
+  static constexpr int64_t kNear = 10, kFar = 100'000, kTokens = 100;
+
+  explicit LongDecoding(const std::string& backbone)
+      : model_(make_model(backbone)),
+        decoder_(model_, WeightType::kF32),
+        state_(generate::initial_state(*model_, 1)) {
+    decode(kNear);
+    near_ = state_;
+    decode(1000);  // whatever is allocated once
+    const int64_t before = resident_bytes();
+    decode(kFar);
+    grown_bytes_ = resident_bytes() - before;
+  }
+
+  void check() const {
+    TORCH_CHECK(state_.num_bytes() == near_.num_bytes(), "the state has ", state_.num_bytes(), " bytes after ",
+                kFar, " tokens, ", near_.num_bytes(), " after ", kNear);
+    TORCH_CHECK(grown_bytes_ < (int64_t{4} << 20), "memory grew by ", grown_bytes_, " bytes over ", kFar,
+                " tokens");
+  }
+  void run_far() { decode(position_ + kTokens); }
+  void run_near() {
+    const generate::DecodeState far = std::exchange(state_, near_);
+    const int64_t position = std::exchange(position_, kNear);
+    decode(kNear + kTokens);
+    state_ = far;
+    position_ = position;
+  }
+
+ private:
+  static models::Model make_model(const std::string& backbone) {
+    models::ModelConfig config;
+    config.backbone = backbone;
+    config.d_model = 256;
+    config.layers = 4;
+    models::ModelSpec spec = models::network_spec(config);
+    spec.setting = "chameleon";
+    spec.modalities = {"text", "image"};
+    spec.vocabulary.add("text", 4096);
+    spec.vocabulary.add("image", 1024);
+    spec.vocab_size = spec.vocabulary.size();
+    models::Model model(spec);
+    models::initialise(*model, 1);
+    return model;
+  }
+  static int64_t resident_bytes() {
+    int64_t all = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> all >> resident;
+    return resident * sysconf(_SC_PAGESIZE);
+  }
+  void decode(int64_t until) {
+    for (; position_ < until; ++position_) decoder_.step({token_of_document(position_)}, state_.model);
+  }
+
+  models::Model model_;
+  generate::MambaDecoder decoder_;
+  generate::DecodeState state_, near_;
+  int64_t position_ = 0, grown_bytes_ = 0;
+};
+
+void add_long_decode(const std::string& backbone) {
+  const std::string name = "decode_far_" + backbone;
+  Register(name, "tokens at position 100,000, against those at 10; that state and memory do not grow", [=] {
+    auto decoding = std::make_shared<LongDecoding>(backbone);
+    Bench bench;
+    bench.name = name;
+    bench.shape = "d 256, 8 blocks, text and image codes, 100 tokens at position 100,000";
+    bench.work.tokens = LongDecoding::kTokens;
+    bench.check = [=] { decoding->check(); };
+    bench.run = [=] { decoding->run_far(); };
+    bench.baseline = [=] { decoding->run_near(); };
+    bench.baseline_name = "at position 10";
+    return bench;
+  });
+}
+
 }  // namespace
 
 void register_decode_benches() {
   add_decode("decode_130m", "f32", WeightType::kF32, 1e-4);
   add_decode("decode_130m_bf16", "bf16", WeightType::kBF16, 0.1);
   add_decode("decode_130m_int8", "8-bit", WeightType::kInt8, 0.2);
+  add_long_decode("mamba");
+  add_long_decode("mixture_of_mamba");
   Register("prefill_130m", "512 tokens of the 130M shape at once, the last one's logits", [] {
     auto model = std::make_shared<models::Model>(initialised_130m());
     const generate::Feed feed = some_tokens(512);

@@ -29,22 +29,49 @@ void drop_finished(const Sequences& sequences, DecodeState& state) {
   state = state.select(kept);
 }
 
+// Jobs that are run, and which of them each job has its answer from: before anything was seen, equal prompts
+// have equal answers.
+struct Shared {
+  std::vector<const Sequence::Job*> run;
+  std::vector<int64_t> run_of_job;
+};
+
+Shared share_prompts(const DecodeState& state, const std::vector<Sequence::Job>& jobs) {
+  const auto fresh = [&](const Sequence::Job& job) {
+    return state.model.num_tokens_S[static_cast<size_t>(job.branch->slot)] == 0;
+  };
+  Shared shared;
+  for (const Sequence::Job& job : jobs) {
+    const auto same =
+        std::find_if(shared.run.begin(), shared.run.end(), [&](const Sequence::Job* other) {
+          return fresh(job) && fresh(*other) && job.commit == other->commit && job.feed == other->feed;
+        });
+    shared.run_of_job.push_back(same - shared.run.begin());
+    if (same == shared.run.end()) shared.run.push_back(&job);
+  }
+  return shared;
+}
+
 // Feeds the jobs and keeps the states of those that commit.
 StepOutput feed(Network& network, DecodeState& state, const std::vector<Sequence::Job>& jobs) {
+  const Shared shared = share_prompts(state, jobs);
   std::vector<int64_t> slots, committed, committed_slots;
   std::vector<Feed> feeds;
-  for (const Sequence::Job& job : jobs) {
-    if (job.commit) {
-      committed.push_back(static_cast<int64_t>(slots.size()));
-      committed_slots.push_back(job.branch->slot);
-    }
-    slots.push_back(job.branch->slot);
-    feeds.push_back(job.feed);
+  for (const Sequence::Job* job : shared.run) {
+    slots.push_back(job->branch->slot);
+    feeds.push_back(job->feed);
+  }
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    if (!jobs[i].commit) continue;
+    committed.push_back(shared.run_of_job[i]);
+    committed_slots.push_back(jobs[i].branch->slot);
   }
   DecodeState part = state.select(slots);
   StepOutput output = network.step(part, feeds);
   if (!committed.empty()) state.replace(committed_slots, part.select(committed));
-  return output;
+  if (shared.run.size() == jobs.size()) return output;
+  // Prompts share, and nobody paints yet: only logits are asked for.
+  return {output.logits_SV.index_select(0, torch::tensor(shared.run_of_job, torch::kInt64)), {}};
 }
 
 // All sequences that are not done take one step. False when there is none.

@@ -16,6 +16,10 @@ inline constexpr int32_t kPicture = -1;  // in the place of an id: a picture as 
 struct Picture {
   at::Tensor latent_CHW;  // f32
   int64_t timestep = 0;   // how noisy it is; 0: clean
+  // The same tensor, not only equal numbers.
+  bool operator==(const Picture& other) const {
+    return latent_CHW.is_same(other.latent_CHW) && timestep == other.timestep;
+  }
 };
 
 // What one sequence is fed. Ids of the joint vocabulary.
@@ -23,6 +27,7 @@ struct Feed {
   std::vector<int32_t> tokens;
   std::vector<Picture> pictures;  // one a kPicture
 
+  bool operator==(const Feed&) const = default;
   bool empty() const { return tokens.empty(); }
   void append(int32_t token) { tokens.push_back(token); }
   void append(Picture picture) {

@@ -131,6 +131,18 @@ TEST(Engine, TheSameSeedGivesTheSameWhateverElseIsInTheBatch) {
     RandomStream random(9);
     std::vector<Request> requests;
     for (int i = 0; i < 6; ++i) requests.push_back(any_request(random, patches));
+    // Equal prompts, whose state is shared: as drawn, and with a picture that is given.
+    Request with_picture = request_of({kBos, kBoi}, Until::kDocument, 40, 77);
+    for (int32_t code = 0; !patches && code < test::kTinyCodesPerImage; ++code)
+      with_picture.prompt.append(40 + code);
+    if (patches) with_picture.prompt.append(generate::Picture{torch::randn(model->spec().latent_shape), 0});
+    with_picture.prompt.append(kEoi);
+    with_picture.prompt.append(kBoi);
+    requests.push_back(with_picture);
+    for (const size_t i : {0, 2, 6, 6}) {
+      requests.push_back(requests[i]);
+      requests.back().key += requests.size();
+    }
     const std::vector<Answer> together = engine_of(model).run(requests);
     std::vector<Request> reversed(requests.rbegin(), requests.rend());
     const std::vector<Answer> backwards = engine_of(model).run(reversed);
