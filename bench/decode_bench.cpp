@@ -10,6 +10,7 @@
 #include "bench/bench.h"
 #include "mom/generate/mamba_decoder.h"
 #include "mom/generate/step.h"
+#include "mom/ops/huge_pages.h"
 
 namespace mom::bench {
 namespace {
@@ -69,8 +70,8 @@ void check(Decoding& decoding, double tolerance) {
   }
 }
 
-void add_decode(const std::string& name, const std::string& words, WeightType type, double tolerance) {
-  Register(name, "a token of the 130M shape from " + words + " weights", [=] {
+void add_decode(const std::string& suffix, const std::string& words, WeightType type, double tolerance) {
+  const auto make = [=](const std::string& name) {
     auto decoding = std::make_shared<Decoding>(type);
     Bench bench;
     bench.name = name;
@@ -79,6 +80,17 @@ void add_decode(const std::string& name, const std::string& words, WeightType ty
     bench.work.bytes = static_cast<double>(decoding->decoder.bytes_per_token());
     bench.check = [=] { check(*decoding, tolerance); };
     bench.run = [=] { decoding->run(); };
+    return bench;
+  };
+  const std::string decode = "decode_130m" + suffix, share = "decode_share_130m" + suffix;
+  Register(decode, "a token of the 130M shape from " + words + " weights", [=] { return make(decode); });
+  // The memory's rate may change from one second to the next; in turns both see the same.
+  Register(share, "the same in turns with reading as many bytes and doing nothing else", [=] {
+    Bench bench = make(share);
+    const auto floats = static_cast<int64_t>(bench.work.bytes / 4);
+    const at::Tensor bytes = ops::HugePages(4 * floats).take({floats}, at::kFloat).fill_(1);
+    bench.baseline = [=] { bytes.sum(); };
+    bench.baseline_name = "reading as many bytes";
     return bench;
   });
 }
@@ -173,9 +185,9 @@ void add_long_decode(const std::string& backbone) {
 }  // namespace
 
 void register_decode_benches() {
-  add_decode("decode_130m", "f32", WeightType::kF32, 1e-4);
-  add_decode("decode_130m_bf16", "bf16", WeightType::kBF16, 0.1);
-  add_decode("decode_130m_int8", "8-bit", WeightType::kInt8, 0.2);
+  add_decode("", "f32", WeightType::kF32, 1e-4);
+  add_decode("_bf16", "bf16", WeightType::kBF16, 0.1);
+  add_decode("_int8", "8-bit", WeightType::kInt8, 0.2);
   add_long_decode("mamba");
   add_long_decode("mixture_of_mamba");
   Register("prefill_130m", "512 tokens of the 130M shape at once, the last one's logits", [] {

@@ -12,8 +12,9 @@
 #ifndef MOM_KERNELS_MATVEC_SHAPE
 #define MOM_KERNELS_MATVEC_SHAPE
 namespace mom::kernels {
+constexpr int kMatvecStreams = 2;              // rows that are read side by side, far from each other
 constexpr int kMatvecRows = 4;                 // rows whose lane sums are joined at once
-constexpr int kMatvecChains = 4;               // independent sums of a row
+constexpr int kMatvecChains = 2;               // independent sums of a row
 constexpr int64_t kMatvecColumns = 64;         // packed rows are a multiple of it
 constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 32 bits can sum in any lane
 }  // namespace mom::kernels
@@ -21,6 +22,10 @@ constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 3
 
 HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
+
+HWY_INLINE void fill_zero(Vec* sums, int count) {
+  for (int i = 0; i < count; ++i) sums[i] = zero();
+}
 
 // A token's activations as its kind of weights takes them, and their scale.
 template <class Input>
@@ -30,8 +35,12 @@ struct Prepared {
 };
 
 // The three kinds of weights. Each says how a token's activations are prepared, in the order its products
-// like, and multiplies one row with kTokens tokens: the lanes of sums[t] add up to the result. A thread reads
-// row after row, one stream of memory: several rows at once are slower by up to a half.
+// like, and multiplies two rows with kTokens tokens: the lanes of sums[row][t] add up to the result.
+//
+// A thread reads two streams of memory, the two halves of its rows: a processor fetches ahead in each stream
+// on its own, and one alone leaves a fifth of the memory's rate unused (bench/results).
+template <int kTokens>
+using LaneSums = Vec[kMatvecStreams][kTokens];
 
 struct FloatWeights {
   using Element = float;
@@ -39,24 +48,30 @@ struct FloatWeights {
   static int64_t floats_to_prepare(int64_t /*count*/) { return 0; }
   static Prepared<Input> prepare(const float* x, int64_t /*count*/, float* /*memory*/) { return {x}; }
   template <int kTokens>
-  static HWY_INLINE void dot(const float* row, int64_t count, const Input* const* x, Vec* sums) {
-    Vec sum[kTokens][kMatvecChains];
-    for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kMatvecChains, zero());
+  static HWY_INLINE void dot(const float* const* rows, int64_t count, const Input* const* x,
+                             LaneSums<kTokens>& sums) {
+    Vec sum[kMatvecStreams][kTokens][kMatvecChains];
+    fill_zero(&sum[0][0][0], kMatvecStreams * kTokens * kMatvecChains);
     int64_t column = 0;
     for (; column + kMatvecChains * kLanes <= count; column += kMatvecChains * kLanes) {
-      for (int k = 0; k < kMatvecChains; ++k) {
-        const Vec w = hn::LoadU(kTag, row + column + k * kLanes);
-        for (int t = 0; t < kTokens; ++t)
-          sum[t][k] = fma(w, hn::LoadU(kTag, x[t] + column + k * kLanes), sum[t][k]);
+      for (int s = 0; s < kMatvecStreams; ++s) {
+        for (int k = 0; k < kMatvecChains; ++k) {
+          const Vec w = hn::LoadU(kTag, rows[s] + column + k * kLanes);
+          for (int t = 0; t < kTokens; ++t)
+            sum[s][t][k] = fma(w, hn::LoadU(kTag, x[t] + column + k * kLanes), sum[s][t][k]);
+        }
       }
     }
     for (; column < count; column += kLanes) {
       const int64_t left = count - column;
-      const Vec w = load_row({row, 0}, 0, column, left);
-      for (int t = 0; t < kTokens; ++t) sum[t][0] = fma(w, load_row({x[t], 0}, 0, column, left), sum[t][0]);
+      for (int s = 0; s < kMatvecStreams; ++s) {
+        const Vec w = load_row({rows[s], 0}, 0, column, left);
+        for (int t = 0; t < kTokens; ++t)
+          sum[s][t][0] = fma(w, load_row({x[t], 0}, 0, column, left), sum[s][t][0]);
+      }
     }
-    for (int t = 0; t < kTokens; ++t)
-      sums[t] = hn::Add(hn::Add(sum[t][0], sum[t][1]), hn::Add(sum[t][2], sum[t][3]));
+    for (int s = 0; s < kMatvecStreams; ++s)
+      for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sum[s][t][0], sum[s][t][1]);
   }
 };
 
@@ -74,26 +89,25 @@ struct Bf16Weights {
     return {to};
   }
   template <int kTokens>
-  static HWY_INLINE void dot(const uint16_t* row, int64_t count, const Input* const* x, Vec* sums) {
+  static HWY_INLINE void dot(const uint16_t* const* rows, int64_t count, const Input* const* x,
+                             LaneSums<kTokens>& sums) {
     const hn::RebindToUnsigned<Tag> d32;
     const auto high = hn::Set(d32, 0xffff0000u);
-    constexpr int kPairs = kMatvecChains / 2;
-    Vec sum[kTokens][kMatvecChains];
-    for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kMatvecChains, zero());
-    for (int64_t column = 0; column < count; column += kPairs * 2 * kLanes) {
-      for (int k = 0; k < kPairs; ++k) {
-        const int64_t at = column + k * 2 * kLanes;
-        const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(row + at));
+    Vec sum[kMatvecStreams][kTokens][2];
+    fill_zero(&sum[0][0][0], kMatvecStreams * kTokens * 2);
+    for (int64_t column = 0; column < count; column += 2 * kLanes) {
+      for (int s = 0; s < kMatvecStreams; ++s) {
+        const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(rows[s] + column));
         const Vec even = hn::BitCast(kTag, hn::ShiftLeft<16>(pair)),
                   odd = hn::BitCast(kTag, hn::And(pair, high));
         for (int t = 0; t < kTokens; ++t) {
-          sum[t][2 * k] = fma(even, load(x[t] + at), sum[t][2 * k]);
-          sum[t][2 * k + 1] = fma(odd, load(x[t] + at + kLanes), sum[t][2 * k + 1]);
+          sum[s][t][0] = fma(even, load(x[t] + column), sum[s][t][0]);
+          sum[s][t][1] = fma(odd, load(x[t] + column + kLanes), sum[s][t][1]);
         }
       }
     }
-    for (int t = 0; t < kTokens; ++t)
-      sums[t] = hn::Add(hn::Add(sum[t][0], sum[t][1]), hn::Add(sum[t][2], sum[t][3]));
+    for (int s = 0; s < kMatvecStreams; ++s)
+      for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sum[s][t][0], sum[s][t][1]);
   }
 };
 
@@ -112,38 +126,42 @@ struct Int8Weights {
   }
 #if HWY_TARGET == HWY_SCALAR
   template <int kTokens>
-  static void dot(const int8_t* row, int64_t count, const Input* const* x, Vec* sums) {
-    for (int t = 0; t < kTokens; ++t) {
-      int64_t sum = 0;
-      for (int64_t c = 0; c < count; ++c) sum += row[c] * x[t][c];
-      sums[t] = set(static_cast<float>(sum));
+  static void dot(const int8_t* const* rows, int64_t count, const Input* const* x, LaneSums<kTokens>& sums) {
+    for (int s = 0; s < kMatvecStreams; ++s) {
+      for (int t = 0; t < kTokens; ++t) {
+        int64_t sum = 0;
+        for (int64_t c = 0; c < count; ++c) sum += rows[s][c] * x[t][c];
+        sums[s][t] = set(static_cast<float>(sum));
+      }
     }
   }
 #else
   template <int kTokens>
-  static HWY_INLINE void dot(const int8_t* row, int64_t count, const Input* const* x, Vec* sums) {
+  static HWY_INLINE void dot(const int8_t* const* rows, int64_t count, const Input* const* x,
+                             LaneSums<kTokens>& sums) {
     const hn::Repartition<int16_t, Tag> d16;
     const hn::Rebind<int8_t, decltype(d16)> d8;
     const hn::RebindToSigned<Tag> d32;
     constexpr int64_t kStep = 2 * kLanes;
-    constexpr int kChains = 2;
-    for (int t = 0; t < kTokens; ++t) sums[t] = zero();
+    fill_zero(&sums[0][0], kMatvecStreams * kTokens);
     for (int64_t first = 0; first < count; first += kMatvecExactColumns) {
-      hn::Vec<decltype(d32)> sum[kTokens][kChains];
-      for (int t = 0; t < kTokens; ++t) std::fill_n(sum[t], kChains, hn::Zero(d32));
+      hn::Vec<decltype(d32)> sum[kMatvecStreams][kTokens];
+      for (int s = 0; s < kMatvecStreams; ++s)
+        for (int t = 0; t < kTokens; ++t) sum[s][t] = hn::Zero(d32);
       const int64_t end = std::min(count, first + kMatvecExactColumns);
-      for (int64_t column = first; column < end; column += kChains * kStep) {
-        for (int k = 0; k < kChains; ++k) {
-          const int64_t at = column + k * kStep;
-          const auto w = hn::PromoteTo(d16, hn::LoadU(d8, row + at));
+      for (int64_t column = first; column < end; column += kStep) {
+        for (int s = 0; s < kMatvecStreams; ++s) {
+          const auto w = hn::PromoteTo(d16, hn::LoadU(d8, rows[s] + column));
           for (int t = 0; t < kTokens; ++t) {
             auto unused = hn::Zero(d32);
-            sum[t][k] = hn::ReorderWidenMulAccumulate(d32, w, hn::LoadU(d16, x[t] + at), sum[t][k], unused);
+            sum[s][t] =
+                hn::ReorderWidenMulAccumulate(d32, w, hn::LoadU(d16, x[t] + column), sum[s][t], unused);
           }
         }
       }
-      for (int t = 0; t < kTokens; ++t)
-        sums[t] = hn::Add(sums[t], hn::ConvertTo(kTag, hn::Add(sum[t][0], sum[t][1])));
+      for (int s = 0; s < kMatvecStreams; ++s)
+        for (int t = 0; t < kTokens; ++t)
+          sums[s][t] = hn::Add(sums[s][t], hn::ConvertTo(kTag, sum[s][t]));
     }
   }
 #endif
@@ -155,23 +173,28 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
   const auto* weights = static_cast<const typename Weights::Element*>(m.data);
   const typename Weights::Input* x[kTokens];
   for (int t = 0; t < kTokens; ++t) x[t] = tokens[t].x;
-  for (int64_t first = begin; first < end; first += kMatvecRows) {
-    const int64_t count = std::min<int64_t>(kMatvecRows, end - first);
+  const int64_t half = (end - begin + 1) / 2;
+  for (int64_t first = 0; first < half; first += kMatvecRows / 2) {
+    // Two rows of each half. Where a half has no second row its first stands in, and is written twice.
+    int64_t row[kMatvecRows];
     Vec lanes[kMatvecRows][kTokens];
-    for (int64_t r = 0; r < kMatvecRows; ++r) {
-      if (r < count) {
-        Weights::template dot<kTokens>(weights + (first + r) * m.stride, m.stride, x, lanes[r]);
-      } else {
-        std::fill_n(lanes[r], kTokens, zero());
-      }
+    for (int r = 0; r < kMatvecRows / 2; ++r) {
+      row[2 * r] = begin + std::min(first + r, half - 1);
+      row[2 * r + 1] = std::min(row[2 * r] + half, end - 1);
+      const typename Weights::Element* rows[] = {weights + row[2 * r] * m.stride,
+                                                 weights + row[2 * r + 1] * m.stride};
+      LaneSums<kTokens> sums;
+      Weights::template dot<kTokens>(rows, m.stride, x, sums);
+      for (int s = 0; s < kMatvecStreams; ++s)
+        for (int t = 0; t < kTokens; ++t) lanes[2 * r + s][t] = sums[s][t];
     }
     for (int t = 0; t < kTokens; ++t) {
       HWY_ALIGN float sums[kMatvecRows];
       store_four_sums(lanes[0][t], lanes[1][t], lanes[2][t], lanes[3][t], sums);
-      for (int64_t r = 0; r < count; ++r) {
-        const float scale = m.scales != nullptr ? m.scales[first + r] * tokens[t].scale : 1.0f;
-        const float bias = m.bias != nullptr ? m.bias[first + r] : 0.0f;
-        y[t][first + r] = sums[r] * scale + bias;
+      for (int r = 0; r < kMatvecRows; ++r) {
+        const float scale = m.scales != nullptr ? m.scales[row[r]] * tokens[t].scale : 1.0f;
+        const float bias = m.bias != nullptr ? m.bias[row[r]] : 0.0f;
+        y[t][row[r]] = sums[r] * scale + bias;
       }
     }
   }
