@@ -121,8 +121,8 @@ class LongDecoding {
   }
 
   void check() const {
-    TORCH_CHECK(state_.num_bytes() == near_.num_bytes(), "the state has ", state_.num_bytes(), " bytes after ",
-                kFar, " tokens, ", near_.num_bytes(), " after ", kNear);
+    TORCH_CHECK(state_.num_bytes() == near_.num_bytes(), "the state has ", state_.num_bytes(),
+                " bytes after ", kFar, " tokens, ", near_.num_bytes(), " after ", kNear);
     TORCH_CHECK(grown_bytes_ < (int64_t{4} << 20), "memory grew by ", grown_bytes_, " bytes over ", kFar,
                 " tokens");
   }

@@ -42,10 +42,9 @@ Shared share_prompts(const DecodeState& state, const std::vector<Sequence::Job>&
   };
   Shared shared;
   for (const Sequence::Job& job : jobs) {
-    const auto same =
-        std::find_if(shared.run.begin(), shared.run.end(), [&](const Sequence::Job* other) {
-          return fresh(job) && fresh(*other) && job.commit == other->commit && job.feed == other->feed;
-        });
+    const auto same = std::find_if(shared.run.begin(), shared.run.end(), [&](const Sequence::Job* other) {
+      return fresh(job) && fresh(*other) && job.commit == other->commit && job.feed == other->feed;
+    });
     shared.run_of_job.push_back(same - shared.run.begin());
     if (same == shared.run.end()) shared.run.push_back(&job);
   }

@@ -64,6 +64,15 @@ Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const 
   return prompt;
 }
 
+// A picture or recording is what it ends with.
+bool closes_segment(const Feed& prompt, const codecs::Vocabulary& vocabulary) {
+  for (const std::string& modality : vocabulary.modalities())
+    if (const auto brackets = codecs::brackets_of(modality);
+        brackets && prompt.tokens.back() == brackets->close)
+      return true;
+  return false;
+}
+
 std::vector<int64_t> stop_tokens(const Path& config_file) {
   const Json config = read_json(config_file), eos = config.value("eos_token_id", Json());
   auto is_id = [](const Json& id) { return id.is_number_integer(); };
@@ -104,6 +113,7 @@ Request make_request(const GenerateOptions& o, const models::ModelSpec& spec, co
   Request request;
   request.prompt = make_prompt(o, spec, rules, codecs);
   request.until = o.interleaved ? Until::kDocument : o.modality == "text" ? Until::kText : Until::kSegment;
+  request.needs_text = request.until == Until::kText && closes_segment(request.prompt, rules.vocabulary);
   const bool fixed = !o.interleaved && o.modality == "image";
   request.max_positions =
       fixed ? after(request.prompt, rules).to_close() : o.max_tokens.value_or(kDefaultPositions);

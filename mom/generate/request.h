@@ -28,6 +28,9 @@ struct Request {
   Until until = Until::kDocument;
   // Positions at most (tokens and patches). What is open is closed within them.
   int64_t max_positions = 256;
+  // The first token is a piece of text. Most pictures of training end their document, and so would most
+  // descriptions before they begin.
+  bool needs_text = false;
   std::vector<int64_t> stop_tokens;  // of a plain language model; part of the answer
   SamplingOptions sampling;          // the penalty concerns text
   PictureOptions picture;

@@ -87,16 +87,21 @@ void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions)
   if (on_token_) on_token_(token);
 }
 
+std::vector<TokenSpan> Sequence::allowed() const {
+  if (request_.needs_text && answer_.content.empty())
+    return {{codecs::special::kCount, spec_.vocabulary.find("text")->end}};
+  // Where text ends at another modality, its start may be drawn however little room there is.
+  const bool any_room = request_.until == Until::kText && cursor_.in_text();
+  return cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_);
+}
+
 SampledToken Sequence::draw(const at::Tensor& logits_V) {
   const at::Tensor row = logits_V.contiguous();
   SamplingOptions options = request_.sampling;
   if (!cursor_.in_text()) options.repetition_penalty = 1;
-  // Where text ends at another modality, its start may be drawn however little room there is.
-  const bool any_room = request_.until == Until::kText && cursor_.in_text();
   const uint64_t key = stream_key({request_.key, fnv1a64("token"), num_drawn_++});
-  return sample_token({row.const_data_ptr<float>(), static_cast<size_t>(row.numel())},
-                      cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_), seen_, options,
-                      RandomStream(key).uniform());
+  return sample_token({row.const_data_ptr<float>(), static_cast<size_t>(row.numel())}, allowed(), seen_,
+                      options, RandomStream(key).uniform());
 }
 
 void Sequence::write(const SampledToken& sampled) {

@@ -65,6 +65,7 @@ class Sequence {
   // <bos> and what stands between brackets.
   void take_in(int32_t token, const Picture& picture);
   void put(int32_t token, const Picture& picture, int64_t num_positions);
+  std::vector<TokenSpan> allowed() const;  // what may be drawn next
   SampledToken draw(const at::Tensor& logits_V);
   void write(const SampledToken& sampled);
   void write_what_is_certain();  // without waiting for logits

@@ -160,8 +160,7 @@ struct Int8Weights {
         }
       }
       for (int s = 0; s < kMatvecStreams; ++s)
-        for (int t = 0; t < kTokens; ++t)
-          sums[s][t] = hn::Add(sums[s][t], hn::ConvertTo(kTag, sum[s][t]));
+        for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sums[s][t], hn::ConvertTo(kTag, sum[s][t]));
     }
   }
 #endif

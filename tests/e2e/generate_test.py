@@ -118,6 +118,8 @@ class Generate(unittest.TestCase):
         for setting in ("transfusion", "chameleon"):
             result = self.generate(setting, "--image", self.out / "in.png", "--max-tokens", 20)
             self.assertLessEqual(len(result["tokens"]), 20)
+            for seed in range(8):  # a description is never empty
+                self.assertGreaterEqual(self.generate(setting, "--image", self.out / "in.png", "--max-tokens", 2, "--seed", seed)["tokens"][0], 8)
             self.assertTrue(all(token == 3 or 8 <= token < 320 for token in result["tokens"]), result["tokens"])
             self.assertIsInstance(result["text"], str)
         with_words = self.generate("three_modality", "--speech", sound, "--image", self.out / "in.png", "--prompt", "Entry", "--max-tokens", 5)

@@ -303,6 +303,30 @@ TEST(Engine, StopsWhereItWasAskedTo) {
   EXPECT_GT(texts_that_ended, 0);
 }
 
+// After a picture a document may end; a description may not be empty.
+TEST(Engine, TextThatIsNeededComesFirst) {
+  const Model model = test::lively_model(test::generation_spec("mamba", false), 3);
+  std::vector<int32_t> prompt = {kBos, kBoi};
+  for (int32_t code = 0; code < test::kTinyCodesPerImage; ++code) prompt.push_back(40 + code);
+  prompt.push_back(kEoi);
+  size_t without_text = 0;
+  for (const bool needed : {false, true}) {
+    std::vector<Request> requests;
+    for (uint64_t key = 0; key < 60; ++key) {
+      requests.push_back(request_of(prompt, Until::kText, 4, key));
+      requests.back().sampling.temperature = 100;
+      requests.back().needs_text = needed;
+    }
+    for (const Answer& answer : engine_of(model).run(requests)) {
+      const bool text = !answer.content.empty() && answer.content.tokens[0] >= codecs::special::kCount &&
+                        answer.content.tokens[0] < test::kTinyTextIds;
+      EXPECT_TRUE(text || !needed);
+      without_text += !text && !needed;
+    }
+  }
+  EXPECT_GT(without_text, 0u);
+}
+
 TEST(Engine, APlainLanguageModelStopsAtItsOwnToken) {
   models::ModelSpec spec = test::tiny_spec({});
   spec.setting.clear();
