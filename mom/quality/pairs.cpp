@@ -69,6 +69,14 @@ std::vector<size_t> first_of_each_caption(const std::vector<Pair>& pairs) {
   return first;
 }
 
+std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count) {
+  std::vector<size_t> chosen;
+  const auto wanted = static_cast<size_t>(count);
+  for (size_t i = 0; i < wanted; ++i)
+    chosen.push_back(from[from.size() >= wanted ? i * from.size() / wanted : i % from.size()]);
+  return chosen;
+}
+
 std::vector<std::vector<size_t>> draw_candidates(const std::vector<Pair>& pairs,
                                                  const std::vector<size_t>& asked, int64_t among,
                                                  uint64_t seed) {

@@ -24,6 +24,9 @@ std::vector<Pair> pairs_of(const data::EncodedDataset& dataset, const train::Rec
 // The indices of the first pair of each caption of each source.
 std::vector<size_t> first_of_each_caption(const std::vector<Pair>& pairs);
 
+// `count` of them, evenly spread; again from the first where there are not as many.
+std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count);
+
 // For each of `asked`, indices of the pairs whose captions it is told from: its own first, then others drawn
 // from its source, each caption at most once. Fewer than `among` where there are not more.
 std::vector<std::vector<size_t>> draw_candidates(const std::vector<Pair>& pairs,

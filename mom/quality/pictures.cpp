@@ -19,15 +19,6 @@ constexpr int64_t kTogether = 32;         // pictures in one batch: memory, not 
 constexpr int64_t kFrechetFeatures = 16;  // far fewer than there are pictures: with 64 the sets' size decides
 constexpr int64_t kProbeFeatures = 256;
 
-// `count` of them, evenly spread; again from the first where there are not as many.
-std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count) {
-  std::vector<size_t> chosen;
-  const auto wanted = static_cast<size_t>(count);
-  for (size_t i = 0; i < wanted; ++i)
-    chosen.push_back(from[from.size() >= wanted ? i * from.size() / wanted : i % from.size()]);
-  return chosen;
-}
-
 std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
   std::vector<size_t> all(pairs.size());
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;

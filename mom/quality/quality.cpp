@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -85,7 +86,7 @@ class Evaluation {
     std::map<std::string, std::vector<size_t>> of_source;
     for (size_t i = 0; i < pairs.size(); ++i) of_source[pairs[i].source].push_back(i);
     for (auto& [source, asked] : of_source) {
-      thin(asked);
+      asked = spread(asked, std::min(options_.ranked, std::ssize(asked)));
       const auto candidates =
           draw_candidates(pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
       if (candidates.front().size() < 2) continue;
@@ -97,15 +98,6 @@ class Evaluation {
                                                  {"by_information", ranking.by_information.to_json()},
                                                  {"by_likelihood", ranking.by_likelihood.to_json()}};
     }
-  }
-
-  // At most options_.ranked of them, evenly spread.
-  void thin(std::vector<size_t>& asked) const {
-    const auto most = static_cast<size_t>(options_.ranked);
-    if (asked.size() <= most) return;
-    std::vector<size_t> kept;
-    for (size_t i = 0; i < most; ++i) kept.push_back(asked[i * asked.size() / most]);
-    asked = std::move(kept);
   }
 
   // Bits that the true next tokens take, over the bytes they stand for.
