@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
+#include "mom/compare/words.h"
 #include "mom/models/model_config.h"
 #include "mom/quality/quality.h"
 
@@ -23,15 +24,10 @@ void print_table(const OrderedJson& result) {
                 : "nats a token, counted to the modality of the token that is predicted");
 }
 
-std::string percent(double share) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.1f%%", 100 * share);
-  return text;
-}
-
 std::string accuracy_words(const OrderedJson& accuracy) {
-  return percent(accuracy["accuracy"].get<double>()) + " (" + percent(accuracy["interval"][0].get<double>()) +
-         " to " + percent(accuracy["interval"][1].get<double>()) + ") of " + accuracy["of"].dump();
+  const auto percent = [](const OrderedJson& share) { return compare::percent_text(share.get<double>()); };
+  return percent(accuracy["accuracy"]) + " (" + percent(accuracy["interval"][0]) + " to " +
+         percent(accuracy["interval"][1]) + ") of " + accuracy["of"].dump();
 }
 
 void print_quality(const OrderedJson& result) {

@@ -61,8 +61,8 @@ class Evaluation {
   bool has(const std::string& modality) const { return model_->spec().modality_index(modality) >= 0; }
 
   // Of the sources that the run is trained on.
-  std::vector<Pair> training_pairs(const std::string& modality) const {
-    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", modality);
+  std::vector<Pair> training_pictures() const {
+    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", "image");
     const config::Weights& mixture = recipe_.data.mixture;
     if (!mixture.empty())
       std::erase_if(pairs, [&](const Pair& pair) { return !mixture.contains(pair.source); });
@@ -71,7 +71,7 @@ class Evaluation {
 
   // Captions and pictures of other styles say nothing about one model's: only sources it is trained on count.
   void add_pictures(OrderedJson& json, const Path& folder) {
-    const std::vector<Pair> train = training_pairs("image");
+    const std::vector<Pair> train = training_pictures();
     std::set<std::string> sources;
     for (const Pair& pair : train) sources.insert(pair.source);
     std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, "image");
