@@ -7,11 +7,12 @@ Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the tes
 import json
 import os
 import pathlib
-import subprocess
 import tempfile
 import unittest
 
-BINARY = os.environ["MOM_BINARY"]
+from program import run_mom, try_mom
+from tiny import make_data
+
 CONFIGS = pathlib.Path(os.environ["MOM_SOURCE"]) / "configs"
 BACKBONES = ("mamba", "mixture_of_mamba", "ssm", "transformer", "mixture_of_transformers", "moe_transformer", "moe_mamba")
 # Tiny data in place of the quickstart's, and few tokens.
@@ -19,32 +20,30 @@ SMALL = ("train.steps=3", "train.warmup_steps=1", "data.batch_tokens=256", "data
          "eval.every_steps=3", "eval.max_tokens=500")
 
 
-def mom(*arguments, code=0):
-    done = subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    if done.returncode != code:
-        raise AssertionError(f"mom {arguments}: exit code {done.returncode}\n{done.stderr}")
-    return done.stdout if code == 0 else done.stderr
-
-
 class Backbones(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.root = pathlib.Path(cls.temporary.name)
-        subprocess.run([os.environ["MOM_TINY_DATA"], str(cls.root / "tiny")], check=True, capture_output=True)
+        make_data(cls.root)
         spoken = cls.root / "tiny" / "spoken"
         cls.data = {"transfusion": cls.root / "tiny" / "encoded", "chameleon": cls.root / "chameleon", "three_modality": spoken / "encoded"}
-        mom("data", "encode", cls.root / "tiny" / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--out", cls.data["chameleon"])
+        run_mom("data", "encode", cls.root / "tiny" / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--out", cls.data["chameleon"])
 
     @classmethod
     def tearDownClass(cls):
         cls.temporary.cleanup()
 
+    def refused(self, *arguments):
+        done = try_mom(*arguments)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        return done.stderr
+
     def train(self, setting, run, *more):
         mixture = {"shapes": 0.5, "words": 0.3, **({"said": 0.2} if setting == "three_modality" else {})}
         table = "{" + ", ".join(f"{name} = {share}" for name, share in mixture.items()) + "}"
         changes = (*SMALL, f'data.path="{self.data[setting]}"', f"data.mixture={table}", *more)
-        mom("train", CONFIGS / f"{setting}.toml", "--run", run, *(word for change in changes for word in ("--set", change)))
+        run_mom("train", CONFIGS / f"{setting}.toml", "--run", run, *(word for change in changes for word in ("--set", change)))
         return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
     def test_each_trains_in_each_setting_by_one_key(self):
@@ -61,9 +60,9 @@ class Backbones(unittest.TestCase):
                         self.assertEqual(sum(map(sum, chosen.values())), steps[-1]["tokens"] - steps[-2]["tokens"])
                         self.assertGreaterEqual(steps[-1]["experts_dropped"], 0)
                         self.assertGreater(steps[-1]["router_entropy"], 0)
-                    evaluation = json.loads(mom("eval", run, "--json", "--samples", 0, "--max-tokens", 500))
+                    evaluation = json.loads(run_mom("eval", run, "--json", "--samples", 0, "--max-tokens", 500))
                     self.assertEqual(set(evaluation["loss"]), set(evaluation["tokens"]))
-                    self.assertEqual(json.loads(mom("inspect", run, "--json"))["backbone"], backbone)
+                    self.assertEqual(json.loads(run_mom("inspect", run, "--json"))["backbone"], backbone)
 
     def test_draws_do_not_depend_on_the_backbone(self):
         tokens = set()
@@ -76,36 +75,37 @@ class Backbones(unittest.TestCase):
     def test_upcycling_starts_at_the_same_loss(self):
         dense, mixture, again = self.root / "dense", self.root / "upcycled", self.root / "goes-on"
         self.train("transfusion", dense, "model.backbone=mamba", "train.steps=6")
-        before = json.loads(mom("eval", dense, "--json", "--samples", 0))["loss"]
-        mom("convert", "dense-to-mom", dense, "--out", mixture)
+        before = json.loads(run_mom("eval", dense, "--json", "--samples", 0))["loss"]
+        run_mom("convert", "dense-to-mom", dense, "--out", mixture)
         self.assertEqual(json.loads((mixture / "config.json").read_text())["model_type"], "mixture_of_mamba")
         lines = self.train("transfusion", again, f'train.start_from="{mixture}"', "eval.max_tokens=0")
         start = {line["set"]: line for line in lines if line["kind"] == "eval" and line["step"] == 0}
-        after = {name: values["loss"] for name, values in json.loads(mom("eval", dense, "--json", "--samples", 0))["sets"].items()}
+        after = {name: values["loss"] for name, values in json.loads(run_mom("eval", dense, "--json", "--samples", 0))["sets"].items()}
         for name, losses in after.items():
             for modality, loss in losses.items():
                 self.assertAlmostEqual(start[name][f"loss_{modality}"] / loss, 1, delta=1e-6)
         self.assertTrue(before)
-        self.assertIn("model_type", mom("train", CONFIGS / "transfusion.toml", "--run", self.root / "x", "--set", f'data.path="{self.data["transfusion"]}"',
-                                        "--set", "data.mixture={shapes = 0.5, words = 0.5}", "--set", f'train.start_from="{dense}"', code=2))
-        self.assertIn("mixture_of_mamba", mom("convert", "dense-to-mom", mixture, "--out", self.root / "y", code=2))
+        changes = (f'data.path="{self.data["transfusion"]}"', "data.mixture={shapes = 0.5, words = 0.5}", f'train.start_from="{dense}"')
+        refusal = self.refused("train", CONFIGS / "transfusion.toml", "--run", self.root / "x", *(word for change in changes for word in ("--set", change)))
+        self.assertIn("model_type", refusal)
+        self.assertIn("mixture_of_mamba", self.refused("convert", "dense-to-mom", mixture, "--out", self.root / "y"))
 
     def test_inspect_compares_all(self):
-        table = json.loads(mom("inspect", "--size", "163M", "--compare", "--json"))
+        table = json.loads(run_mom("inspect", "--size", "163M", "--compare", "--json"))
         rows = {row["backbone"]: row for row in table["backbones"]}
         self.assertEqual(tuple(rows), BACKBONES)
         self.assertAlmostEqual(rows["transformer"]["parameters"]["total"] / 162.4e6, 1, delta=0.01)
         self.assertAlmostEqual(rows["mixture_of_mamba"]["parameters"]["total"] / 289.4e6, 1, delta=0.02)
         self.assertEqual(rows["mamba"]["flops_per_token"], rows["mixture_of_mamba"]["flops_per_token"])
         self.assertGreater(rows["transformer"]["state_bytes"], 10 * rows["mamba"]["state_bytes"])
-        longer = json.loads(mom("inspect", "--size", "163M", "--backbone", "transformer", "--length", 8192, "--json"))
+        longer = json.loads(run_mom("inspect", "--size", "163M", "--backbone", "transformer", "--length", 8192, "--json"))
         self.assertEqual(longer["state_bytes"], 2 * rows["transformer"]["state_bytes"])
-        self.assertIn("parameters", mom("inspect", CONFIGS / "transfusion.toml", "--compare"))
+        self.assertIn("parameters", run_mom("inspect", CONFIGS / "transfusion.toml", "--compare"))
 
     def test_experts_that_choose(self):
         lines = self.train("chameleon", self.root / "choosers", "model.backbone=moe_transformer", "model.router=expert_choice")
         self.assertNotIn("experts_balance", lines[-2])
-        self.assertIn("perceiver", mom("inspect", "--size", "37M", "--backbone", "perceiver", code=2))
+        self.assertIn("perceiver", self.refused("inspect", "--size", "37M", "--backbone", "perceiver"))
 
 
 if __name__ == "__main__":

@@ -13,40 +13,17 @@ import sys
 import tempfile
 import time
 
-BINARY = os.environ["MOM_BINARY"]
-MAKE_TINY_DATA = os.environ["MOM_TINY_DATA"]
+from program import BINARY
+from tiny import make_data, write_recipe
+
 NUM_KILLS = 20
 STEPS = 120
 CHECKPOINT_STEPS = 3
-# Two blocks of width 32 on 256 tokens a step: a few milliseconds a step, a checkpoint every third.
-RECIPE = """
-setting = "transfusion"
-seed = 5
-[model]
-backbone = "mixture_of_mamba"
-d_model = 32
-layers = 1
-[data]
-path = "{data}"
-sequence_tokens = 128
-batch_tokens = 256
-mixture = {{ shapes = 0.6, words = 0.4 }}
-[train]
-steps = {steps}
-learning_rate = 1e-3
-warmup_steps = 5
-[eval]
-every_steps = 40
-[checkpoint]
-every_steps = {checkpoint_steps}
-keep = 2
-"""
 
 
 def start(recipe, run, log):
     command = [BINARY, "train", str(recipe), "--run", str(run), "--resume"]
-    # One thread: the matrices are tiny, and threads that wait for each other are slow beside other tests.
-    return subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(command, stdout=log, stderr=log)
 
 
 def train_to_the_end(recipe, run, log):
@@ -114,10 +91,11 @@ def main():
     print(f"MOM_KILL_SEED={seed}")
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        subprocess.run([MAKE_TINY_DATA, folder / "tiny"], check=True)
-        recipe = folder / "recipe.toml"
-        recipe.write_text(RECIPE.format(data=folder / "tiny" / "encoded", steps=STEPS,
-                                         checkpoint_steps=CHECKPOINT_STEPS))
+        make_data(folder)
+        # 256 tokens a step: a few milliseconds a step, a checkpoint every third.
+        recipe = write_recipe(folder / "recipe.toml", folder / "tiny" / "encoded", model={"backbone": "mixture_of_mamba"},
+                              data={"batch_tokens": 256}, train={"steps": STEPS}, eval={"every_steps": 40},
+                              checkpoint={"every_steps": CHECKPOINT_STEPS, "keep": 2})
         log_path = folder / "train.log"
         with open(log_path, "w") as log:
             try:

@@ -6,25 +6,9 @@ import signal
 import subprocess
 import time
 
-BINARY = os.environ["MOM_BINARY"]
-RECIPE = """
-setting = "transfusion"
-[model]
-d_model = 32
-layers = 1
-[data]
-path = "{data}"
-sequence_tokens = 128
-batch_tokens = 256
-[train]
-steps = {steps}
-learning_rate = 4e-3
-warmup_steps = 3
-[eval]
-every_steps = 10
-[checkpoint]
-every_steps = 4
-"""
+from program import BINARY
+from tiny import make_data, write_recipe
+
 STUDY = """
 title = "Miniature"
 recipes = ["{recipe}"]
@@ -35,10 +19,11 @@ runs_at_once = 2
 
 def write_study(root, steps):
     """Tiny data, recipe and study below `root`; returns the study's file."""
-    subprocess.run([os.environ["MOM_TINY_DATA"], str(root / "tiny")], check=True, capture_output=True)
-    (root / "recipe.toml").write_text(RECIPE.format(data=root / "tiny" / "encoded", steps=steps))
+    make_data(root)
+    recipe = write_recipe(root / "recipe.toml", root / "tiny" / "encoded", data={"batch_tokens": 256}, train={"steps": steps},
+                          eval={"every_steps": 10}, checkpoint={"every_steps": 4})
     study = root / "study.toml"
-    study.write_text(STUDY.format(recipe=root / "recipe.toml"))
+    study.write_text(STUDY.format(recipe=recipe))
     return study
 
 

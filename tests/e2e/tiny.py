@@ -1,0 +1,31 @@
+"""Tiny data and recipes for tests that walk whole roads. MOM_TINY_DATA: the test program that writes tiny encoded data sets."""
+
+import json
+import os
+import subprocess
+
+os.environ["OMP_NUM_THREADS"] = "1"  # of the program and all it starts: on matrices this small threads only wait for each other
+
+RECIPE = {
+    "model": {"d_model": 32, "layers": 1},
+    "data": {"sequence_tokens": 128, "batch_tokens": 512},
+    "train": {"steps": 30, "learning_rate": 4e-3, "warmup_steps": 3},
+    "eval": {"every_steps": 5},
+    "checkpoint": {"every_steps": 10},
+}
+
+
+def make_data(root):
+    """Writes below root/tiny: documents, encoded with continuous pictures, and spoken/, encoded as tokens of three modalities."""
+    subprocess.run([os.environ["MOM_TINY_DATA"], str(root / "tiny")], check=True, capture_output=True)
+
+
+def write_recipe(path, data, setting="transfusion", /, **tables):
+    """A recipe on the encoded folder `data`; `tables` change or add keys: train={"steps": 2}. Returns `path`."""
+    recipe = {name: {**RECIPE.get(name, {}), **tables.get(name, {})} for name in {**RECIPE, **tables}}
+    recipe["data"]["path"] = str(data)
+    lines = [f'setting = "{setting}"']
+    for name, table in recipe.items():
+        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+    path.write_text("\n".join(lines) + "\n")
+    return path
