@@ -4,16 +4,13 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/base/range.h"
 
 namespace mom::generate {
 namespace {
 
-constexpr int64_t kMaxCount = 1000, kMaxPositions = 1'000'000, kDefaultPositions = 256;
-
-void check_between(const char* option, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high)
-    throw UserError({option, std::to_string(low) + " to " + std::to_string(high), std::to_string(value), ""});
-}
+constexpr double kMaxCount = 1000, kMaxPositions = 1e6;
+constexpr int64_t kDefaultPositions = 256;
 
 bool draws_pictures(const GenerateOptions& o) { return o.interleaved || o.modality == "image"; }
 
@@ -86,8 +83,8 @@ std::vector<int64_t> stop_tokens(const Path& config_file) {
 }  // namespace
 
 void check_options(const GenerateOptions& o) {
-  check_between("--count", o.count, 1, kMaxCount);
-  if (o.max_tokens) check_between("--max-tokens", *o.max_tokens, 1, kMaxPositions);
+  require_in_range("--count", o.count, 1, kMaxCount);
+  if (o.max_tokens) require_in_range("--max-tokens", *o.max_tokens, 1, kMaxPositions);
   o.sampling.check();
   check_prompt(o);
   check_outputs(o);

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <string>
 
-#include "mom/base/error.h"
+#include "mom/base/range.h"
 
 namespace mom::generate {
 namespace {
@@ -14,12 +14,6 @@ struct Candidate {
   int64_t token;
   double weight;  // first its logit, then its probability
 };
-
-void check_range(const char* name, double value, double low, double high) {
-  if (!(value >= low && value <= high))
-    throw UserError({std::string("--") + name, std::to_string(low) + " to " + std::to_string(high),
-                     std::to_string(value), ""});
-}
 
 std::vector<Candidate> allowed_candidates(std::span<const float> logits_V,
                                           const std::vector<TokenSpan>& allowed) {
@@ -96,11 +90,11 @@ int64_t draw(const std::vector<Candidate>& candidates, double uniform) {
 }  // namespace
 
 void SamplingOptions::check() const {
-  check_range("temperature", temperature, 0, 100);
-  check_range("top-k", static_cast<double>(top_k), 0, 1e9);
-  check_range("top-p", top_p, 0, 1);
-  check_range("min-p", min_p, 0, 1);
-  check_range("repetition-penalty", repetition_penalty, 0.01, 100);
+  require_in_range("--temperature", temperature, 0, 100);
+  require_in_range("--top-k", top_k, 0, 1e9);
+  require_in_range("--top-p", top_p, 0, 1);
+  require_in_range("--min-p", min_p, 0, 1);
+  require_in_range("--repetition-penalty", repetition_penalty, 0.01, 100);
 }
 
 SampledToken sample_token(std::span<const float> logits_V, const std::vector<TokenSpan>& allowed,

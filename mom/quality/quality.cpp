@@ -6,8 +6,8 @@
 #include <cmath>
 #include <set>
 
-#include "mom/base/error.h"
 #include "mom/base/progress.h"
+#include "mom/base/range.h"
 #include "mom/models/objective.h"
 #include "mom/ops/backend.h"
 #include "mom/quality/pictures.h"
@@ -19,13 +19,9 @@ namespace mom::quality {
 namespace {
 
 void check(const QualityOptions& options) {
-  const auto require = [](const char* name, int64_t value, int64_t low, int64_t high) {
-    if (value < low || value > high)
-      throw UserError({name, std::to_string(low) + " to " + std::to_string(high), std::to_string(value), ""});
-  };
-  require("--pictures", options.pictures, 2, 10'000);
-  require("--candidates", options.candidates, 2, 1'000);
-  require("--samples", options.samples, 0, 1'000);
+  require_in_range("--pictures", options.pictures, 2, 10'000);
+  require_in_range("--candidates", options.candidates, 2, 1'000);
+  require_in_range("--samples", options.samples, 0, 1'000);
   generate::parse_diffusion_method(options.sampler);
 }
 
