@@ -11,9 +11,9 @@
 namespace mom::codecs {
 namespace {
 
-constexpr int64_t kGridColumns = 12, kGridPictures = 48;
+constexpr int64_t kGridColumns = 12, kGridPictures = 24;
 
-// Pairs of rows: originals, and below them their reconstructions; at most 48 pictures, twelve a row.
+// Pairs of rows: originals, and below them their reconstructions; at most 24 pictures, twelve a row.
 void write_grid(const Path& path, const at::Tensor& originals, const at::Tensor& reconstructions) {
   const int64_t count = std::min(kGridPictures, originals.size(0)), side = originals.size(2);
   const int64_t rows = 2 * ((count + kGridColumns - 1) / kGridColumns);

@@ -1,8 +1,10 @@
 #include "mom/report/html.h"
 
+#include <span>
 #include <stdexcept>
 
 #include "mom/base/error.h"
+#include "mom/formats/image_file.h"
 
 namespace mom::report {
 
@@ -46,13 +48,13 @@ bool is_sound(const Path& path) { return path.extension() == ".wav"; }
 
 std::string data_uri(const Path& path) {
   const std::string bytes = read_file(path, uint64_t{4} << 20);
-  const bool sound = is_sound(path);
-  const bool fits = sound ? bytes.starts_with("RIFF") && bytes.substr(0, 12).ends_with("WAVE")
-                          : bytes.starts_with("\x89PNG\r\n\x1a\n");
-  if (!fits)
-    throw InputError({path.string(), sound ? "a WAV file" : "a PNG picture", "other bytes at its start",
-                      "sample the run again"});
-  return (sound ? "data:audio/wav;base64," : "data:image/png;base64,") + base64(bytes);
+  if (!is_sound(path)) {
+    const formats::Image picture = formats::decode_image(std::as_bytes(std::span(bytes)), path.string());
+    return "data:image/webp;base64," + base64(formats::encode_webp_lossless(picture));
+  }
+  if (!bytes.starts_with("RIFF") || !bytes.substr(0, 12).ends_with("WAVE"))
+    throw InputError({path.string(), "a WAV file", "other bytes at its start", "sample the run again"});
+  return "data:audio/wav;base64," + base64(bytes);
 }
 
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& values) {
