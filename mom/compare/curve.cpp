@@ -46,8 +46,12 @@ std::vector<double> local_lines(const std::vector<double>& x, const std::vector<
 }
 
 Curve smoothed(const Curve& curve) {
-  return {curve.flops,
-          falling_fit(local_lines(curve.flops, curve.loss, std::min<size_t>(2, curve.size() / 6)))};
+  const ptrdiff_t untrained = curve.size() > 0 && curve.flops[0] == 0;
+  const std::vector<double> flops(curve.flops.begin() + untrained, curve.flops.end());
+  std::vector<double> lines = local_lines(flops, {curve.loss.begin() + untrained, curve.loss.end()},
+                                          std::min<size_t>(2, flops.size() / 6));
+  lines.insert(lines.begin(), curve.loss.begin(), curve.loss.begin() + untrained);
+  return {curve.flops, falling_fit(lines)};
 }
 
 std::optional<double> first_reach(const Curve& falling, double level) {

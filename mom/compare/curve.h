@@ -3,7 +3,7 @@
 // Smoothing, for held-out curves: 15-25 points that fall steeply first and slowly later, with noisy
 // evaluations among them.
 //   1. a local line: least squares over up to 2 evaluations on either side, against the logarithm of the
-//   FLOPs
+//   FLOPs; the evaluation before training, at 0 FLOPs, stays as it is and is in no line
 //   2. the falling fit: the nearest non-increasing curve (isotonic regression), so that "first reaches" has
 //   one answer
 // Why: tried on 19 points of a + b x^-0.5, 600 draws, three pairs of curves, end-point ratio 0.63-0.88. With

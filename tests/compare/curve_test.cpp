@@ -67,6 +67,16 @@ TEST(Smoothed, FewPointsKeepTheirShape) {
   EXPECT_EQ(smoothed(few).loss, few.loss);
 }
 
+TEST(Smoothed, TheUntrainedModelBendsNoLine) {
+  Curve curve{{0}, {10}};
+  for (int i = 1; i <= 15; ++i) {
+    curve.flops.push_back(i * 5.0);
+    curve.loss.push_back(7 - std::log(i * 5.0 + 5));
+  }
+  const Curve fit = smoothed(curve);
+  for (size_t i = 0; i < fit.size(); ++i) EXPECT_NEAR(fit.loss[i], curve.loss[i], 1e-12);
+}
+
 TEST(FirstReach, InterpolatesBetweenEvaluations) {
   const Curve curve{{10, 20, 30}, {4, 2, 2}};
   EXPECT_DOUBLE_EQ(first_reach(curve, 3).value(), 15);
