@@ -22,7 +22,7 @@ CHECKPOINT_STEPS = 3
 
 
 def start(recipe, run, log):
-    command = [BINARY, "train", str(recipe), "--run", str(run), "--resume"]
+    command = [BINARY, "train", str(recipe), "--run", str(run), "--resume", "--set", "data.mixture={ shapes = 0.6, words = 0.4 }"]
     return subprocess.Popen(command, stdout=log, stderr=log)
 
 
