@@ -18,12 +18,12 @@ namespace {
 using kernels::WeightType;
 
 models::ModelSpec spec_130m() {
-  models::ModelConfig config;
+  models::ModelSpec config;
   config.backbone = "mamba";
   config.d_model = 768;
   config.layers = 12;
   config.tie_word_embeddings = true;
-  models::ModelSpec spec = models::network_spec(config);
+  models::ModelSpec spec = config.resolved();
   spec.vocab_size = 50280;
   return spec;
 }
@@ -137,11 +137,11 @@ class LongDecoding {
 
  private:
   static models::Model make_model(const std::string& backbone) {
-    models::ModelConfig config;
+    models::ModelSpec config;
     config.backbone = backbone;
     config.d_model = 256;
     config.layers = 4;
-    models::ModelSpec spec = models::network_spec(config);
+    models::ModelSpec spec = config.resolved();
     spec.setting = "chameleon";
     spec.modalities = {"text", "image"};
     spec.vocabulary.add("text", 4096);

@@ -61,12 +61,12 @@ struct Step {
 };
 
 models::ModelSpec spec_of(const Size& size, const Mix& mix) {
-  models::ModelConfig config;
+  models::ModelSpec config;
   config.backbone = size.backbone;
   config.d_model = size.d_model;
   config.layers = size.blocks / 2;
   config.tie_word_embeddings = size.tied;
-  models::ModelSpec spec = models::network_spec(config);
+  models::ModelSpec spec = config.resolved();
   spec.vocab_size = size.vocabulary;
   spec.modalities.clear();
   const std::vector<std::string> names{"text", "image", "speech"};

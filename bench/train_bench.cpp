@@ -9,6 +9,7 @@
 #include "mom/base/error.h"
 #include "mom/base/json.h"
 #include "mom/base/machine.h"
+#include "mom/nn/mamba.h"
 #include "mom/train/trainer.h"
 
 namespace mom::bench {
@@ -47,9 +48,9 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
   }
   const double step_s = median(step), num_steps = static_cast<double>(steps);
   const models::ModelSpec& spec = trainer.model().spec();
-  const double gemm =
-      gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches, 2 * spec.intermediate_size,
-                       spec.hidden_size, recipe.train.precision == "bfloat16");
+  const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
+                                       2 * spec.mixers.get<nn::MambaConfig>().d_inner, spec.d_model,
+                                       recipe.train.precision == "bfloat16");
   OrderedJson result;
   result["tokens_per_s"] = tokens / num_steps / step_s;
   result["step_ms"] = 1e3 * step_s;

@@ -5,7 +5,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/compare/words.h"
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 #include "mom/quality/quality.h"
 
 namespace mom::app {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 
 namespace mom::app {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/models/backbones.h"
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 
 namespace mom::app {
 namespace {

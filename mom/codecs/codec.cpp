@@ -76,7 +76,7 @@ Json schema_json(const config::Schema& schema) {
   Json values = Json::object();
   for (const config::Table& table : schema.tables()) {
     for (const config::Field& field : table.fields()) {
-      std::visit([&](const auto* value) { values[field.name()] = *value; }, field.target());
+      values[field.name()] = field.value_json();
     }
   }
   return values;

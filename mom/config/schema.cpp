@@ -87,6 +87,35 @@ Field& Field::or_one() {
   return *this;
 }
 
+Field& Field::stored_as(std::string file_key) {
+  file_key_ = std::move(file_key);
+  return *this;
+}
+
+Field& Field::required_in_files() {
+  required_in_files_ = true;
+  return *this;
+}
+
+Field& Field::file_only() {
+  file_only_ = true;
+  return *this;
+}
+
+void Field::join(const Field& twin) {
+  targets_.insert(targets_.end(), twin.targets_.begin(), twin.targets_.end());
+}
+
+void Table::add(const Field& field) {
+  for (Field& own : fields_)
+    if (own.name() == field.name()) return own.join(field);
+  fields_.push_back(field);
+}
+
+Json Field::value_json() const {
+  return std::visit([](const auto* value) { return Json(*value); }, target());
+}
+
 std::string Field::type_name() const {
   return std::visit(Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
                                [](double*) { return "number"; }, [](std::string*) { return "string"; },
@@ -95,7 +124,7 @@ std::string Field::type_name() const {
                                [](Weights*) { return "table of numbers"; },
                                [](std::vector<NamedSettings>*) { return "list of tables"; },
                                [](Matrix*) { return "matrix"; }},
-                    target_);
+                    target());
 }
 
 std::string Field::value_toml() const {
@@ -108,7 +137,7 @@ std::string Field::value_toml() const {
                                [](const Weights* v) { return toml_weights(*v); },
                                [](const std::vector<NamedSettings>* v) { return toml_named_settings(*v); },
                                [](const Matrix* v) { return toml_matrix(*v); }},
-                    target_);
+                    target());
 }
 
 std::string Field::limits() const {
@@ -119,13 +148,19 @@ std::string Field::limits() const {
 }
 
 void Field::assign(const Json& value, std::string_view where) {
+  for (const Target& target : targets_) assign_to(target, value, where);
+  set_at_ = where;
+  was_set_ = true;
+}
+
+void Field::assign_to(const Target& to, const Json& value, std::string_view where) {
   auto fail = [&](const std::string& expected, const std::string& found) {
     throw UserError({std::string(where) + ": " + name_, expected, found, ""});
   };
   auto require = [&](bool right_type) {
     const std::string article = std::string("aeiou").find(type_name()[0]) == std::string::npos ? "a " : "an ";
     if (!right_type)
-      fail(std::holds_alternative<bool*>(target_) ? "true or false" : article + type_name(), shown(value));
+      fail(std::holds_alternative<bool*>(to) ? "true or false" : article + type_name(), shown(value));
   };
   auto check_number = [&](double number) {
     if (!std::isfinite(number)) fail("a finite number", std::isnan(number) ? "nan" : "inf");
@@ -194,9 +229,7 @@ void Field::assign(const Json& value, std::string_view where) {
                             list.push_back(named_settings(item, std::string(where) + ": " + name_));
                           *target = std::move(list);
                         }},
-             target_);
-  set_at_ = where;
-  was_set_ = true;
+             to);
 }
 
 Field& Schema::find(std::string_view dotted_key, std::string_view where) {

@@ -51,7 +51,7 @@ OrderedJson inspect_size(const std::string& size, const std::string& backbone, c
   const std::vector<std::string>& known = train::settings();
   if (!std::count(known.begin(), known.end(), setting))
     throw UserError({"--setting", "transfusion, chameleon or three_modality", setting, ""});
-  models::ModelConfig model;
+  models::ModelSpec model;
   model.backbone = backbone;
   model.size = size;
   models::apply_named_size(model, false, false);

@@ -145,7 +145,7 @@ class Generation {
  private:
   // As the folder stores them, where the network can decode so.
   std::string default_weights() const {
-    return MambaDecoder::supports(model_->spec()) ? model_->spec().weight_type : "float32";
+    return MambaDecoder::supports(*model_) ? model_->spec().weight_type : "float32";
   }
 
   // Those that write what is asked for, before the work.

@@ -1,10 +1,6 @@
-// One token of each of a few sequences through a network of Mamba blocks, at the speed of memory: every
-// weight is read once, in whole rows, by threads that stay together over the whole token. Mixture-of-Mamba's
-// projections are those of each sequence's modality.
-//
-//   for each block, rows or channels split over the threads, "|" where they wait for each other:
-//     norm, in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
-//   then the final norm and the text head.
+// One token of each of a few sequences through a network whose mixers have a decode step (nn/decode_step.h; Mamba's
+// is nn/mamba_decode.cpp), at the speed of memory: every weight is read once, in whole rows, by threads that stay
+// together over the whole token. Decoupled projections are those of each sequence's modality.
 //
 // S sequences, V vocabulary. Weights are the model's own f32 (moved to large pages), or copies in bf16 or 8
 // bits, which the embedding table is read from, too; activations, states and sums are f32. A sequence's
@@ -21,8 +17,8 @@ namespace mom::generate {
 
 class MambaDecoder {
  public:
-  // Whether every block of the network is one of Mamba.
-  static bool supports(const models::ModelSpec& spec);
+  // Whether every block of the network has a decode step (nn/decode_step.h).
+  static bool supports(const models::ModelImpl& model);
   // UserError where it does not support the model.
   MambaDecoder(models::Model model, kernels::WeightType weights);
   ~MambaDecoder();

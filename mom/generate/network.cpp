@@ -21,11 +21,11 @@ bool single_tokens(const std::vector<Feed>& feeds_S) {
 
 Network::Network(models::Model model, const std::string& weights) : model_(std::move(model)) {
   const kernels::WeightType type = models::weight_type_of(weights);
-  if (MambaDecoder::supports(model_->spec())) {
+  if (MambaDecoder::supports(*model_)) {
     decoder_ = std::make_shared<const MambaDecoder>(model_, type);
   } else if (type != kernels::WeightType::kF32) {
     throw UserError({"--weights", "float32: only networks of Mamba blocks decode with fewer bits",
-                     "'" + weights + "' for " + model_->spec().model_type, ""});
+                     "'" + weights + "' for " + model_->spec().backbone, ""});
   }
 }
 

@@ -7,28 +7,25 @@
 namespace mom::models {
 namespace {
 
-// The dense parameter a parameter of the mixture is a copy of: its name without the modality.
-std::string dense_name(const std::string& name, const std::vector<std::string>& modalities) {
-  for (const std::string& modality : modalities) {
-    const std::string part = "." + modality + ".";
-    if (const size_t at = name.rfind(part);
-        at != std::string::npos && name.find("_proj.") != std::string::npos)
-      return name.substr(0, at) + name.substr(at + part.size() - 1);
-  }
-  return name;
+// The dense parameter that a parameter of the mixture is a copy of: its name without its modality.
+std::string dense_name(const nn::Parameter& parameter, const std::vector<std::string>& modalities) {
+  if (parameter.traits.modality < 0) return parameter.name;
+  const std::string part = "." + modalities[static_cast<size_t>(parameter.traits.modality)] + ".";
+  const size_t at = parameter.name.rfind(part);
+  return parameter.name.substr(0, at) + parameter.name.substr(at + part.size() - 1);
 }
 
 }  // namespace
 
 Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled) {
-  if (dense.spec().model_type != "mamba")
-    throw UserError({"convert dense-to-mom", "a model of backbone mamba", dense.spec().model_type, ""});
+  if (dense.spec().backbone != "mamba")
+    throw UserError({"convert dense-to-mom", "a model of backbone mamba", dense.spec().backbone, ""});
   if (dense.spec().modalities.size() < 2)
     throw UserError({"convert dense-to-mom", "a model of two or more modalities",
                      std::to_string(dense.spec().modalities.size()),
                      "name the modalities to be with --modalities text,image"});
   ModelSpec spec = dense.spec();
-  spec.model_type = "mixture_of_mamba";
+  spec.backbone = "mixture_of_mamba";
   spec.decoupled = decoupled.empty() ? all_projections() : std::move(decoupled);
   for (const std::string& name : spec.decoupled)
     if (!std::count(all_projections().begin(), all_projections().end(), name))
@@ -36,8 +33,8 @@ Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled) {
   torch::NoGradGuard no_grad;
   Model mixture(spec);
   auto source = dense.named_parameters();
-  for (auto& item : mixture->named_parameters())
-    item.value().copy_(source[dense_name(item.key(), spec.modalities)]);
+  for (nn::Parameter& parameter : nn::parameters_of(*mixture))
+    parameter.tensor.copy_(source[dense_name(parameter, spec.modalities)]);
   return mixture;
 }
 

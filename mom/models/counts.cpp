@@ -13,56 +13,22 @@ Model on_meta_device(const ModelSpec& spec) {
   return Model(spec);
 }
 
-std::vector<std::string> parts_of(const std::string& name) {
-  std::vector<std::string> parts;
-  for (size_t at = 0, dot; at <= name.size(); at = dot + 1) {
-    dot = std::min(name.find('.', at), name.size());
-    parts.push_back(name.substr(at, dot - at));
-  }
-  return parts;
-}
-
-// What stands between a part's name and "weight": a modality, an expert's number, or the part itself.
-struct Owner {
-  std::string modality;
-  bool is_expert = false, is_table = false, is_patch = false;
-};
-
-Owner owner_of(const std::string& name, const ModelSpec& spec) {
-  const std::vector<std::string> parts = parts_of(name);
-  Owner owner;
-  const std::string& before = parts.size() > 1 ? parts[parts.size() - 2] : parts[0];
-  if (spec.modality_index(before) >= 0) owner.modality = before;
-  owner.is_expert = before.find_first_not_of("0123456789") == std::string::npos && parts.size() > 2 &&
-                    parts[parts.size() - 3].ends_with("_proj");
-  owner.is_table = before == "embeddings" || before == "lm_head";
-  owner.is_patch = parts[0].starts_with("patch_") || parts[0].starts_with("timestep_");
-  return owner;
-}
-
-// The share of an expert's weights that a token uses.
-double expert_share(const ModelSpec& spec) {
-  const double places = spec.router == "expert_choice" ? std::max(1.0, spec.capacity_factor)
-                                                       : static_cast<double>(spec.experts_per_token);
-  return std::min(1.0, places / static_cast<double>(spec.num_experts));
-}
-
 }  // namespace
 
 ParameterCounts count_parameters(const ModelSpec& spec) {
   ParameterCounts counts;
   std::vector<double> active(spec.modalities.size(), 0);
   Model model = on_meta_device(spec);
-  for (const auto& item : model->named_parameters()) {
-    const Owner owner = owner_of(item.key(), spec);
-    counts.total += item.value().numel();
-    if (owner.is_table) counts.embedding += item.value().numel();
+  for (const nn::Parameter& parameter : nn::parameters_of(*model)) {
+    const nn::ParameterTraits& traits = parameter.traits;
+    const int64_t count = parameter.tensor.numel();
+    counts.total += count;
+    if (traits.part == nn::Part::kTokenTable) counts.embedding += count;
     for (size_t m = 0; m < active.size(); ++m) {
-      const bool continuous = spec.is_continuous(static_cast<int64_t>(m));
-      const bool passes = (owner.modality.empty() || owner.modality == spec.modalities[m]) &&
-                          (!owner.is_table || !continuous) && (!owner.is_patch || continuous);
-      if (passes)
-        active[m] += static_cast<double>(item.value().numel()) * (owner.is_expert ? expert_share(spec) : 1);
+      const auto index = static_cast<int64_t>(m);
+      const nn::Part other = spec.is_continuous(index) ? nn::Part::kTokenTable : nn::Part::kLatentAdapter;
+      if ((traits.modality < 0 || traits.modality == index) && traits.part != other)
+        active[m] += static_cast<double>(count) * traits.share;
     }
   }
   for (const double count : active) counts.active.push_back(static_cast<int64_t>(count + 0.5));
@@ -89,7 +55,7 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
   std::vector<TokenFlops> flops;
   for (int64_t m = 0; m < static_cast<int64_t>(s.modalities.size()); ++m) {
     TokenFlops token{blocks.gemm, blocks.conv, blocks.scan, blocks.router, blocks.pair};
-    const double hidden = static_cast<double>(s.hidden_size);
+    const double hidden = static_cast<double>(s.d_model);
     if (s.is_continuous(m)) {
       token.gemm += 4.0 * hidden * static_cast<double>(s.patch_width());
       // The timestep's small network runs once a picture.
@@ -117,9 +83,9 @@ OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens) {
   const ParameterCounts counts = count_parameters(spec);
   const std::vector<TokenFlops> flops = flops_per_token(spec);
   OrderedJson json;
-  json["backbone"] = spec.model_type;
+  json["backbone"] = spec.backbone;
   json["setting"] = spec.setting;
-  json["d_model"] = spec.hidden_size;
+  json["d_model"] = spec.d_model;
   json["blocks"] = spec.num_blocks;
   json["vocabulary"] = spec.vocab_size;
   json["decoupled"] = spec.decoupled;

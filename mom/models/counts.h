@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 #include "mom/nn/mixer.h"
 
 namespace mom::models {

@@ -1,10 +1,13 @@
 #include "mom/models/model.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/base/random.h"
 #include "mom/models/backbones.h"
-#include "mom/nn/parameter.h"
+#include "mom/nn/attention.h"
 #include "mom/nn/recompute.h"
 #include "mom/ops/attention_plan.h"
 #include "mom/ops/embedding.h"
@@ -14,39 +17,20 @@
 namespace mom::models {
 namespace {
 
-struct TableImpl : torch::nn::Module {  // a [rows, width] parameter called weight
-  TableImpl(int64_t rows, int64_t width) {
-    weight = register_parameter("weight", nn::empty_parameter({rows, width}));
+struct TableImpl : nn::Module {  // a [rows, width] parameter called weight
+  TableImpl(int64_t rows, int64_t width, nn::Initialiser init) {
+    weight = add_parameter("weight", {rows, width}, {.init = std::move(init), .part = nn::Part::kTokenTable});
   }
   at::Tensor weight;
 };
 TORCH_MODULE(Table);
 
-nn::MixerOptions mixer_options(const ModelSpec& spec) {
-  nn::MixerOptions options;
-  options.d_model = spec.hidden_size;
-  options.modalities = spec.modalities;
-  options.decoupled = {spec.decoupled.begin(), spec.decoupled.end()};
-  options.norm_epsilon = spec.layer_norm_epsilon;
-  options.proj_bias = spec.use_bias;
-  options.d_inner = spec.intermediate_size;
-  options.state_size = spec.state_size;
-  options.conv_kernel = spec.conv_kernel;
-  options.dt_rank = spec.time_step_rank;
-  options.conv_bias = spec.use_conv_bias;
-  options.discretisation = spec.discretisation;
-  options.heads = spec.num_attention_heads;
-  options.rope_theta = spec.rope_theta;
-  options.feed_forward = spec.feed_forward_size;
-  options.experts = spec.num_experts;
-  options.experts_per_token = spec.experts_per_token;
-  options.router = spec.router;
-  options.capacity_factor = spec.capacity_factor;
-  return options;
-}
-
-nn::ModalityLinear linear(int64_t in, int64_t out) {
-  return nn::ModalityLinear(nn::ModalityLinearOptions{in, out, /*bias=*/true, {}});
+// Of latents alone; the bias starts as the weight does.
+nn::ModalityLinear latent_adapter(int64_t in, int64_t out, const nn::Initialiser& init) {
+  nn::ModalityLinearOptions options{.in_features = in, .out_features = out, .bias = true, .groups = {}};
+  options.weight = {.init = init, .part = nn::Part::kLatentAdapter};
+  options.bias_traits = {.init = init, .decay = false, .part = nn::Part::kLatentAdapter};
+  return nn::ModalityLinear(options);
 }
 
 // Sinusoids of the timestep at geometric frequencies (Vaswani et al. 2017, as DDPM uses them). i64 [I] -> f32
@@ -62,26 +46,39 @@ at::Tensor timestep_features(const at::Tensor& timesteps_I) {
 }  // namespace
 
 ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
+  const int64_t width = spec.d_model;
   nn::NameScope backbone = register_module("backbone", nn::NameScope());
-  embeddings_ = backbone->register_module("embeddings", Table(spec.vocab_size, spec.hidden_size))->weight;
-  const nn::MixerOptions options = mixer_options(spec);
+  embeddings_ =
+      backbone->register_module("embeddings", Table(spec.vocab_size, width, nn::init_normal(0.02)))->weight;
+  const nn::Trunk trunk = spec.trunk();
   torch::nn::ModuleList layers;
   for (int64_t i = 0; i < spec.num_blocks; ++i) {
-    blocks_.emplace_back(spec.mixer(i), options);
+    blocks_.emplace_back(spec.mixer_config(i), trunk);
     layers->push_back(blocks_.back());
   }
   backbone->register_module("layers", layers);
-  norm_ = backbone->register_module(
-      "norm_f", nn::RmsNorm(spec.hidden_size, spec.layer_norm_epsilon,
-                            options.decoupled.count("norm") ? spec.modalities : std::vector<std::string>()));
+  norm_ = backbone->register_module("norm_f", nn::RmsNorm(width, spec.norm_epsilon, trunk.owners_of("norm")));
   lm_head_ = spec.tie_word_embeddings
                  ? embeddings_
-                 : register_module("lm_head", Table(spec.vocab_size, spec.hidden_size))->weight;
+                 : register_module("lm_head", Table(spec.vocab_size, width, nn::init_fan_in(width)))->weight;
   if (!spec.has_patches()) return;
-  patch_in_ = register_module("patch_in", linear(spec.patch_width(), spec.hidden_size));
-  time_in_ = register_module("timestep_in", linear(kTimestepFeatures, spec.hidden_size));
-  time_out_ = register_module("timestep_out", linear(spec.hidden_size, spec.hidden_size));
-  patch_out_ = register_module("patch_out", linear(spec.hidden_size, spec.patch_width()));
+  auto adapter = [&](const char* name, int64_t in, int64_t out, const nn::Initialiser& init) {
+    return register_module(name, latent_adapter(in, out, init));
+  };
+  const int64_t patch = spec.patch_width();
+  patch_in_ = adapter("patch_in", patch, width, nn::init_fan_in(patch));
+  time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
+  time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
+  // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
+  patch_out_ = adapter("patch_out", width, patch, nn::init_constant(0));
+}
+
+void initialise(ModelImpl& model, uint64_t seed) {
+  torch::NoGradGuard no_grad;
+  for (nn::Parameter& parameter : nn::parameters_of(model)) {
+    const uint64_t key = stream_key({seed, fnv1a64("initialise"), fnv1a64(parameter.name)});
+    parameter.traits.init(parameter.tensor, at::make_generator<at::CPUGeneratorImpl>(key));
+  }
 }
 
 at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
@@ -91,8 +88,7 @@ at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tens
       time_out_->forward(torch::silu(time_in_->forward(timestep_features(timesteps_I), routing)), routing);
   at::Tensor patches_QE = patch_in_->forward(patches_QP, routing);
   if (num_images == 0) return patches_QE;
-  return (patches_QE.view({num_images, -1, spec_.hidden_size}) + time_IE.unsqueeze(1))
-      .view({-1, spec_.hidden_size});
+  return (patches_QE.view({num_images, -1, spec_.d_model}) + time_IE.unsqueeze(1)).view({-1, spec_.d_model});
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input) {
@@ -124,8 +120,9 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
   for (size_t s = 0; s + 1 < context.attention->offsets_S1.size(); ++s)
     for (int64_t t = context.attention->offsets_S1[s]; t < context.attention->offsets_S1[s + 1]; ++t)
       positions_T.push_back(t - context.attention->offsets_S1[s] + context.attention->num_cached(s));
+  const auto& attention = spec_.mixers.get<nn::AttentionConfig>();
   context.rotary_TW = ops::rotary_table(torch::tensor(positions_T, torch::kInt64),
-                                        spec_.hidden_size / spec_.num_attention_heads, spec_.rope_theta);
+                                        spec_.d_model / attention.heads, attention.rope_theta);
   return context;
 }
 
@@ -199,16 +196,6 @@ ops::BidirectionalRows picture_rows(const ModelSpec& spec, const nn::Routing& ro
   if (!spec.has_patches()) return {};
   const int64_t image = spec.modality_index("image");
   return {routing.group_begin(image), routing.group_begin(image + 1), spec.patches_per_image()};
-}
-
-bool ModelImpl::without_decay(const std::string& name) {
-  for (const char* tail : {".bias", ".A_log", ".A_imag", ".log_dt", ".D"})
-    if (name.ends_with(tail)) return true;
-  return is_norm(name);
-}
-
-bool ModelImpl::is_norm(const std::string& name) {
-  return name.find(".norm.") != std::string::npos || name.find(".norm_f.") != std::string::npos;
 }
 
 }  // namespace mom::models

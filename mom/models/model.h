@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 #include "mom/nn/block.h"
 #include "mom/nn/modality_linear.h"
 #include "mom/nn/tensor_io.h"
@@ -41,7 +41,7 @@ struct ModelState {
   std::vector<int64_t> num_tokens_S;  // seen so far, by sequence
 };
 
-class ModelImpl : public torch::nn::Module {
+class ModelImpl : public nn::Module {
  public:
   explicit ModelImpl(const ModelSpec& spec);
 
@@ -61,9 +61,10 @@ class ModelImpl : public torch::nn::Module {
   const ModelSpec& spec() const { return spec_; }
   const std::vector<nn::Block>& blocks() const { return blocks_; }
   void set_compute(const Compute& compute) { compute_ = compute; }
-  // True for norms, biases and a state-space model's own parameters: they take no weight decay.
-  static bool without_decay(const std::string& parameter_name);
-  static bool is_norm(const std::string& parameter_name);
+  // What reading single tokens needs (generate/mamba_decoder.h).
+  const at::Tensor& embeddings() const { return embeddings_; }  // [V, E]
+  const at::Tensor& lm_head() const { return lm_head_; }        // [V, E]
+  const std::vector<at::Tensor>& norm_weights() const { return norm_->weights(); }
 
  private:
   at::Tensor embed(const ModelInput& input);
@@ -83,8 +84,8 @@ TORCH_MODULE(Model);
 // The rows of pictures as latents, which attention reads both ways.
 ops::BidirectionalRows picture_rows(const ModelSpec& spec, const nn::Routing& routing);
 
-// Every parameter from its own random stream, keyed by seed and name: neither the order of construction nor
-// other parameters matter, and a modality's copies start independently. Distributions: REFERENCE section 1.
+// Every parameter from its own random stream, keyed by seed and name, by the rule it was added with: neither the order
+// of construction nor other parameters matter, and a modality's copies start independently.
 void initialise(ModelImpl& model, uint64_t seed);
 
 // A model folder: config.json + model.safetensors.

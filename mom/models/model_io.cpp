@@ -1,6 +1,7 @@
 #include <torch/torch.h>
 
 #include "mom/base/error.h"
+#include "mom/models/hugging_face.h"
 #include "mom/models/model.h"
 #include "mom/models/quantize.h"
 
@@ -19,43 +20,13 @@ void write_model(const Path& folder, ModelImpl& model) {
 
 namespace {
 
-// Llama's names of Hugging Face as ours: one of its layers is two blocks, attention and feed-forward.
-std::string from_llama(const std::string& name) {
-  const std::string_view layer = "model.layers.";
-  if (name == "model.embed_tokens.weight") return "backbone.embeddings.weight";
-  if (name == "model.norm.weight") return "backbone.norm_f.weight";
-  if (!name.starts_with(layer)) return name;
-  const size_t dot = name.find('.', layer.size());
-  if (dot == std::string::npos || dot - layer.size() > 6) return name;
-  const std::string digits = name.substr(layer.size(), dot - layer.size()), rest = name.substr(dot + 1);
-  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) return name;
-  const int64_t block = 2 * std::stoll(digits);
-  for (const auto& [theirs, ours, offset] :
-       {std::tuple<std::string_view, const char*, int64_t>{"input_layernorm.", "norm.", 0},
-        {"self_attn.", "mixer.", 0},
-        {"post_attention_layernorm.", "norm.", 1},
-        {"mlp.", "mixer.", 1}})
-    if (rest.starts_with(theirs))
-      return "backbone.layers." + std::to_string(block + offset) + "." + ours + rest.substr(theirs.size());
-  return name;
-}
-
 nn::NamedTensors load_named(const Path& file) {
-  nn::NamedTensors tensors = nn::load_tensors(file);
-  // The authors' own package (state-spaces) has one name of its own.
-  if (auto table = tensors.extract("backbone.embedding.weight"); !table.empty()) {
-    table.key() = "backbone.embeddings.weight";
-    tensors.insert(std::move(table));
-  }
-  if (!tensors.contains("model.embed_tokens.weight")) return tensors;
-  nn::NamedTensors renamed;
-  for (auto& [name, tensor] : tensors) renamed.emplace(from_llama(name), tensor);
-  return renamed;
+  nn::NamedTensors tensors;
+  nn::NamedTensors found = nn::load_tensors(file);
+  const bool llama = found.contains("model.embed_tokens.weight");
+  for (auto& [name, tensor] : found) tensors.emplace(our_name(name, llama), tensor);
+  return tensors;
 }
-
-}  // namespace
-
-namespace {
 
 // Joins 8-bit matrices with their scales.
 void dequantize(nn::NamedTensors& tensors, const Path& file) {

@@ -9,10 +9,10 @@ namespace {
 
 using kernels::WeightType;
 
-// Those that every generated token reads; a picture's patches go through few and small others.
-bool is_matrix(const std::string& name, const at::Tensor& tensor) {
-  const bool of_tokens = name.starts_with("backbone.") || name.starts_with("lm_head.");
-  return of_tokens && tensor.dim() == 2 && !ModelImpl::without_decay(name);
+// Those that every generated token reads; latents go through few and small others.
+bool is_matrix(const nn::Parameter& parameter) {
+  return parameter.traits.part != nn::Part::kLatentAdapter && parameter.tensor.dim() == 2 &&
+         parameter.traits.decay;
 }
 
 void add_quantized(nn::NamedTensors& tensors, const std::string& name, const at::Tensor& weight_RC) {
@@ -40,8 +40,10 @@ WeightType weight_type_of(const std::string& name) {
 nn::NamedTensors weights_as(ModelImpl& model, const std::string& type_name) {
   const WeightType type = weight_type_of(type_name);
   nn::NamedTensors tensors;
-  for (const auto& [name, weight] : named_weights(model)) {
-    if (type == WeightType::kF32 || !is_matrix(name, weight)) {
+  for (const nn::Parameter& parameter : nn::parameters_of(model)) {
+    const std::string& name = parameter.name;
+    const at::Tensor weight = parameter.tensor.detach();
+    if (type == WeightType::kF32 || !is_matrix(parameter)) {
       tensors[name] = weight;
     } else if (type == WeightType::kBF16) {
       tensors[name] = weight.to(torch::kBFloat16);

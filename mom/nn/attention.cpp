@@ -24,15 +24,36 @@ at::Tensor join_cached(const at::Tensor& fresh_THW, const ops::AttentionPlan& pl
 
 }  // namespace
 
-AttentionMixerImpl::AttentionMixerImpl(const MixerOptions& options) : options_(options) {
+void AttentionConfig::describe(config::Table& table) {
+  table.field("heads", heads, "attention heads; 0: about d_model / 64")
+      .range(0, 4096)
+      .stored_as("num_attention_heads")
+      .required_in_files();
+  table.field("rope_theta", rope_theta, "base of the rotary positions").range(1, 1e9);
+}
+
+// Heads of about 64 channels that divide the width evenly.
+void AttentionConfig::resolve(int64_t d_model) {
+  if (heads != 0) return;
+  heads = std::max<int64_t>(1, d_model / 64);
+  while (heads > 1 && (d_model % heads || (d_model / heads) % 2)) --heads;
+}
+
+std::string AttentionConfig::problem(int64_t d_model) const {
+  if (heads >= 1 && d_model % heads == 0 && d_model / heads % 2 == 0) return "";
+  return "heads: expected a number that divides the width " + std::to_string(d_model) +
+         " into even parts, found " + std::to_string(heads);
+}
+
+AttentionMixerImpl::AttentionMixerImpl(const AttentionConfig& config, const Trunk& trunk)
+    : config_(config), d_model_(trunk.d_model) {
   auto projection = [&](const char* name) {
-    return register_module(
-        name, ModalityLinear(linear_options(options_, name, options_.d_model, options_.d_model)));
+    return register_module(name, ModalityLinear(projection_options(trunk, name, d_model_, d_model_)));
   };
   q_proj_ = projection("q_proj");
   k_proj_ = projection("k_proj");
   v_proj_ = projection("v_proj");
-  o_proj_ = projection("o_proj");
+  o_proj_ = register_module("o_proj", ModalityLinear(residual_options(trunk, "o_proj", d_model_, d_model_)));
 }
 
 at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context,
@@ -40,8 +61,7 @@ at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContex
   const Routing& routing = context.routing;
   const ops::AttentionPlan& plan = *context.attention;
   auto rotated = [&](ModalityLinear& projection) {
-    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW,
-                       options_.heads);
+    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW, config_.heads);
   };
   const at::Tensor q_THW = rotated(q_proj_);
   at::Tensor k_LHW = rotated(k_proj_);
@@ -56,18 +76,18 @@ at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContex
 
 MixerState AttentionMixerImpl::initial_state(int64_t num_sequences) const {
   const std::vector<at::Tensor> none(static_cast<size_t>(num_sequences),
-                                     torch::zeros({0, options_.heads, options_.d_model / options_.heads}));
+                                     torch::zeros({0, config_.heads, d_model_ / config_.heads}));
   return {{}, {}, none, none};
 }
 
 MixerCosts AttentionMixerImpl::costs() const {
-  const double e = static_cast<double>(options_.d_model);
+  const double e = static_cast<double>(d_model_);
   MixerCosts costs;
   costs.gemm = 2 * 4 * e * e;
   costs.pair = 4 * e;  // a score and its share of the values
-  costs.state_bytes_per_token = 4 * 2 * options_.d_model;
+  costs.state_bytes_per_token = 4 * 2 * d_model_;
   costs.kept = 5 * e;  // queries, keys, values, outputs in order of positions and of rows
-  costs.kept_f32 = static_cast<double>(options_.heads);
+  costs.kept_f32 = static_cast<double>(config_.heads);
   costs.passing = 6 * e;
   return costs;
 }

@@ -1,5 +1,5 @@
 // Llama's attention: queries, keys and values from one input, rotary positions, softmax over what the plan
-// lets each position look at, no biases. With own weights a modality it is that of Mixture-of-Transformers:
+// lets each position look at, no biases. With own weights per modality it is that of Mixture-of-Transformers:
 // one global attention over all modalities. Parameters q_proj, k_proj, v_proj, o_proj [E, E]. Sources: Llama
 // (arXiv 2302.13971), Mixture-of-Transformers (arXiv 2411.04996).
 #pragma once
@@ -9,15 +9,25 @@
 
 namespace mom::nn {
 
+struct AttentionConfig : MixerConfigOf<AttentionConfig, class AttentionMixerImpl> {
+  static constexpr const char* kKind = "attention";
+  int64_t heads = 0;  // 0: about d_model / 64
+  double rope_theta = 10000;
+  void describe(config::Table& table) override;
+  void resolve(int64_t d_model) override;
+  std::string problem(int64_t d_model) const override;
+};
+
 class AttentionMixerImpl : public Mixer {
  public:
-  explicit AttentionMixerImpl(const MixerOptions& options);
+  AttentionMixerImpl(const AttentionConfig& config, const Trunk& trunk);
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
   MixerState initial_state(int64_t num_sequences) const override;
 
  private:
-  MixerOptions options_;
+  AttentionConfig config_;
+  int64_t d_model_;
   ModalityLinear q_proj_{nullptr}, k_proj_{nullptr}, v_proj_{nullptr}, o_proj_{nullptr};
 };
 

@@ -9,35 +9,40 @@
 namespace mom::nn {
 namespace {
 
-template <class MixerImpl>
-std::shared_ptr<Mixer> make(const MixerOptions& options) {
-  return std::make_shared<MixerImpl>(options);
-}
-
-struct MixerKind {
-  const char* name;
-  std::shared_ptr<Mixer> (*make)(const MixerOptions&);
-};
 // All mixers there are: a new one is a file and a line here, and backbones.cpp says which backbone has it.
-constexpr MixerKind kMixers[] = {
-    {"mamba", make<MambaMixerImpl>},         {"ssm", make<SsmMixerImpl>},
-    {"attention", make<AttentionMixerImpl>}, {"feed_forward", make<FeedForwardMixerImpl>},
-    {"experts", make<ExpertsMixerImpl>},
-};
-
-std::shared_ptr<Mixer> make_mixer(const std::string& name, const MixerOptions& options) {
-  for (const MixerKind& kind : kMixers)
-    if (name == kind.name) return kind.make(options);
-  TORCH_INTERNAL_ASSERT(false, "no mixer is called ", name);
+std::vector<MixerKind>& kinds() {
+  static std::vector<MixerKind> table = {
+      mixer_kind<MambaConfig>(),       mixer_kind<SsmConfig>(),     mixer_kind<AttentionConfig>(),
+      mixer_kind<FeedForwardConfig>(), mixer_kind<ExpertsConfig>(),
+  };
+  return table;
 }
 
 }  // namespace
 
-BlockImpl::BlockImpl(const std::string& name, const MixerOptions& options) {
-  norm = register_module(
-      "norm", RmsNorm(options.d_model, options.norm_epsilon,
-                      options.decoupled.count("norm") ? options.modalities : std::vector<std::string>()));
-  mixer = register_module("mixer", make_mixer(name, options));
+const std::vector<MixerKind>& mixer_kinds() { return kinds(); }
+void register_mixer(const MixerKind& kind) { kinds().push_back(kind); }
+
+MixerConfigs::MixerConfigs() {
+  for (const MixerKind& kind : mixer_kinds()) configs_.push_back(kind.make_config());
+}
+MixerConfigs::MixerConfigs(const MixerConfigs& other) {
+  for (const auto& config : other.configs_) configs_.push_back(config->clone());
+}
+MixerConfigs& MixerConfigs::operator=(const MixerConfigs& other) {
+  configs_ = MixerConfigs(other).configs_;
+  return *this;
+}
+
+MixerConfig& MixerConfigs::at(std::string_view kind) const {
+  for (size_t i = 0; i < configs_.size(); ++i)
+    if (mixer_kinds()[i].name == kind) return *configs_[i];
+  TORCH_INTERNAL_ASSERT(false, "no mixer is called ", kind);
+}
+
+BlockImpl::BlockImpl(const MixerConfig& mixer_config, const Trunk& trunk) {
+  norm = register_module("norm", RmsNorm(trunk.d_model, trunk.norm_epsilon, trunk.owners_of("norm")));
+  mixer = register_module("mixer", mixer_config.make(trunk));
 }
 
 std::tuple<at::Tensor, at::Tensor> BlockImpl::forward(const at::Tensor& branch_TE,
@@ -45,12 +50,6 @@ std::tuple<at::Tensor, at::Tensor> BlockImpl::forward(const at::Tensor& branch_T
                                                       const BlockContext& context, MixerState* state) {
   auto [normed, residual] = norm->forward(branch_TE, residual_TE, context.routing);
   return {mixer->forward(normed, context, state), residual};
-}
-
-std::vector<std::string> mixer_names() {
-  std::vector<std::string> names;
-  for (const MixerKind& kind : kMixers) names.emplace_back(kind.name);
-  return names;
 }
 
 }  // namespace mom::nn

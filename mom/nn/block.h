@@ -5,17 +5,15 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "mom/nn/mixer.h"
 #include "mom/nn/norm.h"
 
 namespace mom::nn {
 
-class BlockImpl : public torch::nn::Module {
+class BlockImpl : public Module {
  public:
-  // `mixer`: a name out of mixer_names().
-  BlockImpl(const std::string& mixer, const MixerOptions& options);
+  BlockImpl(const MixerConfig& mixer, const Trunk& trunk);
   // (branch, residual) -> (branch, residual): the addition is left to the next norm, which fuses it.
   std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& branch_TE, const at::Tensor& residual_TE,
                                              const BlockContext& context, MixerState* state = nullptr);
@@ -25,7 +23,5 @@ class BlockImpl : public torch::nn::Module {
   std::shared_ptr<Mixer> mixer;
 };
 TORCH_MODULE(Block);
-
-std::vector<std::string> mixer_names();
 
 }  // namespace mom::nn

@@ -1,13 +1,26 @@
 #include "mom/nn/causal_conv.h"
 
-#include "mom/nn/parameter.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/causal_conv1d.h"
 
 namespace mom::nn {
+
+void RecurrentConfig::describe_recurrence(config::Table& table) {
+  table.field("state_size", state_size, "state slots per channel (N)").range(1, 4096);
+  table.field("conv_kernel", conv_kernel, "taps of the causal convolution").range(1, 64);
+  table.field("expand", expand, "inner width / d_model").range(1, 64);
+  table.field("intermediate_size", d_inner, "inner width").range(0, config::kMaxWidth).file_only();
+  table.field("use_conv_bias", conv_bias, "a bias in the convolution").file_only();
+  table.field("use_bias", proj_bias, "a bias in in_proj and out_proj").file_only();
+}
+
+void RecurrentConfig::resolve_width(int64_t d_model) {
+  if (d_inner == 0) d_inner = expand * d_model;
+}
+
 CausalConvImpl::CausalConvImpl(int64_t channels, int64_t taps, bool with_bias) {
-  weight_ = register_parameter("weight", empty_parameter({channels, 1, taps}));
-  if (with_bias) bias_ = register_parameter("bias", empty_parameter({channels}));
+  weight_ = add_parameter("weight", {channels, 1, taps}, {.init = init_fan_in(taps)});
+  if (with_bias) bias_ = add_parameter("bias", {channels}, {.init = init_fan_in(taps), .decay = false});
 }
 
 at::Tensor CausalConvImpl::forward(const at::Tensor& x_TD, const Routing& routing, MixerState* state) {

@@ -1,5 +1,5 @@
-// The depthwise causal convolution before the recurrence, with SiLU: parameters conv1d.weight [D, 1, K] and
-// conv1d.bias [D], shared by all modalities.
+// What Mamba and ssm share around their recurrence: the numbers of a recurrent mixer, and the depthwise causal
+// convolution before it, with SiLU: parameters conv1d.weight [D, 1, K] and conv1d.bias [D], shared by all modalities.
 #pragma once
 
 #include <torch/torch.h>
@@ -8,11 +8,21 @@
 
 namespace mom::nn {
 
-class CausalConvImpl : public torch::nn::Module {
+struct RecurrentConfig {
+  int64_t state_size = 16, conv_kernel = 4, expand = 2;
+  int64_t d_inner = 0;  // 0: expand * d_model
+  bool conv_bias = true, proj_bias = false;
+  void describe_recurrence(config::Table& table);
+  void resolve_width(int64_t d_model);
+};
+
+class CausalConvImpl : public Module {
  public:
   CausalConvImpl(int64_t channels, int64_t taps, bool with_bias);
   // x_TD -> [T, D] along positions; `state`: conv_SDK is read and replaced.
   at::Tensor forward(const at::Tensor& x_TD, const Routing& routing, MixerState* state);
+  const at::Tensor& weight() const { return weight_; }  // [D, 1, K]
+  const at::Tensor& bias() const { return bias_; }      // [D], or undefined
 
  private:
   at::Tensor weight_, bias_;

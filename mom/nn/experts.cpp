@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "mom/base/error.h"
-#include "mom/nn/parameter.h"
 #include "mom/ops/modality_linear.h"
 #include "mom/ops/row_map.h"
 
@@ -13,18 +12,13 @@ namespace {
 
 using torch::autograd::variable_list;
 
-struct RouterImpl : torch::nn::Module {  // gives the name router.weight
-  RouterImpl(int64_t experts, int64_t width) {
-    weight = register_parameter("weight", empty_parameter({experts, width}));
-  }
-  at::Tensor weight;
-};
-TORCH_MODULE(Router);
-
-std::vector<std::string> expert_names(int64_t count) {
-  std::vector<std::string> names;
-  for (int64_t e = 0; e < count; ++e) names.push_back(std::to_string(e));
-  return names;
+// The options of one of the experts' projections: a weight per expert, named by its number.
+ModalityLinearOptions of_experts(const ExpertsConfig& config, ModalityLinearOptions options) {
+  options.groups.clear();
+  for (int64_t e = 0; e < config.experts; ++e) options.groups.push_back(std::to_string(e));
+  options.groups_are_modalities = false;
+  options.weight.share = config.share();
+  return options;
 }
 
 // y, whose backward also sends the gradient of `auxiliary` (a scalar) as if it were part of the loss: a block
@@ -119,37 +113,72 @@ Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens) {
   return dispatch;
 }
 
-ExpertsMixerImpl::ExpertsMixerImpl(const MixerOptions& options)
-    : options_(options),
-      router_(register_module("router", Router(options.experts, options.d_model))->weight),
-      experts_(*this, options.d_model, options.feed_forward, expert_names(options.experts),
-               expert_names(options.experts), expert_names(options.experts)) {}
+void ExpertsConfig::describe(config::Table& table) {
+  describe_width(table);
+  table.field("experts", experts, "experts in a block (moe_transformer, moe_mamba)")
+      .range(1, 4096)
+      .stored_as("num_experts")
+      .required_in_files();
+  table.field("experts_per_token", experts_per_token, "experts a token chooses (token_choice)").range(1, 2);
+  table
+      .field("router", router,
+             "tokens choose experts, or experts choose tokens (which looks ahead: not for generation)")
+      .one_of({"token_choice", "expert_choice"});
+  table
+      .field("capacity_factor", capacity_factor,
+             "places in an expert over its even share, while training (token_choice: 0 = no limit)")
+      .range(0, 1024);
+}
+
+std::string ExpertsConfig::problem(int64_t) const {
+  if (experts_per_token <= experts) return "";
+  return "experts_per_token: expected at most experts = " + std::to_string(experts) + ", found " +
+         std::to_string(experts_per_token);
+}
+
+double ExpertsConfig::share() const {
+  const double places =
+      router == "expert_choice" ? std::max(1.0, capacity_factor) : static_cast<double>(experts_per_token);
+  return std::min(1.0, places / static_cast<double>(experts));
+}
+
+ExpertsMixerImpl::ExpertsMixerImpl(const ExpertsConfig& config, const Trunk& trunk)
+    : config_(config),
+      d_model_(trunk.d_model),
+      // A tenth of the usual variance keeps the first choices close to even (Switch, arXiv 2101.03961).
+      router_(register_module("router", NameScope())
+                  ->add_parameter("weight", {config.experts, d_model_},
+                                  {.init = init_normal(std::sqrt(0.1 / static_cast<double>(d_model_)))})),
+      experts_(*this,
+               of_experts(config, projection_options(trunk, "gate_proj", d_model_, config.feed_forward)),
+               of_experts(config, projection_options(trunk, "up_proj", d_model_, config.feed_forward)),
+               of_experts(config, residual_options(trunk, "down_proj", config.feed_forward, d_model_))) {}
 
 ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& probabilities_TE,
                                                          const BlockContext& context) const {
-  const int64_t num_tokens = probabilities_TE.size(0), k = options_.experts_per_token;
+  const int64_t num_tokens = probabilities_TE.size(0), k = config_.experts_per_token;
   auto [chosen_Tk, experts_Tk] = probabilities_TE.topk(k, 1);
   const at::Tensor gates_Tk = k == 1 ? chosen_Tk : chosen_Tk / chosen_Tk.sum(1, true);
-  const double share = static_cast<double>(k * num_tokens) / static_cast<double>(options_.experts);
-  const int64_t capacity = context.training ? ceil_of(options_.capacity_factor * share) : 0;
+  const double share = static_cast<double>(k * num_tokens) / static_cast<double>(config_.experts);
+  const int64_t capacity = context.training ? ceil_of(config_.capacity_factor * share) : 0;
   Choice choice;
-  choice.dispatch = dispatch_token_choice(experts_Tk, context.routing.order_T, options_.experts, capacity,
+  choice.dispatch = dispatch_token_choice(experts_Tk, context.routing.order_T, config_.experts, capacity,
                                           block_multiple(num_tokens));
   choice.gates = gates_Tk.reshape(-1);
-  choice.choices_ME = count_choices(experts_Tk, context.routing, options_.experts);
+  choice.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
   if (num_tokens == 0) return choice;
   const at::Tensor fraction_E =
       choice.choices_ME.sum(0).to(torch::kFloat32) / static_cast<double>(k * num_tokens);
-  choice.balance = static_cast<double>(options_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
+  choice.balance = static_cast<double>(config_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
   return choice;
 }
 
 ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_experts(const at::Tensor& probabilities_TE,
                                                           const BlockContext& context) const {
   const int64_t num_tokens = probabilities_TE.size(0);
-  const double factor = options_.capacity_factor > 0 ? options_.capacity_factor : 1;
+  const double factor = config_.capacity_factor > 0 ? config_.capacity_factor : 1;
   const int64_t take = std::min(
-      num_tokens, ceil_of(factor * static_cast<double>(num_tokens) / static_cast<double>(options_.experts)));
+      num_tokens, ceil_of(factor * static_cast<double>(num_tokens) / static_cast<double>(config_.experts)));
   auto [gates_EC, rows_EC] = probabilities_TE.t().topk(take, 1);
   Choice choice;
   choice.dispatch = dispatch_expert_choice(rows_EC, num_tokens);
@@ -159,7 +188,7 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_experts(const at::Tensor& prob
 }
 
 at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
-  const bool expert_choice = options_.router == "expert_choice";
+  const bool expert_choice = config_.router == "expert_choice";
   if (state && expert_choice)
     throw UserError({"model.router = \"expert_choice\"", "token_choice for generation",
                      "experts that choose among all tokens, later ones too",
@@ -173,7 +202,7 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
     ExpertLoad load;
     load.choices_ME = choice.choices_ME;
     load.num_tokens = x_TE.size(0);
-    load.num_choices = expert_choice ? x_TE.size(0) : x_TE.size(0) * options_.experts_per_token;
+    load.num_choices = expert_choice ? x_TE.size(0) : x_TE.size(0) * config_.experts_per_token;
     load.num_dropped = choice.dispatch.num_dropped;
     load.entropy_nats = torch::special::entr(probabilities_TE.detach()).sum().item<double>();
     if (choice.balance.defined())
@@ -192,10 +221,10 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
 }
 
 MixerCosts ExpertsMixerImpl::costs() const {
-  const double e = static_cast<double>(options_.d_model), f = static_cast<double>(options_.feed_forward),
-               experts = static_cast<double>(options_.experts);
-  const double passes = options_.router == "expert_choice" ? std::max(options_.capacity_factor, 0.0)
-                                                           : static_cast<double>(options_.experts_per_token);
+  const double e = static_cast<double>(d_model_), f = static_cast<double>(config_.feed_forward),
+               experts = static_cast<double>(config_.experts);
+  const double passes = config_.router == "expert_choice" ? std::max(config_.capacity_factor, 0.0)
+                                                          : static_cast<double>(config_.experts_per_token);
   MixerCosts costs;
   costs.gemm = passes * 2 * 3 * e * f;
   costs.router = 2 * e * experts;

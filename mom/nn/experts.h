@@ -1,5 +1,5 @@
 // Mixture of experts: E feed-forwards, of which a token passes through a few that a learned router picks. T
-// tokens, E experts, k choices a token.
+// tokens, E experts, k choices per token.
 //
 //   p = softmax(W_router x)
 //   token_choice: each token goes to its k likeliest experts; gate = p (k = 1, Switch) or p / sum of the
@@ -36,9 +36,21 @@ Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& o
 // rows_EC i64: the rows each expert takes.
 Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens);
 
+struct ExpertsConfig : MixerConfigOf<ExpertsConfig, class ExpertsMixerImpl>, FeedForwardWidth {
+  static constexpr const char* kKind = "experts";
+  int64_t experts = 4, experts_per_token = 1;
+  std::string router = "token_choice";
+  double capacity_factor = 1;  // token choice: in training only; 0: no limit
+  void describe(config::Table& table) override;
+  void resolve(int64_t d_model) override { resolve_width(d_model); }
+  std::string problem(int64_t d_model) const override;
+  // The share of the experts' weights that a token uses.
+  double share() const;
+};
+
 class ExpertsMixerImpl : public Mixer {
  public:
-  explicit ExpertsMixerImpl(const MixerOptions& options);
+  ExpertsMixerImpl(const ExpertsConfig& config, const Trunk& trunk);
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
 
@@ -51,7 +63,8 @@ class ExpertsMixerImpl : public Mixer {
   };
   Choice choose_tokens(const at::Tensor& probabilities_TE, const BlockContext& context) const;
   Choice choose_experts(const at::Tensor& probabilities_TE, const BlockContext& context) const;
-  MixerOptions options_;
+  ExpertsConfig config_;
+  int64_t d_model_;
   at::Tensor router_;
   FeedForwardLayers experts_;
 };

@@ -3,41 +3,48 @@
 #include "mom/ops/swiglu.h"
 
 namespace mom::nn {
-namespace {
 
-std::vector<std::string> groups_of(const MixerOptions& options, const char* name) {
-  return options.decoupled.count(name) ? options.modalities : std::vector<std::string>();
+void FeedForwardWidth::describe_width(config::Table& table) {
+  table
+      .field("feed_forward", feed_forward,
+             "inner width of a feed-forward or expert; 0: 8/3 d_model rounded up (moe_mamba: 2 d_model)")
+      .range(0, config::kMaxWidth)
+      .stored_as("feed_forward_size")
+      .required_in_files();
 }
 
-}  // namespace
+// Llama's rule for three matrices: 8/3 of the width, rounded up to 256 (32 for narrow models).
+void FeedForwardWidth::resolve_width(int64_t d_model) {
+  if (feed_forward != 0) return;
+  const int64_t multiple = d_model >= 256 ? 256 : 32, width = 8 * d_model / 3;
+  feed_forward = (width + multiple - 1) / multiple * multiple;
+}
 
-FeedForwardLayers::FeedForwardLayers(torch::nn::Module& owner, int64_t width, int64_t inner,
-                                     const std::vector<std::string>& gate_groups,
-                                     const std::vector<std::string>& up_groups,
-                                     const std::vector<std::string>& down_groups) {
-  gate = owner.register_module("gate_proj",
-                               ModalityLinear(ModalityLinearOptions{width, inner, false, gate_groups}));
-  up =
-      owner.register_module("up_proj", ModalityLinear(ModalityLinearOptions{width, inner, false, up_groups}));
-  down = owner.register_module("down_proj",
-                               ModalityLinear(ModalityLinearOptions{inner, width, false, down_groups}));
+FeedForwardLayers::FeedForwardLayers(torch::nn::Module& owner, const ModalityLinearOptions& gate_options,
+                                     const ModalityLinearOptions& up_options,
+                                     const ModalityLinearOptions& down_options) {
+  gate = owner.register_module("gate_proj", ModalityLinear(gate_options));
+  up = owner.register_module("up_proj", ModalityLinear(up_options));
+  down = owner.register_module("down_proj", ModalityLinear(down_options));
 }
 
 at::Tensor FeedForwardLayers::forward(const at::Tensor& x_TE, const Routing& groups) {
   return down->forward(ops::swiglu(gate->forward(x_TE, groups), up->forward(x_TE, groups)), groups);
 }
 
-FeedForwardMixerImpl::FeedForwardMixerImpl(const MixerOptions& options)
-    : options_(options),
-      layers_(*this, options.d_model, options.feed_forward, groups_of(options, "gate_proj"),
-              groups_of(options, "up_proj"), groups_of(options, "down_proj")) {}
+FeedForwardMixerImpl::FeedForwardMixerImpl(const FeedForwardConfig& config, const Trunk& trunk)
+    : config_(config),
+      d_model_(trunk.d_model),
+      layers_(*this, projection_options(trunk, "gate_proj", d_model_, config.feed_forward),
+              projection_options(trunk, "up_proj", d_model_, config.feed_forward),
+              residual_options(trunk, "down_proj", config.feed_forward, d_model_)) {}
 
 at::Tensor FeedForwardMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState*) {
   return layers_.forward(x_TE, context.routing);
 }
 
 MixerCosts FeedForwardMixerImpl::costs() const {
-  const double e = static_cast<double>(options_.d_model), f = static_cast<double>(options_.feed_forward);
+  const double e = static_cast<double>(d_model_), f = static_cast<double>(config_.feed_forward);
   MixerCosts costs;
   costs.gemm = 2 * 3 * e * f;
   costs.kept = 3 * f;

@@ -1,29 +1,65 @@
 #include "mom/nn/mamba.h"
 
-#include "mom/nn/parameter.h"
+#include <cmath>
+
 #include "mom/nn/split_columns.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/selective_scan.h"
 
 namespace mom::nn {
 
-ModalityLinear MambaMixerImpl::projection(const std::string& name, int64_t in, int64_t out, bool bias) {
-  return register_module(name, ModalityLinear(linear_options(options_, name, in, out, bias)));
+namespace {
+
+// The step sizes that the bias of dt_proj starts at: log-uniform in [1e-3, 1e-1], as softplus gives them (mamba-ssm).
+void init_dt_bias(at::Tensor& bias, const at::Generator& generator) {
+  constexpr double kStepMin = 1e-3, kStepMax = 1e-1, kStepFloor = 1e-4;
+  bias.uniform_(0, 1, generator)
+      .mul_(std::log(kStepMax) - std::log(kStepMin))
+      .add_(std::log(kStepMin))
+      .exp_()
+      .clamp_min_(kStepFloor);
+  bias.copy_(bias + torch::log(-torch::expm1(-bias)));  // the inverse of softplus
 }
 
-MambaMixerImpl::MambaMixerImpl(const MixerOptions& options) : options_(options) {
-  const auto& o = options_;
+// -exp(A_log) = -1, -2, ... -N in every channel.
+void init_a_log(at::Tensor& a_log_DN, const at::Generator&) {
+  a_log_DN.copy_(torch::arange(1, a_log_DN.size(1) + 1, torch::kFloat32).log().expand_as(a_log_DN));
+}
+
+}  // namespace
+
+void MambaConfig::describe(config::Table& table) {
+  describe_recurrence(table);
+  table.field("time_step_rank", dt_rank, "rank of the step projection; 0: d_model / 16, rounded up")
+      .range(0, config::kMaxWidth);
+}
+
+void MambaConfig::resolve(int64_t d_model) {
+  resolve_width(d_model);
+  if (dt_rank == 0) dt_rank = (d_model + 15) / 16;
+}
+
+MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)
+    : config_(config), d_model_(trunk.d_model) {
+  const auto& o = config_;
+  const double dt_bound = 1 / std::sqrt(static_cast<double>(o.dt_rank));
   conv_ = register_module("conv1d", CausalConv(o.d_inner, o.conv_kernel, o.conv_bias));
-  A_log_ = register_parameter("A_log", empty_parameter({o.d_inner, o.state_size}));
-  D_ = register_parameter("D", empty_parameter({o.d_inner}));
-  in_proj_ = projection("in_proj", o.d_model, 2 * o.d_inner, o.proj_bias);
-  x_proj_ = projection("x_proj", o.d_inner, o.dt_rank + 2 * o.state_size, false);
-  dt_proj_ = projection("dt_proj", o.dt_rank, o.d_inner, true);
-  out_proj_ = projection("out_proj", o.d_inner, o.d_model, o.proj_bias);
+  A_log_ = add_parameter("A_log", {o.d_inner, o.state_size}, {.init = init_a_log, .decay = false});
+  D_ = add_parameter("D", {o.d_inner}, {.init = init_constant(1), .decay = false});
+  auto add = [&](const char* name, const ModalityLinearOptions& options) {
+    return register_module(name, ModalityLinear(options));
+  };
+  in_proj_ = add("in_proj", projection_options(trunk, "in_proj", d_model_, 2 * o.d_inner, o.proj_bias));
+  x_proj_ = add("x_proj", projection_options(trunk, "x_proj", o.d_inner, o.dt_rank + 2 * o.state_size));
+  ModalityLinearOptions dt = projection_options(trunk, "dt_proj", o.dt_rank, o.d_inner, /*bias=*/true);
+  dt.weight.init = init_uniform(-dt_bound, dt_bound);
+  dt.bias_traits.init = init_dt_bias;
+  dt_proj_ = add("dt_proj", dt);
+  out_proj_ = add("out_proj", residual_options(trunk, "out_proj", o.d_inner, d_model_, o.proj_bias));
 }
 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
-  const auto& o = options_;
+  const auto& o = config_;
   const Routing& routing = context.routing;
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
@@ -41,7 +77,7 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
 }
 
 MixerState MambaMixerImpl::initial_state(int64_t num_sequences) const {
-  const auto& o = options_;
+  const auto& o = config_;
   return {torch::zeros({num_sequences, o.d_inner, o.conv_kernel - 1}),
           torch::zeros({num_sequences, o.d_inner, o.state_size}),
           {},
@@ -49,8 +85,8 @@ MixerState MambaMixerImpl::initial_state(int64_t num_sequences) const {
 }
 
 MixerCosts MambaMixerImpl::costs() const {
-  const auto& o = options_;
-  const double e = static_cast<double>(o.d_model), d = static_cast<double>(o.d_inner),
+  const auto& o = config_;
+  const double e = static_cast<double>(d_model_), d = static_cast<double>(o.d_inner),
                n = static_cast<double>(o.state_size), r = static_cast<double>(o.dt_rank),
                k = static_cast<double>(o.conv_kernel);
   MixerCosts costs;

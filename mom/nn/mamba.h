@@ -1,4 +1,4 @@
-// The Mamba-1 mixer, dense or Mixture-of-Mamba: its four projections may each have their own weights a
+// The Mamba-1 mixer, dense or Mixture-of-Mamba: its four projections may each have their own weights per
 // modality, while convolution, state transition and recurrent state are shared. T packed tokens, S sequences,
 // E model width, D inner width (expand * E), N state slots, R dt rank, K conv taps.
 //
@@ -14,16 +14,25 @@
 
 namespace mom::nn {
 
+struct MambaConfig : MixerConfigOf<MambaConfig, class MambaMixerImpl>, RecurrentConfig {
+  static constexpr const char* kKind = "mamba";
+  int64_t dt_rank = 0;  // 0: ceil(d_model / 16)
+  void describe(config::Table& table) override;
+  void resolve(int64_t d_model) override;
+};
+
 class MambaMixerImpl : public Mixer {
  public:
-  explicit MambaMixerImpl(const MixerOptions& options);
+  MambaMixerImpl(const MambaConfig& config, const Trunk& trunk);
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
   MixerState initial_state(int64_t num_sequences) const override;
+  bool has_decode_step() const override { return true; }
+  std::unique_ptr<DecodeStep> decode_step(WeightPacker& weights) const override;  // mamba_decode.cpp
 
  private:
-  ModalityLinear projection(const std::string& name, int64_t in, int64_t out, bool bias);
-  MixerOptions options_;
+  MambaConfig config_;
+  int64_t d_model_;
   ModalityLinear in_proj_{nullptr}, x_proj_{nullptr}, dt_proj_{nullptr}, out_proj_{nullptr};
   at::Tensor A_log_, D_;  // named on disk as the published checkpoints name them
   CausalConv conv_{nullptr};

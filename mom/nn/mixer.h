@@ -9,43 +9,16 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
+#include "mom/nn/decode_step.h"
+#include "mom/nn/mixer_config.h"
+#include "mom/nn/parameter.h"
 #include "mom/nn/routing.h"
 #include "mom/ops/attention_plan.h"
 
 namespace mom::nn {
-
-// What the mixers are built from; each reads what concerns it.
-struct MixerOptions {
-  int64_t d_model = 0;
-  std::vector<std::string> modalities;
-  std::set<std::string> decoupled;  // parts with own weights a modality: names of projections, "norm"
-  double norm_epsilon = 1e-5;
-  bool proj_bias = false;
-  // Mamba and ssm
-  int64_t d_inner = 0, state_size = 16, conv_kernel = 4, dt_rank = 0;
-  bool conv_bias = true;
-  std::string discretisation = "zoh";  // ssm
-  // attention
-  int64_t heads = 0;
-  double rope_theta = 10000;
-  // feed-forward and experts
-  int64_t feed_forward = 0;  // inner width, of one expert
-  int64_t experts = 0, experts_per_token = 1;
-  std::string router = "token_choice";
-  double capacity_factor = 1;  // token choice: in training only; 0: no limit
-};
-
-// What a mixer carries from one call to the next. Each fills in what it needs; all stay undefined or empty
-// where there is nothing to carry. S sequences.
-struct MixerState {
-  at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
-  at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
-  std::vector<at::Tensor> keys, values;  // attention, one a sequence: [length, heads, width], keys rotated
-};
 
 // How one block's router spread one batch.
 struct ExpertLoad {
@@ -81,7 +54,7 @@ struct MixerCosts {
   double kept = 0, kept_f32 = 0, passing = 0, passing_f32 = 0;
 };
 
-class Mixer : public torch::nn::Module {
+class Mixer : public Module {
  public:
   // x_TE -> [T, E], rows as in routing. `state` (may be null): read where defined, and replaced by the state
   // after the last position.
@@ -90,6 +63,9 @@ class Mixer : public torch::nn::Module {
   virtual MixerCosts costs() const = 0;
   // The state of sequences of which nothing has been seen: zeros, and no keys.
   virtual MixerState initial_state(int64_t /*num_sequences*/) const { return {}; }
+  // The fast way of single tokens, and whether there is one. `weights` packs the mixer's matrices.
+  virtual bool has_decode_step() const { return false; }
+  virtual std::unique_ptr<DecodeStep> decode_step(WeightPacker& /*weights*/) const { return nullptr; }
 };
 
 }  // namespace mom::nn

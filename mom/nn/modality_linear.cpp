@@ -1,19 +1,22 @@
 #include "mom/nn/modality_linear.h"
 
-#include "mom/nn/parameter.h"
 #include "mom/ops/modality_linear.h"
 
 namespace mom::nn {
+
 ModalityLinearImpl::ModalityLinearImpl(const ModalityLinearOptions& options) : options_(options) {
-  auto add_parameters = [&](torch::nn::Module& owner) {
-    weights_.push_back(
-        owner.register_parameter("weight", empty_parameter({options.out_features, options.in_features})));
-    if (options.bias)
-      biases_.push_back(owner.register_parameter("bias", empty_parameter({options.out_features})));
+  if (!options_.weight.init) options_.weight.init = init_fan_in(options.in_features);
+  if (!options_.bias_traits.init) options_.bias_traits.init = init_constant(0);
+  auto add = [&](Module& owner, int64_t modality) {
+    ParameterTraits weight = options_.weight, bias = options_.bias_traits;
+    weight.modality = bias.modality = modality;
+    weights_.push_back(owner.add_parameter("weight", {options.out_features, options.in_features}, weight));
+    if (options.bias) biases_.push_back(owner.add_parameter("bias", {options.out_features}, bias));
   };
-  if (!decoupled()) add_parameters(*this);
-  for (const std::string& modality : options.modalities)
-    add_parameters(*register_module(modality, NameScope()));
+  if (!decoupled()) add(*this, -1);
+  for (size_t i = 0; i < options.groups.size(); ++i)
+    add(*register_module(options.groups[i], NameScope()),
+        options.groups_are_modalities ? static_cast<int64_t>(i) : -1);
 }
 
 at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& routing, bool add_bias) {
@@ -23,11 +26,16 @@ at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& ro
       decoupled() ? routing.group_offsets_M1 : torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
 }
 
-ModalityLinearOptions linear_options(const MixerOptions& options, const std::string& name, int64_t in,
-                                     int64_t out, bool bias) {
-  ModalityLinearOptions linear{in, out, bias, {}};
-  if (options.decoupled.count(name)) linear.modalities = options.modalities;
-  return linear;
+ModalityLinearOptions projection_options(const Trunk& trunk, const std::string& part, int64_t in, int64_t out,
+                                         bool bias) {
+  return {.in_features = in, .out_features = out, .bias = bias, .groups = trunk.owners_of(part)};
+}
+
+ModalityLinearOptions residual_options(const Trunk& trunk, const std::string& part, int64_t in, int64_t out,
+                                       bool bias) {
+  ModalityLinearOptions options = projection_options(trunk, part, in, out, bias);
+  options.weight.init = init_residual(in, trunk.num_blocks);
+  return options;
 }
 
 }  // namespace mom::nn

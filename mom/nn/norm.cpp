@@ -1,16 +1,18 @@
 #include "mom/nn/norm.h"
 
-#include "mom/nn/parameter.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/rms_norm.h"
 
 namespace mom::nn {
 RmsNormImpl::RmsNormImpl(int64_t width, double epsilon, const std::vector<std::string>& modalities)
     : epsilon_(epsilon) {
-  if (modalities.empty()) weights_.push_back(register_parameter("weight", empty_parameter({width})));
-  for (const std::string& modality : modalities)
-    weights_.push_back(
-        register_module(modality, NameScope())->register_parameter("weight", empty_parameter({width})));
+  auto add = [&](Module& owner, int64_t modality) {
+    weights_.push_back(owner.add_parameter("weight", {width},
+                                           {.init = init_constant(1), .decay = false, .modality = modality}));
+  };
+  if (modalities.empty()) add(*this, -1);
+  for (size_t m = 0; m < modalities.size(); ++m)
+    add(*register_module(modalities[m], NameScope()), static_cast<int64_t>(m));
 }
 
 std::tuple<at::Tensor, at::Tensor> RmsNormImpl::forward(const at::Tensor& x_TE, const at::Tensor& residual_TE,

@@ -1,6 +1,6 @@
 // The linear time-invariant ancestor of Mamba in Mamba's own block: the same projections, convolution and
 // gate, but a diagonal state-space model whose matrices do not depend on the input (S4D) in place of the
-// selective scan. E model width, D inner width, N state slots a channel, as N / 2 conjugate pairs.
+// selective scan. E model width, D inner width, N state slots per channel, as N / 2 conjugate pairs.
 //
 //   x, z = W_in norm(h);   x = silu(conv1d(x));   y = diagonal_ssm(x; dt, a, c, D) * silu(z);   h = h + W_out
 //   y
@@ -14,16 +14,25 @@
 
 namespace mom::nn {
 
+struct SsmConfig : MixerConfigOf<SsmConfig, class SsmMixerImpl>, RecurrentConfig {
+  static constexpr const char* kKind = "ssm";
+  std::string discretisation = "zoh", init = "s4d_lin";
+  void describe(config::Table& table) override;
+  void resolve(int64_t d_model) override { resolve_width(d_model); }
+  std::string problem(int64_t d_model) const override;
+};
+
 class SsmMixerImpl : public Mixer {
  public:
-  explicit SsmMixerImpl(const MixerOptions& options);
+  SsmMixerImpl(const SsmConfig& config, const Trunk& trunk);
   // Whole sequences by FFT; with a state, step by step.
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
   MixerState initial_state(int64_t num_sequences) const override;
 
  private:
-  MixerOptions options_;
+  SsmConfig config_;
+  int64_t d_model_;
   ModalityLinear in_proj_{nullptr}, out_proj_{nullptr};
   CausalConv conv_{nullptr};
   at::Tensor log_dt_, A_log_, A_imag_, C_, D_;

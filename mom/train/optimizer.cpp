@@ -22,12 +22,12 @@ double learning_rate_at(const TrainConfig& config, int64_t step) {
 
 AdamW::AdamW(models::ModelImpl& model, const TrainConfig& config) : config_(config), groups_(2) {
   groups_[0].weight_decay = config.weight_decay;
-  for (auto& item : model.named_parameters()) {
-    Group& group = groups_[models::ModelImpl::without_decay(item.key()) ? 1 : 0];
-    group.names.push_back(item.key());
-    group.parameters.push_back(item.value());
-    group.exp_avg.push_back(torch::zeros_like(item.value()));
-    group.exp_avg_sq.push_back(torch::zeros_like(item.value()));
+  for (const nn::Parameter& parameter : nn::parameters_of(model)) {
+    Group& group = groups_[parameter.traits.decay ? 0 : 1];
+    group.names.push_back(parameter.name);
+    group.parameters.push_back(parameter.tensor);
+    group.exp_avg.push_back(torch::zeros_like(parameter.tensor));
+    group.exp_avg_sq.push_back(torch::zeros_like(parameter.tensor));
     group.steps.push_back(torch::zeros({}, torch::kFloat32));
   }
 }

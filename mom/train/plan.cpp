@@ -25,7 +25,7 @@ struct Activations {
 Activations activations_of(const models::ModelSpec& s, const TrainConfig& train, double tokens,
                            double targets) {
   const double width = train.precision == "bfloat16" ? 2 : 4;
-  const double e = static_cast<double>(s.hidden_size), v = static_cast<double>(s.vocab_size),
+  const double e = static_cast<double>(s.d_model), v = static_cast<double>(s.vocab_size),
                blocks = static_cast<double>(s.num_blocks);
   const nn::MixerCosts costs = models::block_costs(s);
   // A token in all blocks: the residual sum and the normed sum, and what the mixers keep.
@@ -96,8 +96,8 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool 
     std::cout << out.dump(2) << std::endl;
     return;
   }
-  std::printf("model       %s, d_model %lld, %lld blocks, vocabulary %lld\n", plan.spec.model_type.c_str(),
-              static_cast<long long>(plan.spec.hidden_size), static_cast<long long>(plan.spec.num_blocks),
+  std::printf("model       %s, d_model %lld, %lld blocks, vocabulary %lld\n", plan.spec.backbone.c_str(),
+              static_cast<long long>(plan.spec.d_model), static_cast<long long>(plan.spec.num_blocks),
               static_cast<long long>(plan.spec.vocab_size));
   std::printf("parameters  %s in all", format_count(static_cast<double>(counts.total)).c_str());
   for (size_t m = 0; m < counts.active.size(); ++m)

@@ -102,7 +102,7 @@ void check_setting(const std::string& setting, const data::EncodedDataset& datas
 }  // namespace
 
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
-  models::ModelSpec spec = models::network_spec(recipe.model);
+  models::ModelSpec spec = recipe.model.resolved();
   spec.setting = recipe.setting;
   spec.vocabulary = dataset.vocabulary;
   spec.modalities = dataset.modalities();
@@ -120,8 +120,8 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   return spec;
 }
 
-models::ModelSpec make_spec(const models::ModelConfig& model, const std::string& setting) {
-  models::ModelSpec spec = models::network_spec(model);
+models::ModelSpec make_spec(const models::ModelSpec& model, const std::string& setting) {
+  models::ModelSpec spec = model.resolved();
   spec.setting = setting;
   if (setting == "transfusion") {  // REFERENCE section 3: Llama-2's vocabulary, 32 x 32 x 8 latents
     spec.vocab_size = 32000;

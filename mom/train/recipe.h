@@ -6,7 +6,7 @@
 
 #include "mom/config/schema.h"
 #include "mom/data/loader.h"
-#include "mom/models/model_config.h"
+#include "mom/models/model_spec.h"
 #include "mom/models/objective.h"
 
 namespace mom::train {
@@ -44,7 +44,7 @@ const std::vector<std::string>& settings();
 struct Recipe {
   std::string setting = "transfusion";
   int64_t seed = 1;
-  models::ModelConfig model;
+  models::ModelSpec model;
   data::DataConfig data;
   models::ObjectiveConfig objective;
   TrainConfig train;
@@ -62,6 +62,6 @@ std::string dump_recipe(Recipe recipe);
 // The network a recipe asks for on this data. UserError where they don't fit.
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset);
 // Without data: the papers' vocabulary and latents for the setting, for `mom inspect --size`.
-models::ModelSpec make_spec(const models::ModelConfig& model, const std::string& setting);
+models::ModelSpec make_spec(const models::ModelSpec& model, const std::string& setting);
 
 }  // namespace mom::train

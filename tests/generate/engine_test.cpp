@@ -394,7 +394,7 @@ TEST(Engine, WrongRequestsAreNamed) {
   request.sampling.top_p = 2;
   expect(request, "--top-p");
   models::ModelSpec spec = test::generation_spec("moe_transformer", false);
-  spec.router = "expert_choice";
+  test::set(spec, "router", "expert_choice");
   Model looks_ahead = test::initialised(spec);
   EXPECT_THROW(engine_of(looks_ahead).run({good}), UserError);
 }

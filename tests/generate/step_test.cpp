@@ -176,7 +176,7 @@ TEST(DecodeStateFile, AnotherModelsStateIsRefused) {
   generate::save_state(file, generate::initial_state(*mamba, 1));
   EXPECT_THROW(generate::load_state(file, *wide), InputError);
   models::ModelSpec spec = test::tiny_spec({});
-  spec.state_size = 7;
+  test::set(spec, "state_size", 7);
   EXPECT_THROW(generate::load_state(file, *test::initialised(spec)), InputError);
   models::write_model(folder.path(), *mamba);
   EXPECT_THROW(generate::load_state(folder.path() / "model.safetensors", *mamba), InputError);

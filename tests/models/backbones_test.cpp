@@ -6,6 +6,7 @@
 #include "mom/models/counts.h"
 #include "mom/models/model.h"
 #include "mom/models/objective.h"
+#include "tests/models/convolution_mixer.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
@@ -238,7 +239,7 @@ TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
 
 TEST(Backbones, ExpertChoiceIsRefusedForGeneration) {
   models::ModelSpec spec = test::tiny_backbone("moe_transformer");
-  spec.router = "expert_choice";
+  test::set(spec, "router", "expert_choice");
   Model model = test::initialised(spec);
   models::ModelState state;
   EXPECT_NO_THROW(test::run(model, test::mixed(spec)));
@@ -246,10 +247,10 @@ TEST(Backbones, ExpertChoiceIsRefusedForGeneration) {
 }
 
 TEST(Backbones, SettingsWithoutUseAreNamed) {
-  models::ModelConfig config;
-  config.experts = 8;
-  config.heads = 2;
-  config.state_size = 8;
+  models::ModelSpec config;
+  test::set(config, "experts", 8);
+  test::set(config, "heads", 2);
+  test::set(config, "state_size", 8);
   config.backbone = "mixture_of_mamba";
   EXPECT_EQ(models::unused_keys(config), (std::vector<std::string>{"heads", "experts"}));
   config.backbone = "moe_transformer";
@@ -258,14 +259,14 @@ TEST(Backbones, SettingsWithoutUseAreNamed) {
 
 TEST(Backbones, UnknownOnesAndMisfitsAreRefused) {
   EXPECT_THROW(models::find_backbone("perceiver"), UserError);
-  models::ModelConfig config;
+  models::ModelSpec config;
   config.backbone = "transformer";
-  config.heads = 5;
-  EXPECT_THROW(models::network_spec(config), UserError);
+  test::set(config, "heads", 5);
+  EXPECT_THROW(config.resolved(), UserError);
   config.backbone = "moe_mamba";
-  config.experts = 1;
-  config.experts_per_token = 2;
-  EXPECT_THROW(models::network_spec(config), UserError);
+  test::set(config, "experts", 1);
+  test::set(config, "experts_per_token", 2);
+  EXPECT_THROW(config.resolved(), UserError);
   Json json = Json::parse(models::to_json(test::tiny_backbone("transformer")).dump());
   json["decoupled"] = {"in_proj"};
   EXPECT_THROW(models::spec_from_json(json, "config.json"), InputError);

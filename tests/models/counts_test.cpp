@@ -15,15 +15,13 @@ namespace {
 models::ModelSpec paper_spec(int64_t d_model, int64_t layers, int64_t vocabulary, int64_t modalities,
                              bool mixture) {
   models::ModelSpec spec;
-  spec.hidden_size = d_model;
-  spec.num_blocks = 2 * layers;
-  spec.intermediate_size = 2 * d_model;
-  spec.time_step_rank = (d_model + 15) / 16;
+  spec.backbone = mixture ? "mixture_of_mamba" : "mamba";
+  spec.d_model = d_model;
+  spec.layers = layers;
   spec.vocab_size = vocabulary;
   spec.modalities = {"text", "image", "speech"};
   spec.modalities.resize(static_cast<size_t>(modalities));
-  if (mixture) spec.model_type = "mixture_of_mamba", spec.decoupled = models::all_projections();
-  return spec;
+  return spec.resolved();
 }
 
 // Derived from the papers' widths and depths, in millions: Transformer, dense Mamba, Mixture-of-Mamba of two
@@ -40,11 +38,11 @@ TEST(Counts, PapersSizesOfEveryBackbone) {
         Row{"94M", 65536, 94.4, 94.2, 121.0}, Row{"443M", 65536, 442.5, 454.2, 772.1},
         Row{"880M", 65536, 880.9, 917.3, 1630.0}, Row{"1.5B", 65536, 1501.7, 1537.6, 2802.4}}) {
     auto millions = [&](const char* backbone) {
-      models::ModelConfig config;
+      models::ModelSpec config;
       config.backbone = backbone;
       config.size = row.size;
       models::apply_named_size(config, false, false);
-      models::ModelSpec spec = models::network_spec(config);
+      models::ModelSpec spec = config.resolved();
       spec.vocab_size = row.vocabulary;
       spec.modalities = {"text", "image"};
       return static_cast<double>(models::count_parameters(spec).total) / 1e6;
@@ -57,11 +55,11 @@ TEST(Counts, PapersSizesOfEveryBackbone) {
 
 // 0.327 GFLOP a token in the blocks of the 163M Transformer, 0.101 of them attention at 4,096 tokens.
 TEST(Counts, TransformerFlops) {
-  models::ModelConfig config;
+  models::ModelSpec config;
   config.backbone = "transformer";
   config.size = "163M";
   models::apply_named_size(config, false, false);
-  models::ModelSpec spec = models::network_spec(config);
+  models::ModelSpec spec = config.resolved();
   spec.vocab_size = 32000;
   const models::TokenFlops flops = models::flops_per_token(spec)[0];
   EXPECT_NEAR(flops.pair * 4097 / 2 / 1e9, 0.101, 0.001);
@@ -120,7 +118,7 @@ TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
   std::vector<models::ModelSpec> specs = {test::tiny_spec({"in_proj", "out_proj"})};
   for (const std::string& backbone : models::backbone_names()) specs.push_back(test::tiny_backbone(backbone));
   for (const models::ModelSpec& spec : specs) {
-    SCOPED_TRACE(spec.model_type);
+    SCOPED_TRACE(spec.backbone);
     models::Model model = test::initialised(spec);
     test::Sequence sequence;
     test::append(sequence, model->spec(), 7, true, 4);
@@ -149,7 +147,7 @@ TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
 }
 
 TEST(Counts, NamedSizes) {
-  models::ModelConfig config;
+  models::ModelSpec config;
   config.size = "1.4B";
   models::apply_named_size(config, false, false);
   EXPECT_EQ(config.d_model, 2048);

@@ -34,7 +34,7 @@ void copy_weights(Model& from, Model& to) {
 TEST(Model, NothingDecoupledIsDenseBitForBit) {
   Model dense = test::tiny_model({});
   models::ModelSpec spec = test::tiny_spec({});
-  spec.model_type = "mixture_of_mamba";
+  spec.backbone = "mixture_of_mamba";
   Model mixture(spec);
   copy_weights(dense, mixture);
   const Sequence sequence = test::mixed(spec);

@@ -9,19 +9,20 @@
 namespace mom::nn {
 namespace {
 
-MixerOptions options_of(const std::string& router = "token_choice", int64_t per_token = 1) {
-  MixerOptions options;
-  options.d_model = 6;
-  options.feed_forward = 5;
-  options.experts = 3;
-  options.experts_per_token = per_token;
-  options.router = router;
-  options.modalities = {"text", "image"};
-  return options;
+ExpertsConfig config_of(const std::string& router = "token_choice", int64_t per_token = 1) {
+  ExpertsConfig config;
+  config.feed_forward = 5;
+  config.experts = 3;
+  config.experts_per_token = per_token;
+  config.router = router;
+  return config;
 }
 
-std::shared_ptr<ExpertsMixerImpl> experts_of(const MixerOptions& options) {
-  auto mixer = std::make_shared<ExpertsMixerImpl>(options);
+std::shared_ptr<ExpertsMixerImpl> experts_of(const ExpertsConfig& config) {
+  Trunk trunk;
+  trunk.d_model = 6;
+  trunk.modalities = {"text", "image"};
+  auto mixer = std::make_shared<ExpertsMixerImpl>(config, trunk);
   torch::NoGradGuard no_grad;
   at::manual_seed(21);
   for (auto& parameter : mixer->parameters()) parameter.normal_(0, 0.5);
@@ -67,7 +68,7 @@ at::Tensor plain_token_choice(ExpertsMixerImpl& mixer, const at::Tensor& x, cons
 TEST(Experts, TokenChoiceIsAPlainLoop) {
   for (const int64_t k : {1, 2}) {
     for (const bool training : {false, true}) {
-      auto mixer = experts_of(options_of("token_choice", k));
+      auto mixer = experts_of(config_of("token_choice", k));
       const BlockContext context = context_of(23, training);
       const at::Tensor x = at::randn({23, 6});
       const int64_t capacity = training ? (23 * k + 2) / 3 : 0;
@@ -86,7 +87,7 @@ TEST(Experts, TokenChoiceIsAPlainLoop) {
 // The router sends everything to one expert: a third of the tokens finds a place, the first in order of
 // positions; the others pass through the residual alone.
 TEST(Experts, OverflowIsDroppedInOrderOfPositions) {
-  auto mixer = experts_of(options_of());
+  auto mixer = experts_of(config_of());
   {
     torch::NoGradGuard no_grad;
     at::Tensor router = mixer->named_parameters()["router.weight"];
@@ -106,7 +107,7 @@ TEST(Experts, OverflowIsDroppedInOrderOfPositions) {
 }
 
 TEST(Experts, EvenRoutingHasBalanceOne) {
-  auto mixer = experts_of(options_of());
+  auto mixer = experts_of(config_of());
   {
     torch::NoGradGuard no_grad;
     mixer->named_parameters()["router.weight"].zero_();  // all probabilities are 1 / 3
@@ -118,7 +119,7 @@ TEST(Experts, EvenRoutingHasBalanceOne) {
 }
 
 TEST(Experts, ExpertChoiceIsAPlainLoop) {
-  auto mixer = experts_of(options_of("expert_choice"));
+  auto mixer = experts_of(config_of("expert_choice"));
   const BlockContext context = context_of(12, true);
   const at::Tensor x = at::randn({12, 6});
   const at::Tensor p = torch::matmul(x, mixer->named_parameters()["router.weight"].t()).softmax(1);
@@ -139,7 +140,7 @@ TEST(Experts, ExpertChoiceIsAPlainLoop) {
 // are large, so the limit is wide; the choices themselves must not change within a step.
 TEST(Experts, GradientsByCentralDifferences) {
   for (const std::string router : {"token_choice", "expert_choice"}) {
-    auto mixer = experts_of(options_of(router, 2));
+    auto mixer = experts_of(config_of(router, 2));
     BlockContext context = context_of(9, true);
     context.balance_weight = 0.7;
     at::manual_seed(22);

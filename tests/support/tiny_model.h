@@ -9,34 +9,42 @@
 
 namespace mom::test {
 
+// A key of [model], in every mixer that reads it.
+inline void set(models::ModelSpec& spec, const std::string& key, const Json& value) {
+  config::Table table("", "");
+  spec.describe(table);
+  for (config::Field& field : table.fields())
+    if (field.name() == key) return field.assign(value, "test");
+  throw std::logic_error("no key " + key);
+}
+
 inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
   models::ModelSpec spec;
-  spec.model_type = decoupled.empty() ? "mamba" : "mixture_of_mamba";
-  spec.setting = "transfusion";
-  spec.hidden_size = 24;
+  spec.backbone = decoupled.empty() ? "mamba" : "mixture_of_mamba";
+  spec.d_model = 24;
   spec.num_blocks = 3;
-  spec.intermediate_size = 48;
-  spec.state_size = 5;
-  spec.time_step_rank = 3;
+  set(spec, "state_size", 5);
+  set(spec, "time_step_rank", 3);
+  spec.decoupled = std::move(decoupled);
+  spec.setting = "transfusion";
   spec.vocab_size = 50;
   spec.modalities = {"text", "image"};
-  spec.decoupled = std::move(decoupled);
   spec.latent_shape = {2, 4, 4};
   spec.patch_size = 2;
-  return spec;
+  return spec.resolved();
 }
 
 // Of any backbone.
 inline models::ModelSpec tiny_backbone(const std::string& name) {
   models::ModelSpec spec = tiny_spec({});
-  spec.model_type = name;
+  spec.backbone = name;
   spec.decoupled = models::find_backbone(name).decoupled;
   spec.num_blocks = 4;
-  spec.state_size = 6;
-  spec.num_attention_heads = 2;
-  spec.feed_forward_size = 40;
-  spec.num_experts = 3;
-  return spec;
+  set(spec, "state_size", 6);
+  set(spec, "heads", 2);
+  set(spec, "feed_forward", 40);
+  set(spec, "experts", 3);
+  return spec.resolved();
 }
 
 inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 1) {

@@ -265,12 +265,11 @@ TEST(Schedule, WarmsUpThenFollowsTheCosine) {
 
 models::Model small_language_model() {
   models::ModelSpec spec;
-  spec.hidden_size = 8;
+  spec.backbone = "mamba";
+  spec.d_model = 8;
   spec.num_blocks = 1;
-  spec.intermediate_size = 16;
-  spec.time_step_rank = 1;
   spec.vocab_size = 20;
-  models::Model model(spec);
+  models::Model model(spec.resolved());
   models::initialise(*model, 1);
   return model;
 }

@@ -1,0 +1,289 @@
+#include "mom/models/model_spec.h"
+
+#include <algorithm>
+#include <set>
+
+#include "mom/base/error.h"
+#include "mom/models/backbones.h"
+#include "mom/models/hugging_face.h"
+#include "mom/nn/attention.h"
+
+namespace mom::models {
+namespace {
+
+struct NamedSize {
+  const char* name;
+  int64_t d_model, layers, heads;
+};
+// Mixture-of-Transformers (arXiv 2411.04996), tables 1, 3 and 4. The names are dense Transformers' parameter
+// counts.
+constexpr NamedSize kSizes[] = {{"37M", 256, 4, 8},     {"94M", 512, 8, 8},     {"163M", 768, 16, 12},
+                                {"443M", 1024, 24, 16}, {"760M", 1536, 24, 24}, {"880M", 1536, 24, 24},
+                                {"1.4B", 2048, 24, 16}, {"1.5B", 2048, 24, 16}, {"7B", 4096, 32, 32}};
+
+// What a mixer describes.
+config::Table table_of(nn::MixerConfig& config) {
+  config::Table table("", "");
+  config.describe(table);
+  return table;
+}
+
+// The network's keys of config.json; points into `spec`.
+config::Table file_table(ModelSpec& spec) {
+  config::Table table("", "");
+  table.field("vocab_size", spec.vocab_size, "rows of the token tables").range(1, config::kMaxWidth);
+  table.field("hidden_size", spec.d_model, "width of the residual stream").range(1, config::kMaxWidth);
+  table.field("num_hidden_layers", spec.num_blocks, "blocks").range(1, 4096);
+  for (const std::string& mixer : find_backbone(spec.backbone).layer) {
+    config::Table own = table_of(spec.mixers.at(mixer));
+    for (const config::Field& field : own.fields()) table.add(field);
+  }
+  table.field("layer_norm_epsilon", spec.norm_epsilon, "added to a norm's mean square");
+  table.field("tie_word_embeddings", spec.tie_word_embeddings, "one table for token input and output");
+  return table;
+}
+
+template <class T>
+T value_or(const Json& json, const char* key, T fallback, std::string_view where) {
+  auto found = json.find(key);
+  if (found == json.end() || found->is_null()) return fallback;
+  try {
+    return found->get<T>();
+  } catch (const Json::exception&) {
+    throw InputError(std::string(where) + ": key \"" + key + "\" has the wrong type, found " + found->dump());
+  }
+}
+
+void read_network(const Json& json, ModelSpec& spec, std::string_view where) {
+  config::Table table = file_table(spec);
+  for (config::Field& field : table.fields()) {
+    const std::string& key = field.file_key();
+    const std::string place = std::string(where) + ": \"" + key + "\"";
+    const auto found = json.find(key);
+    const bool given = found != json.end() && !found->is_null();
+    try {
+      if (given) field.assign(*found, place);
+    } catch (const UserError& error) {
+      throw InputError(error.what());
+    }
+    if (field.is_required_in_files() && (!given || field.value_json() == Json(0)))
+      throw InputError({place, "1 or more", given ? found->dump() : "none", ""});
+  }
+}
+
+// The parts with own weights per modality must be some that the backbone has.
+void check_decoupled(const ModelSpec& spec, std::string_view where) {
+  const Backbone& backbone = find_backbone(spec.backbone);
+  for (const std::string& name : spec.decoupled)
+    if (!std::count(backbone.decoupled.begin(), backbone.decoupled.end(), name))
+      throw InputError({std::string(where) + ": \"decoupled\"",
+                        "parts that " + backbone.name + " can decouple", "\"" + name + "\"", ""});
+}
+
+void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
+  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {"text"}, where);
+  if (spec.modalities.empty()) throw InputError(std::string(where) + ": \"modalities\" is empty");
+  spec.setting = value_or<std::string>(json, "setting", "", where);
+  if (json.contains("vocabulary"))
+    spec.vocabulary = codecs::Vocabulary::from_json(json["vocabulary"], spec.modalities, where);
+  if (!spec.vocabulary.empty() && spec.vocabulary.size() != spec.vocab_size)
+    throw InputError({std::string(where) + ": \"vocab_size\"",
+                      std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
+                      std::to_string(spec.vocab_size), ""});
+  spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
+  if (!spec.has_patches()) return;
+  spec.latent_shape = value_or<std::vector<int64_t>>(json, "latent_shape", {}, where);
+  spec.patch_size = value_or<int64_t>(json, "patch_size", 2, where);
+  spec.diffusion_steps = value_or<int64_t>(json, "diffusion_steps", 1000, where);
+  if (spec.latent_shape.size() != 3 || spec.modality_index("image") < 0 || spec.patch_size < 1 ||
+      *std::min_element(spec.latent_shape.begin(), spec.latent_shape.end()) < 1 ||
+      spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
+    throw InputError(std::string(where) +
+                     ": setting \"transfusion\" needs the modality \"image\" and a latent_shape [C, H, W] "
+                     "of whole patches");
+  if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
+    throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
+                      std::to_string(spec.diffusion_steps), ""});
+}
+
+// Fills in what was left to the width; what is wrong then, or empty.
+std::string resolve(ModelSpec& spec) {
+  const Backbone& backbone = find_backbone(spec.backbone);
+  if (backbone.defaults) backbone.defaults(spec.mixers, spec.d_model);
+  for (const std::string& mixer : backbone.layer) {
+    spec.mixers.at(mixer).resolve(spec.d_model);
+    if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
+  }
+  if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
+  return "";
+}
+
+}  // namespace
+
+const std::vector<std::string>& all_projections() {
+  static const std::vector<std::string> names = {"in_proj", "x_proj", "dt_proj", "out_proj"};
+  return names;
+}
+
+void ModelSpec::describe(config::Table& table) {
+  table.field("backbone", backbone, "architecture").one_of(backbone_names());
+  table.field("size", size, "a size of the papers, fills in d_model and layers; empty: use those");
+  table.field("d_model", d_model, "width of the residual stream").range(1, 65536);
+  table.field("layers", layers, "depth; 1 layer = 2 blocks (two of Mamba, or attention and feed-forward)")
+      .range(1, 1024);
+  table
+      .field("decoupled", decoupled,
+             "projections with their own weights per modality (mixture_of_mamba only)")
+      .one_of(all_projections());
+  table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
+  table.field("patch_size", patch_size, "latent pixels per side of one patch (transfusion)").range(1, 64);
+  table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
+      .one_of({"auto", "reference", "cpu", "check"});
+  for (const nn::MixerKind& kind : nn::mixer_kinds()) {
+    config::Table own = table_of(mixers.at(kind.name));
+    for (const config::Field& field : own.fields())
+      if (!field.is_file_only()) table.add(field);
+  }
+}
+
+ModelSpec ModelSpec::resolved() const {
+  ModelSpec spec = *this;
+  const Backbone& chosen = find_backbone(backbone);
+  if (!chosen.recipe_chooses) spec.decoupled = chosen.decoupled;
+  if (const std::string problem = resolve(spec); !problem.empty()) throw UserError("model." + problem);
+  return spec;
+}
+
+bool ModelSpec::has_mixer(const std::string& name) const { return find_backbone(backbone).has(name); }
+
+const std::string& ModelSpec::mixer(int64_t block) const {
+  const std::vector<std::string>& layer = find_backbone(backbone).layer;
+  return layer[static_cast<size_t>(block) % layer.size()];
+}
+
+nn::Trunk ModelSpec::trunk() const {
+  return {d_model, num_blocks, norm_epsilon, modalities, {decoupled.begin(), decoupled.end()}};
+}
+
+int64_t ModelSpec::modality_index(std::string_view name) const {
+  auto found = std::find(modalities.begin(), modalities.end(), name);
+  return found == modalities.end() ? -1 : found - modalities.begin();
+}
+
+std::vector<std::string> named_sizes() {
+  std::vector<std::string> names;
+  for (const NamedSize& size : kSizes) names.emplace_back(size.name);
+  return names;
+}
+
+void apply_named_size(ModelSpec& spec, bool d_model_was_set, bool layers_was_set) {
+  if (spec.size.empty()) return;
+  for (const NamedSize& size : kSizes) {
+    if (spec.size != size.name) continue;
+    if ((d_model_was_set && spec.d_model != size.d_model) || (layers_was_set && spec.layers != size.layers))
+      throw UserError("model.size = \"" + spec.size + "\" means d_model " + std::to_string(size.d_model) +
+                      ", layers " + std::to_string(size.layers) +
+                      ", but the recipe sets others; remove one of them");
+    spec.d_model = size.d_model;
+    spec.layers = size.layers;
+    // Who has attention, has the papers' heads.
+    int64_t& heads = spec.mixers.get<nn::AttentionConfig>().heads;
+    if (spec.has_mixer("attention") && heads == 0) heads = size.heads;
+    return;
+  }
+  std::string known;
+  for (const std::string& name : named_sizes()) known += (known.empty() ? "" : ", ") + name;
+  throw UserError({"model.size", "one of " + known, "\"" + spec.size + "\"", ""});
+}
+
+std::vector<std::string> unused_keys(ModelSpec spec) {
+  const Backbone& backbone = find_backbone(spec.backbone);
+  std::set<std::string> used;
+  for (const std::string& mixer : backbone.layer) {
+    const config::Table table = table_of(spec.mixers.at(mixer));
+    for (const config::Field& field : table.fields()) used.insert(field.name());
+  }
+  std::vector<std::string> unused;
+  nn::MixerConfigs defaults;
+  for (const nn::MixerKind& kind : nn::mixer_kinds()) {
+    const config::Table given = table_of(spec.mixers.at(kind.name)), plain = table_of(defaults.at(kind.name));
+    for (size_t f = 0; f < given.fields().size(); ++f) {
+      const config::Field& field = given.fields()[f];
+      if (field.is_file_only() || field.value_json() == plain.fields()[f].value_json()) continue;
+      if (used.insert(field.name()).second) unused.push_back(field.name());
+    }
+  }
+  return unused;
+}
+
+OrderedJson to_json(const ModelSpec& spec) {
+  OrderedJson json;
+  json["model_type"] = spec.backbone;
+  if (spec.backbone == "mamba" || spec.backbone == "mixture_of_mamba")
+    json["architectures"] = {spec.backbone == "mamba" ? "MambaForCausalLM" : "MixtureOfMamba"};
+  ModelSpec copy = spec;
+  const config::Table table = file_table(copy);
+  for (const config::Field& field : table.fields()) json[field.file_key()] = field.value_json();
+  json["hidden_act"] = "silu";
+  json["residual_in_fp32"] = true;
+  json["bos_token_id"] = 2;
+  json["eos_token_id"] = 3;
+  json["pad_token_id"] = 0;
+  json["torch_dtype"] = "float32";  // a model is written as it is trained; quantize.h writes others
+  json["modalities"] = spec.modalities;
+  json["decoupled"] = spec.decoupled;
+  if (!spec.setting.empty()) json["setting"] = spec.setting;
+  if (spec.has_patches()) {
+    json["latent_shape"] = spec.latent_shape;
+    json["patch_size"] = spec.patch_size;
+    json["diffusion_steps"] = spec.diffusion_steps;
+  }
+  if (!spec.vocabulary.empty()) json["vocabulary"] = spec.vocabulary.to_json();
+  if (!spec.codec_hashes.empty()) json["codec_hashes"] = spec.codec_hashes;
+  return json;
+}
+
+ModelSpec spec_from_json(const Json& given, std::string_view where) {
+  const Json json = in_our_keys(given, where);
+  ModelSpec spec;
+  spec.backbone = value_or<std::string>(json, "model_type", "", where);
+  const std::vector<std::string> known = backbone_names();
+  if (!std::count(known.begin(), known.end(), spec.backbone)) {
+    std::string all;
+    for (const std::string& name : known) all += name + ", ";
+    throw InputError(
+        {std::string(where) + ": \"model_type\"", all + "or llama", "\"" + spec.backbone + "\"", ""});
+  }
+  // What Hugging Face takes where a key is absent.
+  spec.d_model = 768, spec.num_blocks = 32, spec.vocab_size = 50280, spec.tie_word_embeddings = true;
+  read_network(json, spec, where);
+  const auto weight_type = value_or<std::string>(json, "torch_dtype", "float32", where);
+  const std::vector<std::string> types = weight_types();  // others are read into float32
+  if (std::count(types.begin(), types.end(), weight_type)) spec.weight_type = weight_type;
+  const auto activation = value_or<std::string>(json, "hidden_act", "silu", where);
+  if (activation != "silu" && activation != "swish")
+    throw InputError(
+        {std::string(where) + ": \"hidden_act\"", "silu or swish", "\"" + activation + "\"", ""});
+  spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);
+  check_decoupled(spec, where);
+  read_data(json, spec, where);
+  if (const std::string problem = resolve(spec); !problem.empty())
+    throw InputError(std::string(where) + ": " + problem);
+  return spec;
+}
+
+void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
+                       const std::string& where) {
+  for (const auto& [modality, hash] : spec.codec_hashes) {
+    const auto other = found.find(modality);
+    const std::string there = other == found.end() ? "" : other->second;
+    if (there != hash)
+      throw InputError({where,
+                        "data encoded by the " + modality + " codec the model was trained with (" +
+                            hash.substr(0, 12) + ")",
+                        there.empty() ? "none" : there.substr(0, 12),
+                        "encode the documents with that codec"});
+  }
+}
+
+}  // namespace mom::models

@@ -1,0 +1,90 @@
+// The one description of a model: what a recipe's [model] table says, what stands in a model folder's config.json (the
+// keys of Hugging Face's MambaConfig where there are such), and what the network is built from. No torch here.
+//
+// A recipe leaves numbers to the width (0) and knows no data; resolved() fills in the first, the data's part is filled
+// in by who reads the data. Each mixer describes its own numbers (nn/mixer_config.h).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/codecs/vocabulary.h"
+#include "mom/config/schema.h"
+#include "mom/nn/mixer_config.h"
+
+namespace mom::models {
+
+// The four projections of a Mamba block that a modality may have its own weights of, in the order a token
+// meets them.
+const std::vector<std::string>& all_projections();
+
+// Sinusoids a timestep is turned into before its small network.
+inline constexpr int64_t kTimestepFeatures = 128;
+
+struct ModelSpec {
+  // The network.
+  std::string backbone = "mixture_of_mamba";  // a name of backbones.h
+  std::string size;                           // of a recipe: "163M" ...: fills in d_model and layers
+  int64_t d_model = 192;
+  int64_t layers = 4;                                      // of a recipe: 1 layer = 2 blocks
+  int64_t num_blocks = 0;                                  // 0: as layers says
+  std::vector<std::string> decoupled = all_projections();  // parts with their own weights per modality
+  bool tie_word_embeddings = false;
+  nn::MixerConfigs mixers;
+  std::string scan_backend = "auto";
+  double norm_epsilon = 1e-5;
+  std::string weight_type = "float32";  // of the file it was read from (quantize.h): what suits generation
+
+  // The data it was or will be trained on.
+  std::string setting;  // "transfusion", "chameleon", "three_modality"; empty for a plain language model
+  int64_t vocab_size = 0;
+  std::vector<std::string> modalities = {"text"};
+  codecs::Vocabulary vocabulary;                    // empty for a plain language model
+  std::map<std::string, std::string> codec_hashes;  // by modality
+  // transfusion only
+  std::vector<int64_t> latent_shape;  // [C, H, W]
+  int64_t patch_size = 2;             // latent pixels per side of one patch
+  int64_t diffusion_steps = 1000;
+
+  // [model] of a recipe. The table points into this spec.
+  void describe(config::Table& table);
+  // The same with every number that was left to the width, and with what the backbone decides. UserError where numbers
+  // do not fit each other.
+  ModelSpec resolved() const;
+
+  bool has_mixer(const std::string& mixer) const;
+  // The mixer of a block.
+  const std::string& mixer(int64_t block) const;
+  const nn::MixerConfig& mixer_config(int64_t block) const { return mixers.at(mixer(block)); }
+  nn::Trunk trunk() const;
+  bool has_patches() const { return setting == "transfusion"; }
+  // Pictures as latents: their positions carry no token and have a loss of their own kind.
+  bool is_continuous(int64_t modality) const { return has_patches() && modality == modality_index("image"); }
+  int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }
+  int64_t patches_per_image() const {
+    return latent_shape.empty() ? 0 : (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
+  }
+  // Index of `name` in modalities, -1 when absent.
+  int64_t modality_index(std::string_view name) const;
+};
+
+// Types of the matrices' weights on disk and in decoding: "float32", "bfloat16", "int8" (quantize.h).
+std::vector<std::string> weight_types();
+// UserError on an unknown size or a size given together with d_model or layers that differ.
+void apply_named_size(ModelSpec& spec, bool d_model_was_set, bool layers_was_set);
+std::vector<std::string> named_sizes();
+// Keys of [model] that are not at their default and that no mixer of the backbone has.
+std::vector<std::string> unused_keys(ModelSpec spec);
+
+OrderedJson to_json(const ModelSpec& spec);
+// Also reads a Hugging Face Mamba or Llama folder's config.json as it is (hugging_face.h). `where` names the file in
+// errors.
+ModelSpec spec_from_json(const Json& json, std::string_view where);
+// InputError where the data at `where` was encoded by other codecs than the model was trained with.
+void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
+                       const std::string& where);
+
+}  // namespace mom::models

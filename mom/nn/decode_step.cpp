@@ -1,0 +1,75 @@
+#include "mom/nn/decode_step.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "mom/nn/modality_linear.h"
+
+namespace mom::nn {
+
+using kernels::WeightType;
+
+PackedMatrix WeightPacker::matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R) {
+  PackedMatrix packed;
+  const at::Tensor weight = weight_RC.detach();
+  const int64_t rows = weight.size(0), columns = weight.size(1),
+                stride = kernels::packed_columns(columns, type_);
+  const float* from = weight.const_data_ptr<float>();
+  if (bias_R.defined()) packed.bias = bias_R.detach();
+  if (type_ == WeightType::kF32) {
+    packed.data = weight;
+  } else if (type_ == WeightType::kBF16) {
+    packed.data = memory_.take({rows, stride}, at::kBFloat16);
+    kernels::round_rows(from, rows, columns, static_cast<uint16_t*>(packed.data.mutable_data_ptr()));
+  } else {
+    packed.data = memory_.take({rows, stride}, at::kChar);
+    packed.scales = torch::empty({rows});
+    kernels::quantize_rows(from, rows, columns, packed.data.mutable_data_ptr<int8_t>(),
+                           packed.scales.mutable_data_ptr<float>());
+  }
+  packed.matrix = {.data = packed.data.const_data_ptr(),
+                   .scales = packed.scales.defined() ? packed.scales.const_data_ptr<float>() : nullptr,
+                   .bias = packed.bias.defined() ? packed.bias.const_data_ptr<float>() : nullptr,
+                   .num_rows = rows,
+                   .num_columns = columns,
+                   .stride = stride,
+                   .type = type_};
+  return packed;
+}
+
+PackedProjection WeightPacker::projection(const ModalityLinearImpl& linear) {
+  PackedProjection projection;
+  for (size_t m = 0; m < linear.num_weights(); ++m)
+    projection.push_back(matrix(linear.weight(m), linear.has_bias() ? linear.bias(m) : at::Tensor()));
+  return projection;
+}
+
+DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_sequence, int64_t num_modalities)
+    : modality_S(std::move(modality_of_sequence)), by_modality(static_cast<size_t>(num_modalities)) {
+  for (size_t s = 0; s < modality_S.size(); ++s) {
+    all.push_back(s);
+    by_modality[static_cast<size_t>(modality_S[s])].push_back(s);
+  }
+}
+
+RowRange share_of(int64_t count, int64_t thread, int64_t num_threads) {
+  constexpr int64_t kRowGroup = 16;
+  const int64_t groups = (count + kRowGroup - 1) / kRowGroup;
+  return {std::min(count, groups * thread / num_threads * kRowGroup),
+          std::min(count, groups * (thread + 1) / num_threads * kRowGroup)};
+}
+
+void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
+             DecodeRows y) {
+  for (size_t m = 0; m < projection.size(); ++m) {
+    const std::vector<size_t>& group = projection.size() == 1 ? batch.all : batch.by_modality[m];
+    if (group.empty()) continue;
+    std::vector<const float*> inputs;
+    std::vector<float*> outputs;
+    for (const size_t s : group) inputs.push_back(x.row(s)), outputs.push_back(y.row(s));
+    kernels::matvec(projection[m].matrix, range.begin, range.end, inputs, outputs);
+  }
+}
+
+}  // namespace mom::nn

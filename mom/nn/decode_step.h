@@ -1,0 +1,98 @@
+// The fast way of single tokens through one block's mixer: threads that stay together over the whole token, each with
+// its share of the rows of every weight matrix, so that a weight is read once and in order. A mixer that has such a way
+// gives it from Mixer::decode_step(); mom/generate runs it over all blocks.
+//
+// Weights are f32, or copies in bf16 or 8 bits; activations, states and sums are f32. A sequence's numbers have the
+// same bits whatever other sequences there are beside it, and however many threads.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "mom/kernels/matvec.h"
+#include "mom/ops/huge_pages.h"
+#include "mom/ops/parallel.h"
+
+namespace mom::nn {
+
+class ModalityLinearImpl;
+
+// What a mixer carries from one call to the next. Each fills in what it needs; all stay undefined or empty where there
+// is nothing to carry. S sequences.
+struct MixerState {
+  at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
+  at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
+  std::vector<at::Tensor> keys, values;  // attention, one per sequence: [length, heads, width], keys rotated
+};
+
+// A weight matrix in its type, with what it points into.
+struct PackedMatrix {
+  kernels::WeightMatrix matrix;
+  at::Tensor data, scales, bias;
+  int64_t num_bytes() const { return matrix.num_rows * kernels::row_bytes(matrix); }
+};
+// One matrix for all modalities, or one each.
+using PackedProjection = std::vector<PackedMatrix>;
+
+// Makes packed matrices of one type; narrow ones are copies in `memory`, f32 ones the parameters themselves.
+class WeightPacker {
+ public:
+  WeightPacker(kernels::WeightType type, ops::HugePages& memory) : type_(type), memory_(memory) {}
+  PackedMatrix matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R = {});
+  PackedProjection projection(const ModalityLinearImpl& linear);
+  kernels::WeightType type() const { return type_; }
+
+ private:
+  kernels::WeightType type_;
+  ops::HugePages& memory_;
+};
+
+// A step's sequences, and which of them are of each modality.
+struct DecodeBatch {
+  std::vector<int64_t> modality_S;
+  std::vector<size_t> all;
+  std::vector<std::vector<size_t>> by_modality;
+  DecodeBatch(std::vector<int64_t> modality_of_sequence, int64_t num_modalities);
+  size_t size() const { return all.size(); }
+};
+
+// [S, width] floats of somebody else.
+struct DecodeRows {
+  float* data = nullptr;
+  int64_t width = 0;
+  float* row(size_t s) const { return data + static_cast<int64_t>(s) * width; }
+};
+
+struct RowRange {
+  int64_t begin = 0, end = 0;
+};
+// The part of `count` rows or channels that is a thread's: a multiple of 16 but for the last.
+RowRange share_of(int64_t count, int64_t thread, int64_t num_threads);
+// Rows `range` of what each sequence's own matrix makes of its row of `x`.
+void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
+             DecodeRows y);
+
+// What one thread is given.
+struct DecodeThread {
+  ops::Team& team;
+  int64_t thread;
+  const DecodeBatch& batch;
+  DecodeRows normed;  // the mixer's input [S, E], this thread's own copy
+  DecodeRows branch;  // its output [S, E], shared
+  float* scratch;     // scratch_floats() of all threads together
+};
+
+class DecodeStep {
+ public:
+  virtual ~DecodeStep() = default;
+  virtual int64_t scratch_floats(size_t num_sequences) const = 0;
+  // Run by all threads of the team. On return all of `branch` is written. `state` is advanced in place.
+  virtual void run(const DecodeThread& at, MixerState& state) const = 0;
+  // What one token of one sequence reads and writes: weights in their type, states.
+  virtual int64_t bytes_per_token() const = 0;
+};
+
+}  // namespace mom::nn

@@ -1,0 +1,77 @@
+// One token of a Mamba mixer. Rows or channels are split over the threads, "|" where they wait for each other:
+//   in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
+#include "mom/kernels/mamba_step.h"
+#include "mom/nn/mamba.h"
+
+namespace mom::nn {
+namespace {
+
+class MambaDecodeStep : public DecodeStep {
+ public:
+  PackedProjection in_proj, x_proj, dt_proj, out_proj;
+  at::Tensor a_DN, skip_D, conv_KD, conv_bias_D;
+  int64_t E = 0, D = 0, N = 0, R = 0, K = 0;
+
+  int64_t scratch_floats(size_t num_sequences) const override {
+    return static_cast<int64_t>(num_sequences) * (2 * D + (R + 2 * N) + D + D);
+  }
+
+  int64_t bytes_per_token() const override {
+    int64_t bytes = 4 * D * (3 * N + 3 * K);  // A, state and convolution; states are written, too
+    for (const PackedProjection* projection : {&in_proj, &x_proj, &dt_proj, &out_proj})
+      bytes += projection->front().num_bytes();
+    return bytes;
+  }
+
+  void run(const DecodeThread& at, MixerState& state) const override {
+    const auto num_sequences = static_cast<int64_t>(at.batch.size());
+    const DecodeRows x_and_gate{at.scratch, 2 * D},
+        dt_b_c{x_and_gate.data + num_sequences * x_and_gate.width, R + 2 * N},
+        dt{dt_b_c.data + num_sequences * dt_b_c.width, D}, y{dt.data + num_sequences * dt.width, D};
+    const RowRange channels = share_of(D, at.thread, at.team.size()),
+                   gates = {D + channels.begin, D + channels.end},
+                   projected = share_of(R + 2 * N, at.thread, at.team.size()),
+                   outputs = share_of(E, at.thread, at.team.size());
+    const kernels::ConvStep conv = {D, K, conv_KD.const_data_ptr<float>(),
+                                    conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr};
+    const kernels::ScanStep scan = {D, N, a_DN.const_data_ptr<float>(), skip_D.const_data_ptr<float>()};
+    float* conv_SDK = state.conv_SDK.mutable_data_ptr<float>();
+    float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
+    project(in_proj, at.batch, channels, at.normed, x_and_gate);
+    project(in_proj, at.batch, gates, at.normed, x_and_gate);
+    for (const size_t s : at.batch.all)
+      kernels::conv_step(conv, channels.begin, channels.end, x_and_gate.row(s),
+                         conv_SDK + static_cast<int64_t>(s) * D * (K - 1));
+    at.team.wait();
+    project(x_proj, at.batch, projected, x_and_gate, dt_b_c);
+    at.team.wait();
+    project(dt_proj, at.batch, channels, dt_b_c, dt);
+    for (const size_t s : at.batch.all) {
+      const float *b = dt_b_c.row(s) + R, *x = x_and_gate.row(s);
+      kernels::scan_step(scan, channels.begin, channels.end, x, dt.row(s), b, b + N, x + D,
+                         recurrent_SDN + static_cast<int64_t>(s) * D * N, y.row(s));
+    }
+    at.team.wait();
+    project(out_proj, at.batch, outputs, y, at.branch);
+    at.team.wait();
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<DecodeStep> MambaMixerImpl::decode_step(WeightPacker& weights) const {
+  auto step = std::make_unique<MambaDecodeStep>();
+  step->in_proj = weights.projection(*in_proj_);
+  step->x_proj = weights.projection(*x_proj_);
+  step->dt_proj = weights.projection(*dt_proj_);
+  step->out_proj = weights.projection(*out_proj_);
+  step->a_DN = -A_log_.detach().exp();
+  step->skip_D = D_.detach().contiguous();
+  step->conv_KD = conv_->weight().detach().squeeze(1).t().contiguous();
+  if (conv_->bias().defined()) step->conv_bias_D = conv_->bias().detach();
+  step->E = d_model_, step->D = config_.d_inner, step->N = config_.state_size;
+  step->R = config_.dt_rank, step->K = config_.conv_kernel;
+  return step;
+}
+
+}  // namespace mom::nn
