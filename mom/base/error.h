@@ -1,5 +1,4 @@
-// Errors that end an operation, and the exit codes they become. One line each: where, expected, found, next
-// step.
+// Errors that end an operation, and the exit codes they become. One line each: where, expected, found, next step.
 #pragma once
 
 #include <stdexcept>

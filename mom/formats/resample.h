@@ -1,5 +1,4 @@
-// From any rate and number of channels to the one a codec takes: a polyphase filter, a sinc in a Kaiser
-// window.
+// From any rate and number of channels to the one a codec takes: a polyphase filter, a sinc in a Kaiser window.
 //
 // Pass band: to 0.9 of half the lower rate, level right to 1e-4. Stop band: from 1.1 of it, at most 1e-4
 // comes through (80 dB). No delay: sample i of the result is the sound at i / to_hz seconds; before and after

@@ -1,6 +1,5 @@
 // What forward and backward tiles of the selective scan share: staged parameters, states and chunk inputs.
-// Inside a tile everything is f32 in [.., vector of channels] layout: states [N][block], positions
-// [vector][t][lane].
+// Inside a tile everything is f32 in [.., vector of channels] layout: states [N][block], positions [vector][t][lane].
 #if defined(MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_
 #undef MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_

@@ -1,7 +1,6 @@
 // The one door to Highway: include it in a kernel file after the foreach_target lines, once per target.
 // Vectors of floats, row access in f32 and bf16 with tails, and the elementary functions the kernels need.
-// Error bounds stated here are truncation errors of the polynomials; f32 rounding comes on top
-// (docs/numerics.md).
+// Error bounds stated here are truncation errors of the polynomials; f32 rounding comes on top (docs/numerics.md).
 
 #if defined(MOM_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOM_KERNELS_SIMD_INL_H_

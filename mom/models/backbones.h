@@ -9,7 +9,7 @@ namespace mom::models {
 struct Backbone {
   std::string name;
   std::vector<std::string> layer;      // the mixers of one layer's blocks (nn/block.cpp), in order
-  std::vector<std::string> decoupled;  // parts with own weights a modality ...
+  std::vector<std::string> decoupled;  // parts with own weights per modality ...
   bool recipe_chooses = false;         // ... of which model.decoupled may choose some
   std::string help;
 

@@ -1,4 +1,4 @@
-// Initial weights: REFERENCE section 1 (mamba-ssm's rules, a modality's copies independent of each other).
+// Initial weights: docs/reference.md, section 1 (mamba-ssm's rules, a modality's copies independent of each other).
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>

@@ -13,8 +13,7 @@
 
 namespace mom::models {
 
-// The four projections of a Mamba block that a modality may have its own weights of, in the order a token
-// meets them.
+// The four projections of a Mamba block that a modality may have its own weights of, in the order a token meets them.
 const std::vector<std::string>& all_projections();
 
 // Sinusoids a timestep is turned into before its small network.
@@ -37,7 +36,7 @@ struct ModelConfig {
   double capacity_factor = 1;
   std::string discretisation = "zoh", ssm_init = "s4d_lin";
   bool tie_word_embeddings = false;
-  int64_t patch_size = 2;  // latent pixels a side of one patch
+  int64_t patch_size = 2;  // latent pixels per side of one patch
   std::string scan_backend = "auto";
   void describe(config::Table& table);
 };
@@ -52,7 +51,7 @@ struct ModelSpec {
   double layer_norm_epsilon = 1e-5;
   bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;
   std::vector<std::string> modalities = {"text"};
-  std::vector<std::string> decoupled;  // parts with own weights a modality; empty for dense
+  std::vector<std::string> decoupled;  // parts with own weights per modality; empty for dense
   // Backbones with attention, feed-forwards, experts, linear state-space models.
   int64_t num_attention_heads = 0, feed_forward_size = 0, num_experts = 0, experts_per_token = 1;
   double rope_theta = 10000, capacity_factor = 1;

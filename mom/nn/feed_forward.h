@@ -1,5 +1,5 @@
 // Llama's feed-forward: W_down (silu(W_gate x) * W_up x), no biases. Parameters gate_proj and up_proj [F, E],
-// down_proj [E, F]; with own weights a modality as in Mixture-of-Transformers.
+// down_proj [E, F]; with own weights per modality as in Mixture-of-Transformers.
 // Source: Shazeer 2020 (arXiv 2002.05202), Llama (arXiv 2302.13971).
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace mom::nn {
 
-// The three projections, one set or one a group of rows (a modality, an expert).
+// The three projections, one set or one per group of rows (a modality, an expert).
 struct FeedForwardLayers {
   ModalityLinear gate{nullptr}, up{nullptr}, down{nullptr};
   // `groups` empty: one set. Registers the projections in `owner`.

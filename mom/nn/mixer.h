@@ -1,7 +1,6 @@
 // A mixer is what stands inside a block: something that mixes positions (Mamba, a linear state-space model,
 // attention) or something that mixes channels (a feed-forward, experts). A backbone is a list of blocks, each
-// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator,
-// checkpoints, counts.
+// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator, checkpoints, counts.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,7 +21,7 @@ namespace mom::nn {
 struct MixerOptions {
   int64_t d_model = 0;
   std::vector<std::string> modalities;
-  std::set<std::string> decoupled;  // parts with own weights a modality: names of projections, "norm"
+  std::set<std::string> decoupled;  // parts with own weights per modality: names of projections, "norm"
   double norm_epsilon = 1e-5;
   bool proj_bias = false;
   // Mamba and ssm
@@ -44,7 +43,7 @@ struct MixerOptions {
 struct MixerState {
   at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
   at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
-  std::vector<at::Tensor> keys, values;  // attention, one a sequence: [length, heads, width], keys rotated
+  std::vector<at::Tensor> keys, values;  // attention, one per sequence: [length, heads, width], keys rotated
 };
 
 // How one block's router spread one batch.
@@ -70,7 +69,7 @@ struct BlockContext {
   std::shared_ptr<ExpertReport> experts;  // may be null
 };
 
-// What a mixer costs a token, the same for every modality. FLOPs: forward, multiply-add = 2.
+// What a mixer costs per token, the same for every modality. FLOPs: forward, multiply-add = 2.
 struct MixerCosts {
   double gemm = 0, conv = 0, scan = 0, router = 0;
   double pair = 0;  // FLOPs for each position a token looks at (attention)

@@ -1,4 +1,4 @@
-// A linear layer with one weight, or with one weight a modality. Rows are modality-major, so that each
+// A linear layer with one weight, or with one weight per modality. Rows are modality-major, so that each
 // modality is one GEMM on a contiguous slice of the input straight into a slice of the output. Parameters:
 // shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`).
 #pragma once
@@ -37,7 +37,7 @@ class ModalityLinearImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ModalityLinear);
 
-// Of a mixer's projection: with own weights a modality where the options say that it is decoupled.
+// Of a mixer's projection: with own weights per modality where the options say that it is decoupled.
 ModalityLinearOptions linear_options(const MixerOptions& options, const std::string& name, int64_t in,
                                      int64_t out, bool bias = false);
 

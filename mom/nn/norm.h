@@ -1,4 +1,4 @@
-// RMS norm before each mixer and before the heads, fused with the residual addition; one weight, or one a
+// RMS norm before each mixer and before the heads, fused with the residual addition; one weight, or one per
 // modality. T rows, E width.
 #pragma once
 

@@ -1,6 +1,6 @@
-// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and
-// each patch of a picture at the whole picture (Transfusion, arXiv 2408.11039, section 3.2). Written as
-// rectangles and triangles of the score matrix, so that no mask is ever in memory. Made once a batch.
+// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and each patch of
+// an image at the whole image (Transfusion, arXiv 2408.11039, section 3.2). Written as rectangles and triangles of the
+// score matrix, so that no mask is ever in memory. Made once per batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
