@@ -102,8 +102,7 @@ int32_t token_of_document(int64_t position) {
   return place < 100 ? 8 + draw : 4096 + draw;
 }
 
-// One document at two places: near its beginning, and far from it. All tokens between were decoded one by
-// one.
+// One document at two places: near its beginning, and far from it. All tokens between were decoded one by one.
 class LongDecoding {
  public:
   static constexpr int64_t kNear = 10, kFar = 100'000, kTokens = 100;

@@ -15,7 +15,7 @@ enum class ExitCode {
   kBadInput = 3,    // a file that is damaged, foreign or does not fit
   kNoResource = 4,  // no disk space or memory
   kDiverged = 5,    // loss or gradient not finite
-  kStopped = 75,    // stopped by a signal after a good save (EX_TEMPFAIL: run again to go on)
+  kStopped = 75,    // stopped by a signal after a good save (EX_TEMPFAIL: run again to continue)
 };
 
 class Error : public std::runtime_error {

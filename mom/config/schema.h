@@ -32,7 +32,7 @@ namespace mom::config {
 
 // A TOML inline table or sub-table of numbers, such as mixture = {images = 0.5}.
 using Weights = std::map<std::string, double>;
-// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" that go together under a name.
+// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" grouped under a name.
 struct NamedSettings {
   std::string name;
   std::vector<std::string> set;
@@ -114,7 +114,7 @@ void apply_override(Schema& schema, std::string_view assignment);
 std::string dump_toml(const Schema& schema);
 // For terminals: "table.key   type (limits), default VALUE    help".
 std::string help_text(const Schema& schema);
-// For docs: one Markdown table a config table.
+// For docs: one Markdown table per config table.
 std::string help_markdown(const Schema& schema);
 
 using mom::nearest;

@@ -25,7 +25,7 @@ HWY_INLINE int64_t at(int64_t vector, int64_t t) { return (vector * kScanChunk +
 struct Tile {
   const ScanInputs& in;
   const ScanPlan& plan;
-  int64_t block, first_channel, width, num_vectors;  // width = channels really there
+  int64_t block, first_channel, width, num_vectors;  // width = channels that exist
   float *a, *skip, *dt_bias;                         // [N][block], [block], [block]
 
   Tile(const ScanInputs& inputs, const ScanPlan& scan_plan, int64_t tile_block, Scratch& scratch)

@@ -1,5 +1,5 @@
-// Rows that change places: into sequence order and back, to experts and back, into padded blocks. A map says which
-// source row each of N slots shows; a source may be shown any number of times.
+// Permuting and gathering rows: into sequence order and back, to experts and back, into padded blocks. A map says which
+// source row each of N slots takes; a source may be taken any number of times.
 //
 //   take_rows:  y[n] = x[source[n]], zeros where source[n] is -1            x_TE [T, E] -> [N, E]
 //   add_rows:   y[t] = sum over n with source[n] = t of weight[n] * x[n]    x_NE [N, E] -> [T, E]
