@@ -1,10 +1,10 @@
-# A thin cover over the CMake presets: `make` lists what there is.
+# Short commands around the CMake presets; `make` lists them.
 PRESET ?= release
 BUILD := build/$(PRESET)
 JOBS ?= $(shell nproc)
 
 .DEFAULT_GOAL := help
-# What speech-check hears: any documents with captions and 16 kHz WAV recordings, and a speech codec.
+# What speech-check listens to: any documents with captions and 16 kHz WAV recordings, and a speech codec.
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
@@ -31,16 +31,16 @@ quickstart: configure  ## data, codecs, both models, evaluation and report; SETT
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom
 	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
 
-seeds: build  ## both models over three seeds, after `make quickstart` of the same SETTING: runs/seeds/SETTING/README.md
+seeds: build  ## both models with three seeds, after `make quickstart` of the same SETTING: runs/seeds/SETTING/README.md
 	$(BUILD)/bin/mom study configs/studies/settings.toml --out runs/seeds/$(SETTING) --set 'recipes=["configs/$(SETTING).toml"]'
 
-test: build  ## build and run all tests but the slow ones
+test: build  ## build and run all tests except the slow ones
 	ctest --preset $(PRESET) -L fast -j $(JOBS)
 
 test-slow: build  ## run the slow tests
 	ctest --preset $(PRESET) -L slow
 
-speech-check: build  ## a recogniser hears held-out speech before and after its codec (SPEECH_DATA, SPEECH_CODEC)
+speech-check: build  ## run a speech recogniser on held-out speech before and after its codec (SPEECH_DATA, SPEECH_CODEC)
 	@"$$(scripts/python-env .deps/recogniser tests/recogniser/requirements.txt)" tests/recogniser/check.py \
 	  $(BUILD)/bin/mom $(SPEECH_DATA) $(SPEECH_CODEC)
 

@@ -16,7 +16,7 @@ namespace mom::bench {
 namespace {
 
 constexpr int kWarmups = 3, kMinRepeats = 10, kMaxRepeats = 200;
-constexpr double kSeconds = 1.0;  // of timing a bench, when repeats allow
+constexpr double kSeconds = 1.0;  // spent on timing one bench, when repeats allow
 
 struct Timing {
   int repeats = 0;
@@ -145,7 +145,7 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
   register_all();
   OrderedJson results = OrderedJson::array();
   const std::vector<Entry> entries = chosen(names);
-  if (!list) roofs();  // first: measured after a bench, its memory would come on top of that bench's peak
+  if (!list) roofs();  // first: later, its memory would add to the peak of a bench
   if (!list && !json) {
     std::printf("cpu capability %s, %d threads; rates are of the fastest run\n",
                 kernels::cpu_capability().c_str(), at::get_num_threads());

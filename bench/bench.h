@@ -8,13 +8,13 @@
 
 namespace mom::bench {
 
-// Of one run. Multiply-adds count instructions' elements (a multiplication alone is one, too), exponentials
-// apart.
+// Work of one run. Multiply-adds count elements of instructions (a multiplication alone counts as one), without
+// exponentials.
 struct Work {
   double flops = 0, bytes = 0, exponentials = 0, tokens = 0, multiply_adds = 0;
 };
 
-// The machine's own rates with all threads, a second, measured once a process, when first asked for.
+// What the machine can do per second with all threads; measured once per process, on first use.
 struct Roofs {
   double multiply_adds = 0, exponentials = 0, bytes = 0;
   // The least time for the work: its instructions or its memory, whichever takes longer.
@@ -29,12 +29,12 @@ struct Bench {
   Work work;
   std::function<void()> check;  // throws where the fast version differs from its reference
   std::function<void()> run;
-  std::function<void()> baseline =
-      {};  // optional: timed in turns with run; the result has the ratio of the medians and minima
+  // Optional: timed in turns with run; the result has the ratios of medians and minima.
+  std::function<void()> baseline = {};
   std::string baseline_name = {};
 };
 
-// A bench is made only when it is asked for. `make` may allocate.
+// A bench is constructed only when it is run. `make` may allocate.
 struct Entry {
   std::string name, help;
   std::function<Bench()> make;
@@ -45,7 +45,7 @@ struct Register {
     registry().push_back({std::move(name), std::move(help), std::move(make)});
   }
 };
-// Called by run(), so that a static library keeps the files.
+// Called by run(), so that the linker keeps these files of a static library.
 void register_scan_benches();
 void register_conv_benches();
 void register_decode_benches();
@@ -60,7 +60,7 @@ void register_step_benches();
 int run_train(const std::string& recipe, const std::vector<std::string>& overrides, int64_t steps, bool json);
 
 // Runs the named benches (none = all), or lists them. Results on stdout, as one JSON object with `json`.
-// Returns 0. An unknown name is a UserError. A name is matched whole, or else as a prefix.
+// Returns 0. An unknown name is a UserError. A name matches exactly, or else as a prefix.
 int run(const std::vector<std::string>& names, bool list, bool json);
 
 }  // namespace mom::bench

@@ -1,6 +1,6 @@
-// A generated token at the 130M shape, one sequence: bytes are those of the weights and states it reads, so
-// that "of roof" is the part of the memory's rate. Prefill, the whole network on 512 tokens. And whether a
-// token costs the same however many came before it.
+// A generated token at the 130M shape, one sequence: bytes are those of the weights and states it reads, so that
+// "of roof" is the fraction of the memory bandwidth. Prefill: the whole network on 512 tokens. And whether a token
+// costs the same however many came before it.
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -84,7 +84,7 @@ void add_decode(const std::string& suffix, const std::string& words, WeightType 
   };
   const std::string decode = "decode_130m" + suffix, share = "decode_share_130m" + suffix;
   Register(decode, "a token of the 130M shape from " + words + " weights", [=] { return make(decode); });
-  // The memory's rate may change from one second to the next; in turns both see the same.
+  // Memory bandwidth may change from one second to the next; in turns both see the same.
   Register(share, "the same in turns with reading as many bytes and doing nothing else", [=] {
     Bench bench = make(share);
     const auto floats = static_cast<int64_t>(bench.work.bytes / 4);
@@ -95,15 +95,14 @@ void add_decode(const std::string& suffix, const std::string& words, WeightType 
   });
 }
 
-// A document of text and pictures as codes: 100 tokens of text, 64 codes, and so on.
+// A document of text and images as codes: 100 tokens of text, 64 codes, and so on.
 int32_t token_of_document(int64_t position) {
   const int64_t place = position % 164;
   const auto draw = static_cast<int32_t>((position * 7919 + 11) % 1000);
   return place < 100 ? 8 + draw : 4096 + draw;
 }
 
-// One document at two places: near its beginning, and far from it. All tokens between were decoded one by
-// one.
+// One document at two places: near its beginning, and far from it. All tokens between were decoded one by one.
 class LongDecoding {
  public:
   static constexpr int64_t kNear = 10, kFar = 100'000, kTokens = 100;
@@ -114,7 +113,7 @@ class LongDecoding {
         state_(generate::initial_state(*model_, 1)) {
     decode(kNear);
     near_ = state_;
-    decode(1000);  // whatever is allocated once
+    decode(1000);  // one-time allocations
     const int64_t before = resident_bytes();
     decode(kFar);
     grown_bytes_ = resident_bytes() - before;

@@ -1,4 +1,4 @@
-// The VQ image codec at the quickstart's size, with untrained weights: pictures to codes.
+// The VQ image codec at the quickstart's size, with untrained weights: images to codes.
 #include <torch/torch.h>
 #include <unistd.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kPictures = 64;
 
-// A codec folder for as long as it takes to read it.
+// A codec folder that exists while it is read.
 std::unique_ptr<codecs::ImageVq> untrained_codec(const at::Tensor& images_NCHW) {
   const Path folder = std::filesystem::temp_directory_path() / ("mom-bench-" + std::to_string(::getpid()));
   codecs::ImageVqConfig config;
@@ -38,7 +38,7 @@ Bench make() {
     const at::Tensor codes = codec->encode(images);
     for (int64_t i = 0; i < kPictures; i += 21) {
       if (!codec->encode(images.slice(0, i, i + 1))[0].equal(codes[i]))
-        throw Error(ExitCode::kInternal, "encode_pictures: codes depend on the pictures beside");
+        throw Error(ExitCode::kInternal, "encode_pictures: codes depend on other images in the batch");
     }
   };
   bench.run = [=] { codec->encode(images); };
@@ -47,8 +47,6 @@ Bench make() {
 
 }  // namespace
 
-void register_image_benches() {
-  Register("encode_pictures", "pictures to codes; 64 tokens are a picture", make);
-}
+void register_image_benches() { Register("encode_pictures", "images to codes; 64 tokens per image", make); }
 
 }  // namespace mom::bench

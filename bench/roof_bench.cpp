@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kRepeats = 7;
 
-// `work` returns what it did; the best rate a second of a few runs.
+// `work` returns what it did; the best rate per second of a few runs.
 double best_rate(const std::function<double()>& work) {
   double best = 0;
   for (int i = 0; i < kRepeats; ++i) {
@@ -46,7 +46,7 @@ const Roofs& roofs() {
         best_rate([] { return on_all_threads([] { return kernels::run_multiply_adds(20'000'000); }); });
     result.exponentials =
         best_rate([] { return on_all_threads([] { return kernels::run_exponentials(4'000'000); }); });
-    // Not from the allocator: it would keep the memory, and count it to the peak of what is timed next.
+    // Not from the allocator: it would keep the memory, which would count in the peak of the next bench.
     const at::Tensor x = ops::HugePages(256 << 20).take({64 << 20}, at::kFloat).fill_(1);
     result.bytes = best_rate([&] {
       x.sum();

@@ -1,4 +1,4 @@
-// Selective scan, forward and backward apart, 4,096 tokens of width 512 with 16 states, all options on.
+// Selective scan, forward and backward separately, 4,096 tokens of width 512 with 16 states, all options on.
 #include <torch/torch.h>
 
 #include "bench/bench.h"
@@ -65,7 +65,7 @@ std::string shape_of(int64_t S, int64_t L) {
   return std::to_string(S) + "x" + std::to_string(L) + " D 512 N 16 f32";
 }
 
-// Forward as training runs it: with what backward needs.
+// Forward as in training: with what backward needs.
 Bench make(const std::string& name, int64_t S, int64_t L, bool backward) {
   auto x = std::make_shared<ScanCase>(S, L, kChannels, kStates);
   Bench bench;

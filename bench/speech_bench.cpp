@@ -24,7 +24,7 @@ std::vector<float> noise(double seconds) {
   return samples;
 }
 
-// A codec folder for as long as it takes to read it.
+// A codec folder that exists while it is read.
 std::unique_ptr<codecs::SpeechCodec> untrained_codec() {
   const Path folder = std::filesystem::temp_directory_path() / ("mom-bench-" + std::to_string(::getpid()));
   codecs::SpeechConfig config;
@@ -58,7 +58,7 @@ Bench make() {
 }  // namespace
 
 void register_speech_benches() {
-  Register("encode_speech", "speech to codes; 25 tokens/s are real time", make);
+  Register("encode_speech", "speech to codes; 25 tokens/s is real time", make);
 }
 
 }  // namespace mom::bench

@@ -1,6 +1,6 @@
 // The whole training step: forward, backward, clipping, AdamW. train_step* have the sizes the peers are timed
-// at (bench/peers); benches with a baseline time two kinds of step in turns, so that the machine's drift is
-// in both.
+// at (bench/peers); benches with a baseline time two kinds of step in turns, so that the drift of the
+// machine's speed is in both.
 #include <torch/torch.h>
 
 #include "bench/bench.h"
@@ -30,7 +30,7 @@ struct Mix {
   int64_t shortest = 64, longest = 64;  // of a span
 };
 
-// Everything needed for a step, on made-up tokens.
+// Everything needed for a step, on synthetic tokens.
 struct Step {
   models::Model model;
   train::AdamW optimizer;
@@ -100,7 +100,7 @@ data::Batch batch_of(const Size& size, const Mix& mix) {
   return batch;
 }
 
-// Analytic, three forwards.
+// Counted, three forward passes.
 double step_flops(const Step& step) {
   double flops = 0;
   const auto per_token = models::flops_per_token(step.model->spec());

@@ -1,4 +1,4 @@
-// Whole training steps of a recipe on its own data, apart from evaluation and checkpoints.
+// Whole training steps of a recipe on its own data, without evaluation and checkpoints.
 #include <torch/torch.h>
 
 #include <algorithm>

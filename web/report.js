@@ -8,10 +8,10 @@
 
   const AXES = { flops: 'training FLOPs', steps: 'step', tokens: 'tokens', seconds: 'seconds' };
   const PREFIXES = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z'];
-  // Runs differ in colour and in line, and in the shape of their marks (report.css).
+  // Runs differ in colour, in line style and in the shape of their markers (report.css).
   const DASHES = [[], [], [7, 3], [7, 3], [2, 3], [2, 3], [9, 3, 2, 3], [9, 3, 2, 3]];
   const COLOURS = DASHES.length;
-  // Lines and shapes turn by three at each round of colours.
+  // Line styles and shapes shift by three each time the colours repeat.
   const shapeOf = (run) => (run + 3 * Math.floor(run / COLOURS)) % COLOURS;
   const dashOf = (run) => DASHES[shapeOf(run)];
 
@@ -37,7 +37,7 @@
     return y[i - 1] + (y[i] - y[i - 1]) * (flops - x[i - 1]) / (x[i] - x[i - 1]);
   };
 
-  // The steep start would flatten all that matters: by default the range ends where the curves are after a tenth of the run.
+  // The steep start would flatten everything else: by default the range ends at the curves' values after a tenth of the run.
   const lossRange = (chart, axis, whole) => {
     const held = chart.group === 'held-out';
     let low = Infinity, high = -Infinity, end = 0;
@@ -197,17 +197,17 @@
     </div>`;
   }
 
-  // A baseline's final loss, and after which part of its FLOPs others have it: with marks, and in words.
+  // A baseline's final loss, and the fraction of its FLOPs at which others reach it: with markers, and in words.
   const marked = (target) => html`${mark(target.run)}final ${lossText(target.loss)} ${target.matches.length
     ? html`reached at ${target.matches.map((m) => html`<span class="value">${mark(m.run)}${percentText(m.part)}</span> `)}of its FLOPs` : 'not reached by others'}`;
   const inWords = (panel) => (target) => `Final loss of ${panel.runs[target.run]}, ${lossText(target.loss)}: ${target.matches.length
-    ? target.matches.map((m) => `${panel.runs[m.run]} has it after ${percentText(m.part)} of its FLOPs`).join(', ') : 'not reached by others'}.`;
+    ? target.matches.map((m) => `${panel.runs[m.run]} reaches it after ${percentText(m.part)} of its FLOPs`).join(', ') : 'not reached by others'}.`;
 
   const Choice = ({ name, options, value, set }) => html`<fieldset><legend>${name}</legend>
     ${Object.entries(options).map(([key, label]) => html`<button type="button" aria-pressed=${String(key === value)}
       onClick=${() => set(key)}>${label}</button>`)}</fieldset>`;
 
-  // Light or dark, and light on paper whatever the screen is.
+  // Light or dark; on paper always light.
   const useScheme = () => {
     const dark = matchMedia('(prefers-color-scheme: dark)'), print = matchMedia('print');
     const now = () => (print.matches || !dark.matches ? 'light' : 'dark');
@@ -220,11 +220,11 @@
     return scheme;
   };
 
-  // A run's line and mark, as in the charts.
+  // A run's line and marker, as in the charts.
   const Key = ({ run }) => html`<svg aria-hidden="true"><line x1="0" y1="50%" x2="100%" y2="50%" stroke=${`var(--c${run % COLOURS})`} stroke-width="2"
     stroke-dasharray=${dashOf(run).join(' ')} /></svg>${mark(run)}`;
 
-  // Charts of one group with the runs that are shown, on an axis they have.
+  // Charts of one group with the visible runs that have this axis.
   const chartsOf = (panel, group, shown, axis) => panel.charts.filter((chart) => chart.group === group).map((chart) => ({
     ...chart,
     series: chart.series.filter((s) => shown.has(s.run) && s[axis]),
@@ -255,7 +255,7 @@
         <${Choice} name="Loss" options=${{ tail: 'without the steep start', whole: 'all of it' }} value=${range} set=${setRange} />
       </div>
       <${Legend} panel=${panel} shown=${shown} toggle=${toggle}
-        level=${held.some((chart) => chart.targets.length) && html`<li><span class="dash"></span>final loss of a baseline, and where others first have it</li>`} />
+        level=${held.some((chart) => chart.targets.length) && html`<li><span class="dash"></span>final loss of a baseline, and where others first reach it</li>`} />
       ${banded && html`<p class="remark">Lines: mean over seeds; bands: their range.</p>`}
       ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Rings: evaluations. Line: smoothed, from which FLOPs to match are read.</p>
         <div class="charts">${draw(held)}</div>`}

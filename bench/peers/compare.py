@@ -24,7 +24,7 @@ HEAPS = {"as installed": {}, "kept": KEPT_HEAP}
 
 
 class Failure(Exception):
-    """A process that gave no result. The text goes to the table."""
+    """A process without a result. The text appears in the table."""
 
 
 def environment(threads, **more):
@@ -90,7 +90,7 @@ def measure_ours(case, when, options):
     for bench in benches:
         tokens = round(bench.get("tokens_per_s", 0) * bench["median_ms"] / 1e3)
         if tokens not in (0, case.tokens):
-            raise Failure(f"mom bench {bench['name']}: expected {case.tokens} tokens a step, found {tokens}")
+            raise Failure(f"mom bench {bench['name']}: expected {case.tokens} tokens per step, found {tokens}")
     return {
         "who": f"mom, {when}", "heap": "as installed", "steps": str(benches[0]["repeats"]),
         "min_ms": [bench["min_ms"] for bench in benches],

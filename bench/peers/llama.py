@@ -17,7 +17,7 @@ import gguf
 import llama_cpp
 import numpy
 
-TOKENS_A_STEP = 16  # of decoding: one is too short a time
+TOKENS_PER_STEP = 16  # of decoding: the time of one is too short to measure
 PROMPT = 512
 TYPES = {
     "f32": gguf.GGMLQuantizationType.F32,
@@ -100,12 +100,12 @@ def main():
     for name in ("d-model", "blocks", "vocabulary", "warmup", "steps"):
         parser.add_argument(f"--{name}", type=int, required=True)
     options = parser.parse_args()
-    threads = int(os.environ["OMP_NUM_THREADS"])  # as all peers are told
+    threads = int(os.environ["OMP_NUM_THREADS"])  # as for all peers
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.gguf"
         write_model(path, options)
         session = Session(path, threads)
-    count = TOKENS_A_STEP if options.what == "decode" else 1
+    count = TOKENS_PER_STEP if options.what == "decode" else 1
     times = []
     for step in range(options.warmup + options.steps):
         session.forget()

@@ -10,7 +10,7 @@ import torch
 
 
 def timed(runs, warmup, steps):
-    """Calls each function of `runs` in turn, warmup + steps times. Milliseconds of the timed calls, a list for each function."""
+    """Calls each function of `runs` in turn, warmup + steps times. Milliseconds of the timed calls, one list per function."""
     milliseconds = [[] for _ in runs]
     for index in range(warmup + steps):
         line = []

@@ -1,5 +1,4 @@
-// Errors that end an operation, and the exit codes they become. One line each: where, expected, found, next
-// step.
+// Errors that end an operation, and the exit codes they become. One line each: where, expected, found, next step.
 #pragma once
 
 #include <stdexcept>
@@ -16,7 +15,7 @@ enum class ExitCode {
   kBadInput = 3,    // a file that is damaged, foreign or does not fit
   kNoResource = 4,  // no disk space or memory
   kDiverged = 5,    // loss or gradient not finite
-  kStopped = 75,    // stopped by a signal after a good save (EX_TEMPFAIL: run again to go on)
+  kStopped = 75,    // stopped by a signal after a good save (EX_TEMPFAIL: run again to continue)
 };
 
 class Error : public std::runtime_error {

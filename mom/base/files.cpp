@@ -88,7 +88,7 @@ std::string read_file(const Path& path, uint64_t max_bytes) {
   };
   if (size > max_bytes) too_large();
   std::string content;
-  // One byte more than stated, so that the usual file ends within the first read; pipes state 0 and grow.
+  // One byte more than the stated size, so that a regular file ends within the first read; pipes state 0 and grow.
   size_t room = static_cast<size_t>(size) + 1;
   for (size_t used = 0;;) {
     content.resize(used + room);
@@ -200,7 +200,7 @@ void for_each_line(const Path& path,
                    const std::function<void(std::string_view line, uint64_t line_number)>& visit) {
   const Descriptor fd = open_for_reading(path);
   checked_size(fd, path);
-  std::string block(kBufferBytes, '\0'), torn;  // torn: a line's part that ended with the block before
+  std::string block(kBufferBytes, '\0'), torn;  // torn: the part of a line that the previous block ended with
   uint64_t line_number = 0;
   auto emit = [&](std::string_view line) {
     if (!line.empty() && line.back() == '\r') line.remove_suffix(1);

@@ -1,6 +1,5 @@
 // The only place that fsyncs and renames. What is published is whole or absent, also after a power cut.
-// I/O failures throw: ENOENT and damaged content InputError (3), ENOSPC/EDQUOT/EACCES on writing
-// ResourceError (4).
+// I/O failures throw: ENOENT and damaged content InputError (3), ENOSPC/EDQUOT/EACCES on writing ResourceError (4).
 #pragma once
 
 #include <cstddef>
@@ -46,8 +45,7 @@ class FolderPublisher {
 };
 
 // Puts back a folder that a process moved away to replace it and died before its successor was in place (only
-// on file systems that cannot exchange two names at once). Readers call it before they say that `target` is
-// missing.
+// on file systems that cannot exchange two names at once). Readers call it before they say that `target` is missing.
 void recover_folder(const Path& target);
 
 // A file being written in order; every write is checked. close() fsyncs. Not atomic by itself: use inside a
@@ -87,8 +85,7 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is
-// cut off.
+// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is cut off.
 class LineAppender {
  public:
   explicit LineAppender(const Path& path);

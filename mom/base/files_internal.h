@@ -11,7 +11,7 @@ namespace mom::files_internal {
 
 [[noreturn]] void fail_reading(const Path& path, int error);  // InputError
 [[noreturn]] void fail_writing(const Path& path,
-                               int error);  // ResourceError; InputError when a folder is missing
+                               int error);  // ResourceError; InputError: a folder is missing
 
 class Descriptor {
  public:

@@ -1,5 +1,4 @@
-// Hashes with a name others can recompute: sha256 for content, FNV-1a and splitmix64 for splits and random
-// streams.
+// Hashes with a name others can recompute: sha256 for content, FNV-1a and splitmix64 for splits and random streams.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 namespace mom {
 namespace {
 
-// Feeds the parser and remembers how far it has read, so that our own errors can name the byte too.
+// Feeds the parser and remembers how far it has read, so that our own errors can name the byte, too.
 class CountingIterator {
  public:
   using iterator_category = std::input_iterator_tag;

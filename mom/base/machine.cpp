@@ -25,7 +25,7 @@ namespace mom {
 namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
-constexpr uint64_t kLeastMemory = 2 * kGiB;  // the quickstart's own need, with room to spare
+constexpr uint64_t kLeastMemory = 2 * kGiB;  // what the quickstart needs, with room to spare
 constexpr uint64_t kLeastDisk = 2 * kGiB;    // the quickstart's data, codecs and two runs
 
 constexpr const char* kFeatures[] = {"avx2",        "fma",         "f16c",     "avx512f",  "avx512bw",
@@ -37,8 +37,7 @@ std::string trimmed(const std::string& text) {
   return first == std::string::npos ? "" : text.substr(first, text.find_last_not_of(" \t\n") - first + 1);
 }
 
-// The value of the first "key : value" line with this key, in files such as /proc/cpuinfo; empty when there
-// is none.
+// The value of the first "key : value" line with this key, in files such as /proc/cpuinfo; empty when there is none.
 std::string proc_value(const std::string& file, const std::string& key) {
   std::istringstream lines(file);
   for (std::string line; std::getline(lines, line);) {
@@ -130,8 +129,8 @@ CgroupLimits read_cgroup_limits(const Path& root) {
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const Path mount = root / "sys/fs/cgroup" / controllers;
-    // A limit above holds as well. In a container the path may be the host's: then only the mount's own
-    // folder is there.
+    // Limits of parent groups hold as well. In a container the path may be the host's: then only the mount's own folder
+    // exists.
     for (Path group = Path(line.substr(second + 1)).relative_path();; group = group.parent_path()) {
       read_group(mount / group, limits);
       if (group.empty()) break;

@@ -13,8 +13,8 @@ namespace mom {
 
 struct MachineFacts {
   std::string processor;  // as the kernel names it
-  std::vector<std::string>
-      features;               // of those that matter here, e.g. "avx2", "avx512f", "avx512_bf16", "amx_bf16"
+  // Those that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16", ...
+  std::vector<std::string> features;
   int cores = 0;              // logical processors online
   int threads_allowed = 0;    // at most this many run at once: affinity mask and cgroup quota, rounded up
   uint64_t memory_bytes = 0;  // installed, or the cgroup's limit where that is less

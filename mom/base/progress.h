@@ -1,5 +1,4 @@
-// Progress of a long operation on stderr: a bar with rate and ETA on a terminal, one line every 10 s
-// elsewhere.
+// Progress of a long operation on stderr: a bar with rate and ETA on a terminal, one line every 10 s elsewhere.
 #pragma once
 
 #include <chrono>
@@ -17,8 +16,8 @@ class Progress {
   ~Progress();  // ends the line
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
-  void update(uint64_t done,
-              std::string_view detail = {});  // cheap to call often: draws at most 10 times a second
+  // Cheap to call often: draws at most 10 times per second.
+  void update(uint64_t done, std::string_view detail = {});
   void set_left(double seconds) { left_s_ = seconds; }  // the caller's own estimate, instead of ours
   void finish(std::string_view detail = {});
 

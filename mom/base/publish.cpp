@@ -1,7 +1,6 @@
-// publish_file and FolderPublisher: aside, fsync, rename, fsync of the folder.
+// publish_file and FolderPublisher: write aside, fsync, rename, fsync of the folder.
 //
-// Hidden siblings of a target NAME, with the process that made them, so that the next one can tell what is
-// left over:
+// Hidden siblings of a target NAME, named after the process that made them, so that leftovers can be recognised:
 //   .NAME.aside-PID-HOSTRAND   being written; HOSTRAND = 8 hex digits of the host's name, 8 random ones
 //   .NAME.old-PID-HOSTRAND     the target moved away while its successor is renamed into place
 #include <fcntl.h>
@@ -82,7 +81,7 @@ bool left_over(const Path& path, const Path& target, const char* kind) {
   long pid = 0;
   const auto number = std::from_chars(name.data() + prefix.size(), end, pid);
   if (number.ec != std::errc() || pid <= 0) return false;
-  uint64_t tag = 0;  // absent in names made by other means: then the process id alone decides
+  uint64_t tag = 0;  // absent in names made otherwise: then the process id alone decides
   if (number.ptr != end) {
     const auto hex = std::from_chars(number.ptr + 1, end, tag, 16);
     if (*number.ptr != '-' || hex.ptr != end || end - number.ptr != 17) return false;
@@ -104,7 +103,7 @@ std::vector<Path> leftovers(const Path& target, const char* kind) {
 }
 
 void remove_leftovers(const Path& target) {
-  std::error_code ignored;  // a leftover that cannot be removed harms nobody
+  std::error_code ignored;  // a leftover that cannot be removed does no harm
   for (const Path& path : leftovers(target, "aside")) fs::remove_all(path, ignored);
   if (!fs::exists(fs::symlink_status(target))) return;
   for (const Path& path : leftovers(target, "old")) fs::remove_all(path, ignored);
@@ -140,8 +139,7 @@ void sync_tree(const Path& folder) {
   sync_path(folder);
 }
 
-// Where two names cannot be exchanged at once: for a moment there is no target; recover_folder closes that
-// gap.
+// Where two names cannot be exchanged at once: for a moment there is no target; recover_folder closes that gap.
 void swap_in_two_steps(const Path& aside, const Path& target) {
   const Path old = hidden_sibling(target, "old");
   const InUse in_use(old);

@@ -1,5 +1,4 @@
-// SIGINT and SIGTERM ask a long operation to stop at its next safe point; a second one ends the process at
-// once.
+// SIGINT and SIGTERM ask a long operation to stop at its next safe point; a second one ends the process at once.
 #pragma once
 
 namespace mom {

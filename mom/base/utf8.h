@@ -26,8 +26,7 @@ constexpr size_t utf8_length(std::string_view text) {
   return length;
 }
 
-// Byte of the first fault (stray, overlong, surrogate, beyond U+10FFFF, cut off), or nothing when all is
-// well.
+// Byte of the first fault (stray, overlong, surrogate, beyond U+10FFFF, cut off), or nothing when all is well.
 std::optional<size_t> find_invalid_utf8(std::string_view text);
 
 void append_utf8(std::string& text, char32_t code_point);

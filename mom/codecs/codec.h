@@ -1,12 +1,13 @@
 // What all codecs share: a codec is a folder that names itself by content.
 //
-//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae" | "vq_image",
-//                         "modality": "text" | "image", "hash": sha256 hex of everything below but itself,
+//   codec.json           {"format": "mom-codec", "version": 1, "kind": "text" | "image_vae" | "vq_image" | "speech",
+//                         "modality": "text" | "image" | "speech", "hash": sha256 hex of the folder but for this value,
 //                         "config": {...}, "report": {held-out figures}}
-//   tokenizer.model      (text) SentencePiece            model.safetensors   (image) weights
-//   report/              (image) originals beside reconstructions, PNG
+//   tokenizer.model      (text) SentencePiece
+//   model.safetensors    (image, speech) weights
+//   report/              (image) originals beside reconstructions, PNG; (speech) sounds to listen to
 //
-// Encoded data and runs store the hash, and refuse a codec with another one.
+// Encoded data and runs store the hash, and refuse a codec with another one. Format: docs/formats/codec.md
 #pragma once
 
 #include <memory>
@@ -21,8 +22,8 @@ namespace mom::codecs {
 
 struct CodecInfo {
   Path folder;
-  std::string kind;      // "text", "image_vae", "vq_image"
-  std::string modality;  // "text", "image"
+  std::string kind;      // "text", "image_vae", "vq_image", "speech"
+  std::string modality;  // "text", "image", "speech"
   std::string hash;      // 64 hex digits
   Json config;
   Json report;
@@ -40,8 +41,7 @@ void write_codec_info(const Path& folder, const std::string& kind, const std::st
 Json schema_json(const config::Schema& schema);
 void assign_schema(config::Schema& schema, const Json& values, std::string_view where);
 
-// The values of a config struct as a JSON object, and back (unknown keys and wrong types: InputError naming
-// `where`).
+// The values of a config struct as a JSON object, and back (unknown keys and wrong types: InputError naming `where`).
 template <class Config>
 Json config_json(Config config) {
   config::Schema schema;

@@ -25,14 +25,13 @@ TORCH_MODULE(ResidualBlock);
 struct ConvShape {
   int64_t downsample = 4;      // f, a power of two
   int64_t base_channels = 32;  // at half resolution; doubles with each halving
-  int64_t blocks = 1;          // residual blocks a stage
+  int64_t blocks = 1;          // residual blocks per stage
 };
 
 // [N, 3, S, S] -> [N, outputs, S/f, S/f] and [N, inputs, S/f, S/f] -> [N, 3, S, S].
 torch::nn::Sequential conv_encoder(const ConvShape& shape, int64_t outputs);
 torch::nn::Sequential conv_decoder(const ConvShape& shape, int64_t inputs);
-// The linear path: one convolution of stride f; and 3 f^2 channels, which a pixel shuffle by f makes a
-// picture.
+// The linear path: one convolution of stride f; and 3 f^2 channels, which a pixel shuffle by f makes a picture.
 torch::nn::Conv2d linear_encoder(int64_t downsample, int64_t outputs);
 torch::nn::Conv2d linear_decoder(int64_t downsample, int64_t inputs);
 

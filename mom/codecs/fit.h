@@ -19,8 +19,7 @@ struct FitOptions {
 
 struct StepLoss {
   at::Tensor total;  // what is minimised
-  double error =
-      0;  // what is watched: smoothed over steps for progress; not finite: the training has diverged
+  double error = 0;  // what is watched, smoothed over steps for progress; not finite: training has diverged
 };
 
 // Calls loss_of(0) ... loss_of(steps - 1), each followed by a step of the optimizer; parameters that a step

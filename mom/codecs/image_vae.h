@@ -13,7 +13,7 @@
 namespace mom::codecs {
 
 struct ImageVaeConfig {
-  int64_t image_size = 64;  // pixels a side
+  int64_t image_size = 64;  // pixels per side
   int64_t downsample = 4;   // f, a power of two
   int64_t latent_channels = 4;
   int64_t base_channels = 32;
@@ -36,8 +36,7 @@ class ImageVae {
 
   const CodecInfo& info() const { return info_; }
   const ImageVaeConfig& config() const;
-  // u8 [N, 3, S, S] -> f32 [N, C, S/f, S/f]: the posterior mean, shifted and scaled per channel to mean 0,
-  // variance 1.
+  // u8 [N, 3, S, S] -> f32 [N, C, S/f, S/f]: the posterior mean, shifted and scaled per channel to mean 0, variance 1.
   at::Tensor encode(const at::Tensor& images_NCHW) const;
   // f32 [N, C, S/f, S/f] -> u8 [N, 3, S, S].
   at::Tensor decode(const at::Tensor& latents_NCHW) const;

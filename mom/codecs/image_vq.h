@@ -1,6 +1,6 @@
 // Pictures <-> a fixed number of discrete codes: a convolutional VQ-VAE, small after Chameleon's VQGAN.
 // 64x64 RGB -> 8x8 = 64 codes at f = 8; 512x512 -> 32x32 = 1,024 codes at f = 16. N pictures, S their side,
-// L codes a picture in raster order, f downsampling factor.
+// L codes per picture in raster order, f downsampling factor.
 //
 // There is no adversarial and no perceptual loss: the first needs a second network and long training to be
 // steady, the second one that was trained on millions of pictures. So small detail comes back soft, and PSNR
@@ -17,7 +17,7 @@
 namespace mom::codecs {
 
 struct ImageVqConfig {
-  int64_t image_size = 64;  // pixels a side
+  int64_t image_size = 64;  // pixels per side
   int64_t downsample = 8;   // f, a power of two
   int64_t codebook_size = 1024;
   int64_t code_width = 16;

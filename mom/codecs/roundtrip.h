@@ -8,8 +8,8 @@ namespace mom::codecs {
 
 struct RoundtripOptions {
   Path codec, file, out;
-  Path mel;  // speech only, empty = none: safetensors with `original` and `decoded`, f32 log-mel [F, 80]
-             // (codecs/mel.h)
+  // Speech only, empty = none: safetensors with `original` and `decoded`, f32 log-mel [F, 80] (codecs/mel.h).
+  Path mel;
 };
 
 // A text codec writes the text back to `out`; an image codec writes the fitted picture's reconstruction as

@@ -1,5 +1,5 @@
-// Speech <-> discrete codes: log-mel, a 1-D convolutional network with a vector quantiser (25 or 50 codes a
-// second), and back to a waveform by Griffin-Lim. Samples are 16 kHz mono in [-1, 1]. L codes, H samples a
+// Speech <-> discrete codes: log-mel, a 1-D convolutional network with a vector quantiser (25 or 50 codes per
+// second), and back to a waveform by Griffin-Lim. Samples are 16 kHz mono in [-1, 1]. L codes, H samples per
 // code (640 at 25 Hz), F mel frames.
 //
 // A sound is scaled to one loudness before it is encoded, so that codes need not carry it: decoded speech has
@@ -43,8 +43,8 @@ struct SpeechConfig {
 
 struct SpeechCodes {
   std::vector<int32_t> codes;  // values < codebook_size
-  std::vector<int32_t>
-      counts;  // frames of 1 / code_rate_hz a code stands for; all 1 unless the codec deduplicates
+  // Frames of 1 / code_rate_hz that each code stands for; all 1 unless the codec deduplicates.
+  std::vector<int32_t> counts;
 };
 
 class SpeechCodec {
@@ -64,11 +64,11 @@ class SpeechCodec {
   // one that is not finite. Uses the calling thread's number of tensor threads for pieces of `piece_codes`
   // (only tests pass another: it may tip a vector that lies between two codes to within rounding).
   SpeechCodes encode(std::span<const float> samples, int64_t piece_codes = kPieceCodes) const;
-  // H samples a code and count. Empty counts: 1 each, or the mean run of the training speech when the codec
+  // H samples per code and count. Empty counts: 1 each, or the mean run of the training speech when the codec
   // deduplicates. UserError: a code out of range, counts of another length or below 1.
   std::vector<float> decode(const SpeechCodes& codes) const;
   // Log-mel frames (mel.h) of the scaled sound as the codec hears it, and of codes as it renders them: f32
-  // [F, B] with frames_per_code() frames a code and count.
+  // [F, B] with frames_per_code() frames per code and count.
   at::Tensor mel_of(std::span<const float> samples) const;
   at::Tensor decode_mel(const SpeechCodes& codes) const;
 

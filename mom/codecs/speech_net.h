@@ -1,5 +1,5 @@
 // The network of the speech codec. All its layers run at the code rate: the P mel frames of a code are one
-// column of P x B numbers. N sounds, L codes, P frames a code, B mel bands, K codes, C their channels.
+// column of P x B numbers. N sounds, L codes, P frames per code, B mel bands, K codes, C their channels.
 #pragma once
 
 #include <torch/torch.h>

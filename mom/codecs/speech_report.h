@@ -9,8 +9,7 @@
 namespace mom::codecs {
 
 // Makes `folder` with NN-original.wav and NN-decoded.wav of at most twelve sounds (both at the codec's
-// loudness), index.html with a player for each, and mel.png: the log-mel of the first, above that of what
-// comes back.
+// loudness), index.html with a player for each, and mel.png: the log-mel of the first, above that of what comes back.
 void write_listening_folder(const SpeechCodec& codec, std::span<const std::vector<float>> sounds,
                             const Path& folder);
 

@@ -14,8 +14,7 @@ struct SpeechSounds {
 };
 
 // Writes a codec folder at `out` (whole or not at all) with report/ (index.html to listen, WAV, mel.png), and
-// returns its report. Errors are over frames and bands of log-mel, in nats of magnitude, of the codec's own
-// rendering:
+// returns its report. Errors are over frames and bands of log-mel, in nats of magnitude, of the codec's own rendering:
 //   {"train_seconds", "validation_seconds", "validation_mel_l1", "validation_mel_mse",
 //    "codes_used_share", "code_perplexity", "mean_run_length": of codes over the training speech}
 // The same input, seed and number of threads give the same bits. DivergedError: the loss is not finite.

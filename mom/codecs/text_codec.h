@@ -1,5 +1,4 @@
-// Text <-> token ids: SentencePiece BPE with byte fallback, so that any UTF-8 comes back exactly as it went
-// in.
+// Text <-> token ids: SentencePiece BPE with byte fallback, so that any UTF-8 comes back exactly as it went in.
 #pragma once
 
 #include <cstdint>

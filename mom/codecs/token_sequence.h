@@ -1,7 +1,6 @@
 // A document as tokens of the joint vocabulary, and back:
 //   <bos> [text pieces | <boi> image codes <eoi> | <bos_speech> speech codes <eos_speech>]... <eos>
-// Texts that stand next to each other become one, and an empty text leaves nothing: tokens cannot tell them
-// apart.
+// Texts that stand next to each other become one, and an empty text leaves nothing: tokens cannot tell them apart.
 #pragma once
 
 #include <cstdint>

@@ -39,8 +39,7 @@ class PictureOrder {
 
 // Peak signal-to-noise ratio of each picture in dB, u8 against u8, [N]; equal pictures count as 99 dB.
 at::Tensor psnr_db(const at::Tensor& images_NCHW, const at::Tensor& others_NCHW);
-// The mean squared error of pixels in [0, 1] from that of pixels in [-1, 1]; and its PSNR in words, for
-// progress.
+// The mean squared error of pixels in [0, 1] from that of pixels in [-1, 1]; and its PSNR in words, for progress.
 double mse_of_bytes(double mse_of_pixels);
 std::string psnr_words(double mse);
 

@@ -1,10 +1,9 @@
-// Vector quantisation: every vector becomes the nearest of K learned ones and is told by its number.
+// Vector quantisation: every vector is replaced by the nearest of K learned ones, and stored as that one's number.
 // N vectors, C their width, K codes.
 //
-// The codebook follows the encoder by moving averages instead of a gradient; the gradient of what is made of
-// the codes goes straight through to the encoder, and the commitment keeps the encoder near its codes.
-// Codes that hardly anything chooses are dead: they move to vectors of the present batch that are badly
-// served.
+// The codebook follows the encoder by moving averages instead of a gradient; the gradient of what is made of the codes
+// goes straight through to the encoder, and the commitment keeps the encoder near its codes. Codes that hardly anything
+// chooses are dead: they move to vectors of the present batch that are badly served.
 //
 // Precision: f32.   The same input, seed and number of threads: the same bits.
 // Source: van den Oord et al. 2017 (arXiv 1711.00937), section 3 and appendix A.1 (moving averages).
@@ -16,8 +15,7 @@
 
 namespace mom::codecs {
 
-// The nearest code of each vector by squared distance, the lowest number among equals: f32 [N, C], [K, C] ->
-// i64 [N].
+// The nearest code of each vector by squared distance, the lowest number among equals: f32 [N, C], [K, C] -> i64 [N].
 at::Tensor nearest_codes(const at::Tensor& vectors_NC, const at::Tensor& codes_KC);
 
 // The value of `chosen`, whose gradient goes to `vectors` unchanged.
@@ -34,7 +32,7 @@ CodeUse code_use(const at::Tensor& codes, int64_t num_codes);
 struct QuantizerOptions {
   int64_t num_codes = 1024;
   int64_t width = 16;
-  double decay = 0.99;       // of the moving averages, a step
+  double decay = 0.99;       // of the moving averages, per step
   double smoothing = 1e-5;   // added to the counts (Laplace), so that no code is divided by nothing
   double dead_share = 0.05;  // dead: used less than this share of the mean code's use
   uint64_t seed = 1;
@@ -66,7 +64,7 @@ class VectorQuantizer {
   QuantizerOptions options_;
   bool started_ = false;
   uint64_t step_ = 0;
-  // Moving averages, a vector: the share that chose each code, and the sum of those vectors.
+  // Moving averages per vector: the share that chose each code, and the sum of those vectors.
   at::Tensor shares_K_, sums_KC_;
   at::Tensor codes_KC_;
 };

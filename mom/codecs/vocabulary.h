@@ -1,12 +1,12 @@
-// The joint vocabulary: one table of token ids over all modalities, made when data is encoded, stored with
-// the data and with every model trained on it.
+// The joint vocabulary: one table of token ids over all modalities, made when data is encoded, stored with the data and
+// with every model trained on it.
 //
-//   text      [0, n)       pieces of the tokenizer; the specials (<bos>, <boi>, ...) are among them, so they
-//   are text image     [n, n + k)   codes of the image codec, in their order speech    [n + k, ...)
+//   text      [0, n)       pieces of the tokenizer; the specials (<bos>, <boi>, ...) are among them, so they are text
+//   image     [n, n + k)   codes of the image codec, in their order
+//   speech    [n + k, ...)
 //
-// A continuous modality (pictures as latents) has an empty range: its positions carry no token. Which
-// modality a token belongs to follows from this table alone. JSON: {"text": [0, 4096], "image": [4096,
-// 5120]}, in order.
+// A continuous modality (images as latents) has an empty range: its positions carry no token. Which modality a token
+// belongs to follows from this table alone. JSON: {"text": [0, 4096], "image": [4096, 5120]}, in order.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ class Vocabulary {
   void add(const std::string& modality, int64_t num_tokens);
   int64_t size() const { return ranges_.empty() ? 0 : ranges_.back().end; }
   bool empty() const { return ranges_.empty(); }
-  const std::vector<TokenRange>& ranges() const { return ranges_; }  // an entry a modality, by its index
+  const std::vector<TokenRange>& ranges() const { return ranges_; }  // one per modality, by its index
   const TokenRange* find(std::string_view modality) const;           // null when absent
   // Index of the modality whose range holds `token`; -1 when none does.
   int64_t modality_of(int64_t token) const;

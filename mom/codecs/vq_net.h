@@ -1,5 +1,5 @@
 // The network of the VQ image codec: the convolutions of conv_net.h around a codebook. N pictures, S their
-// side, L positions a picture (S/f a side), E width of a code, K codes, f downsampling.
+// side, L positions per picture (S/f per side), E width of a code, K codes, f downsampling.
 #pragma once
 
 #include <torch/torch.h>

@@ -11,9 +11,8 @@ namespace mom::compare {
 
 enum class Amount { kTokens, kSeconds, kCpuSeconds };
 
-// Linear between the train lines of the log, from 0. Seconds are those of the steps, without evaluations and
-// saves. nullopt when the log has no train lines, or no tokens a second where
-// seconds are asked for.
+// Linear between the train lines of the log, from 0. Seconds are those of the steps, without evaluations and saves.
+// nullopt when the log has no train lines, or no tokens/s where seconds are asked for.
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops);
 
 // What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a part of

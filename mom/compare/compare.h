@@ -1,15 +1,16 @@
 // Two runs compared on held-out data: gain and FLOPs to match, for each modality and overall.
 //
-// `dense` is the run compared with, in words the baseline: of any backbone, most often the dense one. `mix`
-// is the run that is measured against it. Both names are frozen in the JSON.
+// `dense` is the run compared with, in words the baseline: of any backbone, most often the dense one. `mix` is the run
+// that is measured against it. Both names are frozen in the JSON.
 //
-//   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs
-//   have them at
-//                      their final step, else the last evaluation in training
+//   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs have them
+//                      at their final step, else the last evaluation in training
 //   FLOPs to match     curve.h, from the evaluations in training, over cumulative training FLOPs
-//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not
-//   print its formula);
-//                      else the mean over all tokens of the set
+//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not print its
+//                      formula); else the mean over all tokens of the set
+//
+// Units: losses are nats per token or the mean squared error of the noise; gain and FLOPs to match are fractions
+// (0.02 is 2%).
 #pragma once
 
 #include <optional>
@@ -63,8 +64,7 @@ std::optional<double> final_loss(const runs::RunFolder& run, const std::string& 
 // evaluation.json is there, and of the run's last step.
 bool evaluated_at_end(const runs::RunFolder& run);
 
-// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two
-// others).
+// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two others).
 std::vector<std::string> modalities_of(const runs::RunFolder& run, const std::string& set);
 
 // Keys per modality and `overall` of the chosen set at the top; `sets` has all of them.

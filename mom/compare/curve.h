@@ -1,24 +1,25 @@
 // The mathematics of "FLOPs to match": curves of loss against training FLOPs.
 //
-// Smoothing, for held-out curves: 15-25 points that fall steeply first and slowly later, with noisy
-// evaluations among them.
-//   1. a local line: least squares over up to 2 evaluations on either side, against the logarithm of the
-//   FLOPs; the evaluation before training, at 0 FLOPs, stays as it is and is in no line
-//   2. the falling fit: the nearest non-increasing curve (isotonic regression), so that "first reaches" has
-//   one answer
-// Why: tried on 19 points of a + b x^-0.5, 600 draws, three pairs of curves, end-point ratio 0.63-0.88. With
-// 0.5% noise the ratio scatters by 0.027-0.058 (as measured 0.035-0.070, falling fit alone 0.034-0.062,
-// median of three 0.035-0.066) and is off by less than 0.01 in the mean; a noisy curve reaches its own final
-// loss at 99.4-99.9% of its FLOPs (as measured 96-99%, falling fit alone 98-99%). Without noise the ratio is
-// 0.002-0.004 too high: local lines cut the bend. Three on either side scatters less and is off by up to
-// 0.007; a moving average lags, by up to 0.03. With fewer than 6 points there is only step 2.
+// Smoothing, for held-out curves: 15-25 points that fall steeply first and slowly later, with noisy evaluations among
+// them.
+//   1. a local line: least squares over up to 2 evaluations on either side, against the logarithm of the FLOPs; the
+//      evaluation before training, at 0 FLOPs, stays as it is and is in no line
+//   2. the falling fit: the nearest non-increasing curve (isotonic regression), so that "first reaches" has one answer
+// With fewer than 6 points there is only step 2.
 //
-// Two definitions (REFERENCE 6):
-//   end point  the first FLOPs at which the mix reaches the dense run's final loss, over the dense run's
-//   FLOPs slope      for each loss L on the dense curve: x = FLOPs at which dense first reaches L, y = FLOPs
-//   at which the mix does;
-//              the slope of y against x through the origin, by least squares
-// Both on smoothed curves, linear between evaluations. Below 1 the mix needs less.
+// Why: tried on 19 points of a + b x^-0.5, 600 draws, three pairs of curves, end-point ratio 0.63-0.88. With 0.5% noise
+// the ratio is off by less than 0.01 in the mean, and scatters by
+//   0.027-0.058  both steps             0.034-0.062  falling fit alone
+//   0.035-0.070  as measured            0.035-0.066  median of three
+// A noisy curve reaches its own final loss at 99.4-99.9% of its FLOPs (as measured 96-99%, falling fit alone 98-99%).
+// Without noise the ratio is 0.002-0.004 too high: local lines cut the bend. Three evaluations on either side scatter
+// less and are off by up to 0.007; a moving average lags, by up to 0.03.
+//
+// Two definitions (docs/reference.md, section 6):
+//   end point  the first FLOPs at which the mix reaches the dense run's final loss, over the dense run's FLOPs
+//   slope      for each loss L on the dense curve: x = FLOPs at which dense first reaches L, y = FLOPs at which the mix
+//              does; the slope of y against x through the origin, by least squares
+// Both on smoothed curves, linear between evaluations. Below 1 the mix needs fewer FLOPs.
 #pragma once
 
 #include <optional>
@@ -34,8 +35,7 @@ struct Curve {
 
 // The non-increasing sequence nearest to `values` in least squares (pool adjacent violators).
 std::vector<double> falling_fit(const std::vector<double>& values);
-// Least squares lines over `reach` points on either side, in log(x + the first spacing); x rising, from 0 or
-// above.
+// Least squares lines over `reach` points on either side, in log(x + the first spacing); x rising, from 0 or above.
 std::vector<double> local_lines(const std::vector<double>& x, const std::vector<double>& values,
                                 size_t reach);
 Curve smoothed(const Curve& curve);

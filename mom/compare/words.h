@@ -18,11 +18,9 @@ std::string set_text(const std::string& set,
 
 // "image, held-out concepts (noto): Mixture-of-Mamba wins. Loss 0.1385 against 0.1495, ..."
 std::string row_verdict(const Comparison& comparison, const Row& row);
-// "Per step MoE-Mamba with 4 experts takes 1.21 x the FLOPs of dense Mamba."; empty when they cost the same
-// to 1%.
+// "Per step MoE-Mamba with 4 experts takes 1.21 x the FLOPs of dense Mamba."; empty when they cost the same to 1%.
 std::string flops_text(const Comparison& comparison);
-// The modalities of the chosen set in one sentence, without `overall`, and what a step costs where that
-// differs.
+// The modalities of the chosen set in one sentence, without `overall`, and what a step costs where that differs.
 std::string verdict(const Comparison& comparison);
 // Aligned columns for a terminal, a line each, then a verdict a row, then warnings.
 std::string table_text(const Comparison& comparison);

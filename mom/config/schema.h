@@ -1,5 +1,4 @@
-// One field list per config struct gives parsing, --help, ranges, dump and docs, so that they cannot drift
-// apart.
+// One field list per config struct gives parsing, --help, ranges, dump and docs, so that they cannot drift apart.
 //
 //   struct OptimizerConfig {
 //     double learning_rate = 1e-3;
@@ -31,9 +30,9 @@
 
 namespace mom::config {
 
-using Weights = std::map<std::string,
-                         double>;  // TOML inline table or sub-table of numbers, e.g. mixture = {images = 0.5}
-// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" that go together under a name.
+// A TOML inline table or sub-table of numbers, such as mixture = {images = 0.5}.
+using Weights = std::map<std::string, double>;
+// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" grouped under a name.
 struct NamedSettings {
   std::string name;
   std::vector<std::string> set;
@@ -75,8 +74,7 @@ class Field {
   std::string limits() const;  // "1 to 8", "at least 1", "one of a, b"; empty when free
   bool was_set() const { return was_set_; }
   const std::string& set_at() const { return set_at_; }  // the `where` of the last assign
-  // Assigns after type, range and finiteness checks (NaN and inf are refused). `where` names file:line or the
-  // option.
+  // Assigns after type, range and finiteness checks (NaN and inf are refused). `where` names file:line or the option.
   void assign(const Json& value, std::string_view where);
   // From now on `twin`'s variables get what is assigned here, too. Both are of one name and type.
   void join(const Field& twin);
@@ -124,8 +122,7 @@ class Schema {
   std::deque<Table> tables_;
 };
 
-// Syntax errors, unknown tables or keys (naming the nearest), wrong types and ranges: UserError "FILE:LINE:
-// ...".
+// Syntax errors, unknown tables or keys (naming the nearest), wrong types and ranges: UserError "FILE:LINE: ...".
 void load_toml(Schema& schema, const Path& path);
 void load_toml_text(Schema& schema, std::string_view text, std::string_view where);
 // "train.steps=200"; the value is TOML, and a bare word is taken as a string where the field is one.
@@ -134,7 +131,7 @@ void apply_override(Schema& schema, std::string_view assignment);
 std::string dump_toml(const Schema& schema);
 // For terminals: "table.key   type (limits), default VALUE    help".
 std::string help_text(const Schema& schema);
-// For docs: one Markdown table a config table.
+// For docs: one Markdown table per config table.
 std::string help_markdown(const Schema& schema);
 
 using mom::nearest;

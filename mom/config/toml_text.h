@@ -8,8 +8,8 @@
 
 namespace mom::config {
 
-std::string toml_number(
-    double value);  // shortest text that reads back as the same bits, always with '.' or 'e'
+// The shortest text that reads back as the same bits, always with '.' or 'e'.
+std::string toml_number(double value);
 std::string toml_string(std::string_view value);
 std::string toml_list(const std::vector<std::string>& values);
 std::string toml_weights(const std::map<std::string, double>& weights);

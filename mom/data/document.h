@@ -1,16 +1,15 @@
 // Documents: what import makes and encode reads. A documents folder holds
 //
 //   dataset.json                {"format": "mom-documents", "version": 1, "skipped": n, "collections": [
-//                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl",
-//                                  "documents": n,
+//                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl", "documents": n,
 //                                   "segments": {"text": n, "image": n}}, ...]}
-//   SPLIT-SOURCE.jsonl          a document a line:
+//   SPLIT-SOURCE.jsonl          one document per line:
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
 //          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}},
 //          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}}]}
-//   media-00000.tar ...         pictures and sound as they were imported, WebDataset style names (KEY.png)
+//   media-00000.tar ...         images and sound as they were imported, WebDataset style names (KEY.png)
 //
-// so that any tool with a JSON and a tar reader can use it.
+// so that any tool with a JSON and a tar reader can use it. Format: docs/formats/documents.md
 #pragma once
 
 #include <cstdint>

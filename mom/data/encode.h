@@ -1,5 +1,4 @@
-// Documents -> encoded shards (mom/data/shard.h): texts become token ids, pictures latents, once, before
-// training.
+// Documents -> encoded shards (mom/data/shard.h): texts become token ids, pictures latents, once, before training.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +11,11 @@ namespace mom::data {
 
 struct EncodeOptions {
   Path documents;
-  std::vector<Path> codecs;  // at most one a modality
+  std::vector<Path> codecs;  // at most one per modality
   Path out;
   bool replace = false;
   bool skip_bad = false;  // count and list documents that cannot be read instead of stopping at the first
-  int64_t variants =
-      4;  // views of a picture that are encoded: the picture itself and slightly shifted and scaled ones
+  int64_t variants = 4;   // views of each image: the image itself, and slightly shifted and scaled ones
 };
 
 // Returns {"documents", "skipped", "segments": {MODALITY: n}, "tokens": {MODALITY: n}, "shards", "seconds"}.

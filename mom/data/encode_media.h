@@ -29,7 +29,7 @@ class CodecSet {
   int64_t positions_per_image() const;  // codes, or patches of 2 x 2 latent pixels
 
   // u8 [N, 3, S, S], K views of each of N / K pictures, view by view -> the image segments' latents, or their
-  // codes, a part a view.
+  // codes, one part per view.
   void encode_images(const at::Tensor& views_NCHW, int64_t num_views,
                      const std::vector<EncodedSegment*>& segments) const;
   // 16 kHz mono -> the speech segment's codes.

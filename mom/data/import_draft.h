@@ -26,8 +26,7 @@ struct Draft {
 };
 
 // Each throws InputError beginning with `where`.
-DraftSegment text_segment(std::string text,
-                          std::string_view where);  // valid UTF-8, not empty; outer blanks removed
+DraftSegment text_segment(std::string text, std::string_view where);  // valid UTF-8, not empty; trimmed
 DraftSegment media_segment(const std::string& modality, std::string name, std::string bytes,
                            std::string_view where);
 
@@ -38,8 +37,7 @@ struct Found {
 // `where` names the segment; throws InputError when there is no such file.
 using FindMedia = std::function<Found(const std::string& name, const std::string& where)>;
 
-// {"segments": [...]} or {"text": ..., "image": ..., "speech": ...}, both with optional "key" and
-// "free_order".
+// {"segments": [...]} or {"text": ..., "image": ..., "speech": ...}, both with optional "key" and "free_order".
 Draft parse_draft(const Json& json, const std::string& default_key, const std::string& where,
                   const FindMedia& find);
 

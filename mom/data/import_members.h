@@ -33,8 +33,7 @@ class Members {
 };
 
 std::unique_ptr<Members> folder_members(const Path& folder);
-// A damaged tar: `on_damage` gets the message and what came before the damage stays usable; or it throws
-// itself.
+// A damaged tar: `on_damage` gets the message and what came before the damage stays usable; or it throws itself.
 std::unique_ptr<Members> tar_members(const Path& tar,
                                      const std::function<void(const std::string&)>& on_damage);
 

@@ -17,8 +17,7 @@ class ImportRun {
   const ImportOptions& options() const { return options_; }
   // The source name of the drafts that follow.
   void set_source(std::string name) { source_ = std::move(name); }
-  // Makes and stores one document. An InputError of either is one bad sample: thrown on, or counted and
-  // listed.
+  // Makes and stores one document. An InputError of either is one bad sample: thrown on, or counted and listed.
   void sample(const std::function<Draft()>& make);
   // A bad sample, or the damaged rest of a file.
   void bad(const std::string& message);

@@ -19,10 +19,10 @@ namespace mom::data {
 struct DataConfig {
   std::string path;               // encoded data
   int64_t sequence_tokens = 512;  // longest packed sequence
-  int64_t batch_tokens = 4096;    // tokens a step, over all microbatches
+  int64_t batch_tokens = 4096;    // tokens per step, over all microbatches
   config::Weights mixture;        // source -> share of the tokens; empty: see describe()
-  bool reset_state =
-      true;  // sequences start at document borders; false: state flows through, as in the authors' code
+  // The state starts anew with each document; false: it flows through, as in the authors' code.
+  bool reset_state = true;
   double caption_first = 0.8;
   double condition_drop = 0.1;  // of training documents; held-out ones keep their text
   void describe(config::Table& table);

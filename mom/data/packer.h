@@ -48,8 +48,7 @@ LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& optio
 class BatchBuilder {
  public:
   BatchBuilder(const LayOutOptions& options, std::vector<int64_t> latent_shape, bool reset_state);
-  // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never
-  // cut).
+  // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never cut).
   void add(const LaidOut& document, int64_t begin, int64_t end);
   void end_sequence();
   int64_t num_tokens() const { return static_cast<int64_t>(positions_.size()); }

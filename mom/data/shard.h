@@ -1,36 +1,32 @@
 // Encoded data: documents turned into token ids and latents, as safetensors that any tool can open.
 //
 //   dataset.json      {"format": "mom-encoded", "version": 2, "modalities": ["text", "image", "speech"],
-//                      "vocabulary": {"text": [0, 4096], "image": [4096, 5120], ...}   (codecs/vocabulary.h),
+//                      "vocabulary": {"text": [0, 4096], "image": [4096, 5120], ...},         (codecs/vocabulary.h)
 //                      "codecs": {"text": {"hash", "kind"},
 //                        "image": {"hash", "kind", "variants": K, and "latent_shape": [C, H, W] (image_vae)
 //                                  or "codes_per_image" (vq_image)},
 //                        "speech": {"hash", "kind", "code_rate_hz", "deduplicated"}},
 //                      "skipped": n, "shards": [{"source", "split", "file", "documents", "segments": {..},
 //                      "tokens": {"text": n, "image": n}}]}
-//                     (tokens of latents are counted as patches of 2x2 latent pixels, of pictures in one
-//                     variant)
+//                     (tokens of latents are counted as patches of 2x2 latent pixels, of images in one variant)
 //   SPLIT-SOURCE-00000.safetensors
 //   codecs/text/, codecs/image/ ...  copies of the codecs, so that the folder is all a run needs
 //
 // Tensors of a shard (offsets are CSR: entry i spans [offset[i], offset[i+1])):
 //   document_segments  i64 [documents + 1]    document -> segments
-//   document_free      u8  [documents]        1: the loader draws the order; at most one segment a modality
+//   document_free      u8  [documents]        1: the loader draws the order; at most one segment per modality
 //   segment_modality   u8  [segments]         index into modalities
-//   segment_parts      i64 [segments + 1]     segment -> parts. Text: part 0 is the text, parts 1.. the
-//   keywords.
-//                                             Codes: a part a variant, 0 the picture as it is. Latents: none
+//   segment_parts      i64 [segments + 1]     segment -> parts. Text: part 0 is the text, parts 1.. the keywords.
+//                                             Codes: one part per variant, 0 the image as it is. Latents: none
 //   segment_latent     i64 [segments]         row in latents, or -1
 //   part_tokens        i64 [parts + 1]        part -> tokens
 //   tokens             i32 [tokens]           ids of the joint vocabulary, without specials
-//   token_repeats      i16 [tokens]           frames a speech code stands for, 1 elsewhere. Only where a
-//   codec merges
+//   token_repeats      i16 [tokens]           frames a speech code stands for, 1 elsewhere. Only where a codec merges
 //                                             repeated codes
-//   latents            f16 [images, K, C, H, W]   K variants: 0 the picture as it is, 1.. slightly shifted
-//   and scaled.
-//                                             Only with a continuous image codec and pictures
-// A text's keyword parts are encoded with their leading space; the loader joins them with the ids of ":" and
-// ",", stored as metadata "colon" and "comma" (space-separated ids).
+//   latents            f16 [images, K, C, H, W]   K variants: 0 the image as it is, 1.. slightly shifted and scaled.
+//                                             Only with a continuous image codec and images
+// A text's keyword parts are encoded with their leading space; the loader joins them with the ids of ":" and ",", stored
+// as metadata "colon" and "comma" (space-separated ids). Format: docs/formats/encoded.md
 #pragma once
 
 #include <cstdint>
@@ -76,8 +72,7 @@ struct EncodedDataset {
   int64_t num_modalities() const { return static_cast<int64_t>(vocabulary.ranges().size()); }
 };
 
-// InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one
-// stated.
+// InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one stated.
 EncodedDataset open_encoded(const Path& folder);
 
 }  // namespace mom::data

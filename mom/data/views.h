@@ -1,6 +1,5 @@
 // How a picture of a document becomes what an image codec takes: alpha over white, fitted into a square, and
-// slightly different views of it for training. Pictures are never flipped (flags, letters) and nothing is cut
-// off.
+// slightly different views of it for training. Pictures are never flipped (flags, letters) and nothing is cut off.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// `mom eval`: losses of a trained model on held-out data, and pictures of what it denoises. The entry has no
-// torch.
+// `mom eval`: losses of a trained model on held-out data, and pictures of what it denoises. The entry has no torch.
 #pragma once
 
 #include <string>
@@ -18,9 +17,10 @@ struct EvalOptions {
   int64_t samples = 8;              // of each kind, written to RUN/samples; 0: none
 };
 
-// {"step", "setting", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..}, "sets": {NAME:
-// {"loss", "loss_overall": what training minimises, "tokens"}}}. Also published as RUN/evaluation.json when
-// data and weights are the run's own and the split is validation.
+// Returns {"step", "setting", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..},
+//          "sets": {NAME: {"loss", "loss_overall": what training minimises, "tokens"}}}
+// Losses are nats per token or mean squared errors of the noise. Also published as RUN/evaluation.json when data and
+// weights are the run's own and the split is validation. InputError: not a run, or no checkpoint in it.
 OrderedJson evaluate_run(const EvalOptions& options);
 
 }  // namespace mom::eval

@@ -5,10 +5,14 @@
 
 namespace mom::eval {
 
-// Input: tokens i64 [T], modality i64 [T], offsets i64 [S + 1], all in sequence order; in transfusion also
-// patches f32 [P, patch width] and timesteps i64 [images]. modality and offsets may be absent: all text, one
-// sequence. Output: logits f32 [T, V] in sequence order (rows of patches are what the head gives there too)
-// and, in transfusion, noise f32 [P, patch width].
+// Both files are safetensors, positions in sequence order.
+//   input   tokens     i64 [T]
+//           modality   i64 [T]                optional; absent: all text
+//           offsets    i64 [S + 1]            optional; absent: one sequence
+//           patches    f32 [P, patch width]   transfusion only
+//           timesteps  i64 [images]           transfusion only
+//   output  logits     f32 [T, V]             on patches they are what the head gives there, too
+//           noise      f32 [P, patch width]   transfusion only
 void forward_file(const Path& model, const Path& input, const Path& output);
 
 }  // namespace mom::eval

@@ -14,8 +14,8 @@ struct Curve {
 
 struct Panel {
   std::string title;
-  std::vector<Curve>
-      curves;           // of one length, the same in all panels; at most kMaxCurves are drawn, and it says so
+  // Of one length, the same in all panels. At most kMaxCurves are drawn, and the plot says so.
+  std::vector<Curve> curves;
   bool stairs = false;  // values hold until the next step
 };
 

@@ -1,5 +1,4 @@
-// `mom ssm simulate`: the equations of a linear state-space model at work on a system given as TOML. No torch
-// here.
+// `mom ssm simulate`: the equations of a linear state-space model at work on a system given as TOML. No torch here.
 #pragma once
 
 #include "mom/base/files.h"

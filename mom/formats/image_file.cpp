@@ -32,10 +32,10 @@ void fail_image(std::string_view where, const std::string& expected, const std::
 Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where,
                  const ImageLimits& limits) {
   const std::string found = std::to_string(width) + " x " + std::to_string(height);
-  if (width < 1 || height < 1) fail_image(where, "a picture with pixels", found);
+  if (width < 1 || height < 1) fail_image(where, "an image with pixels", found);
   if (width > limits.max_side || height > limits.max_side || width > limits.max_pixels / height)
     fail_image(where,
-               "a picture of at most " + std::to_string(limits.max_side) + " pixels a side and " +
+               "an image of at most " + std::to_string(limits.max_side) + " pixels per side and " +
                    std::to_string(limits.max_pixels) + " in all",
                found);
   Image image{width, height, channels, {}};
@@ -55,7 +55,7 @@ Image decode_image(Bytes bytes, std::string_view where, const ImageLimits& limit
   if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);
   if (has_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(bytes, where, limits);
   if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WEBP")) return decode_webp(bytes, where, limits);
-  fail_image(where, "a PNG, JPEG or WebP picture", kind_of_foreign(bytes));
+  fail_image(where, "a PNG, JPEG or WebP image", kind_of_foreign(bytes));
 }
 
 Image read_image(const Path& path, const ImageLimits& limits) {

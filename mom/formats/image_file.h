@@ -22,8 +22,8 @@ struct ImageLimits {
   int64_t max_pixels = int64_t{1} << 26;
 };
 
-// Tells the kind by its first bytes, not by a name. 16-bit, palette, grey, CMYK and interlaced inputs become
-// 8-bit RGB(A). Animated WebP and APNG: first frame refused by name (InputError), as is anything damaged.
+// The format is recognised by the first bytes, not by a name. 16-bit, palette, grey, CMYK and interlaced inputs become
+// 8-bit RGB(A). Animated WebP and APNG are refused by name (InputError), as is anything damaged.
 // `where` names the source.
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits = {});
 Image read_image(const Path& path, const ImageLimits& limits = {});
@@ -35,10 +35,10 @@ std::string encode_webp_lossless(const Image& image);
 // Alpha blended over white; an RGB image comes back as it is.
 Image blend_on_white(const Image& image);
 
-// Area-averaging when shrinking, bilinear when growing; the picture is fitted inside the square by its longer
-// side and centred on white (nothing is cut off: pictures here have content up to the border).
+// Area-averaging when shrinking, bilinear when growing; the image is fitted inside the square by its longer
+// side and centred on white (nothing is cut off, since images may have content up to the border).
 Image fit_square(const Image& rgb, int64_t side);
-// Copies `rgb` into the RGB picture `canvas`, where it must fit with its top left corner at (left, top).
+// Copies `rgb` into the RGB image `canvas`, where it must fit with its top left corner at (left, top).
 void paste(Image& canvas, const Image& rgb, int64_t left, int64_t top);
 
 }  // namespace mom::formats

@@ -1,4 +1,4 @@
-// What image_file.cpp chooses from: one decoder and encoder a kind. Internal to mom/formats.
+// What image_file.cpp chooses from: one decoder and encoder per format. Internal to mom/formats.
 #pragma once
 
 #include "mom/formats/image_file.h"
@@ -12,9 +12,9 @@ Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits
 Image decode_webp(Bytes bytes, std::string_view where, const ImageLimits& limits);
 
 [[noreturn]] void fail_image(std::string_view where, const std::string& expected, const std::string& found);
-// Checks a stated size against the limits and makes the picture's memory.
+// Checks a stated size against the limits and allocates the image.
 Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where,
                  const ImageLimits& limits);
-void check_encodable(const Image& image);  // a picture whose pixels do not fit its size is a defect of ours
+void check_encodable(const Image& image);  // pixels that do not match the size are a defect of ours
 
 }  // namespace mom::formats

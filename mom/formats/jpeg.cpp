@@ -82,8 +82,7 @@ bool read_rows(Decoder& decoder, uint8_t* pixels, size_t row_bytes) {
   return true;
 }
 
-// Adobe's programs store ink inverted (255 = none), and say so by their marker; nearly all CMYK files are
-// theirs.
+// Adobe's programs store ink inverted (255 = none) and mark it; nearly all CMYK files are theirs.
 Image cmyk_to_rgb(const Image& cmyk, bool inverted) {
   Image rgb{cmyk.width, cmyk.height, 3, {}};
   rgb.pixels.reserve(cmyk.pixels.size() / 4 * 3);

@@ -39,7 +39,7 @@ uint32_t big_endian(const std::byte* bytes) {
   return png_get_uint_32(reinterpret_cast<png_const_bytep>(bytes));
 }
 
-// An APNG says so in an acTL chunk before the first IDAT.
+// An APNG has an acTL chunk before the first IDAT.
 bool is_animated(Bytes bytes) {
   for (size_t at = 8; bytes.size() >= at + 12;) {
     const uint32_t length = big_endian(bytes.data() + at);
@@ -153,7 +153,7 @@ std::vector<png_bytep> row_pointers(uint8_t* pixels, int64_t height, int64_t row
 }  // namespace
 
 Image decode_png(Bytes bytes, std::string_view where, const ImageLimits& limits) {
-  if (is_animated(bytes)) fail_image(where, "a still picture", "an animated PNG (APNG)");
+  if (is_animated(bytes)) fail_image(where, "a still image", "an animated PNG (APNG)");
   PngReader reader(bytes, where);
   reader.check(read_header(reader));
   const int64_t width = png_get_image_width(reader.png, reader.info);

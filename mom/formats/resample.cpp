@@ -26,13 +26,12 @@ double bessel_i0(double x) {
   return sum;
 }
 
-// Output i lies at input position i * down / up; its phase is the remainder, which repeats after `up`
-// outputs.
+// Output i lies at input position i * down / up; its phase is the remainder, which repeats after `up` outputs.
 struct Filter {
   int64_t up = 1, down = 1;
   int64_t half = 0;            // taps to each side of an output's place
-  int64_t num_taps = 0;        // a multiple of kLanes; those behind 2 * half are zero
-  std::vector<float> taps_PK;  // one row a phase; tap k belongs to input floor(position) - half + 1 + k
+  int64_t num_taps = 0;        // a multiple of kLanes; those after 2 * half are zero
+  std::vector<float> taps_PK;  // one row per phase; tap k belongs to input floor(position) - half + 1 + k
 
   int64_t num_phases() const { return static_cast<int64_t>(taps_PK.size()) / num_taps; }
 };
@@ -58,7 +57,7 @@ void fill_row(float* row, const Filter& filter, double fraction, double cutoff) 
 Filter make_filter(int64_t from_hz, int64_t to_hz, int64_t num_outputs) {
   const int64_t divisor = std::gcd(from_hz, to_hz);
   Filter filter{.up = to_hz / divisor, .down = from_hz / divisor, .taps_PK = {}};
-  // Half the lower rate as a share of half the input's.
+  // Half the lower rate as a fraction of half the input's.
   const double cutoff = std::min(1.0, static_cast<double>(to_hz) / static_cast<double>(from_hz));
   const double width = (kAttenuationDb - 8) / (2.285 * std::numbers::pi * kTransition * cutoff);
   filter.half = static_cast<int64_t>(std::ceil(width / 2)) + 1;

@@ -1,9 +1,8 @@
-// From any rate and number of channels to the one a codec takes: a polyphase filter, a sinc in a Kaiser
-// window.
+// Resampling from any rate and number of channels to what a codec takes: a polyphase filter, a sinc with a Kaiser window.
 //
-// Pass band: to 0.9 of half the lower rate, level right to 1e-4. Stop band: from 1.1 of it, at most 1e-4
-// comes through (80 dB). No delay: sample i of the result is the sound at i / to_hz seconds; before and after
-// the sound is silence. Own code because libsamplerate reads 44.1 kHz at 82 x real time with -2.1 dB at 0.9,
+// Pass band: to 0.9 of half the lower rate, flat to 1e-4. Stop band: from 1.1 of it, at most 1e-4
+// passes (80 dB). No delay: sample i of the result is the sound at i / to_hz seconds; before and after
+// the sound is silence. Own code because libsamplerate converts 44.1 kHz at 82 x real time with -2.1 dB at 0.9,
 // or at 16 x without (measured), and soxr links libgomp, a second OpenMP beside LibTorch's own.
 #pragma once
 

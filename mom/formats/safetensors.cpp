@@ -16,7 +16,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "tensors are stored and mapped little-endian");
 
 constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // as the reference implementation
-constexpr size_t kAlignment = 8;                   // of the data after the header, and of what views promise
+constexpr size_t kAlignment = 8;                   // of the data after the header, and of all views
 constexpr const char* kMetadata = "__metadata__";
 
 struct DTypeFacts {
@@ -42,7 +42,7 @@ struct Extent {
   uint64_t begin = 0, end = 0;
 };
 
-// One header entry, checked by itself; how entries lie to each other is checked by `check_layout`.
+// One header entry, checked on its own; `check_layout` checks how entries lie relative to each other.
 class EntryParser {
  public:
   EntryParser(const std::string& file, const std::string& name, const Json& entry, uint64_t data_bytes)

@@ -1,7 +1,7 @@
-// safetensors (https://github.com/huggingface/safetensors, format section): 8-byte little-endian header
-// length, JSON header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the bytes,
-// without gaps or overlap. The reader checks all of it before it hands anything out: sizes against the file,
-// overlap, gaps, duplicate names, overflow.
+// safetensors (https://github.com/huggingface/safetensors, format section): 8-byte little-endian header length, JSON
+// header {name: {dtype, shape, data_offsets}, "__metadata__": {string: string}}, then the bytes, without gaps or
+// overlap. The reader checks all of it before it hands anything out: sizes against the file, overlap, gaps, duplicate
+// names, overflow.
 #pragma once
 
 #include <cstdint>

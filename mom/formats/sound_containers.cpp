@@ -20,7 +20,7 @@ uint32_t little_endian_32(Bytes bytes, size_t at) {
          byte_at(bytes, at + 3) << 24;
 }
 
-// A frame header of MPEG audio, or the tag that often stands before the first one.
+// A frame header of MPEG audio, or the tag that often precedes the first one.
 bool is_mp3(Bytes bytes) {
   if (has_at(bytes, 0, "ID3")) return true;
   if (bytes.size() < 4 || byte_at(bytes, 0) != 0xFF) return false;
@@ -40,13 +40,12 @@ bool is_cut_wav(Bytes bytes) {
   return false;
 }
 
-// Ogg: pages of a header, a table of segment sizes and the segments (RFC 3533); the last page says that it
-// is.
+// Ogg: pages of a header, a table of segment sizes and the segments (RFC 3533); the last page says that it is.
 bool is_cut_ogg(Bytes bytes) {
   constexpr size_t kHeader = 27;
   bool ended = false;
   for (size_t at = 0; at < bytes.size();) {
-    if (!has_at(bytes, at, "OggS")) return !ended;  // other bytes behind the end are not ours to judge
+    if (!has_at(bytes, at, "OggS")) return !ended;  // other bytes after the end are not checked
     if (at + kHeader > bytes.size()) return true;
     const size_t num_segments = byte_at(bytes, at + 26);
     size_t end = at + kHeader + num_segments;

@@ -1,4 +1,4 @@
-// What libsndfile does not tell about a sound file. Internal to mom/formats.
+// What libsndfile does not report about a sound file. Internal to mom/formats.
 #pragma once
 
 #include <cstddef>

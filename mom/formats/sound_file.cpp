@@ -33,7 +33,7 @@ sf_count_t stream_length(void* user) {
   return static_cast<sf_count_t>(static_cast<Stream*>(user)->bytes.size());
 }
 
-// Offsets come from the file and may be anything: none leads out of it, and none overflows.
+// Offsets come from the file and may be anything: none leads outside it, and none overflows.
 sf_count_t stream_seek(sf_count_t offset, int whence, void* user) {
   auto* stream = static_cast<Stream*>(user);
   const sf_count_t length = stream_length(user);
@@ -63,7 +63,7 @@ void check_header(const SF_INFO& info, std::string_view where, const SoundLimits
   if (info.channels < 1 || info.channels > limits.max_channels)
     fail(where, "a sound of " + range(1, limits.max_channels, " channels"), std::to_string(info.channels));
   if (info.samplerate < limits.min_rate_hz || info.samplerate > limits.max_rate_hz)
-    fail(where, "a sound of " + range(limits.min_rate_hz, limits.max_rate_hz, " samples a second"),
+    fail(where, "a sound of " + range(limits.min_rate_hz, limits.max_rate_hz, " samples per second"),
          std::to_string(info.samplerate));
 }
 

@@ -1,6 +1,6 @@
 // Recorded sound through libsndfile: WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3. Files are untrusted: the
-// header is checked against limits before any sample is read, and memory grows with what is there, not with
-// what is promised.
+// header is checked against limits before any sample is read, and memory grows with the data that exists, not with
+// what the header claims.
 #pragma once
 
 #include <cstddef>

@@ -16,7 +16,7 @@ constexpr size_t kChunk = size_t{1} << 18;
 using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
 
 Archive open_archive(const Path& path, bool raw) {
-  MappedFile check(path);  // says "no such file" or "a folder" in our words
+  MappedFile check(path);  // reports "no such file" or "a folder" as our errors do
   if (check.bytes().empty())
     throw InputError({path.string(), raw ? "a compressed file" : "a tar file", "an empty file", ""});
   Archive reader(archive_read_new(), archive_read_free);
@@ -28,7 +28,7 @@ Archive open_archive(const Path& path, bool raw) {
     archive_read_support_format_raw(reader.get());
   } else {
     archive_read_support_format_tar(reader.get());
-    // Tars put together with `cat` are read to the end, and what stands behind the end marker is not ignored.
+    // Tars joined with `cat` are read to the end, and what follows the end marker is not ignored.
     archive_read_set_options(reader.get(), "tar:read_concatenated_archives=1");
   }
   if (archive_read_open_filename(reader.get(), path.c_str(), kChunk) != ARCHIVE_OK)
@@ -87,7 +87,7 @@ class TarReader {
       fail("entries of at most " + std::to_string(limits_.max_entry_bytes) + " bytes",
            "\"" + name + "\" with " + std::to_string(size));
     std::string bytes;
-    while (bytes.size() < size) {  // grows with what is there: a header may lie about its size
+    while (bytes.size() < size) {  // grows with the data that exists: a header may lie about its size
       const size_t used = bytes.size(), want = std::min<uint64_t>(size - used, std::max(kChunk, used));
       bytes.resize(used + want);
       const la_ssize_t got = archive_read_data(reader_.get(), bytes.data() + used, want);
@@ -98,10 +98,9 @@ class TarReader {
     return bytes;
   }
 
-  // libarchive tells where an entry's headers start. Its content follows the last of them: walk over pax
-  // ("x", "g") and GNU
-  // ("L", "K") extension headers. The bytes there are compared, so a wrong offset (sparse files) is never
-  // handed out.
+  // libarchive reports where an entry's headers start. Its content follows the last of them: walk over pax ("x", "g")
+  // and GNU ("L", "K") extension headers. The bytes there are compared, so a wrong offset (sparse files) is never
+  // returned.
   uint64_t data_offset(const std::string& bytes) const {
     if (compressed(reader_)) return 0;
     const std::string_view file(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size());
@@ -121,8 +120,8 @@ class TarReader {
     return at <= file.size() && file.substr(at, bytes.size()) == bytes ? at : 0;
   }
 
-  // A tar ends with blocks of zeros. Without them it was cut off between two entries, which libarchive takes
-  // for an end.
+  // A tar ends with blocks of zeros. Without them it was cut off between two entries, which libarchive takes for the
+  // end.
   void check_end() const {
     if (archive_filter_bytes(reader_.get(), 0) <= position())
       fail("another entry or the end marker", "the end of the file");

@@ -118,8 +118,7 @@ uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-// Records collect here and go out by flush(): a reader never sees half a record for long, and a crash loses
-// little.
+// Records are buffered and written by flush(): a reader does not see half a record for long, and a crash loses little.
 struct TensorboardWriter::State {
   explicit State(const Path& folder) : path(new_event_file(folder)), file(path) {}
 
@@ -156,7 +155,7 @@ TensorboardWriter::~TensorboardWriter() {
   try {
     flush();
   } catch (const std::exception&) {
-    // The caller has flush() to learn of a full disk; a destructor cannot tell.
+    // The caller learns of a full disk from flush(); a destructor cannot report it.
   }
 }
 
@@ -168,10 +167,10 @@ void TensorboardWriter::scalar(std::string_view tag, int64_t step, double number
 
 void TensorboardWriter::png(std::string_view tag, int64_t step, int64_t width, int64_t height,
                             std::string_view png_bytes) {
-  Message image, picture;
+  Message image, entry;
   image.varint(1, static_cast<uint64_t>(height)).varint(2, static_cast<uint64_t>(width)).varint(3, 3);
   image.string(4, png_bytes);
-  state_->summary(step, picture.string(value::kTag, tag).message(value::kImage, image));
+  state_->summary(step, entry.string(value::kTag, tag).message(value::kImage, image));
 }
 
 void TensorboardWriter::text(std::string_view tag, int64_t step, std::string_view markdown) {

@@ -1,4 +1,4 @@
-// Versions of the libraries that read and write files, as they are loaded now.
+// Versions of the loaded libraries that read and write files.
 #pragma once
 
 #include <string>

@@ -11,7 +11,7 @@ Image decode_webp(Bytes bytes, std::string_view where, const ImageLimits& limits
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(data, bytes.size(), &features) != VP8_STATUS_OK)
     fail_image(where, "a whole WebP", "a damaged or truncated header");
-  if (features.has_animation) fail_image(where, "a still picture", "an animated WebP");
+  if (features.has_animation) fail_image(where, "a still image", "an animated WebP");
   Image image = make_image(features.width, features.height, features.has_alpha ? 4 : 3, where, limits);
   const int stride = static_cast<int>(image.width * image.channels);
   auto* decode = features.has_alpha ? WebPDecodeRGBAInto : WebPDecodeRGBInto;

@@ -1,14 +1,13 @@
-// From noise to a clean latent: which timesteps of the training's schedule are visited, and what one visit
-// does. Pure functions of tensors; the network and the random numbers are the caller's.
+// From noise to a clean latent: which timesteps of the training's schedule are visited, and what one visit does. Pure
+// functions of tensors; the network and the random numbers are the caller's.
 //
-//   x0 = (x - sqrt(1 - a_t) noise) / sqrt(a_t), cut off at +-kLatentBound;  a_t: alpha_bar at t, a_s at the
-//   next visit (1 after the last) ddpm  x_s = sqrt(a_s) b / (1 - a_t) x0 + sqrt(r) (1 - a_s) / (1 - a_t) x +
-//   sqrt(b (1 - a_s) / (1 - a_t)) z
-//         with r = a_t / a_s, b = 1 - r: ancestral sampling (Ho et al. 2020, arXiv 2006.11239, equations 6,
-//         7)
-//   ddim  x_s = sqrt(a_s) x0 + sqrt(1 - a_s - sigma^2) noise + sigma z   (Song et al. 2020, arXiv 2010.02502,
-//         equation 12), sigma = eta sqrt((1 - a_s) / (1 - a_t)) sqrt(1 - a_t / a_s); with the noise of the
-//         cut x0
+//   x0 = (x - sqrt(1 - a_t) noise) / sqrt(a_t), clipped to +-kLatentBound
+//        a_t: alpha_bar at t;  a_s: at the next visit (1 after the last);  z: standard normal
+//   ddpm  x_s = sqrt(a_s) b / (1 - a_t) x0 + sqrt(r) (1 - a_s) / (1 - a_t) x + sqrt(b (1 - a_s) / (1 - a_t)) z
+//         with r = a_t / a_s, b = 1 - r: ancestral sampling (Ho et al. 2020, arXiv 2006.11239, equations 6 and 7)
+//   ddim  x_s = sqrt(a_s) x0 + sqrt(1 - a_s - sigma^2) noise + sigma z
+//         with sigma = eta sqrt((1 - a_s) / (1 - a_t)) sqrt(1 - a_t / a_s), and the noise that belongs to the clipped x0
+//         (Song et al. 2020, arXiv 2010.02502, equation 12)
 // eta = 0 draws nothing after the first noise; eta = 1 has ddpm's distribution.
 #pragma once
 

@@ -25,8 +25,7 @@ class DocumentCursor {
  public:
   explicit DocumentCursor(const DocumentRules& rules) : rules_(&rules) {}
 
-  // Over a token, or kPicture. UserError "token ID: expected ..." where it cannot stand; the cursor then
-  // stays.
+  // Over a token, or kPicture. UserError "token ID: expected ..." where it cannot stand; the cursor then stays.
   void advance(int32_t token);
   // Tokens that may follow when at most `room` positions may: never none where room >= to_close(). Not to be
   // asked where a picture is due.

@@ -1,5 +1,4 @@
-// `mom generate`: text, pictures, speech and interleaved documents from a trained model. The entry has no
-// torch.
+// `mom generate`: text, pictures, speech and interleaved documents from a trained model. The entry has no torch.
 #pragma once
 
 #include <functional>
@@ -22,8 +21,8 @@ struct GenerateOptions {
   Path image, speech;
   std::vector<int64_t> tokens;
   std::string modality = "text";  // of what is asked for
-  std::optional<std::string>
-      weights;               // of single tokens' steps: float32, bfloat16, int8; empty: the folder's
+  // Of the steps of single tokens: float32, bfloat16 or int8; empty: the folder's.
+  std::optional<std::string> weights;
   bool interleaved = false;  // everything the model writes, until the end of the document
   int64_t count = 1;
   std::optional<int64_t> max_tokens;  // empty: 256

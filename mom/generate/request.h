@@ -41,7 +41,7 @@ enum class Stop { kEnd, kLength };  // what `until` asked for, or no room
 
 struct Answer {
   Feed content;                           // what is new
-  std::vector<double> log_probabilities;  // one a token (sample_token); pictures have none
+  std::vector<double> log_probabilities;  // one per token (sample_token); pictures have none
   Stop stop = Stop::kEnd;
 };
 

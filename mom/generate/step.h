@@ -25,7 +25,7 @@ struct Picture {
 // What one sequence is fed. Ids of the joint vocabulary.
 struct Feed {
   std::vector<int32_t> tokens;
-  std::vector<Picture> pictures;  // one a kPicture
+  std::vector<Picture> pictures;  // one per kPicture
 
   bool operator==(const Feed&) const = default;
   bool empty() const { return tokens.empty(); }

@@ -15,7 +15,7 @@
 #define MOM_KERNELS_CONV_TILE
 namespace mom::kernels {
 
-constexpr int64_t kConvRun = 128;  // positions a tile
+constexpr int64_t kConvRun = 128;  // positions per tile
 
 struct ConvTile {
   int64_t sequence, begin, end;  // positions

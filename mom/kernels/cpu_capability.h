@@ -11,7 +11,7 @@ namespace mom::kernels {
 std::vector<std::string> cpu_capabilities();
 // The one in use.
 std::string cpu_capability();
-// Forces one for the whole process; empty = the best again. Throws UserError-like std::invalid_argument where
+// Forces one for the whole process; empty = the best again. Throws std::invalid_argument where
 // it cannot run.
 void set_cpu_capability(std::string_view name);
 // Applies MOM_CPU_CAPABILITY once; every kernel entry calls it.

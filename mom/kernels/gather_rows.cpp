@@ -11,7 +11,7 @@
 #ifndef MOM_KERNELS_GATHER_ROWS_TILE
 #define MOM_KERNELS_GATHER_ROWS_TILE
 namespace mom::kernels {
-constexpr int64_t kGatherRows = 64;  // rows a tile
+constexpr int64_t kGatherRows = 64;  // rows per tile
 }
 #endif
 

@@ -11,7 +11,7 @@ namespace mom::kernels {
 
 struct GatherPlan {
   int64_t num_rows = 0, width = 0;   // of the output
-  const int64_t* offsets = nullptr;  // [rows + 1]; absent: one source a row
+  const int64_t* offsets = nullptr;  // [rows + 1]; absent: one source per row
   const int64_t* sources = nullptr;  // a negative one counts as a row of zeros
   const float* weights = nullptr;    // by j; absent: 1
 };

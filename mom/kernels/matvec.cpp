@@ -35,10 +35,10 @@ struct Prepared {
 };
 
 // The three kinds of weights. Each says how a token's activations are prepared, in the order its products
-// like, and multiplies two rows with kTokens tokens: the lanes of sums[row][t] add up to the result.
+// need, and multiplies two rows with kTokens tokens: the lanes of sums[row][t] add up to the result.
 //
-// A thread reads two streams of memory, the two halves of its rows: a processor fetches ahead in each stream
-// on its own, and one alone leaves a fifth of the memory's rate unused (bench/results).
+// A thread reads two streams of memory, the two halves of its rows: a processor prefetches in each stream separately, and
+// one stream alone leaves a fifth of the memory bandwidth unused (bench/results).
 template <int kTokens>
 using LaneSums = Vec[kMatvecStreams][kTokens];
 
@@ -75,8 +75,8 @@ struct FloatWeights {
   }
 };
 
-// Two neighbours share 32 bits, which are moved and masked into two vectors: so activations are prepared as
-// vectors of even and of odd columns in turns.
+// Two neighbours share 32 bits, which are shifted and masked into two vectors; so activations are prepared as
+// alternating vectors of even and odd columns.
 struct Bf16Weights {
   using Element = uint16_t;
   using Input = float;
@@ -199,7 +199,7 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
   }
 }
 
-// A few rows for all tokens, then the next: their weights come from the nearest cache again.
+// A few rows for all tokens, then the next, so that their weights come from the nearest cache.
 template <class Weights>
 void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
                 std::span<float* const> y) {

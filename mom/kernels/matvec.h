@@ -1,12 +1,12 @@
 // Weights times the activations of a few tokens: what a generated token spends its time on. Each weight is
 // read from memory once for all of them, so a token costs about the bytes of the weights.
 //
-//   y_b[r] = s_r * sum_c W[r, c] x_b[c] + bias[r]        s_r = 1 but for kInt8
+//   y_b[r] = s_r * sum_c W[r, c] x_b[c] + bias[r]        s_r = 1 except for kInt8
 //
-// Weights are f32, bf16, or 8-bit integers with one f32 scale a row. Products and sums are f32, but for
+// Weights are f32, bf16, or 8-bit integers with one f32 scale per row. Products and sums are f32, except for
 // kInt8: there each token's activations are 16-bit integers with one scale (error: 2^-16 of the largest),
-// products and sums integers, which are exact. A row's result has the same bits whatever rows, tokens and
-// threads there are beside it.
+// products and sums integers, which are exact. A row's result has the same bits whatever other rows and
+// tokens are computed and however many threads there are.
 #pragma once
 
 #include <cstdint>

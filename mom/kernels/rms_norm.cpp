@@ -13,15 +13,14 @@
 #ifndef MOM_KERNELS_NORM_ROWS
 #define MOM_KERNELS_NORM_ROWS
 namespace mom::kernels {
-constexpr int64_t kNormRows = 64;  // rows a tile
+constexpr int64_t kNormRows = 64;  // rows per tile
 }
 #endif
 
 HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 
-// Squares are summed in lanes, then lanes: E / lanes terms each, which keeps the rounding error of wide rows
-// small.
+// Squares are summed in lanes, then lanes: E / lanes terms each, which keeps the rounding error of wide rows small.
 void norm_forward_tile(const NormInputs& in, const MutableRows& normed, const MutableRows& sum, float* scale,
                        int64_t tile) {
   const Rows sum_read{sum.data, sum.stride, sum.type}, weight{in.weight, 0, Element::kF32};

@@ -1,5 +1,4 @@
-// Residual addition and RMS normalisation kernels. The equation is in mom/ops/rms_norm.h. A tile is a run of
-// rows.
+// Residual addition and RMS normalisation kernels. The equation is in mom/ops/rms_norm.h. A tile is a run of rows.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,7 @@ float exponentials(int64_t rounds, float one) {
   Vec sum[kExponents], x[kExponents];
   for (int i = 0; i < kExponents; ++i) sum[i] = zero(), x[i] = set(-0.1f * one * static_cast<float>(i + 1));
   for (int64_t r = 0; r < rounds; ++r) {
-    // The sums, which the compiler cannot foresee, go into the next argument.
+    // The sums, which the compiler cannot predict, go into the next argument.
     for (int i = 0; i < kExponents; ++i) sum[i] = exp2(hn::Add(x[i], sum[i]));
   }
   Vec total = zero();

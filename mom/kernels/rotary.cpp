@@ -11,7 +11,7 @@
 #ifndef MOM_KERNELS_ROTARY_TILE
 #define MOM_KERNELS_ROTARY_TILE
 namespace mom::kernels {
-constexpr int64_t kRotaryPositions = 64;  // positions a tile
+constexpr int64_t kRotaryPositions = 64;  // positions per tile
 }
 #endif
 

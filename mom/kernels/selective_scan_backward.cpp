@@ -10,7 +10,7 @@
 #ifndef MOM_KERNELS_SCAN_PARTIALS
 #define MOM_KERNELS_SCAN_PARTIALS
 namespace mom::kernels {
-// What tiles leave: to be added in a fixed order, b and c over channel blocks, the rest over units; and the
+// Partial results of tiles, to be added in a fixed order: b and c over channel blocks, the rest over units; and the
 // gradient of the state between two pieces of a sequence.
 struct ScanPartials {
   float *b, *c;               // [block][row][N]
@@ -24,7 +24,7 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-// States carried together, and vectors of channels that go with them: what is kept for the way back stays in
+// States carried together, and vectors of channels that go with them: what is kept for the backward pass stays in
 // the first-level cache, and sums over channels are stored half as often.
 constexpr int kStates = 4, kVectors = kLanes >= 16 ? 2 : 1;  // as many as fit in registers
 static_assert(kStates == 4);  // padded_states is a multiple, and four sums are stored at once
@@ -101,7 +101,7 @@ struct Backward {
     store(dy_value, dy + i);
   }
 
-  // Forward again through the chunk for kStates states of kWidth vectors, keeping what the way back needs.
+  // Forward again through the chunk for kStates states of kWidth vectors, keeping what the backward pass needs.
   // kFirst: these vectors are the first of the block, whose sums over channels begin at zero.
   template <int kWidth, bool kFirst, bool kGated>
   HWY_INLINE void recompute(int64_t v0, int64_t n0, const float* state) const {
@@ -317,7 +317,7 @@ HWY_AFTER_NAMESPACE();
 namespace mom::kernels {
 namespace {
 
-// [T, N] = sum over blocks of [block][row][padded N], in order of blocks; kRows rows a tile.
+// [T, N] = sum over blocks of [block][row][padded N], in order of blocks; kRows rows per tile.
 constexpr int64_t kRows = 256;
 void add_blocks(const ScanInputs& in, const ScanPlan& plan, const float* partial, float* to, int64_t tile) {
   const int64_t end = std::min(in.num_tokens, (tile + 1) * kRows), padded = plan.padded_states;

@@ -1,6 +1,5 @@
 // What forward and backward tiles of the selective scan share: staged parameters, states and chunk inputs.
-// Inside a tile everything is f32 in [.., vector of channels] layout: states [N][block], positions
-// [vector][t][lane].
+// Inside a tile everything is f32 in [.., vector of channels] layout: states [N][block], positions [vector][t][lane].
 #if defined(MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_
 #undef MOM_KERNELS_SELECTIVE_SCAN_TILE_INL_H_
@@ -26,7 +25,7 @@ HWY_INLINE int64_t at(int64_t vector, int64_t t) { return (vector * kScanChunk +
 struct Tile {
   const ScanInputs& in;
   const ScanPlan& plan;
-  int64_t block, first_channel, width, num_vectors;  // width = channels really there
+  int64_t block, first_channel, width, num_vectors;  // width = channels that exist
   float *a, *skip, *dt_bias;                         // [N][block], [block], [block]
 
   Tile(const ScanInputs& inputs, const ScanPlan& scan_plan, int64_t tile_block, Scratch& scratch)

@@ -1,7 +1,6 @@
-// The one door to Highway: include it in a kernel file after the foreach_target lines, once per target.
+// The only way to Highway: include it in a kernel file after the foreach_target lines, once per target.
 // Vectors of floats, row access in f32 and bf16 with tails, and the elementary functions the kernels need.
-// Error bounds stated here are truncation errors of the polynomials; f32 rounding comes on top
-// (docs/numerics.md).
+// Error bounds stated here are truncation errors of the polynomials; f32 rounding adds to them (docs/numerics.md).
 
 #if defined(MOM_KERNELS_SIMD_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef MOM_KERNELS_SIMD_INL_H_
@@ -148,7 +147,7 @@ HWY_INLINE float element(const Rows& rows, int64_t row, int64_t column) {
 }
 
 // How a kernel reads and writes rows: whole vectors of one type, which compile to single instructions, or
-// anything. `count` elements of a row are left from `column` on: those that are not there read as zero and
+// anything. `count` elements of a row are left from `column` on: missing ones read as zero and
 // are not written.
 template <Element kType>
 struct WholeVectors {
@@ -219,7 +218,7 @@ struct AnyVectors {
   static HWY_INLINE void prefetch(const void*, int64_t, int64_t, int64_t, int64_t) {}
 };
 
-// Calls use(access) with the fastest access for these rows, absent ones aside; `whole` = full vectors only.
+// Calls use(access) with the fastest access for these rows, ignoring absent ones; `whole` = full vectors only.
 template <class Use, class... AnyRows>
 HWY_INLINE void with_access(bool whole, const Use& use, const AnyRows&... rows) {
   const bool no_bf16 = ((rows.data == nullptr || rows.type == Element::kF32) && ...);

@@ -12,7 +12,7 @@
 #ifndef MOM_KERNELS_SOFTMAX_ROWS
 #define MOM_KERNELS_SOFTMAX_ROWS
 namespace mom::kernels {
-constexpr int64_t kSoftmaxRows = 8;  // rows a tile
+constexpr int64_t kSoftmaxRows = 8;  // rows per tile
 struct SoftmaxLoss {
   MutableRows logits;
   int64_t num_rows, vocabulary;
@@ -27,8 +27,7 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-// exp(logits - largest) in place; returns its sum. f32 in lanes over a stretch, stretches in f64: a
-// vocabulary is long.
+// exp(logits - largest) in place; returns its sum. f32 in lanes over a stretch, stretches in f64: a vocabulary is long.
 HWY_INLINE float exponentiate(float* logits, int64_t vocabulary, float largest) {
   constexpr int64_t kStretch = 64 * kLanes;
   double total = 0;

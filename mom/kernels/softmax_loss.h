@@ -7,10 +7,11 @@
 
 namespace mom::kernels {
 
-// loss[r] = log_sum[r] - logits[r, target[r]], in nats, with log_sum[r] = log(sum_v exp(logits[r, v]));
-// `log_sum` may be null. Where wanted, the gradient of scale * (loss[r] + z_weight * log_sum[r]^2):
-// gradient[r, v] = scale * ((1 + 2 z_weight log_sum[r]) softmax(logits[r])[v] - (v == target[r])). `logits`
-// are f32 and end up overwritten; `gradient` may be the same memory. Targets are below V.
+//   log_sum[r] = log(sum_v exp(logits[r, v]))                may be null
+//   loss[r]    = log_sum[r] - logits[r, target[r]]           nats
+// and where wanted the gradient of scale * (loss[r] + z_weight * log_sum[r]^2):
+//   gradient[r, v] = scale * ((1 + 2 z_weight log_sum[r]) softmax(logits[r])[v] - (v == target[r]))
+// `logits` are f32 and end up overwritten; `gradient` may be the same memory. Targets are below V.
 struct SoftmaxLossOutputs {
   float* loss = nullptr;
   float* log_sum = nullptr;

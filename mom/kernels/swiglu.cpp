@@ -11,7 +11,7 @@
 #ifndef MOM_KERNELS_SWIGLU_TILE
 #define MOM_KERNELS_SWIGLU_TILE
 namespace mom::kernels {
-constexpr int64_t kSwigluRows = 16;  // rows a tile
+constexpr int64_t kSwigluRows = 16;  // rows per tile
 }
 #endif
 

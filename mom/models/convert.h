@@ -10,8 +10,7 @@ namespace mom::models {
 // unknown projections.
 Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled = {});
 
-// Copies the weights of a model folder or checkpoint into `model`. UserError where they are of another
-// network.
+// Copies the weights of a model folder or checkpoint into `model`. UserError where they are of another network.
 void start_from(ModelImpl& model, const Path& folder);
 
 }  // namespace mom::models

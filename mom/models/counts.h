@@ -22,22 +22,21 @@ ParameterCounts count_parameters(const ModelSpec& spec);
 // Terms of docs/flops.md.
 struct TokenFlops {
   double gemm = 0;    // projections, embeddings of patches, heads
-  double conv = 0;    // 2 K a channel
-  double scan = 0;    // 7 a channel and state slot, and 8 a channel
+  double conv = 0;    // 2 K per channel
+  double scan = 0;    // 7 per channel and state slot, and 8 per channel
   double router = 0;  // scores of experts
   double pair = 0;    // attention, for each position a token looks at; not in total()
   double total() const { return gemm + conv + scan + router; }
 };
 // By modality. A token passes the language-model head; a picture's patch passes patch_in and patch_out.
 std::vector<TokenFlops> flops_per_token(const ModelSpec& spec);
-// Pairs of positions and positions they look at, in a batch: what TokenFlops::pair counts. 0 without
-// attention.
+// Pairs of positions and positions they look at, in a batch: what TokenFlops::pair counts. 0 without attention.
 double attended_pairs(const ModelSpec& spec, const nn::Routing& routing);
 
 // Of one sequence after `num_tokens`, f32: recurrent states, and the keys and values of attention.
 int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens);
 
-// What all blocks together cost a token.
+// What all blocks together cost per token.
 nn::MixerCosts block_costs(const ModelSpec& spec);
 
 // The object of `mom inspect --json`. Attention's FLOPs and state are those of a sequence of this length.

@@ -15,7 +15,7 @@ class CosineSchedule {
   int64_t steps() const { return static_cast<int64_t>(alpha_bar_.size()); }
   // Share of the signal's variance that is left at step t: product of (1 - beta), each beta at most 0.999.
   double alpha_bar(int64_t t) const { return alpha_bar_[static_cast<size_t>(t)]; }
-  // sqrt(alpha_bar) x + sqrt(1 - alpha_bar) noise, one timestep a picture. f32 in and out.
+  // sqrt(alpha_bar) x + sqrt(1 - alpha_bar) noise, one timestep per picture. f32 in and out.
   at::Tensor add_noise(const at::Tensor& clean_ICHW, const at::Tensor& noise_ICHW,
                        const at::Tensor& timesteps_I) const;
   // The clean latent that goes with a noised one if `noise` is what was added.

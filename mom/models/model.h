@@ -20,7 +20,7 @@ struct ModelInput {
   nn::Routing routing;
   at::Tensor tokens_T;     // i64, in row order; rows of a continuous modality are not read
   at::Tensor patches_QP;   // transfusion: f32 noised patches, in row order (= order of the pictures)
-  at::Tensor timesteps_I;  // transfusion: i64, one a picture
+  at::Tensor timesteps_I;  // transfusion: i64, one per picture
   // Experts: capacity and balance loss (which joins the gradient with this weight) are of training only.
   bool training = false;
   double balance_weight = 0;
@@ -90,8 +90,7 @@ void initialise(ModelImpl& model, uint64_t seed);
 
 // A model folder: config.json + model.safetensors.
 void write_model(const Path& folder, ModelImpl& model);
-// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or
-// damaged file.
+// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or damaged file.
 Model load_model(const Path& folder);
 void load_weights(ModelImpl& model, const Path& safetensors_file);
 nn::NamedTensors named_weights(ModelImpl& model);

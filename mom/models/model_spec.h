@@ -17,8 +17,7 @@
 
 namespace mom::models {
 
-// The four projections of a Mamba block that a modality may have its own weights of, in the order a token
-// meets them.
+// The four projections of a Mamba block that a modality may have its own weights of, in the order a token meets them.
 const std::vector<std::string>& all_projections();
 
 // Sinusoids a timestep is turned into before its small network.

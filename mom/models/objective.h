@@ -1,11 +1,12 @@
-// What is learned: the next token of the joint vocabulary, and in transfusion the noise on pictures' latents.
+// What is learned: the next token of the joint vocabulary, and in transfusion the noise on images' latents.
 //   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
 //          + image_weight * mean over latent elements of (noise - prediction)^2            (transfusion)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
-// A token's loss counts to the modality of the token that is predicted: an image code to image, <boi> and
-// <eoi> to text. In transfusion no token is predicted at <boi> and on patches; one timestep a picture; noise
-// is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039), Chameleon
-// (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
+// A token's loss counts to the modality of the token that is predicted: an image code to image, <boi> and <eoi> to text.
+// In transfusion no token is predicted at <boi> and on patches; one timestep per image; noise is added to the latent
+// before it is cut into patches.
+// Sources: Transfusion (arXiv 2408.11039), Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open:
+// docs/decisions/.
 #pragma once
 
 #include <torch/torch.h>
@@ -45,7 +46,7 @@ void add(LossReport& to, const LossReport& from);
 double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight);
 
 enum class Timesteps {
-  kUniform,     // training: one independent draw a picture
+  kUniform,     // training: one independent draw per picture
   kStratified,  // held-out: spread evenly over the schedule, so that few pictures give a steady mean
 };
 

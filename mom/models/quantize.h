@@ -1,5 +1,5 @@
 // Weights in fewer bits, on disk. The backbone's matrices (projections, tables of tokens) become bf16, or
-// 8-bit integers NAME.weight with one f32 scale a row in NAME.weight_scale (kernels/matvec.h says how they
+// 8-bit integers NAME.weight with one f32 scale per row in NAME.weight_scale (kernels/matvec.h says how they
 // are rounded); norms, convolution and state parameters stay f32. config.json's torch_dtype says which.
 #pragma once
 

@@ -1,7 +1,7 @@
-// Llama's attention: queries, keys and values from one input, rotary positions, softmax over what the plan
-// lets each position look at, no biases. With own weights per modality it is that of Mixture-of-Transformers:
-// one global attention over all modalities. Parameters q_proj, k_proj, v_proj, o_proj [E, E]. Sources: Llama
-// (arXiv 2302.13971), Mixture-of-Transformers (arXiv 2411.04996).
+// Llama's attention: queries, keys and values from one input, rotary positions, softmax over what the plan lets each
+// position look at, no biases. With own weights per modality it is that of Mixture-of-Transformers: one global attention
+// over all modalities. Parameters q_proj, k_proj, v_proj, o_proj [E, E].
+// Sources: Llama (arXiv 2302.13971), Mixture-of-Transformers (arXiv 2411.04996).
 #pragma once
 
 #include "mom/nn/mixer.h"

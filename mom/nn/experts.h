@@ -1,17 +1,17 @@
-// Mixture of experts: E feed-forwards, of which a token passes through a few that a learned router picks. T
-// tokens, E experts, k choices per token.
+// Mixture of experts: E feed-forwards, of which a token passes through a few that a learned router picks. T tokens,
+// E experts, k choices per token.
 //
 //   p = softmax(W_router x)
-//   token_choice: each token goes to its k likeliest experts; gate = p (k = 1, Switch) or p / sum of the
-//   chosen
-//     (k = 2, GShard). While training an expert takes at most ceil(capacity_factor * k * T / E) tokens, first
-//     choices first, then in order of positions; a token that finds its expert full passes through the
-//     residual alone. Otherwise there is no limit, so that a token's result never depends on others. Balance
-//     loss E * sum_e f_e P_e: f_e the share of choices that fell on e, P_e the mean of p_e.
-//   expert_choice: each expert takes the ceil(capacity_factor * T / E) tokens that want it most; gate = p. It
-//     looks at the whole batch, later tokens too: not for generation.
-// Parameters: router.weight [E, width]; gate_proj, up_proj, down_proj as feed_forward.h with the expert's
-// number where a modality would stand. The router is f32.
+//   token_choice: each token goes to its k likeliest experts; gate = p (k = 1, Switch) or p / sum of the chosen (k = 2,
+//     GShard). While training an expert takes at most ceil(capacity_factor * k * T / E) tokens, first choices first,
+//     then in order of positions; a token that finds its expert full passes through the residual alone. Otherwise
+//     there is no limit, so that a token's result never depends on others.
+//     Balance loss E * sum_e f_e P_e: f_e the share of choices that fell on e, P_e the mean of p_e.
+//   expert_choice: each expert takes the ceil(capacity_factor * T / E) tokens that want it most; gate = p. It looks at
+//     the whole batch, later tokens too: not for generation.
+//
+// Parameters: router.weight [E, width]; gate_proj, up_proj, down_proj as feed_forward.h with the expert's number where a
+// modality would stand. The router is f32.
 // Sources: Switch (arXiv 2101.03961), GShard (arXiv 2006.16668), expert choice (arXiv 2202.09368), MoE-Mamba
 // (arXiv 2401.04081).
 #pragma once

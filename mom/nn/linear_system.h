@@ -1,5 +1,5 @@
-// Linear time-invariant state-space models: the equations of which a Mamba block's scan is the
-// input-dependent kind. Everything in f64.
+// Linear time-invariant state-space models: the equations of which a Mamba block's scan is the input-dependent kind.
+// Everything in f64.
 // N states, U inputs, Y outputs, L steps.
 //
 //   h'(t)  = A h(t) + B x(t),      y(t) = C h(t) + D x(t)         continuous
@@ -8,10 +8,10 @@
 // The papers' A, B, C, D are a_NN, b_NU, c_YN, d_YU here, of either form.
 // Units: t, dt and the inverse of A's entries have one unit of time; states and outputs whatever A to D say.
 // Errors: wrong shapes and types are TORCH_CHECKs "[simulate] inputs_LU: expected f64 [400, 1], got ...".
-//   Numbers that overflow throw UserError (discretise) or DivergedError with the step (all others): an
-//   unstable system grows until then, and no row of it is returned.
-// Sources: Gu, Goel & Re 2021 (arXiv 2111.00396), section 2; the conventions, also of the bilinear form, are
-//   those of scipy.signal.cont2discrete and dlsim (1.17).
+//   Numbers that overflow throw UserError (discretise) or DivergedError with the step (all others): an unstable system
+//   grows until then, and no row of it is returned.
+// Sources: Gu, Goel & Re 2021 (arXiv 2111.00396), section 2; the conventions, also of the bilinear form, are those of
+//   scipy.signal.cont2discrete and dlsim (1.17).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -34,10 +34,11 @@ struct LinearSystem {
 
 using ops::Discretisation;
 
-// Zero-order hold: x is constant over a step, exact at t = k dt for such inputs. [[a, b], [0, I]] = exp([[A,
-// B], [0, 0]] dt), so that A may be singular; c = C, d = D.
-// Bilinear: the trapezoidal rule (Tustin). With P = (I - A dt/2)^-1: a = P (I + A dt/2), b = P B dt, c = C P,
-// d = D + C b / 2. Its state is not h(t) but (I - A dt/2) h(t) - B x(t) dt/2; outputs are second-order exact.
+// Zero-order hold: x is constant over a step, exact at t = k dt for such inputs.
+//   [[a, b], [0, I]] = exp([[A, B], [0, 0]] dt), so that A may be singular;   c = C, d = D
+// Bilinear: the trapezoidal rule (Tustin). With P = (I - A dt/2)^-1:
+//   a = P (I + A dt/2),   b = P B dt,   c = C P,   d = D + C b / 2
+// Its state is not h(t) but (I - A dt/2) h(t) - B x(t) dt/2; outputs are second-order exact.
 // dt finite and above 0. UserError when I - A dt/2 has no inverse, or when the result overflows.
 LinearSystem discretise(const LinearSystem& system, double dt, Discretisation how);
 
@@ -60,8 +61,7 @@ at::Tensor step_response(const LinearSystem& discrete, int64_t num_steps);
 // their digits, which the recurrence keeps.
 at::Tensor convolve(const at::Tensor& impulse_LYU, const at::Tensor& inputs_LU);
 
-// Largest |a - b| of an output over all steps, relative to the largest |b| of that output; the worst output
-// of [L, Y].
+// Largest |a - b| of an output over all steps, relative to the largest |b| of that output; the worst output of [L, Y].
 double relative_difference(const at::Tensor& a_LY, const at::Tensor& b_LY);
 
 // Of the continuous system: largest real part of A's eigenvalues, and how much rounding may move it.

@@ -1,6 +1,6 @@
-// The Mamba-1 mixer, dense or Mixture-of-Mamba: its four projections may each have their own weights per
-// modality, while convolution, state transition and recurrent state are shared. T packed tokens, S sequences,
-// E model width, D inner width (expand * E), N state slots, R dt rank, K conv taps.
+// The Mamba-1 mixer, dense or Mixture-of-Mamba: its four projections may each have their own weights per modality, while
+// convolution, state transition and recurrent state are shared. T packed tokens, S sequences, E model width, D inner
+// width (expand * E), N state slots, R dt rank, K conv taps.
 //
 // For a token of modality m, W^m its own weight where the projection is decoupled:
 //   x, z = W_in^m norm(h);   x = silu(conv1d(x));   dt, b, c = W_x^m x;   dt = W_dt^m dt + bias_dt^m

@@ -1,7 +1,6 @@
 // A mixer is what stands inside a block: something that mixes positions (Mamba, a linear state-space model,
 // attention) or something that mixes channels (a feed-forward, experts). A backbone is a list of blocks, each
-// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator,
-// checkpoints, counts.
+// a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator, checkpoints, counts.
 #pragma once
 
 #include <torch/torch.h>
@@ -43,7 +42,7 @@ struct BlockContext {
   std::shared_ptr<ExpertReport> experts;  // may be null
 };
 
-// What a mixer costs a token, the same for every modality. FLOPs: forward, multiply-add = 2.
+// What a mixer costs per token, the same for every modality. FLOPs: forward, multiply-add = 2.
 struct MixerCosts {
   double gemm = 0, conv = 0, scan = 0, router = 0;
   double pair = 0;  // FLOPs for each position a token looks at (attention)

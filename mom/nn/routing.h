@@ -1,6 +1,6 @@
 // Which row a token lives in. Rows are modality-major: all positions of modality 0 first, then modality 1,
 // ..., each in sequence order, so that a projection of one modality is one GEMM on one contiguous slice. Made
-// once a batch. T packed tokens, S sequences, M modalities.
+// once per batch. T packed tokens, S sequences, M modalities.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,9 +1,9 @@
-// The linear time-invariant ancestor of Mamba in Mamba's own block: the same projections, convolution and
-// gate, but a diagonal state-space model whose matrices do not depend on the input (S4D) in place of the
-// selective scan. E model width, D inner width, N state slots per channel, as N / 2 conjugate pairs.
+// The linear time-invariant ancestor of Mamba in Mamba's own block: the same projections, convolution and gate, but a
+// diagonal state-space model whose matrices do not depend on the input (S4D) in place of the selective scan. E model
+// width, D inner width, N state slots per channel, as N / 2 conjugate pairs.
 //
-//   x, z = W_in norm(h);   x = silu(conv1d(x));   y = diagonal_ssm(x; dt, a, c, D) * silu(z);   h = h + W_out
-//   y
+//   x, z = W_in norm(h);   x = silu(conv1d(x))
+//   y = diagonal_ssm(x; dt, a, c, D) * silu(z);   h = h + W_out y
 // Parameters: log_dt [D], A_log and A_imag [D, N / 2] (a = -exp(A_log) + i A_imag), C [D, N / 2, 2], D [D].
 // Sources: S4D (arXiv 2206.11893); the block: Gu & Dao 2023 (arXiv 2312.00752), table 6.
 #pragma once

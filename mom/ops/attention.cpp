@@ -44,7 +44,7 @@ void for_each_sequence(const AttentionPlan& plan, const std::function<void(size_
   for (const size_t s : alone) of(s);
   parallel_tiles(static_cast<int64_t>(together.size()), [&](int64_t i) {
     at::NoGradGuard no_grad;
-    at::AutoDispatchBelowADInplaceOrView below;  // threads of the pool know nothing of the caller's modes
+    at::AutoDispatchBelowADInplaceOrView below;  // threads of the pool do not inherit the caller's modes
     of(together[static_cast<size_t>(i)]);
   });
 }

@@ -1,13 +1,16 @@
-// Softmax attention over packed sequences. T positions, L keys (T, or more where some come from earlier
-// calls), H heads, W width of a head.
+// Softmax attention over packed sequences. T positions, L keys (T, or more where some come from earlier calls), H heads,
+// W width of a head.
 //
 //   y[t] = sum_k softmax_k(q[t] . k[k] / sqrt(W)) v[k],  over the keys that the plan lets t look at
-//   q_THW [T, H, W], k_LHW, v_LHW [L, H, W]   f32 or bf16 (f64: reference), dense; positions and keys in
-//   sequence order. Returns y_THW (as q).
-// Runs in ATen's flash attention, part by part of the plan; where a query range has two parts, their
-// softmaxes are joined through their logarithmic sums. Memory: a few numbers a position and head, never a
-// score matrix. f32 sums. Gradients: q, k, v. Same bits for any number of threads. Source: Dao et al. 2022
-// (arXiv 2205.14135). Plain version: attention_reference.
+//
+//   q_THW         [T, H, W]  f32 or bf16 (f64: reference), dense, positions in sequence order
+//   k_LHW, v_LHW  [L, H, W]  as q, keys in sequence order
+// Returns y_THW (as q).
+//
+// Runs in ATen's flash attention, part by part of the plan; where a query range has two parts, their softmaxes are
+// joined through their logarithmic sums. Memory: a few numbers per position and head, never a score matrix.
+// Precision: f32 sums.   Gradients: q, k, v.   Same bits for any number of threads.
+// Source: Dao et al. 2022 (arXiv 2205.14135). Plain version: attention_reference.
 #pragma once
 
 #include <ATen/core/Tensor.h>

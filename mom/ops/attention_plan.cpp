@@ -8,9 +8,9 @@ namespace {
 // Adds the parts of queries [begin, end) of a sequence that has `before` keys in front of them, its first key
 // being `first_key`.
 void add_range(AttentionPlan& plan, int64_t begin, int64_t end, int64_t first_key, int64_t before,
-               bool picture) {
+               bool image) {
   const int64_t own = first_key + before;
-  if (picture) {
+  if (image) {
     plan.parts.push_back({begin, end, first_key, own + (end - begin), false});
     return;
   }
@@ -32,7 +32,7 @@ double AttentionPlan::num_pairs() const {
 
 c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T, const at::Tensor& offsets_S1,
                                                       const std::vector<int64_t>& num_cached_S,
-                                                      const BidirectionalRows& pictures) {
+                                                      const BidirectionalRows& images) {
   auto plan = c10::make_intrusive<AttentionPlan>();
   const int64_t* order = order_T.const_data_ptr<int64_t>();
   const int64_t* offsets = offsets_S1.const_data_ptr<int64_t>();
@@ -41,17 +41,17 @@ c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T,
   plan->offsets_S1.assign(offsets, offsets + num_sequences + 1);
   plan->first_part_S1.push_back(0);
   plan->key_offsets_S1.push_back(0);
-  auto is_patch = [&](int64_t t) { return order[t] >= pictures.begin && order[t] < pictures.end; };
+  auto is_patch = [&](int64_t t) { return order[t] >= images.begin && order[t] < images.end; };
   for (int64_t s = 0; s < num_sequences; ++s) {
     const int64_t cached = num_cached_S.empty() ? 0 : num_cached_S[static_cast<size_t>(s)];
     const int64_t first_key = plan->key_offsets_S1.back(), last = offsets[s + 1];
     for (int64_t t = offsets[s]; t < last;) {
-      const bool picture = is_patch(t);
+      const bool image = is_patch(t);
       int64_t end = t + 1;
-      while (end < last && is_patch(end) == picture && !(picture && end - t == pictures.span)) ++end;
-      TORCH_CHECK(!picture || end - t == pictures.span, "[attention_plan] a picture at position ", t,
-                  ": expected ", pictures.span, " patches in one call, got ", end - t);
-      add_range(*plan, t, end, first_key, cached + t - offsets[s], picture);
+      while (end < last && is_patch(end) == image && !(image && end - t == images.span)) ++end;
+      TORCH_CHECK(!image || end - t == images.span, "[attention_plan] an image at position ", t,
+                  ": expected ", images.span, " patches in one call, got ", end - t);
+      add_range(*plan, t, end, first_key, cached + t - offsets[s], image);
       t = end;
     }
     plan->first_part_S1.push_back(static_cast<int64_t>(plan->parts.size()));

@@ -1,6 +1,6 @@
-// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and
-// each patch of a picture at the whole picture (Transfusion, arXiv 2408.11039, section 3.2). Written as
-// rectangles and triangles of the score matrix, so that no mask is ever in memory. Made once a batch.
+// Who looks at whom in a flat batch: each position at the earlier ones of its sequence and at itself, and each patch of
+// an image at the whole image (Transfusion, arXiv 2408.11039, section 3.2). Written as rectangles and triangles of the
+// score matrix, so that no mask is ever in memory. Made once per batch.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,7 +23,7 @@ struct AttentionPlan : torch::CustomClassHolder {
   std::vector<AttentionPart> parts;     // those of one query range stand together, and those of one sequence
   std::vector<int64_t> first_part_S1;   // sequence s has parts [first[s], first[s + 1])
   std::vector<int64_t> offsets_S1;      // its positions, as queries
-  std::vector<int64_t> key_offsets_S1;  // its keys: those it has from earlier calls, then one a position
+  std::vector<int64_t> key_offsets_S1;  // its keys: those it has from earlier calls, then one per position
   RowMapPtr order;                      // slot = position, source = row
 
   int64_t num_sequences() const { return static_cast<int64_t>(offsets_S1.size()) - 1; }
@@ -33,13 +33,14 @@ struct AttentionPlan : torch::CustomClassHolder {
   double num_pairs() const;  // of a query and a key it looks at
 };
 
-struct BidirectionalRows {  // positions in these rows are pictures, `span` positions each; none: begin = end
+// Positions in these rows are images of `span` positions each; none: begin = end.
+struct BidirectionalRows {
   int64_t begin = 0, end = 0, span = 1;
 };
 
 // num_cached_S: keys each sequence has already; empty = none.
 c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T, const at::Tensor& offsets_S1,
                                                       const std::vector<int64_t>& num_cached_S,
-                                                      const BidirectionalRows& pictures);
+                                                      const BidirectionalRows& images);
 
 }  // namespace mom::ops

@@ -9,7 +9,7 @@
 namespace mom::ops {
 
 enum class Backend {
-  kAuto,       // the CPU kernels where they can run, else the reference; the choice is logged once an op
+  kAuto,       // the CPU kernels where they can run, else the reference; the choice is logged once per op
   kReference,  // tensor ops only, any device, also f64
   kCpu,        // the CPU kernels; an op they cannot run throws and says why
   kCheck,      // both, in forward and backward; throws where they differ, returns the kernels' values

@@ -1,15 +1,22 @@
 // Causal depthwise convolution over packed sequences, with optional SiLU.
 // T packed tokens, S sequences, D channels, K taps.
 //
-//   y[t] = act(bias + sum_k weight[k] * x[t - (K - 1) + k]), inputs before a sequence's start from
-//   initial_state or zero. x_TD       [T, D]  f32 or bf16, a view with any row stride (last stride 1)
-//   weight_DK [D, K]   bias_D [D], optional offsets_S1 [S + 1] i64, first 0, last T, rising; absent = one
-//   sequence initial_state_SDK  [S, D, K - 1] the inputs before the start, oldest first, optional order_T [T]
-//   i64 permutation, optional: the row of each sequence position, in x and y
-// Returns y_TD (as x) and final_state_SDK [S, D, K - 1] (as x): the last K - 1 inputs, zeros or the initial
-// state's where a sequence is shorter. Precision: f32 inside.   Gradients: all float arguments, also through
-// final_state.   Same bits for any number of threads. Errors: "[causal_conv1d] weight_DK: expected [512, -1]
-// float, got ...". Plain version: causal_conv1d_reference.h
+//   y[t] = act(bias + sum_k weight[k] * x[t - (K - 1) + k])
+//   Inputs before a sequence's start come from initial_state, or are zero.
+//
+//   x_TD               [T, D]         f32 or bf16, a view with any row stride (last stride 1)
+//   weight_DK          [D, K]         float
+//   bias_D             [D]            float, optional
+//   offsets_S1         [S + 1]        i64, first 0, last T, rising; absent = one sequence
+//   initial_state_SDK  [S, D, K - 1]  the inputs before the start, oldest first, optional
+//   order_T            [T]            i64 permutation, optional: the row of each sequence position, in x and y
+// Returns y_TD (as x) and final_state_SDK [S, D, K - 1] (as x): the last K - 1 inputs, zeros or the initial state's
+// where a sequence is shorter.
+//
+// Precision: f32 inside.   Same bits for any number of threads.
+// Gradients: all float arguments, also through final_state.
+// Errors: "[causal_conv1d] weight_DK: expected [512, -1] float, got ...".
+// Plain version: causal_conv1d_reference.h
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,4 @@
-// The causal convolution in plain tensor ops: any device and float dtype. Arguments and results as in
-// causal_conv1d.h.
+// The causal convolution in plain tensor ops: any device and float dtype. Arguments and results as in causal_conv1d.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -41,8 +41,8 @@ at::Tensor powers(const at::Tensor& exponent_DN, int64_t begin, int64_t count) {
       .exp();
 }
 
-// response[l] = 2 Re sum_n weight exp(l * exponent), f64 [L, D]. The powers are many times larger than either
-// end: both directions make them anew, a chunk at a time.
+// response[l] = 2 Re sum_n weight exp(l * exponent), f64 [L, D]. The powers are many times larger than inputs and
+// result: forward and backward compute them again, chunk by chunk.
 struct ResponseFunction : torch::autograd::Function<ResponseFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& exponent_DN,
                             const at::Tensor& weight_DN, int64_t length) {
@@ -81,7 +81,7 @@ at::Tensor impulse_response(const DiagonalSsm& ssm, int64_t length, at::ScalarTy
       .to(type);
 }
 
-// Sequences of about one length are convolved together: position by position of a [sequences, length] block,
+// Sequences of similar length are convolved together: position by position of a [sequences, length] block,
 // -1 where a sequence has ended.
 struct Bucket {
   int64_t length = 0;

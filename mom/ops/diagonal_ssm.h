@@ -9,7 +9,9 @@
 //
 //   u_TD     [T, D]  f32, bf16 or f64            dt_D, skip_D [D]   real, dt > 0
 //   a_DN     [D, N]  complex, Re a < 0           c_DN     [D, N]    complex
-//   initial_state_SDN  [S, D, N] complex, optional; order_T as in selective_scan.h
+//   initial_state_SDN  [S, D, N] complex, optional; offsets_S1 and order_T as in selective_scan.h
+// Returns y_TD (as u) and, from the recurrence, the final state [S, D, N] (complex).
+//
 // Two evaluations that agree: the convolution with the impulse response by FFT, for whole sequences, and the
 // recurrence step by step, which also takes and returns states. Both in f32 (f64 where u is), the response's
 // powers in f64. Gradients: all float arguments, by autograd.

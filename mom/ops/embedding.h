@@ -8,8 +8,7 @@
 namespace mom::ops {
 
 // weight_VE f32 [V, E], ids_T i64 [T], below V -> [T, E]. weight_VE's gradient goes to weight_VE.grad() where
-// it is a leaf (torch::autograd::grad would not see it), and is returned elsewhere. Sums in the order of the
-// rows.
+// it is a leaf (torch::autograd::grad would not see it), and is returned elsewhere. Sums in the order of the rows.
 at::Tensor embedding_of_parameter(const at::Tensor& weight_VE, const at::Tensor& ids_T);
 
 // Adds `grad` to the leaf's own gradient, or makes it that.

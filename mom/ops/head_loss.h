@@ -1,21 +1,24 @@
-// Output heads with their losses: a linear layer whose outputs and their gradient are never whole in memory.
-// Rows are taken in pieces; a piece's gradients are computed with its loss, while its outputs are still in
-// the cache. T rows, R rows with a loss, E width, V vocabulary, P outputs.
+// Output heads with their losses: a linear layer whose outputs and their gradient are never whole in memory. Rows are
+// taken in pieces; a piece's gradients are computed with its loss, while its outputs are still in the cache. T rows,
+// R rows with a loss, E width, V vocabulary, P outputs (O stands for either).
 //
 //   hidden_TE   [T, E]  f32 or bf16            rows_R     i64 [R], rising rows of hidden_TE
 //   weight_OE   [O, E]  f32 (or as hidden)     targets_R  i64 [R], below V
 //   bias_O      [O]     f32, optional          target_RO  f32 [R, O]
 //
-//   linear_cross_entropy  = scale * sum over r of (nats[r] + z_weight * log_sum[r]^2), where
-//     nats[r] = -log softmax(logits[r])[target[r]], log_sum[r] = log sum exp(logits[r]), logits[r] =
-//     hidden[rows[r]] weight^T
+//   linear_cross_entropy  = scale * sum over r of (nats[r] + z_weight * log_sum[r]^2)
+//     nats[r]    = -log softmax(logits[r])[target[r]]
+//     log_sum[r] = log sum exp(logits[r])
+//     logits[r]  = hidden[rows[r]] weight^T
 //   linear_squared_error  = scale * sum over r, o of (hidden[rows[r]] weight^T + bias - target)[r, o]^2
 //
-// The second term is the z-loss (PaLM, arXiv 2204.02311, section 5): it keeps logits from drifting. Returns a
-// scalar (f32; f64 for f64), and nats[r] beside it, so that one pass serves the losses of several modalities.
-// Units: nats; squares of the target's unit. Precision: softmax, losses and sums in f32. With bf16 hidden
-// rows the logits and their products are bf16, the squared error is f32 throughout. Gradients: hidden,
-// weight, bias. Errors: "[linear_cross_entropy] ...". Plain versions: head_loss_reference.h
+// The second term is the z-loss (PaLM, arXiv 2204.02311, section 5): it keeps logits from drifting. Returns a scalar
+// (f32; f64 for f64), and nats[r] beside it, so that one pass serves the losses of several modalities.
+//
+// Units: nats; squares of the target's unit.
+// Precision: softmax, losses and sums in f32. With bf16 hidden rows the logits and their products are bf16; the squared
+// error is f32 throughout.
+// Gradients: hidden, weight, bias.   Errors: "[linear_cross_entropy] ...". Plain versions: head_loss_reference.h
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,4 @@
-// The heads and their losses in plain tensor ops, everything at once. Arguments and results as in
-// head_loss.h.
+// The heads and their losses in plain tensor ops, everything at once. Arguments and results as in head_loss.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

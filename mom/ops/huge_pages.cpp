@@ -13,7 +13,7 @@ HugePages::HugePages(int64_t num_bytes) : size_(num_bytes) {
   const size_t mapped = (static_cast<size_t>(num_bytes) + 2 * kHuge - 1) / kHuge * kHuge;
   void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) throw std::bad_alloc();
-  madvise(base, mapped, MADV_HUGEPAGE);  // a wish
+  madvise(base, mapped, MADV_HUGEPAGE);  // a hint
   void* aligned = base;
   size_t space = mapped;
   std::align(kHuge, static_cast<size_t>(num_bytes), aligned, space);

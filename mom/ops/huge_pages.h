@@ -1,5 +1,5 @@
 // Memory in large pages, where the system has them: streaming through hundreds of megabytes in pages of 4 KiB
-// costs up to half of the memory's rate.
+// costs up to half of the memory bandwidth.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@ class HugePages {
   explicit HugePages(int64_t num_bytes);
   // The next part, 64-byte aligned, not initialised. logic_error when there is no room.
   at::Tensor take(at::IntArrayRef sizes, at::ScalarType type);
-  // What a tensor of so many bytes takes of the region.
+  // Bytes of the region that a tensor of `num_bytes` takes.
   static int64_t rounded(int64_t num_bytes) { return (num_bytes + kAlign - 1) / kAlign * kAlign; }
 
  private:

@@ -125,8 +125,7 @@ void check_arguments(const at::Tensor& x, at::TensorList weights, at::TensorList
 at::Tensor run(const at::Tensor& x, at::TensorList weights, at::TensorList biases,
                const at::Tensor& group_offsets, bool add_to_leaves) {
   check_arguments(x, weights, biases, group_offsets);
-  // GEMMs run wherever torch does, so every device and dtype has the fast version; only a forced reference
-  // avoids it.
+  // GEMMs run wherever torch does, so every device and dtype has the fast version; only a forced reference avoids it.
   if (current_backend() == Backend::kReference)
     return modality_linear_reference(x, weights, biases, group_offsets);
   const std::vector<int64_t> offsets = offsets_or_whole(group_offsets, x.size(0));

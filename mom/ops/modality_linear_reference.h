@@ -1,5 +1,4 @@
-// The modality linear layer in plain tensor ops, slices joined by cat. Arguments and result as in
-// modality_linear.h.
+// The modality linear layer in plain tensor ops, slices joined by cat. Arguments and result as in modality_linear.h.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -16,7 +16,7 @@ namespace {
 constexpr const char* kOp = "add_rms_norm";
 using torch::autograd::variable_list;
 
-// What the norm is about besides its tensors: rows of group m are [offsets[m], offsets[m + 1]).
+// Arguments besides the tensors: rows of group m are [offsets[m], offsets[m + 1]).
 struct Plan {
   std::vector<int64_t> offsets;
   bool with_residual, check;

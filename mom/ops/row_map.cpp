@@ -20,7 +20,7 @@ at::Tensor sources_tensor(const RowMap& map, const at::Tensor& like) {
   return torch::tensor(map.sources(), torch::kInt64).to(like.device());
 }
 
-// Slots that show nothing take row T, which is zeros going out and dropped coming in.
+// Slots without a source take row T: zeros when read, dropped when written.
 at::Tensor padded_sources(const RowMap& map, const at::Tensor& like) {
   const at::Tensor sources = sources_tensor(map, like);
   return torch::where(sources.lt(0), torch::full_like(sources, map.num_sources()), sources);

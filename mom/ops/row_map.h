@@ -1,11 +1,12 @@
-// Rows that change places: into sequence order and back, to experts and back, into padded blocks. A map says
-// which source row each of N slots shows; a source may be shown any number of times.
+// Permuting and gathering rows: into sequence order and back, to experts and back, into padded blocks. A map says which
+// source row each of N slots takes; a source may be taken any number of times.
 //
 //   take_rows:  y[n] = x[source[n]], zeros where source[n] is -1            x_TE [T, E] -> [N, E]
 //   add_rows:   y[t] = sum over n with source[n] = t of weight[n] * x[n]    x_NE [N, E] -> [T, E]
-// f32, bf16 or (reference) f64; weights f32, absent = 1. Sums are f32 and in the order of n: same bits for
-// any number of threads. Gradients: rows and weights. Errors: "[take_rows] x_TE: expected [64, -1] float, got
-// ...". Plain version: index_select and index_add in row_map.cpp.
+// f32, bf16 or (reference) f64; weights f32, absent = 1. Sums are f32 and in the order of n: same bits for any number of
+// threads. Gradients: rows and weights.
+// Errors: "[take_rows] x_TE: expected [64, -1] float, got ...".
+// Plain version: index_select and index_add in row_map.cpp.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -42,8 +42,7 @@ std::tuple<at::Tensor, at::Tensor> selective_scan_reference(
   const at::Tensor u = in_order(u_TD), b = in_order(b_TN), c = in_order(c_TN), a = a_DN.to(state_type);
   at::Tensor step = in_order(dt_TD);
   if (dt_bias_D) step = step + dt_bias_D->to(state_type);
-  // softplus without torch's switch to the identity at 20: right for every argument, and so is its
-  // derivative.
+  // softplus without torch's switch to the identity at 20: right for every argument, and so is its derivative.
   if (dt_softplus) step = -at::log_sigmoid(-step);
 
   std::vector<at::Tensor> y, states;

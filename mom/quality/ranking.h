@@ -1,5 +1,4 @@
-// Understanding, without generating: which of several captions a model finds likeliest after a picture or a
-// recording.
+// Understanding, without generating: which of several captions a model finds likeliest after a picture or a recording.
 #pragma once
 
 #include <functional>
@@ -18,8 +17,7 @@ struct Ranking {
   int64_t among = 0;
 };
 
-// `candidates` as draw_candidates gives them. The media stands first, right after <bos>, and its caption
-// behind it.
+// `candidates` as draw_candidates gives them. The media stands first, right after <bos>, and its caption behind it.
 Ranking rank_captions(models::ModelImpl& model, const std::vector<Pair>& pairs,
                       const std::vector<std::vector<size_t>>& candidates,
                       const std::function<void(size_t done)>& on_progress);

@@ -18,8 +18,7 @@ struct Article {
 // itself. InputError with the line of the index when an entry cannot be read or lies outside the dictionary.
 std::vector<Article> read_dictionary(const Path& index, const Path& dict);
 
-// gcide: paragraphs on one line each, without \pronunciation\, source marks such as [1913 Webster], and link
-// braces.
+// gcide: paragraphs on one line each, without \pronunciation\, source marks such as [1913 Webster], and link braces.
 std::string clean_gcide(std::string_view text);
 // foldoc: paragraphs on one line each, without link braces; program text keeps its lines.
 std::string clean_foldoc(std::string_view text);

@@ -18,16 +18,14 @@ struct Emoji {
   std::string key() const;  // "1f34e", "1f468-200d-1f373"
 };
 
-// Fully qualified sequences of emoji-test.txt, in file order. InputError with the line when one cannot be
-// read.
+// Fully qualified sequences of emoji-test.txt, in file order. InputError with the line when one cannot be read.
 std::vector<Emoji> read_emoji_list(const Path& emoji_test);
 
 // What a split must not separate: the code points without presentation, skin tone, gender and joiner, man and
 // woman folded into person (hex, joined with "-").
 std::string concept_of(const Emoji& emoji);
 
-// CLDR's keywords by sequence, UTF-8 without U+FE0F. `files`: annotations/en.xml and
-// annotationsDerived/en.xml.
+// CLDR's keywords by sequence, UTF-8 without U+FE0F. `files`: annotations/en.xml and annotationsDerived/en.xml.
 using Keywords = std::map<std::string, std::vector<std::string>, std::less<>>;
 Keywords read_keywords(const std::vector<Path>& files);
 // Those of one emoji, without any that equals its name.

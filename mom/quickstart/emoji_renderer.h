@@ -1,5 +1,4 @@
-// Draws emoji with a colour bitmap font: HarfBuzz finds the one glyph of a sequence, FreeType gives its
-// picture.
+// Draws emoji with a colour bitmap font: HarfBuzz finds the one glyph of a sequence, FreeType gives its picture.
 #pragma once
 
 #include <memory>

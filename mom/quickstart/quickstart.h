@@ -1,24 +1,24 @@
 // `mom data quickstart`: a documents folder from installed Debian packages. Same packages, same bytes.
 //
-// Settings `transfusion` and `chameleon` (the same documents):
-//   noto          train, validation, test: an emoji's name with keywords and its picture, in free order
-//   gcide         train, validation (1 in 100): a dictionary article
-//   anarchism     train, validation (1 in 100): a chapter, Markdown
-//   foldoc        validation: an encyclopedic article on computing
-// `styles`: the text sources and
-//   noto          train, validation, test: as above, emoji with a skin tone too
-//   twemoji       train, validation, test: the same emoji in another style
-//   fluent        validation: those of the concepts held out, in a style that no training document has
-// `three_modality`: those of transfusion and
-//   spoken        train, validation, test: an emoji's name, its picture and its name spoken by a synthetic
-//   voice (slt,
-//                 rms, awb), in free order
-//   spoken_kal16  validation: the same for the concepts held out, in a voice that no training document has
-// `tuxpaint`: the text sources and
-//   stamps        train, validation, test: a stamp's picture, its caption in one of six languages and a
-//   recording of a
-//                 person reading it, in free order
-// Pictures are split by concept, the same in every voice and language.
+//   setting         sources    splits                          a document is
+//   transfusion,    noto       train, validation, test         an emoji's name with keywords and its image, in free order
+//   chameleon       gcide      train, validation (1 in 100)    a dictionary article
+//                   anarchism  train, validation (1 in 100)    a chapter, Markdown
+//                   foldoc     validation                      an encyclopedic article on computing
+//   styles          the three text sources, and
+//                   noto       train, validation, test         as above, emoji with a skin tone too
+//                   twemoji    train, validation, test         the same emoji in another style
+//                   fluent     validation                      those of the concepts held out, in a style that no
+//                                                              training document has
+//   three_modality  those of transfusion, and
+//                   spoken     train, validation, test         an emoji's name, its image and its name spoken by a
+//                                                              synthetic voice (slt, rms, awb), in free order
+//                   spoken_kal16  validation                   the same for the concepts held out, in a voice that no
+//                                                              training document has
+//   tuxpaint        the three text sources, and
+//                   stamps     train, validation, test         a stamp's image, its caption in one of six languages and
+//                                                              a recording of a person reading it, in free order
+// Images are split by concept, the same in every voice and language.
 #pragma once
 
 #include <array>

@@ -1,7 +1,8 @@
 // Tux Paint's stamps: pictures with captions in many languages and recordings of people reading them.
 //
-//   stamps/FOLDER/koala.png (or koala.svg), koala.txt (line 1 English, then "fr.utf8=Un koala."),
-//   koala_desc_fr.ogg
+//   stamps/FOLDER/koala.png (or koala.svg)
+//   stamps/FOLDER/koala.txt            line 1 English, then "fr.utf8=Un koala."
+//   stamps/FOLDER/koala_desc_fr.ogg
 #pragma once
 
 #include <array>
@@ -28,12 +29,10 @@ struct Stamp {
 // Every stamp with a picture, by key; InputError when the package is missing or a caption is not UTF-8.
 std::vector<Stamp> read_stamps(const Packages& packages);
 
-// What a split must not separate, from the file's stem alone: in lower case, without numbers and words like
-// "outline".
+// What a split must not separate, from the file's stem alone: in lower case, without numbers and words like "outline".
 std::string concept_of_stem(std::string_view stem);
 
-// PNG bytes of each stamp's picture, in order. SVG is drawn by the program rsvg-convert, 512 pixels the
-// longer side.
+// PNG bytes of each stamp's picture, in order. SVG is drawn by the program rsvg-convert, 512 pixels the longer side.
 std::vector<std::string> draw_stamps(const std::vector<Stamp>& stamps);
 
 }  // namespace mom::quickstart

@@ -1,12 +1,13 @@
 // The numbers behind the charts, as JSON for web/report.js:
 //   {"panels": [PANEL, ...], "experts": PANEL}
-//   PANEL: {"name", "runs": ["dense Mamba", ...], "off"?: [1], "clock"?, "charts": [{"group", "title",
-//   "unit", "series": [...], "targets"?, "even"?, "percent"?}]}
-// One panel is shown at a time; `off` are runs that are not drawn until asked for, `clock` is what `seconds`
-// are. A series has one `run` (index), and `flops`, `steps`, `tokens`, `raw` (rings) and `fit` (the line) of
-// one length, and where known `seconds`, and `low` and `high`, the range over seeds. Each of `targets` is a
-// baseline's final smoothed loss, with the FLOPs at which others first reach it; `even` is the value of a
-// router that spreads tokens evenly; `percent`: values are parts of one.
+//   PANEL: {"name", "runs": ["dense Mamba", ...], "off"?: [1], "clock"?, "charts": [CHART, ...]}
+//   CHART: {"group", "title", "unit", "series": [SERIES, ...], "targets"?, "even"?, "percent"?}
+//
+// PANEL   One is shown at a time. `off`: runs that are not drawn until asked for. `clock`: what `seconds` are.
+// SERIES  has one `run` (index), and `flops`, `steps`, `tokens`, `raw` (rings) and `fit` (the line) of one length, and
+//         where known `seconds`, and `low` and `high`, the range over seeds.
+// CHART   Each of `targets` is a baseline's final smoothed loss, with the FLOPs at which others first reach it; `even`
+//         is the value of a router that spreads tokens evenly; `percent`: values are fractions of 1.
 #pragma once
 
 #include <string>

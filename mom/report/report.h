@@ -12,8 +12,7 @@
 
 namespace mom::report {
 
-// What the page is about: runs in the order of their colours, dense runs first, and each run against its
-// baseline.
+// What the page is about: runs in the order of their colours, dense runs first, and each run against its baseline.
 struct Subject {
   std::vector<runs::RunFolder> runs;
   std::vector<compare::Comparison> comparisons;

@@ -1,5 +1,4 @@
-// The parts of the page as HTML, in its order. Each is a whole <section>, or empty where it has nothing to
-// say.
+// The parts of the page as HTML, in its order. Each is a whole <section>, or empty where it has nothing to say.
 #pragma once
 
 #include <string>

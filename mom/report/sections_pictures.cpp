@@ -28,8 +28,7 @@ Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
   return shot;
 }
 
-// Runs given the same noised picture share a row; other noise would make them not comparable, so it gets its
-// own.
+// Runs given the same noised picture share a row; other noise would make them not comparable, so it gets its own.
 std::vector<Shot> load_shots(const Subject& subject) {
   std::vector<Shot> shots;
   for (size_t run = 0; run < subject.runs.size(); ++run) {

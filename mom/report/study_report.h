@@ -26,8 +26,7 @@ double image_weight_of(const study::RunResult& run);  // 0 unless transfusion
 // The arm's model in words; its name while no run has finished.
 std::string arm_label(const study::StudyResults& results, const study::GroupResult& group,
                       const std::string& arm);
-// The models a verdict is about: Mixture-of-Mamba where the group has it, else all that are no partial
-// subset.
+// The models a verdict is about: Mixture-of-Mamba where the group has it, else all that are no partial subset.
 std::vector<const study::ArmResult*> verdict_arms(const study::GroupResult& group);
 
 // A sentence a verdict: who won on what with how many seeds, and which learning rate was the best.

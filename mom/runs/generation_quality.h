@@ -43,8 +43,7 @@ struct GenerationQuality {
   std::map<std::string, double> bits_per_byte;  // by source
 };
 
-// Nothing when the run has none. InputError "FILE: ..." for one that is damaged, or names files outside its
-// folder.
+// Nothing when the run has none. InputError "FILE: ..." for one that is damaged, or names files outside its folder.
 std::optional<GenerationQuality> read_generation_quality(const Path& run);
 
 }  // namespace mom::runs

@@ -1,15 +1,15 @@
-// A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is
-// used, so that a run of another version or machine can be compared and reported.
+// A run folder read as files: what `mom train`, `mom eval` and `mom inspect` left there. No code of theirs is used, so
+// that a run of another version or machine can be compared and reported.
 //
 //   recipe.toml             resolved recipe; needed
-//   metrics.jsonl           an object a line, `kind` "train" or "eval" (eval lines name their `set`); needed
+//   metrics.jsonl           one object per line, `kind` "train" or "eval" (eval lines name their `set`); needed
 //   environment.json        machine, versions, data
 //   parameters.json         the object of `mom inspect --json`
 //   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
-//   samples/denoised.json   and the PNG files it names: held-out pictures, noised and denoised
+//   samples/denoised.json   and the PNG files it names: held-out images, noised and denoised
 //   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
-//   generation/             what `mom eval --generation` found (generation_quality.h); not missed where
-//   absent codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
+//   generation/             what `mom eval --generation` found (generation_quality.h); not counted as missing
+//   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
 // All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
@@ -40,8 +40,7 @@ struct MetricPoint {
   std::optional<double> learning_rate, grad_norm, tokens_per_s;  // train lines only
   std::optional<double> tokens_per_cpu_s;  // likewise; processor seconds of all threads together
   // Train lines of backbones with experts only: mean over their blocks.
-  std::optional<double>
-      experts_dropped;  // part of the choices (experts choose: of the tokens) without a place
+  std::optional<double> experts_dropped;  // fraction of choices (experts choose: of tokens) without a place
   std::optional<double> experts_balance;  // balance loss, 1: even; absent where experts choose
   std::optional<double> router_entropy;   // nats a token
   ExpertChoices experts_chosen;
@@ -97,16 +96,14 @@ struct RunFolder {
   std::string setting() const { return recipe_value("setting"); }
   std::string backbone() const;  // "moe_mamba"
   // "Mixture-of-Mamba", "dense Mamba", "MoE-Mamba with 4 experts": the backbone in words, with what was
-  // chosen in it (projections when only some are decoupled, experts). A backbone we don't know keeps its
-  // name.
+  // chosen in it (projections when only some are decoupled, experts). A backbone we don't know keeps its name.
   std::string model_name() const;
   // A mixture has weights of its own for each modality or expert; what it is compared with has not.
   bool is_mixture() const;
   bool has_experts() const;
   // The backbone a mixture is a mixture of, e.g. "mamba"; of others their own.
   std::string dense_backbone() const;
-  // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not
-  // recorded.
+  // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not recorded.
   std::string data_identity() const;
   int64_t final_step() const;  // last step of any line; 0 without lines
 };
@@ -117,8 +114,7 @@ RunFolder read_run_folder(const Path& path);
 // there is none.
 std::vector<Path> find_runs(const Path& path);
 
-// TOML text -> dotted key -> value, arrays and inline tables as TOML. InputError "WHERE:LINE: ..." on a
-// syntax error.
+// TOML text -> dotted key -> value, arrays and inline tables as TOML. InputError "WHERE:LINE: ..." on a syntax error.
 std::map<std::string, std::string> flatten_toml(std::string_view text, const std::string& where);
 
 }  // namespace mom::runs

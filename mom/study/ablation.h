@@ -24,8 +24,7 @@ inline constexpr const char* kProjections[] = {"in_proj", "x_proj", "dt_proj", "
 // not measured: last. Nothing when the study has no single subset.
 std::vector<Subset> subsets_by_gain(const GroupResult& group, const std::string& modality);
 
-// "all four together gain 2.0%, the four alone add up to less: interaction 0.4%; ..."; empty when not
-// measured.
+// "all four together gain 2.0%, the four alone add up to less: interaction 0.4%; ..."; empty when not measured.
 std::string interaction_text(const Summary& interaction, const Summary& joint_gain);
 
 // Markdown; empty when no group has all single projections and their union.

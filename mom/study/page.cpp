@@ -25,8 +25,7 @@ std::string row_text(const std::string& group, const std::string& set, const std
          match_cell(row, row.flops_to_match_slope, "not computable") + " |\n";
 }
 
-// Visits the rows of all compared models that have any; subsets that have a table of their own are left to
-// it.
+// Visits the rows of all compared models that have any; subsets that have a table of their own are left to it.
 template <class Visit>
 void for_each_row(const StudyResults& results, const Visit& visit) {
   for (const GroupResult& group : results.groups)

@@ -67,8 +67,7 @@ Child::Child(const Path& program, const std::vector<std::string>& arguments, int
   words.insert(words.begin(), "mom");
   const std::vector<char*> argv = pointers(words), env = pointers(variables);
   const pid_t parent = ::getpid();
-  // A signal for us between fork and exec must neither run our handler there nor be lost: it waits until
-  // then.
+  // A signal for us between fork and exec must neither run our handler there nor be lost: it waits until then.
   sigset_t stopping, before;
   ::sigemptyset(&stopping);
   ::sigaddset(&stopping, SIGINT);

@@ -18,8 +18,7 @@ struct StudyTables {
   OrderedJson results, timing;
 };
 
-// `failed`: error by run. Runs that are neither finished nor failed count as unfinished and are left out of
-// the tables.
+// `failed`: error by run. Runs that are neither finished nor failed count as unfinished and are left out of the tables.
 StudyTables make_tables(const StudyConfig& study, const Grid& grid, const Path& folder,
                         const std::map<std::string, std::string>& failed);
 

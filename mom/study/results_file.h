@@ -1,5 +1,4 @@
-// results.json and timing.json of a study, read back and checked: what the tables in words and the page are
-// made of.
+// results.json and timing.json of a study, read back and checked: what the tables in words and the page are made of.
 //
 // Losses are nats a token or mean squared errors of the noise; gains and amounts to match are parts (0.02 is
 // 2%); FLOPs, tokens and seconds are cumulative over the training.

@@ -1,6 +1,6 @@
-// Checkpoints: RUN/checkpoints/step-00001000/{config.json, model.safetensors, optimizer.safetensors,
-// state.json, manifest.json}. The folder appears by rename once everything in it is on disk; the manifest
-// (sizes and sha256) is written last.
+// Checkpoints: RUN/checkpoints/step-00001000/{config.json, model.safetensors, optimizer.safetensors, state.json,
+// manifest.json}. The folder appears by rename once everything in it is on disk; the manifest (sizes and sha256) is
+// written last.
 #pragma once
 
 #include <optional>
@@ -29,8 +29,7 @@ void verify_checkpoint(const Path& folder);
 // Verifies, then restores model and optimizer and returns the state.
 Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer);
 
-// The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint
-// of a run.
+// The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
 Path find_model_folder(const Path& path);
 
 }  // namespace mom::train

@@ -1,4 +1,4 @@
-// metrics.jsonl and TensorBoard: the same numbers, one object a line.
+// metrics.jsonl and TensorBoard: the same numbers, one object per line.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,4 @@
-// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments a
-// parameter.
+// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments per parameter.
 #pragma once
 
 #include <torch/torch.h>
@@ -27,8 +26,8 @@ class AdamW {
   void step(double learning_rate, double norm);
 
   nn::NamedTensors state() const;  // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
-  void restore(const nn::NamedTensors& tensors,
-               const Path& file);  // InputError when one is missing or misshapen
+  // InputError naming `file` when one is missing or of another shape.
+  void restore(const nn::NamedTensors& tensors, const Path& file);
 
  private:
   struct Group {

@@ -123,7 +123,7 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
 models::ModelSpec make_spec(const models::ModelSpec& model, const std::string& setting) {
   models::ModelSpec spec = model.resolved();
   spec.setting = setting;
-  if (setting == "transfusion") {  // REFERENCE section 3: Llama-2's vocabulary, 32 x 32 x 8 latents
+  if (setting == "transfusion") {  // docs/reference.md, section 3: Llama-2's vocabulary, 32 x 32 x 8 latents
     spec.vocab_size = 32000;
     spec.modalities = {"text", "image"};
     spec.latent_shape = {8, 32, 32};

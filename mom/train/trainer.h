@@ -1,5 +1,4 @@
-// A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a
-// checkpoint.
+// A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a checkpoint.
 #pragma once
 
 #include <future>

@@ -180,7 +180,7 @@ TEST(ImageFile, SizesAreCheckedBeforePixelsAreMade) {
     EXPECT_NE(error_of(bytes, {40, 399}).find("found 40 x 10"), std::string::npos);
     EXPECT_EQ(decode(bytes, {40, 400}).width, 40);
   }
-  // A header that claims 2^31 - 1 pixels a side, with no data behind it.
+  // A header that claims 2^31 - 1 pixels per side, with no data after it.
   std::string bomb = encode_png(noise(1, 1, 3));
   std::memcpy(bomb.data() + 16, "\x7f\xff\xff\xff\x7f\xff\xff\xff", 8);
   EXPECT_THROW(decode(bomb), InputError);

@@ -151,12 +151,12 @@ TEST(SoundFile, NoSound) {
 
 TEST(SoundFile, OddRatesAndChannels) {
   expect_error(sound_file(kWav | SF_FORMAT_PCM_16, 500, 1, sine(100, 500, 100)),
-               "1000 to 384000 samples a second");
+               "1000 to 384000 samples per second");
   expect_error(sound_file(kWav | SF_FORMAT_PCM_16, 1'000'000, 1, sine(100, 1'000'000, 100)), "found 1000000");
   expect_error(sound_file(kWav | SF_FORMAT_PCM_16, 16000, 9, sine(100, 16000, 100, 0.5, 9)),
                "1 to 8 channels, found 9");
   std::string zero = encode_wav(sine(100, 16000, 100), 16000);
-  put(zero, 24, 0, 4);  // samples a second
+  put(zero, 24, 0, 4);  // samples per second
   EXPECT_NE(error_of(zero), "no error");
   put(zero, 24, 16000, 4);
   put(zero, 22, 0, 2);  // channels

@@ -94,7 +94,7 @@ TEST(Counts, ActiveParametersAndFlopsAreThoseOfDense) {
   EXPECT_EQ(models::count_parameters(dense).active, models::count_parameters(mixture).active);
   EXPECT_EQ(models::count_parameters(dense).total, models::count_parameters(dense).active[0]);
   EXPECT_EQ(models::flops_per_token(dense)[1].total(), models::flops_per_token(mixture)[1].total());
-  // Blocks alone: REFERENCE derives 0.247 GFLOP a token at 163M; conventions for the scan (2% of it) differ.
+  // Blocks alone: docs/reference.md, section 6, has 0.247 GFLOP per token at 163M; conventions for the scan (2% of it) differ.
   const double head = 2.0 * 768 * 32000;
   EXPECT_NEAR((models::flops_per_token(dense)[0].total() - head) / 1e9, 0.247, 0.002);
 }
