@@ -121,7 +121,7 @@ TEST_P(MambaDecoderTest, LeavesTheStateItStartedFromAlone) {
 
 TEST(MambaDecoder, OtherBackbonesAreRefused) {
   models::Model model = test::initialised(spec_of("transformer"));
-  EXPECT_FALSE(MambaDecoder::supports(model->spec()));
+  EXPECT_FALSE(MambaDecoder::supports(*model));
   EXPECT_THROW(MambaDecoder(model, WeightType::kF32), UserError);
 }
 
