@@ -5,6 +5,7 @@
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/formats/versions.h"
+#include "mom/ops/gemm_libraries.h"
 
 namespace mom::app {
 namespace {
@@ -16,6 +17,8 @@ OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& find
   report["folder"] = facts.folder;
   report["disk_free_bytes"] = facts.disk_free_bytes;
   for (const auto& [name, version] : formats::library_versions()) report["libraries"][name] = version;
+  const ops::GemmLibraries gemm = ops::gemm_libraries();
+  report["gemm"] = {{"float32", gemm.f32}, {"bfloat16", gemm.bf16}};
   report["findings"] = OrderedJson::array();
   for (const Finding& finding : findings) {
     report["findings"].push_back(
@@ -44,6 +47,8 @@ void print_report(const MachineFacts& facts, const std::vector<Finding>& finding
   row("memory", bytes(facts.memory_free_bytes) + " free of " + bytes(facts.memory_bytes));
   row("disk", bytes(facts.disk_free_bytes) + " free at " + facts.folder);
   row("libraries", libraries);
+  const ops::GemmLibraries gemm = ops::gemm_libraries();
+  row("products", "float32: " + gemm.f32 + "; bfloat16: " + gemm.bf16);
   for (const Finding& finding : findings)
     row(finding.fatal ? "PROBLEM" : "note", finding.problem + "; " + finding.next);
   if (findings.empty()) row("verdict", "all is fine");
