@@ -257,7 +257,7 @@
       <${Legend} panel=${panel} shown=${shown} toggle=${toggle}
         level=${held.some((chart) => chart.targets.length) && html`<li><span class="dash"></span>final loss of a baseline, and where others first reach it</li>`} />
       ${banded && html`<p class="remark">Lines: mean over seeds; bands: their range.</p>`}
-      ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Rings: evaluations. Line: smoothed, from which FLOPs to match are read.</p>
+      ${held.length > 0 && html`<h3>Held-out loss</h3><p class="remark">Circles: evaluations. Line: smoothed; FLOPs to match are read from it.</p>
         <div class="charts">${draw(held)}</div>`}
       ${training.length > 0 && html`<h3>Training loss, smoothed</h3><div class="charts">${draw(training)}</div>`}
       ${!held.length && !training.length && html`<p>No curves: nothing is chosen, or the runs logged no losses.</p>`}`;

@@ -8,7 +8,7 @@
 namespace mom::app {
 namespace {
 
-// Figures for people: "key: value" a line.
+// Figures for people, one "key: value" per line.
 void print_figures(const OrderedJson& figures) {
   for (const auto& [key, value] : figures.items()) {
     const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
@@ -43,12 +43,13 @@ void add_roundtrip(CLI::App& codec) {
     bool json = false;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* verb = codec.add_subcommand("roundtrip", "encode and decode one file, and say what was lost");
+  CLI::App* verb = codec.add_subcommand("roundtrip", "encode and decode one file, and measure what is lost");
   verb->add_option("CODEC", options->codec, "codec folder")->required();
   verb->add_option("FILE", options->file,
-                   "a text, a PNG, JPEG or WebP picture, or a WAV, FLAC, Ogg or MP3 sound")
+                   "a text, a PNG, JPEG or WebP image, or a WAV, FLAC, Ogg or MP3 sound")
       ->required();
-  verb->add_option("--out", options->out, "file for what comes back: the text, a PNG or a WAV")->required();
+  verb->add_option("--out", options->out, "file for the decoded text, image (PNG) or sound (WAV)")
+      ->required();
   verb->add_option("--mel", options->mel, "speech: also the log-mel before and after, as safetensors");
   verb->add_flag("--json", options->json, "the figures as one JSON object");
   verb->callback([options] {

@@ -17,11 +17,11 @@ void add_dense_to_mom(CLI::App& convert) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = convert.add_subcommand(
       "dense-to-mom",
-      "a dense Mamba as the Mixture-of-Mamba that computes the same (train.start_from goes on with it)");
+      "a dense Mamba as the Mixture-of-Mamba that computes the same (train.start_from continues from it)");
   verb->add_option("MODEL", options->from, "run or model folder")->required();
   verb->add_option("--out", options->out, "the new model folder")->required();
   verb->add_option("--modalities", options->modalities,
-                   "for a plain language model: the modalities to be, e.g. text,image")
+                   "for a plain language model: the modalities of the new model, e.g. text,image")
       ->delimiter(',');
   verb->add_option("--decoupled", options->decoupled, "projections to copy; all four when not given")
       ->delimiter(',');
@@ -41,7 +41,7 @@ void add_quantize(CLI::App& convert) {
       convert.add_subcommand("quantize", "a model folder with its matrices in fewer bits, for generation");
   verb->add_option("MODEL", options->from, "run or model folder")->required();
   verb->add_option("--out", options->out, "the new model folder")->required();
-  verb->add_option("--weights", options->weights, "int8 (a scale a row) or bfloat16")
+  verb->add_option("--weights", options->weights, "int8 (one scale per row) or bfloat16")
       ->check(CLI::IsMember({"int8", "bfloat16"}))
       ->capture_default_str();
   verb->callback([options] {
@@ -53,7 +53,7 @@ void add_quantize(CLI::App& convert) {
 }  // namespace
 
 void add_convert_verb(CLI::App& app) {
-  CLI::App* verb = app.add_subcommand("convert", "turns a model into another");
+  CLI::App* verb = app.add_subcommand("convert", "turn a model into another");
   verb->require_subcommand(1);
   add_dense_to_mom(*verb);
   add_quantize(*verb);

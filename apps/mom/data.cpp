@@ -20,7 +20,7 @@ void add_quickstart(CLI::App& data) {
                    "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
   verb->add_option(
           "--setting", options->setting,
-          "transfusion, chameleon (the same documents), styles (pictures of two styles, and a third to "
+          "transfusion, chameleon (the same documents), styles (images in two styles, and a third to "
           "validate on; scripts/setup --with styles), three_modality (and spoken captions) or tuxpaint "
           "(recorded captions; package tuxpaint-stamps-default)")
       ->capture_default_str();
@@ -33,13 +33,12 @@ void add_quickstart(CLI::App& data) {
 
 void add_import(CLI::App& data) {
   auto options = std::make_shared<data::ImportOptions>();
-  CLI::App* verb = data.add_subcommand("import", "make documents of your own files");
+  CLI::App* verb = data.add_subcommand("import", "make documents from your own files");
   verb->add_option(
           "SRC", options->sources,
           "WebDataset tars, folders, .jsonl or .txt. Samples: KEY.txt with KEY.png|jpg|webp and / or "
           "KEY.wav|flac|ogg|mp3, or KEY.json with ordered \"segments\" of {\"text\": ...}, {\"image\": "
-          "FILE}, "
-          "{\"speech\": FILE}")
+          "FILE}, {\"speech\": FILE}")
       ->required();
   verb->add_option("--out", options->out, "documents folder to make")->required();
   verb->add_option("--source", options->source_name,
@@ -68,10 +67,10 @@ void add_inspect(CLI::App& data) {
   CLI::App* verb = data.add_subcommand("inspect", "counts per modality, and examples");
   verb->add_option("PATH", options->folder, "documents folder or encoded data")->required();
   verb->add_flag("--json", options->json, "counts as one JSON object");
-  verb->add_option("--examples", options->examples, "documents to show of each source and split")
+  verb->add_option("--examples", options->examples, "documents to show for each source and split")
       ->capture_default_str()
       ->check(CLI::Range(0, 1000));
-  verb->add_option("--sheet", options->sheet, "also write a contact sheet of pictures (PNG)");
+  verb->add_option("--sheet", options->sheet, "also write a contact sheet of the images (PNG)");
   verb->callback([options] {
     if (options->json) {
       print_json(data::inspect_json(options->folder));
@@ -89,10 +88,10 @@ void add_encode(CLI::App& data) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = data.add_subcommand("encode", "turn documents into token ids and latents for training");
   verb->add_option("DIR", options->documents, "documents folder")->required();
-  verb->add_option("--codecs", options->codecs, "codec folders, one a modality")->required();
+  verb->add_option("--codecs", options->codecs, "codec folders, one per modality")->required();
   verb->add_option("--out", options->out, "folder of encoded shards to make")->required();
   verb->add_option("--variants", options->variants,
-                   "views of a picture to encode: itself and slightly shifted and scaled ones")
+                   "views to encode of each image: itself and slightly shifted and scaled ones")
       ->capture_default_str();
   verb->add_flag("--skip-bad", options->skip_bad,
                  "count and list bad documents instead of stopping at the first");

@@ -20,37 +20,41 @@ void print_texts(const OrderedJson& result) {
 }
 
 void add_prompt(CLI::App& verb, Options& o) {
-  verb.add_option("--prompt", o.prompt, "text a document begins with");
-  verb.add_option("--image", o.image, "picture file before the text");
+  verb.add_option("--prompt", o.prompt, "text that the document begins with");
+  verb.add_option("--image", o.image, "image file before the text");
   verb.add_option("--speech", o.speech, "sound file before the text");
   verb.add_option("--tokens", o.tokens, "the whole prompt as ids, e.g. 2,17,301")->delimiter(',');
 }
 
-void add_wish(CLI::App& verb, Options& o) {
+void add_target(CLI::App& verb, Options& o) {
   verb.add_option("--modality", o.modality, "what to generate: text, image or speech")->capture_default_str();
-  verb.add_flag("--interleaved", o.interleaved, "everything the model writes, as a folder with a page");
-  verb.add_option("--count", o.count, "how many answers (1 to 1000)")->capture_default_str();
-  verb.add_option("--max-tokens", o.max_tokens,
-                  "tokens and patches at most, 256 unless given; what is open is closed within them");
+  verb.add_flag("--interleaved", o.interleaved, "all modalities the model writes, as a folder with a page");
+  verb.add_option("--count", o.count, "number of answers (1 to 1000)")->capture_default_str();
+  verb.add_option(
+      "--max-tokens", o.max_tokens,
+      "at most so many tokens and patches, 256 by default; open images and speech end within them");
   verb.add_option("--out", o.out, "a folder, or for one answer a .png, .wav or .txt file");
-  verb.add_option("--grid", o.grid, "PNG with all pictures side by side");
+  verb.add_option("--grid", o.grid, "PNG with all images side by side");
 }
 
 void add_sampling(CLI::App& verb, Options& o) {
   verb.add_option("--seed", o.seed, "the same seed gives the same answers")->capture_default_str();
-  verb.add_option("--temperature", o.sampling.temperature, "0: the likeliest token")->capture_default_str();
-  verb.add_option("--top-k", o.sampling.top_k, "among so many likeliest tokens; 0: off")
+  verb.add_option("--temperature", o.sampling.temperature, "sampling temperature; 0: the likeliest token")
       ->capture_default_str();
-  verb.add_option("--top-p", o.sampling.top_p, "among the likeliest that sum up to this; 1: off")
+  verb.add_option("--top-k", o.sampling.top_k, "sample among this many likeliest tokens; 0: off")
       ->capture_default_str();
-  verb.add_option("--min-p", o.sampling.min_p, "among those with this share of the likeliest; 0: off")
+  verb.add_option("--top-p", o.sampling.top_p,
+                  "sample among the likeliest tokens whose probabilities sum to this; 1: off")
+      ->capture_default_str();
+  verb.add_option("--min-p", o.sampling.min_p,
+                  "sample among tokens with at least this share of the likeliest one's probability; 0: off")
       ->capture_default_str();
   verb.add_option("--repetition-penalty", o.sampling.repetition_penalty,
-                  "makes text seen before less likely; 1: off")
+                  "makes tokens of text seen before less likely; 1: off")
       ->capture_default_str();
-  verb.add_option("--steps", o.steps, "denoising steps of pictures as latents, 50 unless given");
-  verb.add_option("--sampler", o.sampler, "of pictures as latents: ddpm (unless given) or ddim");
-  verb.add_option("--guidance", o.guidance, "how much more pictures follow the text; 1: off")
+  verb.add_option("--steps", o.steps, "denoising steps of images as latents, 50 by default");
+  verb.add_option("--sampler", o.sampler, "for images as latents: ddpm (default) or ddim");
+  verb.add_option("--guidance", o.guidance, "how strongly images follow the text; 1: off")
       ->capture_default_str();
 }
 
@@ -58,17 +62,18 @@ void add_sampling(CLI::App& verb, Options& o) {
 
 void add_generate_verb(CLI::App& app) {
   auto options = std::make_shared<Options>();
-  CLI::App* verb = app.add_subcommand("generate", "text, pictures, speech and documents of all three");
-  verb->add_option("RUN", options->run, "run folder, or a model folder (Hugging Face Mamba folders too)")
+  CLI::App* verb = app.add_subcommand("generate", "generate text, images, speech and documents of all three");
+  verb->add_option("RUN", options->run,
+                   "run folder, or a model folder (also of Hugging Face's Mamba and Llama)")
       ->required();
   verb->add_option("--codecs", options->codecs,
-                   "folder with text/, image/, speech/ codecs, if not those of the run's data");
+                   "folder with text/, image/, speech/ codecs, instead of those of the run's data");
   verb->add_option(
           "--weights", options->weights,
-          "of text and code steps: float32, bfloat16 or int8, as the folder stores them unless given")
+          "for steps of text and codes: float32, bfloat16 or int8; by default as stored in the folder")
       ->check(CLI::IsMember(models::weight_types()));
   add_prompt(*verb, *options);
-  add_wish(*verb, *options);
+  add_target(*verb, *options);
   add_sampling(*verb, *options);
   verb->add_flag("--json", options->json, "one JSON object: token ids, log-probabilities, files, timings");
   verb->callback([options] {

@@ -14,21 +14,21 @@ void print_text(const OrderedJson& json) {
   std::printf("%s, d_model %lld, %lld blocks, vocabulary %lld\n", json["backbone"].get<std::string>().c_str(),
               json["d_model"].get<long long>(), json["blocks"].get<long long>(),
               json["vocabulary"].get<long long>());
-  std::printf("parameters  %s in all, %s in token tables\n",
+  std::printf("parameters  %s in total, %s in token tables\n",
               format_count(json["parameters"]["total"].get<double>()).c_str(),
               format_count(json["parameters"]["embedding"].get<double>()).c_str());
   for (const auto& [modality, count] : json["parameters"]["active"].items())
-    std::printf("%-11s %s parameters active, %s FLOPs a token (forward)\n", modality.c_str(),
+    std::printf("%-11s %s parameters active, %s FLOPs per token (forward)\n", modality.c_str(),
                 format_count(count.get<double>()).c_str(),
                 format_count(json["flops_per_token"][modality].get<double>()).c_str());
-  std::printf("state       %s a sequence of %lld tokens\n",
+  std::printf("state       %s per sequence of %lld tokens\n",
               format_bytes(json["state_bytes"].get<double>()).c_str(),
               json["sequence_tokens"].get<long long>());
 }
 
 void print_side_by_side(const OrderedJson& json) {
   const OrderedJson& rows = json["backbones"];
-  std::printf("%s, sequences of %lld tokens; FLOPs: forward, a token\n",
+  std::printf("%s, sequences of %lld tokens; FLOPs: forward, per token\n",
               json.contains("size")
                   ? (json["size"].get<std::string>() + ", " + json["setting"].get<std::string>()).c_str()
                   : json["recipe"].get<std::string>().c_str(),
@@ -74,13 +74,13 @@ void add_inspect_verb(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* verb = app.add_subcommand("inspect", "parameters, FLOPs per token and state size");
   verb->add_option("PATH", options->path, "recipe, run or model folder");
-  verb->add_option("--size", options->size, "a size of the papers, e.g. 163M");
+  verb->add_option("--size", options->size, "a size from the papers, e.g. 163M");
   verb->add_option("--backbone", options->backbone, "with --size")->capture_default_str();
   verb->add_option("--setting", options->setting, "with --size")->capture_default_str();
   verb->add_option("--length", options->length,
                    "tokens of the sequence that attention and state are counted for (the recipe's, or 4096)")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  verb->add_flag("--compare", options->compare, "all backbones side by side, of a size or a recipe");
+  verb->add_flag("--compare", options->compare, "all backbones side by side, for a size or a recipe");
   verb->add_flag("--json", options->json, "one JSON object");
   verb->callback([options] { inspect(*options); });
 }

@@ -1,4 +1,4 @@
-// mom: pre-train, compare, sample and serve multi-modal state-space models.
+// mom: pre-train, compare and sample multimodal state-space models.
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -26,7 +26,7 @@ int fail(ExitCode code, const char* message) {
   return static_cast<int>(code);
 }
 
-// A misspelt verb gets its nearest neighbour; CLI11 would only say that a subcommand is required.
+// A misspelt verb is answered with its nearest neighbour; CLI11 would only say that a subcommand is required.
 void check_verb(const CLI::App& app, const std::string& word) {
   if (word.starts_with("-")) return;
   std::vector<std::string> verbs;
@@ -38,13 +38,13 @@ void check_verb(const CLI::App& app, const std::string& word) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("mom: pre-train, compare, sample and serve multi-modal state-space models", "mom");
+  CLI::App app("mom: pre-train, compare and sample multimodal state-space models", "mom");
   app.require_subcommand(1);
   app.set_version_flag("--version", MOM_VERSION);
   app.add_flag_callback(
       "--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
   app.add_flag_callback(
-      "--verbose", [] { set_log_level(LogLevel::kDebug); }, "say more");
+      "--verbose", [] { set_log_level(LogLevel::kDebug); }, "debug messages, too");
   add_data_verb(app);
   add_codec_verb(app);
   add_train_verb(app);
@@ -75,7 +75,8 @@ int run(int argc, char** argv) {
     return fail(ExitCode::kNoResource, "out of memory");
   } catch (const c10::Error& error) {
     return fail(ExitCode::kInternal, error.what_without_backtrace());
-  } catch (const std::invalid_argument& error) {  // the kernels know no errors of ours: MOM_CPU_CAPABILITY
+  } catch (const std::invalid_argument&
+               error) {  // of the kernels, which do not know our errors: MOM_CPU_CAPABILITY
     return fail(ExitCode::kUsage, error.what());
   } catch (const std::exception& error) {
     return fail(ExitCode::kInternal, error.what());

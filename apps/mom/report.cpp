@@ -12,8 +12,9 @@ void add_report_verb(CLI::App& app) {
     std::string out;
   };
   auto options = std::make_shared<Options>();
-  auto* verb = app.add_subcommand("report", "one self-contained HTML page about one run or several");
-  verb->add_option("RUN_OR_STUDY", options->inputs, "run folders, or folders that hold them")->required();
+  auto* verb =
+      app.add_subcommand("report", "one self-contained HTML page about one or several runs, or a study");
+  verb->add_option("RUN_OR_STUDY", options->inputs, "run folders, folders of runs, or a study")->required();
   verb->add_option("--out", options->out, "the page to write")->required();
   verb->callback([options] {
     const std::vector<Path> inputs(options->inputs.begin(), options->inputs.end());

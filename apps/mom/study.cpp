@@ -44,7 +44,7 @@ void add_study_verb(CLI::App& app) {
   });
   verb->add_option("STUDY", arguments->options.study, "study, TOML")->required();
   verb->add_option("--out", arguments->options.out,
-                   "folder of its runs and tables; what is there already is gone on with");
+                   "folder for its runs and tables; an existing study is continued");
   verb->add_option("--set", arguments->options.overrides, "override a key (repeat)")->take_all();
   verb->add_flag("--plan", arguments->plan, "predict time and memory from short probes, and stop");
   verb->add_flag("--json", arguments->json, "one JSON object on stdout");

@@ -14,7 +14,7 @@ void add_train_verb(CLI::App& app) {
   verb->add_option("--run", options->run, "folder to train into");
   verb->add_option("--set", options->overrides, "override a key: table.key=value (repeat)")->take_all();
   verb->add_flag("--resume", options->resume,
-                 "go on from the run's newest checkpoint; start where there is none");
+                 "resume from the run's newest checkpoint; start if there is none");
   verb->add_flag("--dry-run", options->dry_run, "print the plan (parameters, FLOPs, memory) and stop");
   verb->add_option("--stop-at", options->stop_at, "save and stop after this step, exit 75")
       ->check(CLI::PositiveNumber);

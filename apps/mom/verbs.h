@@ -1,4 +1,4 @@
-// One file a verb: each adds its subcommand, options and callback. Callbacks throw mom::Error to fail.
+// One file per verb: each adds its subcommand, options and callback. Callbacks throw mom::Error to fail.
 #pragma once
 
 #include <CLI/CLI.hpp>

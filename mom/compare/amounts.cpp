@@ -5,7 +5,7 @@
 namespace mom::compare {
 namespace {
 
-// How much of `amount` a token has taken at this line; nullopt: not logged.
+// `amount` per token at this line; nullopt: not logged.
 std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
   if (amount == Amount::kTokens) return 1;
   const auto& rate = amount == Amount::kSeconds ? point.tokens_per_s : point.tokens_per_cpu_s;
@@ -13,14 +13,14 @@ std::optional<double> per_token(const runs::MetricPoint& point, Amount amount) {
   return 1 / *rate;
 }
 
-// By each train line, up to the first that does not say.
+// By each train line, up to the first without it.
 std::vector<double> cumulative(const runs::RunFolder& run, Amount amount) {
   std::vector<double> sums;
   double tokens_before = 0, sum = 0;
   for (const runs::MetricPoint& point : run.train) {
-    const auto amount_a_token = per_token(point, amount);
-    if (!amount_a_token) break;
-    sum += (point.tokens - tokens_before) * *amount_a_token;
+    const auto amount_per_token = per_token(point, amount);
+    if (!amount_per_token) break;
+    sum += (point.tokens - tokens_before) * *amount_per_token;
     tokens_before = point.tokens;
     sums.push_back(sum);
   }
@@ -38,7 +38,7 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
       return before + (sums[i] - before) * (flops - flops_before) / (flops_here - flops_before);
     flops_before = flops_here, before = sums[i];
   }
-  // A last evaluation stands at the FLOPs of the last step.
+  // The last evaluation is at the FLOPs of the last step.
   if (sums.empty() || sums.size() < run.train.size()) return std::nullopt;
   return before;
 }

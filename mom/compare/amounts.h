@@ -1,5 +1,5 @@
 // "FLOPs to match" in other units: the tokens a run has seen, or the seconds its steps have taken, when it
-// has spent given training FLOPs. Processor seconds count what the run's own threads computed: the measure
+// has spent the given training FLOPs. CPU seconds count what the run's own threads computed: the measure
 // for runs beside other work.
 #pragma once
 
@@ -15,13 +15,13 @@ enum class Amount { kTokens, kSeconds, kCpuSeconds };
 // nullopt when the log has no train lines, or no tokens/s where seconds are asked for.
 std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, double flops);
 
-// What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a part of
-// what the dense run spent in all; nullopt = never, or not measured.
+// What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a fraction of
+// what the dense run spent in total; nullopt = never, or not measured.
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,
                                       const Row& row, double image_weight, Amount amount);
 
-// Seconds a run has taken by each of its train lines: of the processor where every line has them, which is
-// fair to runs that share a machine; else of its steps.
+// Seconds a run has taken by each of its train lines: CPU seconds where every line has them, which are
+// comparable between runs that share a machine; else those of its steps.
 struct Clock {
   bool of_processor = false;
   std::vector<double> seconds;  // cumulative

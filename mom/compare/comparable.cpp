@@ -7,7 +7,7 @@
 namespace mom::compare {
 namespace {
 
-// What makes an architecture, and so may differ. Sizes (model.d_model, model.layers) are no part of it.
+// Keys that make an architecture, and so may differ. Sizes (model.d_model, model.layers) are not among them.
 bool is_architecture(const std::string& key) {
   static const std::set<std::string> kKeys = {
       "model.backbone",          "model.decoupled",      "model.heads",

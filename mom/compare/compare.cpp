@@ -62,7 +62,7 @@ std::set<std::string> all_sets(const RunFolder& run) {
   return sets;
 }
 
-// Whether the run trains on documents of the same source: all where the recipe has no mixture.
+// Whether the run trains on documents of this source: true where the recipe has no mixture.
 bool trains_on(const RunFolder& run, const std::string& set) {
   const std::string mixture = run.recipe_value("data.mixture");  // "{ gcide = 0.4, noto = 0.6 }"
   return mixture.find('=') == std::string::npos || mixture.find(" " + set + " =") != std::string::npos;
@@ -140,7 +140,7 @@ std::vector<std::string> modalities_of(const RunFolder& run, const std::string& 
     for (const auto& [name, loss] : found->second.losses) names.insert(name);
   }
   std::vector<std::string> ordered(names.begin(),
-                                   names.end());  // image, speech, text: the names happen to sort so
+                                   names.end());  // image, speech, text: alphabetical
   if (ordered.size() > 1) ordered.push_back(kOverall);
   return ordered;
 }

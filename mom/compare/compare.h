@@ -32,7 +32,7 @@ struct Row {
   double dense_loss = 0, mix_loss = 0, gain = 0;
   Match match = Match::kUnknown;
   std::optional<double> flops_to_match, flops_to_match_slope;
-  // The part of its FLOPs after which the dense run itself first has its final smoothed loss. Well below 1
+  // The fraction of its FLOPs after which the dense run itself first has its final smoothed loss. Well below 1
   // its curve is flat at the end, and a match says little.
   std::optional<double> dense_self_match;
 };
@@ -64,7 +64,7 @@ std::optional<double> final_loss(const runs::RunFolder& run, const std::string& 
 // evaluation.json is there, and of the run's last step.
 bool evaluated_at_end(const runs::RunFolder& run);
 
-// Held-out sets of a run and the modalities measured on each, pictures first, "overall" last (only beside two others).
+// Held-out sets of a run and the modalities measured on each, images first, "overall" last (only beside two others).
 std::vector<std::string> modalities_of(const runs::RunFolder& run, const std::string& set);
 
 // Keys per modality and `overall` of the chosen set at the top; `sets` has all of them.

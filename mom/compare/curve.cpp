@@ -76,8 +76,8 @@ std::optional<double> slope_ratio(const Curve& dense, const Curve& mix) {
   int matched = 0;
   for (size_t i = 0; i < dense.size(); ++i) {
     const double level = dense.loss[i];
-    if (i > 0 && level == dense.loss[i - 1]) continue;     // the same loss again: one pool of the fit
-    if (mix.size() == 0 || level > mix.loss[0]) continue;  // the mix passed it before its first evaluation
+    if (i > 0 && level == dense.loss[i - 1]) continue;     // the same loss again: within one pool of the fit
+    if (mix.size() == 0 || level > mix.loss[0]) continue;  // the mix was below it at its first evaluation
     const auto x = first_reach(dense, level), y = first_reach(mix, level);
     if (!x || !y || *x <= 0) continue;
     sum_xy += *x * *y;

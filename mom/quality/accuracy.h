@@ -1,4 +1,4 @@
-// How often the true one of several is chosen.
+// How often the correct one of several is chosen.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ struct Accuracy {
   double share() const { return of > 0 ? static_cast<double>(correct) / static_cast<double>(of) : 0; }
   // 95%, of a share of independent trials (Wilson 1927, doi 10.1080/01621459.1927.10502953).
   std::pair<double, double> interval() const;
-  // Counts a trial: the true one is scores[0], and has to be above all others.
+  // Counts a trial: the correct one is scores[0], and has to be above all others.
   void add(const std::vector<double>& scores);
   OrderedJson to_json() const;  // {"accuracy", "interval": [low, high], "correct", "of"}
 };

@@ -16,7 +16,7 @@ Moments moments_of(const at::Tensor& vectors_NF) {
   return {mean_F, centred_NF.t().matmul(centred_NF) / static_cast<double>(vectors_NF.size(0) - 1)};
 }
 
-// Of a symmetric matrix without negative eigenvalues; those that rounding made are taken as 0.
+// Of a positive semidefinite matrix; negative eigenvalues from rounding are taken as 0.
 at::Tensor symmetric_root(const at::Tensor& matrix_FF) {
   const auto [values_F, vectors_FF] = torch::linalg_eigh(matrix_FF);
   return (vectors_FF * values_F.clamp_min(0).sqrt()).matmul(vectors_FF.t());

@@ -1,4 +1,4 @@
-// How likely a model finds text after something else.
+// How likely a model considers text after other content.
 #pragma once
 
 #include <vector>

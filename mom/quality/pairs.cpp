@@ -11,7 +11,7 @@
 namespace mom::quality {
 namespace {
 
-// Patches of one picture stand in a row.
+// Patches of one image are adjacent.
 generate::Feed feed_of(const data::LaidOut& document, const std::vector<int64_t>& latent_shape) {
   generate::Feed feed;
   at::Tensor latents_ICHW;

@@ -1,4 +1,4 @@
-// Documents of a caption with one picture, or with one recording: what generation is judged by.
+// Documents of a caption with one image, or with one recording: what generation is evaluated on.
 #pragma once
 
 #include <string>
@@ -13,7 +13,7 @@ namespace mom::quality {
 struct Pair {
   std::string source;
   std::vector<int32_t> caption;  // ids, with all keywords in their order
-  generate::Segment media;       // the picture as it is, or the recording
+  generate::Segment media;       // the unaugmented image, or the recording
 };
 
 // Of `split`, in the order of the data: documents with one text and one segment of `modality`, whatever else
@@ -24,11 +24,11 @@ std::vector<Pair> pairs_of(const data::EncodedDataset& dataset, const train::Rec
 // The indices of the first pair of each caption of each source.
 std::vector<size_t> first_of_each_caption(const std::vector<Pair>& pairs);
 
-// `count` of them, evenly spread; again from the first where there are not as many.
+// `count` of them, evenly spread; starting over where there are fewer.
 std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count);
 
-// For each of `asked`, indices of the pairs whose captions it is told from: its own first, then others drawn
-// from its source, each caption at most once. Fewer than `among` where there are not more.
+// For each of `asked`, indices of the pairs whose captions it is distinguished from: its own first, then others drawn
+// from its source, each caption at most once. Fewer than `among` where there are no more.
 std::vector<std::vector<size_t>> draw_candidates(const std::vector<Pair>& pairs,
                                                  const std::vector<size_t>& asked, int64_t among,
                                                  uint64_t seed);

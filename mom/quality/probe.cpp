@@ -8,13 +8,13 @@ namespace mom::quality {
 namespace {
 
 constexpr double kRidges[] = {0.01, 0.1, 1, 10};  // of the features' variance, times N
-constexpr int64_t kAside = 10;                    // every tenth picture
+constexpr int64_t kAside = 10;                    // every tenth image
 
 at::Tensor solve(const at::Tensor& features_NF, const at::Tensor& targets_NW, double ridge) {
-  const int64_t num_pictures = features_NF.size(0), num_features = features_NF.size(1);
+  const int64_t num_images = features_NF.size(0), num_features = features_NF.size(1);
   const at::Tensor gram_FF =
       features_NF.t().matmul(features_NF) +
-      ridge * static_cast<double>(num_pictures) * torch::eye(num_features, features_NF.options());
+      ridge * static_cast<double>(num_images) * torch::eye(num_features, features_NF.options());
   return torch::linalg_solve(gram_FF, features_NF.t().matmul(targets_NW));
 }
 

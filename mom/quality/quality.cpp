@@ -10,7 +10,7 @@
 #include "mom/base/range.h"
 #include "mom/models/objective.h"
 #include "mom/ops/backend.h"
-#include "mom/quality/pictures.h"
+#include "mom/quality/images.h"
 #include "mom/quality/ranking.h"
 #include "mom/train/held_out.h"
 #include "mom/train/trained_run.h"
@@ -44,7 +44,7 @@ class Evaluation {
     json["step"] = trained_.step;
     json["setting"] = recipe_.setting;
     json["split"] = options_.split;
-    if (has("image")) add_pictures(json, folder.path());
+    if (has("image")) add_images(json, folder.path());
     for (const std::string modality : {"image", "speech"})
       if (has(modality)) add_ranking(json, modality);
     add_texts(json);
@@ -56,8 +56,8 @@ class Evaluation {
  private:
   bool has(const std::string& modality) const { return model_->spec().modality_index(modality) >= 0; }
 
-  // Of the sources that the run is trained on.
-  std::vector<Pair> training_pictures() const {
+  // From the sources that the run is trained on.
+  std::vector<Pair> training_images() const {
     std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", "image");
     const config::Weights& mixture = recipe_.data.mixture;
     if (!mixture.empty())
@@ -65,15 +65,15 @@ class Evaluation {
     return pairs;
   }
 
-  // Captions and pictures of other styles say nothing about one model's: only sources it is trained on count.
-  void add_pictures(OrderedJson& json, const Path& folder) {
-    const std::vector<Pair> train = training_pictures();
+  // Images in other styles say nothing about a model's own: only sources it is trained on count.
+  void add_images(OrderedJson& json, const Path& folder) {
+    const std::vector<Pair> train = training_images();
     std::set<std::string> sources;
     for (const Pair& pair : train) sources.insert(pair.source);
     std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, "image");
     std::erase_if(held_out, [&](const Pair& pair) { return !sources.contains(pair.source); });
     if (held_out.size() < 2 || train.size() < 2) return;
-    json["pictures"] = judge_pictures({model_}, codecs_, held_out, train, options_, folder);
+    json["pictures"] = judge_images({model_}, codecs_, held_out, train, options_, folder);
     json["pictures"]["sources"] = sources;
   }
 
@@ -86,7 +86,7 @@ class Evaluation {
       const auto candidates =
           draw_candidates(pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
       if (candidates.front().size() < 2) continue;
-      Progress progress("rank captions of " + source, modality == "image" ? "pictures" : "recordings",
+      Progress progress("rank captions of " + source, modality == "image" ? "images" : "recordings",
                         candidates.size());
       const Ranking ranking =
           rank_captions(*model_, pairs, candidates, [&](size_t done) { progress.update(done); });
@@ -96,7 +96,7 @@ class Evaluation {
     }
   }
 
-  // Bits that the true next tokens take, over the bytes they stand for.
+  // Bits of the true next tokens, per byte of the text they stand for.
   void add_texts(OrderedJson& json) {
     const models::Objective objective(recipe_.objective);
     const auto text = static_cast<size_t>(model_->spec().modality_index("text"));

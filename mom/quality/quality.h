@@ -1,4 +1,4 @@
-// `mom eval --generation`: how good what a model generates is, on held-out documents. No torch here.
+// `mom eval --generation`: the quality of what a model generates, on held-out documents. No torch here.
 //
 // All figures are proxies that small data and codecs allow, for comparing models of one setting on one data
 // folder; docs/quality.md says what each means and does not mean.
@@ -15,19 +15,19 @@ struct QualityOptions {
   Path run;   // a run folder
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
-  int64_t pictures = 200;  // generated
+  int64_t pictures = 200;  // images to generate
   int64_t steps = 50;      // of denoising
   std::string sampler = "ddpm";
   double guidance = 3;           // 1: off
-  int64_t candidates = 20;       // captions that each picture or recording is ranked among
-  int64_t ranked = 300;          // pictures, and recordings, that are ranked, at most
+  int64_t candidates = 20;       // captions that each image or recording is ranked among
+  int64_t ranked = 300;          // at most so many images, and recordings, are ranked
   int64_t text_tokens = 50'000;  // of each source of text, about
-  int64_t samples = 12;          // pictures kept as files
+  int64_t samples = 12;          // images kept as files
   int64_t seed = 1;
 };
 
-// What docs/quality.md describes; parts that setting or data have nothing for are absent. Also published,
-// with the pictures it names, as RUN/generation/. UserError: options out of range. InputError: not a run, or
+// What docs/quality.md describes; parts that do not apply to the setting or data are absent. Also published,
+// with the images it names, as RUN/generation/. UserError: options out of range. InputError: not a run, or
 // not its data.
 OrderedJson evaluate_generation(const QualityOptions& options);
 

@@ -9,7 +9,7 @@
 namespace mom::quality {
 namespace {
 
-constexpr size_t kTogether = 20;  // captions in a batch: memory, not results
+constexpr size_t kTogether = 20;  // captions in one batch: affects memory, not results
 
 generate::Feed start_of_document() {
   generate::Feed feed;

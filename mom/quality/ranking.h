@@ -1,4 +1,4 @@
-// Understanding, without generating: which of several captions a model finds likeliest after a picture or a recording.
+// Understanding, without generating: which of several captions a model considers likeliest after an image or a recording.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@ namespace mom::quality {
 
 struct Ranking {
   // By ln p(caption | media) - ln p(caption), the pointwise mutual information: what the media adds. Without
-  // the second term, short and common captions win whatever is seen.
+  // the second term, short and common captions win whatever the media.
   Accuracy by_information;
   Accuracy by_likelihood;  // by ln p(caption | media) alone
   int64_t among = 0;

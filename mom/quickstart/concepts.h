@@ -1,4 +1,4 @@
-// Concepts that turn out to be one, so that no split separates them.
+// Merges concepts that turn out to be the same, so that no split separates them.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@ namespace mom::quickstart {
 
 class ConceptMerger {
  public:
-  // What stands for `name`: the first of all merged with it.
+  // The representative of `name`: the first of all merged with it.
   std::string find(const std::string& name) {
     auto [entry, added] = parent_.try_emplace(name, name);
     if (added || entry->second == name) return name;
@@ -18,7 +18,7 @@ class ConceptMerger {
   }
   // `first` came earlier in the list and stays.
   void merge(const std::string& first, const std::string& second) { parent_[find(second)] = find(first); }
-  // Merges `name` with whoever had the same `trait` (a picture, a caption) before.
+  // Merges `name` with the one that had the same `trait` (an image, a caption) before.
   void merge_by(const std::string& trait, const std::string& name) {
     auto [same, added] = by_trait_.try_emplace(trait, name);
     if (!added) merge(same->second, name);

@@ -89,7 +89,7 @@ std::string tidy(std::string_view text) {
   return tidied;
 }
 
-// Lines of a text with their indentation (a tab counts as 8); an empty line has none.
+// Lines of a text with their indentation (a tab counts as 8); 0 for an empty line.
 template <class Visit>
 void for_each_indented(std::string_view text, Visit visit) {
   while (!text.empty()) {
@@ -137,7 +137,7 @@ std::string without_pronunciation(std::string_view text) {
   }
 }
 
-// What stands behind the last mark without a full stop is the next article's headword, left there by mistake.
+// Text after the last source mark without a full stop is the next article's headword, left there by mistake.
 std::string without_source_marks(std::string_view text) {
   std::string kept;
   bool cut = false;

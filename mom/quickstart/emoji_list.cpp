@@ -103,7 +103,7 @@ Keywords read_keywords(const std::vector<Path>& files) {
       throw InputError({file.string() + ": byte " + std::to_string(result.offset), "XML",
                         result.description(), "reinstall the package unicode-cldr-core"});
     for (const pugi::xml_node& node : xml.child("ldml").child("annotations").children("annotation")) {
-      if (node.attribute("type")) continue;  // the name to be read out
+      if (node.attribute("type")) continue;  // the name for speech output
       keywords[node.attribute("cp").value()] = split_keywords(node.text().get());
     }
   }

@@ -1,4 +1,4 @@
-// Draws emoji with a colour bitmap font: HarfBuzz finds the one glyph of a sequence, FreeType gives its picture.
+// Draws emoji with a colour bitmap font: HarfBuzz finds the one glyph of a sequence, FreeType renders it.
 #pragma once
 
 #include <memory>

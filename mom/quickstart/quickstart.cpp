@@ -35,7 +35,7 @@ EmojiFiles find_emoji(const Packages& packages) {
   };
 }
 
-// Counts sources, and tells how far the one being made is.
+// Counts sources, and shows the progress of the current one.
 class SourceProgress {
  public:
   explicit SourceProgress(uint64_t num_sources) : progress_("quickstart data", "sources", num_sources) {}
@@ -56,71 +56,70 @@ data::Segment speech_segment(const data::MediaRef& media, std::string_view bytes
   return {"speech", "", {}, media, info.seconds()};
 }
 
-// `file` and `bytes`: the picture in the style of `source`.
-void add_picture(data::DocumentWriter& writer, const std::string& source, const Picture& picture,
-                 const std::string& file, const std::string& bytes) {
-  data::Document document{.key = picture.emoji.key(), .free_order = true, .segments = {}};
+// `file` and `bytes`: the image in the style of `source`.
+void add_emoji_image(data::DocumentWriter& writer, const std::string& source, const EmojiImage& image,
+                     const std::string& file, const std::string& bytes) {
+  data::Document document{.key = image.emoji.key(), .free_order = true, .segments = {}};
   const data::MediaRef media = writer.add_media(file, bytes);
-  document.segments.push_back({"text", picture.emoji.name, picture.keywords, {}});
+  document.segments.push_back({"text", image.emoji.name, image.keywords, {}});
   document.segments.push_back({"image", "", {}, media});
-  writer.add(source, data::split_by_hash(picture.concept_name), document);
+  writer.add(source, data::split_by_hash(image.concept_name), document);
 }
 
-void add_pictures(data::DocumentWriter& writer, const std::vector<Picture>& pictures) {
-  for (const Picture& picture : pictures)
-    add_picture(writer, "noto", picture, picture.emoji.key() + ".png", picture.png);
+void add_emoji(data::DocumentWriter& writer, const std::vector<EmojiImage>& images) {
+  for (const EmojiImage& image : images)
+    add_emoji_image(writer, "noto", image, image.emoji.key() + ".png", image.png);
 }
 
-// The same emoji in another style; `only_split`: those of one split, empty: all.
+// The same emoji in another style; `only_split`: only those of this split, empty: all.
 void add_style(data::DocumentWriter& writer, const Style& style, const Packages& packages,
-               const std::vector<Picture>& pictures, const std::string& only_split) {
-  std::vector<Picture> wanted;
-  std::copy_if(pictures.begin(), pictures.end(), std::back_inserter(wanted), [&](const Picture& picture) {
-    return only_split.empty() || data::split_by_hash(picture.concept_name) == only_split;
+               const std::vector<EmojiImage>& images, const std::string& only_split) {
+  std::vector<EmojiImage> wanted;
+  std::copy_if(images.begin(), images.end(), std::back_inserter(wanted), [&](const EmojiImage& image) {
+    return only_split.empty() || data::split_by_hash(image.concept_name) == only_split;
   });
   std::vector<Emoji> emoji;
-  for (const Picture& picture : wanted) emoji.push_back(picture.emoji);
+  for (const EmojiImage& image : wanted) emoji.push_back(image.emoji);
   const std::string source(style.source);
-  for (const StylePicture& drawn : read_style(style, packages, emoji))
-    add_picture(writer, source, wanted[drawn.emoji], source + "-" + drawn.name, drawn.bytes);
+  for (const StyleImage& drawn : read_style(style, packages, emoji))
+    add_emoji_image(writer, source, wanted[drawn.emoji], source + "-" + drawn.name, drawn.bytes);
 }
 
-void add_styles(data::DocumentWriter& writer, const Packages& packages, const std::vector<Picture>& pictures,
+void add_styles(data::DocumentWriter& writer, const Packages& packages, const std::vector<EmojiImage>& images,
                 SourceProgress& progress) {
-  add_style(writer, kTwemoji, packages, pictures, "");
+  add_style(writer, kTwemoji, packages, images, "");
   progress.done(std::string(kTwemoji.source));
-  add_style(writer, kFluent, packages, pictures, "validation");
+  add_style(writer, kFluent, packages, images, "validation");
   progress.done(std::string(kFluent.source));
 }
 
-// One document a picture: its name, itself, and its name spoken by `voice`.
+// One document per image: its name, the image, and its name spoken by `voice`.
 void add_spoken(data::DocumentWriter& writer, const std::string& source, const std::string& voice,
-                const std::vector<Picture>& pictures, SourceProgress& progress) {
+                const std::vector<EmojiImage>& images, SourceProgress& progress) {
   std::vector<std::string> names;
-  for (const Picture& picture : pictures) names.push_back(picture.emoji.name);
+  for (const EmojiImage& image : images) names.push_back(image.emoji.name);
   const auto recordings =
       speak(voice, names, [&](int64_t done) { progress.within("voice " + voice, done, names.size()); });
-  for (size_t i = 0; i < pictures.size(); ++i) {
-    const Picture& picture = pictures[i];
-    data::Document document{.key = picture.emoji.key() + "-" + voice, .free_order = true, .segments = {}};
+  for (size_t i = 0; i < images.size(); ++i) {
+    const EmojiImage& image = images[i];
+    data::Document document{.key = image.emoji.key() + "-" + voice, .free_order = true, .segments = {}};
     const data::MediaRef media = writer.add_media(document.key + ".wav", recordings[i]);
-    document.segments.push_back({"text", picture.emoji.name, {}, {}});
-    document.segments.push_back(
-        {"image", "", {}, writer.add_media(picture.emoji.key() + ".png", picture.png)});
+    document.segments.push_back({"text", image.emoji.name, {}, {}});
+    document.segments.push_back({"image", "", {}, writer.add_media(image.emoji.key() + ".png", image.png)});
     document.segments.push_back(speech_segment(media, recordings[i], document.key));
-    writer.add(source, data::split_by_hash(picture.concept_name), document);
+    writer.add(source, data::split_by_hash(image.concept_name), document);
   }
 }
 
-void add_voices(data::DocumentWriter& writer, const std::vector<Picture>& pictures,
+void add_voices(data::DocumentWriter& writer, const std::vector<EmojiImage>& images,
                 SourceProgress& progress) {
   for (const char* voice : kTrainedVoices) {
-    add_spoken(writer, "spoken", voice, pictures, progress);
+    add_spoken(writer, "spoken", voice, images, progress);
     progress.done(std::string("voice ") + voice);
   }
-  std::vector<Picture> unseen;
-  std::copy_if(pictures.begin(), pictures.end(), std::back_inserter(unseen), [](const Picture& picture) {
-    return data::split_by_hash(picture.concept_name) == "validation";
+  std::vector<EmojiImage> unseen;
+  std::copy_if(images.begin(), images.end(), std::back_inserter(unseen), [](const EmojiImage& image) {
+    return data::split_by_hash(image.concept_name) == "validation";
   });
   add_spoken(writer, std::string("spoken_") + kUnseenVoice, kUnseenVoice, unseen, progress);
   progress.done(std::string("voice ") + kUnseenVoice);
@@ -139,7 +138,7 @@ std::vector<std::string> splits_of(const std::vector<Stamp>& stamps) {
   return splits;
 }
 
-void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_view picture,
+void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_view image,
                const std::string& split) {
   for (const std::string_view language : kStampLanguages) {
     const auto caption = stamp.captions.find(language);
@@ -149,7 +148,7 @@ void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_vie
         .key = stamp.key + "-" + std::string(language), .free_order = true, .segments = {}};
     const std::string sound = read_file(recording->second);
     document.segments.push_back({"text", caption->second, {}, {}});
-    document.segments.push_back({"image", "", {}, writer.add_media(stamp.key + ".png", picture)});
+    document.segments.push_back({"image", "", {}, writer.add_media(stamp.key + ".png", image)});
     document.segments.push_back(
         speech_segment(writer.add_media(document.key + ".ogg", sound), sound, recording->second.string()));
     writer.add("stamps", split, document);
@@ -157,9 +156,9 @@ void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_vie
 }
 
 void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, SourceProgress& progress) {
-  const std::vector<std::string> pictures = draw_stamps(stamps), splits = splits_of(stamps);
+  const std::vector<std::string> images = draw_stamps(stamps), splits = splits_of(stamps);
   for (size_t i = 0; i < stamps.size(); ++i) {
-    add_stamp(writer, stamps[i], pictures[i], splits[i]);
+    add_stamp(writer, stamps[i], images[i], splits[i]);
     progress.within("stamps", static_cast<int64_t>(i + 1), stamps.size());
   }
   progress.done("stamps");
@@ -174,7 +173,8 @@ void make_quickstart(const QuickstartOptions& options) {
   const bool stamps_wanted = options.setting == "tuxpaint",
              voices_wanted = options.setting == "three_modality", styles_wanted = options.setting == "styles";
   const Packages packages(options.packages);
-  const TextFiles texts = find_texts(packages);  // before any work: what is missing is said at once
+  const TextFiles texts =
+      find_texts(packages);  // before any work, so that missing files are reported at once
   const std::vector<Stamp> stamps = stamps_wanted ? read_stamps(packages) : std::vector<Stamp>{};
   const EmojiFiles emoji = stamps_wanted ? EmojiFiles{} : find_emoji(packages);
   data::DocumentWriter writer(options.out, options.replace);
@@ -182,13 +182,13 @@ void make_quickstart(const QuickstartOptions& options) {
   if (stamps_wanted) {
     add_stamps(writer, stamps, progress);
   } else {
-    auto pictures = draw_pictures(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
+    auto images = draw_emoji(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
     if (!styles_wanted)
-      std::erase_if(pictures, [](const Picture& picture) { return picture.emoji.has_skin_tone(); });
-    add_pictures(writer, pictures);
-    progress.done("pictures");
-    if (styles_wanted) add_styles(writer, packages, pictures, progress);
-    if (voices_wanted) add_voices(writer, pictures, progress);
+      std::erase_if(images, [](const EmojiImage& image) { return image.emoji.has_skin_tone(); });
+    add_emoji(writer, images);
+    progress.done("images");
+    if (styles_wanted) add_styles(writer, packages, images, progress);
+    if (voices_wanted) add_voices(writer, images, progress);
   }
   add_texts(writer, texts, [&](const std::string& source) { progress.done(source); });
   writer.commit();

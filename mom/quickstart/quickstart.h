@@ -45,14 +45,14 @@ struct QuickstartOptions {
 // InputError when a package is missing or a file of it cannot be read; nothing is left behind then.
 void make_quickstart(const QuickstartOptions& options);
 
-struct Picture {
+struct EmojiImage {
   Emoji emoji;
   std::string concept_name;  // that of the first of all emoji which look the same
   std::string png;           // 136 x 128 RGBA
   std::vector<std::string> keywords;
 };
 // Every emoji, those with a skin tone too, drawn by Noto's font.
-std::vector<Picture> draw_pictures(const Path& font, const std::vector<Emoji>& emoji,
+std::vector<EmojiImage> draw_emoji(const Path& font, const std::vector<Emoji>& emoji,
                                    const Keywords& keywords);
 
 }  // namespace mom::quickstart

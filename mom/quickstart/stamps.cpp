@@ -51,11 +51,11 @@ void find_recordings(const Path& stem, Stamp& stamp) {
     add(language, "_desc_" + std::string(language) + ".ogg");
 }
 
-// False for captions of sounds alone and the like.
-bool find_picture(const Path& stem, Stamp& stamp) {
+// False for captions of sounds alone and similar ones.
+bool find_image(const Path& stem, Stamp& stamp) {
   for (const char* ending : {".png", ".svg"}) {
-    stamp.picture = stem.string() + ending;
-    if (std::filesystem::is_regular_file(stamp.picture)) return true;
+    stamp.image = stem.string() + ending;
+    if (std::filesystem::is_regular_file(stamp.image)) return true;
   }
   return false;
 }
@@ -72,7 +72,7 @@ std::vector<Path> caption_files(const Path& folder) {
 void merge_concepts(std::vector<Stamp>& stamps) {
   ConceptMerger merger;
   for (const Stamp& stamp : stamps) {
-    merger.merge_by("picture " + sha256_hex_of_file(stamp.picture), stamp.concept_name);
+    merger.merge_by("image " + sha256_hex_of_file(stamp.image), stamp.concept_name);
     for (const auto& [ignored, text] : stamp.captions) merger.merge_by("caption " + text, stamp.concept_name);
   }
   for (Stamp& stamp : stamps) stamp.concept_name = merger.find(stamp.concept_name);
@@ -87,7 +87,7 @@ Letter kind_of(char c) {
                                    : Letter::kOther;
 }
 
-// Runs of letters and of digits, in lower case.
+// Maximal runs of letters and of digits, in lower case.
 std::vector<std::string> words_of(std::string_view stem) {
   std::vector<std::string> words;
   Letter before = Letter::kOther;
@@ -128,10 +128,10 @@ std::vector<Stamp> read_stamps(const Packages& packages) {
     const Path stem = file.parent_path() / file.stem();
     Stamp stamp{.key = stem.lexically_relative(folder).generic_string(),
                 .concept_name = concept_of_stem(stem.filename().string()),
-                .picture = {},
+                .image = {},
                 .captions = {},
                 .recordings = {}};
-    if (!find_picture(stem, stamp)) continue;
+    if (!find_image(stem, stamp)) continue;
     read_captions(file, stamp);
     find_recordings(stem, stamp);
     stamps.push_back(std::move(stamp));
@@ -144,7 +144,7 @@ std::vector<Stamp> read_stamps(const Packages& packages) {
 
 std::vector<std::string> draw_stamps(const std::vector<Stamp>& stamps) {
   const auto draw = [&](int64_t i) {
-    const std::string file = stamps[static_cast<size_t>(i)].picture.string();
+    const std::string file = stamps[static_cast<size_t>(i)].image.string();
     if (file.ends_with(".png")) return read_file(file);
     return run_program(
         {"rsvg-convert", "--keep-aspect-ratio", "--width", kDrawnSide, "--height", kDrawnSide, file}, file,

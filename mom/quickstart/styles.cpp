@@ -43,21 +43,21 @@ std::string style_file_stem(const Style& style, const Emoji& emoji) {
   return stem;
 }
 
-std::vector<StylePicture> read_style(const Style& style, const Packages& packages,
-                                     const std::vector<Emoji>& emoji) {
+std::vector<StyleImage> read_style(const Style& style, const Packages& packages,
+                                   const std::vector<Emoji>& emoji) {
   const Path folder =
       packages.folder((Path(kModules) / style.package / style.folder).string(), style.package);
   const bool is_drawn = style.ending == ".svg";
-  std::vector<StylePicture> pictures;
+  std::vector<StyleImage> images;
   std::vector<Path> files;
   for (size_t i = 0; i < emoji.size(); ++i) {
     const Path file = folder / (style_file_stem(style, emoji[i]) + std::string(style.ending));
     if (!std::filesystem::is_regular_file(file)) continue;
     files.push_back(file);
-    pictures.push_back({i, emoji[i].key() + (is_drawn ? ".png" : std::string(style.ending)), {}});
+    images.push_back({i, emoji[i].key() + (is_drawn ? ".png" : std::string(style.ending)), {}});
   }
   if (files.empty())
-    throw InputError({folder.string(), "pictures named by code points", "none",
+    throw InputError({folder.string(), "images named by code points", "none",
                       "install the package " + std::string(style.package) + " again"});
   auto bytes = run_in_processes(
       static_cast<int64_t>(files.size()), default_processes(), "reading " + std::string(style.source),
@@ -66,8 +66,8 @@ std::vector<StylePicture> read_style(const Style& style, const Packages& package
         return is_drawn ? drawn(file) : read_file(file);
       },
       [](int64_t) {});
-  for (size_t i = 0; i < files.size(); ++i) pictures[i].bytes = std::move(bytes[i]);
-  return pictures;
+  for (size_t i = 0; i < files.size(); ++i) images[i].bytes = std::move(bytes[i]);
+  return images;
 }
 
 }  // namespace mom::quickstart

@@ -1,4 +1,4 @@
-// The same emoji drawn by others: npm packages that hold a file an emoji, named by its code points.
+// The same emoji in other styles: npm packages with one file per emoji, named by its code points.
 #pragma once
 
 #include <string>
@@ -14,21 +14,21 @@ struct Style {
   std::string_view source;   // of the documents
   std::string_view package;  // of npm, below usr/local/lib/node_modules
   std::string_view folder;   // in the package
-  std::string_view ending;   // of its files and of the pictures read_style gives
+  std::string_view ending;   // of its files and of the images that read_style returns
 };
 inline constexpr Style kTwemoji = {"twemoji", "@twemoji/svg", "", ".svg"};
 inline constexpr Style kFluent = {"fluent", "@lobehub/fluent-emoji-3d", "assets", ".webp"};
 
-struct StylePicture {
+struct StyleImage {
   size_t emoji = 0;   // index of the list
   std::string name;   // "1f34e.png": PNG where the style has SVG
-  std::string bytes;  // of the picture's file
+  std::string bytes;  // of the image's file
 };
 
 // Those of `emoji` that the style has, in order. SVG is drawn by the program rsvg-convert, 128 pixels the
 // longer side. InputError when the package is missing or has none of them.
-std::vector<StylePicture> read_style(const Style& style, const Packages& packages,
-                                     const std::vector<Emoji>& emoji);
+std::vector<StyleImage> read_style(const Style& style, const Packages& packages,
+                                   const std::vector<Emoji>& emoji);
 
 // The stem of an emoji's file in a style: lower-case hex joined with "-".
 std::string style_file_stem(const Style& style, const Emoji& emoji);

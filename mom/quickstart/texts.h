@@ -1,4 +1,4 @@
-// The quickstart's text without pictures: dictionary articles and long prose.
+// The quickstart's text without images: dictionary articles and long prose.
 #pragma once
 
 #include <functional>

@@ -38,7 +38,7 @@ Register find_voice(const std::string& name) {
 
 using Wave = std::unique_ptr<cst_wave, decltype(&delete_wave)>;
 
-// Runs in a process of its own: noise in unvoiced sounds comes from rand(), whose seed is the text's here.
+// Runs in a process of its own: noise in unvoiced sounds comes from rand(), which is seeded from the text here.
 std::string speak_one(cst_voice* voice, const std::string& name, const std::string& text) {
   std::srand(static_cast<unsigned>(splitmix64_finalise(fnv1a64(name + ":" + text))));
   const Wave wave(flite_text_to_wave(text.c_str(), voice), &delete_wave);
@@ -84,7 +84,7 @@ std::vector<std::string> speak(const std::string& voice, const std::vector<std::
   const Register make = find_voice(voice);
   cst_voice* speaker = nullptr;
   const auto body = [&](int64_t i) {
-    if (speaker == nullptr) {  // once a process
+    if (speaker == nullptr) {  // once per process
       flite_init();
       speaker = make(nullptr);
     }

@@ -16,7 +16,7 @@ inline constexpr int64_t kVoiceRateHz = 16'000;
 std::string speakable(std::string_view name);
 
 // A WAV file (16 kHz, 16 bits, mono) of each text. `voice`: slt, rms, awb or kal16. Runs in child processes,
-// as many as there are processors; `progress` gets how many texts are done. UserError for another voice.
+// as many as there are processors; `progress` gets the number of finished texts. UserError for another voice.
 std::vector<std::string> speak(const std::string& voice, const std::vector<std::string>& texts,
                                const std::function<void(int64_t)>& progress);
 

@@ -23,7 +23,7 @@ extern char** environ;
 namespace mom::quickstart {
 namespace {
 
-// One result on its way through a pipe: this, then num_bytes of result or of error message.
+// Header of one result in a pipe, followed by num_bytes of result or of error message.
 struct Header {
   int64_t index = 0;
   uint64_t num_bytes = 0;
@@ -47,10 +47,10 @@ void send(int fd, int64_t index, bool failed, const std::string& bytes) {
   write_all(fd, bytes.data(), bytes.size());
 }
 
-// The child's whole life: items first, first + step, ...
+// What a child does: items first, first + step, ...
 [[noreturn]] void work(int fd, int64_t first, int64_t step, int64_t count,
                        const std::function<std::string(int64_t)>& body) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // no work for a dead parent
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // ends with the parent
   const int nowhere = ::open("/dev/null", O_RDWR);
   ::dup2(nowhere, STDOUT_FILENO);
   ::dup2(nowhere, STDERR_FILENO);
@@ -91,7 +91,7 @@ int wait_for(pid_t child) {
   return status;
 }
 
-// What has come from one child; killed with it.
+// The results of one child, which is killed with this object.
 class Child {
  public:
   Child(int64_t first, int64_t step, int64_t count, const std::function<std::string(int64_t)>& body) {
@@ -109,7 +109,7 @@ class Child {
   Child& operator=(const Child&) = delete;
   int fd() const { return pipe_.ends[0]; }
 
-  // Takes what is there; false at the end. `what` names the work when the child did not end well.
+  // Reads what is available; false at the end. `what` names the work when the child failed.
   bool receive(const std::string& what) {
     char block[65536];
     const ssize_t got = ::read(fd(), block, sizeof block);
@@ -141,7 +141,7 @@ class Child {
 
 using Children = std::vector<std::unique_ptr<Child>>;
 
-// Waits until at least one child has something to say; the positions of those.
+// Waits until at least one child has output; the positions of those.
 std::vector<size_t> wait_for_news(const Children& children) {
   std::vector<pollfd> waits;
   for (const auto& child : children) waits.push_back({child->fd(), POLLIN, 0});

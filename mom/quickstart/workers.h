@@ -10,8 +10,8 @@
 namespace mom::quickstart {
 
 // Calls body(0) ... body(count - 1), each once, in up to `num_processes` forked children whose stdout and
-// stderr are closed off, and returns the results in order. `progress` (in this process) gets how many are
-// done. An InputError of a body is thrown here; a child that dies is an Error naming `what`. The calling
+// stderr are closed off, and returns the results in order. `progress` (in this process) gets the number of
+// finished ones. An InputError of a body is thrown here; a child that dies is an Error naming `what`. The calling
 // process must have one thread.
 std::vector<std::string> run_in_processes(int64_t count, int64_t num_processes, const std::string& what,
                                           const std::function<std::string(int64_t)>& body,

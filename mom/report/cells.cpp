@@ -47,7 +47,7 @@ std::string bytes_text(double value) {
   return compare::fixed(value, unit == 0 || value >= 100 ? 0 : 1) + kUnits[unit];
 }
 
-// One element: on a phone a cell's parts are spread over its line.
+// One element, because on a phone the parts of a cell are spread over its line.
 std::string with_small(const std::string& html, const std::string& small) {
   return "<span>" + html + " <small>" + small + "</small></span>";
 }
@@ -59,7 +59,7 @@ std::string swatch(size_t run) {
   return "<i class=\"swatch " + colour_class(run) + " s" + std::to_string(shape) + "\"></i>";
 }
 
-// The mark stays on the line of the first word.
+// The marker stays on the line of the first word.
 std::string run_name(const Subject& subject, size_t run) {
   const std::string label = run_labels(subject.runs)[run];
   const size_t word = std::min(label.find(' '), label.size());
@@ -88,10 +88,10 @@ std::string value_or_absent(const Flat& values, const std::string& key) {
   return found == values.end() ? kAbsent : escape(found->second);
 }
 
-std::string picture_cell(const std::string& uri, const std::string& label, const std::string& alt) {
-  const std::string picture = uri.empty() ? "<span class=\"none\">none</span>"
-                                          : "<img src=\"" + uri + "\" alt=\"" + escape(alt) + "\">";
-  return "<div>" + picture + "<span>" + escape(label) + "</span></div>";
+std::string image_cell(const std::string& uri, const std::string& label, const std::string& alt) {
+  const std::string image = uri.empty() ? "<span class=\"none\">none</span>"
+                                        : "<img src=\"" + uri + "\" alt=\"" + escape(alt) + "\">";
+  return "<div>" + image + "<span>" + escape(label) + "</span></div>";
 }
 
 }  // namespace mom::report

@@ -1,4 +1,4 @@
-// Cells that several tables share: numbers as people read them, heads with a run's colour.
+// Cells that several tables share: numbers formatted for people, heads with a run's colour.
 #pragma once
 
 #include <map>
@@ -19,17 +19,17 @@ std::string scaled(double value);                                           // 3
 std::string bytes_text(double value);                                       // 233472 -> "228 KiB"
 std::string with_small(const std::string& html, const std::string& small);  // and a remark in small print
 
-// The mark of a run: a shape in its colour. The first eight runs of a page differ in both.
-// Shapes and lines turn by three at each round, so that a ninth run in the first one's colour looks another.
+// The marker of a run: a shape in its colour. The first eight runs of a page differ in both.
+// Shapes and lines shift by three each time the colours repeat, so that the ninth run differs from the first.
 std::string colour_class(size_t run);  // "c0"
 std::string swatch(size_t run);
-// A run's label behind its mark.
+// A run's label after its marker.
 std::string run_name(const Subject& subject, size_t run);
 // A head line: `first`, then all runs.
 std::vector<std::string> run_head(const Subject& subject, const std::string& first);
 
-// A picture of a gallery's strip with a label below; an empty URI: a place that says so.
-std::string picture_cell(const std::string& uri, const std::string& label, const std::string& alt);
+// An image in a gallery's strip with a label below; an empty URI: a placeholder.
+std::string image_cell(const std::string& uri, const std::string& label, const std::string& alt);
 
 // Each run's JSON as "parameters.active.text" -> value, for every number, string and list inside.
 std::vector<Flat> flatten_all(const std::vector<runs::RunFolder>& runs,

@@ -18,7 +18,7 @@ using runs::RunFolder;
 
 constexpr size_t kMaxPoints = 800;  // of a training curve; more than a chart has pixels for
 
-// Six digits: more than a chart or its readout shows, in half the bytes.
+// Six digits are more than a chart or its readout shows, and take half the bytes.
 double shortened(double value) {
   char text[32];
   std::snprintf(text, sizeof text, "%.6g", value);
@@ -105,7 +105,7 @@ OrderedJson held_out_chart(const Subject& subject, const std::string& set, const
   return chart;
 }
 
-// What every step logs, averaged over neighbouring steps.
+// Values that every step logs, averaged over neighbouring steps.
 OrderedJson averaged_series(const Subject& subject,
                             const std::function<ValueOf(const RunFolder&)>& value_of) {
   OrderedJson all = OrderedJson::array();
@@ -145,7 +145,7 @@ std::vector<OrderedJson> expert_charts(const Subject& subject) {
       {"Without a place", experts_choose ? "of choices; where experts choose, of tokens" : "of choices", 0,
        true, [](const MetricPoint& point) { return point.experts_dropped; }},
       {"Balance loss", "1: even", 1, false, [](const MetricPoint& point) { return point.experts_balance; }},
-      {"Router entropy", "part of log experts", 1, true, relative_entropy}};
+      {"Router entropy", "fraction of log experts", 1, true, relative_entropy}};
   std::vector<OrderedJson> charts;
   for (const Measure& measure : measures) {
     charts.push_back(
@@ -159,7 +159,7 @@ std::vector<OrderedJson> expert_charts(const Subject& subject) {
   return charts;
 }
 
-// (set, modality) of all held-out charts: sets with most modalities first, "overall" after everything.
+// (set, modality) of all held-out charts: sets with the most modalities first, "overall" last.
 std::vector<std::pair<std::string, std::string>> held_out_charts(const Subject& subject) {
   std::map<std::string, std::vector<std::string>> modalities;
   for (const RunFolder& run : subject.runs) {
@@ -230,11 +230,11 @@ OrderedJson series_json(size_t run, const Series& series) {
 }
 
 std::string unit_of(const std::string& modality, double image_weight) {
-  if (image_weight == 0) return "nats a token";
+  if (image_weight == 0) return "nats per token";
   if (modality == "image") return "noise MSE";
   return modality == compare::kOverall
              ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
-             : "nats a token";
+             : "nats per token";
 }
 
 OrderedJson expert_panel(const Subject& subject) {

@@ -29,9 +29,10 @@ void thin(Series& series, size_t max_points);
 // Without the empty lists; six digits.
 OrderedJson series_json(size_t run, const Series& series);
 
-inline constexpr double kHalfLifePart = 0.02;  // half-life of the training average, as a part of all steps
+inline constexpr double kHalfLifePart =
+    0.02;  // half-life of the training average, as a fraction of all steps
 
-// "nats a token", "noise MSE", "text + 5 x image"; `image_weight` 0 where the setting has none.
+// "nats per token", "noise MSE", "text + 5 x image"; `image_weight` 0 where the setting has none.
 std::string unit_of(const std::string& modality, double image_weight);
 // A label for each run: the model in words, with the run's name where two would be the same.
 std::vector<std::string> run_labels(const std::vector<runs::RunFolder>& runs);

@@ -12,7 +12,7 @@
 
 namespace mom::report {
 
-// The choices of one group of tokens: a block's row has an entry an expert, which sum to 1 (or are all 0).
+// The choices of one group of tokens: a block's row has one entry per expert, which sum to 1 (or are all 0).
 struct ExpertShares {
   std::string modality;  // "all tokens" for the sum over them
   std::map<int64_t, std::vector<double>> by_block;
@@ -28,7 +28,7 @@ struct ExpertUse {
   int64_t first_step = 0, last_step = 0, num_experts = 0;
   std::vector<ExpertShares> shares;             // all tokens, then the modalities
   std::optional<double> dropped, balance;       // means over these steps
-  std::optional<double> entropy;                // of the routers, as a part of log(experts)
+  std::optional<double> entropy;                // of the routers, as a fraction of log(experts)
   int64_t num_idle = 0, num_in_all_blocks = 0;  // experts with less than a tenth of the even share
 };
 
@@ -38,7 +38,7 @@ inline constexpr const char* kAllTokens = "all tokens";
 std::optional<ExpertUse> expert_use(const runs::RunFolder& run);
 // The expert with the largest share among all blocks; nullopt when this group made no choice.
 std::optional<BusiestExpert> busiest(const ExpertShares& shares);
-// The router's entropy at a point as a part of log(experts), which a router without preference has.
+// The router's entropy at a point as a fraction of log(experts), which a router without preference has.
 std::optional<double> relative_entropy(const runs::MetricPoint& point);
 
 }  // namespace mom::report

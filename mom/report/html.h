@@ -17,7 +17,7 @@ using mom::escape;
 std::string script_json(const OrderedJson& value);
 std::string base64(std::string_view bytes);
 bool is_sound(const Path& path);
-// A picture as "data:image/webp;base64,...", without loss (a quarter smaller than its PNG); a sound as
+// An image as "data:image/webp;base64,...", without loss (a quarter smaller than its PNG); a sound as
 // "data:audio/wav;base64,...". InputError when the file is not what its name says, or over 4 MiB.
 std::string data_uri(const Path& path);
 // Replaces each {{name}} once, in one pass (a value is never looked into). An unknown name is our defect:

@@ -88,7 +88,7 @@ void compare_run(Subject& subject, const RunFolder& run) {
   }
   try {
     subject.comparisons.push_back(compare::compare_runs(*base, run));
-  } catch (const UserError& error) {  // nothing measured on both: the rest of the page still says something
+  } catch (const UserError& error) {  // nothing measured in both: the rest of the page is still useful
     subject.notes.push_back(run.name + " is not compared: " + error.what());
   }
 }
@@ -110,7 +110,7 @@ Subject read_subject(const std::vector<Path>& inputs) {
 
 std::string render_page(const Subject& subject) {
   const std::string body = results_section(subject) + curves_section() + experts_section(subject) +
-                           pictures_section(subject) + predictions_section(subject) +
+                           images_section(subject) + predictions_section(subject) +
                            generation_section(subject) + codecs_section(subject) + models_section(subject) +
                            recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
                            definitions_html(compare::image_weight_of(subject.runs.front())) +

@@ -1,5 +1,5 @@
 // Run folders, or a study (study_report.h) -> one self-contained HTML page. The page loads nothing: styles,
-// scripts, numbers and pictures are inside it. Verdict and tables are plain HTML made here; charts are drawn
+// scripts, numbers and images are inside it. Verdict and tables are plain HTML made here; charts are drawn
 // by web/report.js from a JSON block.
 #pragma once
 

@@ -11,7 +11,7 @@ namespace mom::report {
 std::string verdict_section(const Subject& subject);
 std::string results_section(const Subject& subject);
 std::string experts_section(const Subject& subject);
-std::string pictures_section(const Subject& subject);
+std::string images_section(const Subject& subject);
 std::string predictions_section(const Subject& subject);
 std::string generation_section(const Subject& subject);
 std::string codecs_section(const Subject& subject);
@@ -20,12 +20,12 @@ std::string recipe_section(const Subject& subject);
 std::string machine_section(const Subject& subject);
 std::string reproduce_section(const Subject& subject);
 
-// Parts that a page about a study has as well.
+// Parts that are also on the page about a study.
 std::string curves_section();
 std::string notes_html(const std::vector<std::string>& notes);
 std::string definitions_html(double image_weight);  // 0 where no setting has one
 std::string pre(const std::string& text);
-// Recipe keys by run. Long the way there are more of: with more runs than keys a line is a run.
+// Recipe keys by run. With more runs than keys, the rows are runs.
 std::string settings_table(const std::vector<std::string>& keys, const std::vector<std::string>& names,
                            const std::vector<std::vector<std::string>>& values_of_runs);
 

@@ -1,4 +1,4 @@
-// How runs with experts use them, beside mixtures by modality, which have nothing to keep even.
+// How runs with experts use them, compared with mixtures by modality, which have no router.
 #include <algorithm>
 #include <cmath>
 
@@ -18,7 +18,7 @@ using runs::RunFolder;
 
 bool experts_choose(const RunFolder& run) { return run.recipe_value("model.router") == "expert_choice"; }
 
-// Shades of more and of less than an even share: nothing at 1, full at all of the choices or none.
+// Shades for more and for less than an even share: none at 1, full where an expert gets all choices or none.
 std::string heat_cell(double share, size_t num_experts, bool largest) {
   const double times_even = share * static_cast<double>(num_experts);
   const bool over = times_even > 1;
@@ -62,7 +62,7 @@ std::string busiest_text(const ExpertShares& shares, const BusiestExpert& most, 
          fixed(most.times_even, 2) + " times" + (first ? " an even share" : "");
 }
 
-// Experts that choose take equally many tokens each: uneven is only which.
+// Experts that choose take equally many tokens each.
 std::string busiest_texts(const ExpertUse& use, bool experts_choose) {
   std::string out;
   for (const ExpertShares& shares : use.shares) {
@@ -151,15 +151,13 @@ std::string experts_section(const Subject& subject) {
   if (runs.empty()) return "";
   return "<section id=\"experts\"><h2>Use of the experts</h2>\n<p>A learned router has to keep its experts "
          "evenly used: an expert has places for its even share times the capacity factor, and choices beyond "
-         "them are dropped while training. Weights a modality (Mixture-of-Mamba, Mixture-of-Transformers) "
-         "follow from the token itself: no router, no place to run out of, no balance loss.</p>\n" +
+         "them are dropped while training. Weights per modality (Mixture-of-Mamba, Mixture-of-Transformers) "
+         "follow from the token itself: no router, no capacity, no balance loss.</p>\n" +
          overview(subject) + runs +
-         "<p class=\"remark\">Tables: share of a block&rsquo;s choices that fell on each expert, before any "
-         "is "
-         "dropped; the largest of a row in bold. Orange: more than an even share, blue: less, deeper with "
-         "the "
-         "distance. Blocks and experts are numbered from 0, as in the weights.</p>\n"
-         "<h3>Over the training</h3>\n<div id=\"expert-charts\"></div>\n</section>\n";
+         "<p class=\"remark\">Tables: share of a block&rsquo;s choices that fell on each expert, before "
+         "any is dropped; the largest of a row in bold. Orange: more than an even share, blue: less, "
+         "deeper with the distance. Blocks and experts are numbered from 0, as in the "
+         "weights.</p>\n<h3>Over the training</h3>\n<div id=\"expert-charts\"></div>\n</section>\n";
 }
 
 }  // namespace mom::report

@@ -1,4 +1,4 @@
-// What models generate for held-out captions, and how often they find the caption that belongs to a picture
+// What models generate for held-out captions, and how often they find the caption that belongs to an image
 // or a recording.
 #include <algorithm>
 #include <functional>
@@ -20,7 +20,7 @@ using runs::GeneratedItem;
 using runs::GenerationQuality;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 12;  // a run; the page stays small enough to mail
+constexpr size_t kMaxItems = 12;  // per run, so that the page stays small enough to mail
 
 std::string accuracy_html(const Accuracy& accuracy, const std::string& more = "") {
   return with_small(percent_text(accuracy.share) + "<br>",
@@ -29,7 +29,7 @@ std::string accuracy_html(const Accuracy& accuracy, const std::string& more = ""
 
 // What the runs were measured on.
 struct Measures {
-  bool pictures = false;
+  bool images = false;
   std::set<std::pair<std::string, std::string>> ranked;  // modality, source
   std::set<std::string> texts;
 };
@@ -38,7 +38,7 @@ Measures measures_of(const std::vector<RunFolder>& runs) {
   Measures measures;
   for (const RunFolder& run : runs) {
     if (!run.generation) continue;
-    measures.pictures |= run.generation->pictures.has_value();
+    measures.images |= run.generation->images.has_value();
     for (const auto& ranked : run.generation->ranked)
       measures.ranked.insert({ranked.modality, ranked.source});
     for (const auto& [source, bits] : run.generation->bits_per_byte) measures.texts.insert(source);
@@ -56,33 +56,32 @@ std::vector<std::string> line(const Subject& subject, const std::string& name, c
   return cells;
 }
 
-Value of_pictures(const std::function<std::string(const runs::GeneratedPictures&)>& value) {
+Value of_images(const std::function<std::string(const runs::GeneratedImages&)>& value) {
   return [value](const GenerationQuality& quality) {
-    return quality.pictures ? value(*quality.pictures) : std::string(kAbsent);
+    return quality.images ? value(*quality.images) : std::string(kAbsent);
   };
 }
 
 Cells lines_of(const Subject& subject) {
   const Measures measures = measures_of(subject.runs);
   Cells rows;
-  if (measures.pictures) {
-    rows.push_back(line(subject, "Fr&eacute;chet distance", of_pictures([](const auto& pictures) {
-                          return with_small(compare::loss_text(pictures.frechet) + "<br>",
-                                            "training pictures " +
-                                                compare::loss_text(pictures.frechet_of_training_pictures));
+  if (measures.images) {
+    rows.push_back(line(subject, "Fr&eacute;chet distance", of_images([](const auto& images) {
+                          return with_small(
+                              compare::loss_text(images.frechet) + "<br>",
+                              "training images " + compare::loss_text(images.frechet_of_training_images));
                         })));
-    rows.push_back(line(subject, "caption found in its pictures", of_pictures([](const auto& pictures) {
+    rows.push_back(line(subject, "caption found in its images", of_images([](const auto& images) {
                           return accuracy_html(
-                              pictures.retrieved,
-                              "<br>in real ones " + percent_text(pictures.retrieved_from_real.share));
+                              images.retrieved,
+                              "<br>in real ones " + percent_text(images.retrieved_from_real.share));
                         })));
-    rows.push_back(line(
-        subject, "distance to nearest training picture",
-        of_pictures([](const auto& pictures) { return fixed(pictures.nearest_ratio, 2) + " &times;"; })));
+    rows.push_back(line(subject, "distance to nearest training image", of_images([](const auto& images) {
+                          return fixed(images.nearest_ratio, 2) + " &times;";
+                        })));
   }
   for (const auto& [modality, source] : measures.ranked) {
-    const std::string name =
-        "caption of a given " + std::string(modality == "image" ? "picture" : "recording");
+    const std::string name = "caption of a given " + std::string(modality == "image" ? "image" : "recording");
     rows.push_back(line(subject, name + " (" + escape(source) + ")", [&](const GenerationQuality& quality) {
       const auto found = std::find_if(quality.ranked.begin(), quality.ranked.end(), [&](const auto& ranked) {
         return ranked.modality == modality && ranked.source == source;
@@ -92,7 +91,7 @@ Cells lines_of(const Subject& subject) {
   }
   for (const std::string& source : measures.texts)
     rows.push_back(
-        line(subject, "bits a byte (" + escape(source) + ")", [&](const GenerationQuality& quality) {
+        line(subject, "bits per byte (" + escape(source) + ")", [&](const GenerationQuality& quality) {
           const auto found = quality.bits_per_byte.find(source);
           return found == quality.bits_per_byte.end() ? kAbsent : fixed(found->second, 3);
         }));
@@ -110,13 +109,13 @@ int64_t most_candidates(const std::vector<RunFolder>& runs) {
   int64_t most = 0;
   for (const RunFolder& run : runs) {
     if (!run.generation) continue;
-    if (run.generation->pictures) most = std::max(most, run.generation->pictures->among);
+    if (run.generation->images) most = std::max(most, run.generation->images->among);
     for (const auto& ranked : run.generation->ranked) most = std::max(most, ranked.among);
   }
   return most;
 }
 
-// Runs that were asked for the same caption, with the same held-out picture, share a row.
+// Runs that were asked for the same caption, with the same held-out image, share a row.
 struct Shot {
   std::string caption, original;  // data URI
   std::vector<const GeneratedItem*> of_runs;
@@ -125,8 +124,8 @@ struct Shot {
 std::vector<Shot> load_shots(const std::vector<RunFolder>& runs) {
   std::vector<Shot> shots;
   for (size_t run = 0; run < runs.size(); ++run) {
-    if (!runs[run].generation || !runs[run].generation->pictures) continue;
-    const auto& items = runs[run].generation->pictures->items;
+    if (!runs[run].generation || !runs[run].generation->images) continue;
+    const auto& items = runs[run].generation->images->items;
     for (size_t i = 0; i < std::min(items.size(), kMaxItems); ++i) {
       const std::string original = data_uri(items[i].original);
       auto same = std::find_if(shots.begin(), shots.end(), [&](const Shot& shot) {
@@ -141,7 +140,7 @@ std::vector<Shot> load_shots(const std::vector<RunFolder>& runs) {
   return shots;
 }
 
-// Captions carry all their keywords; under a small picture a few words do.
+// Captions carry all their keywords; under a small image a few words do.
 std::string shortened(const std::string& caption) {
   constexpr size_t kMost = 40;
   if (caption.size() <= kMost) return caption;
@@ -150,13 +149,13 @@ std::string shortened(const std::string& caption) {
 }
 
 std::string shot_html(const Shot& shot, const std::vector<std::string>& labels) {
-  std::string out = "<figure><div class=\"strip\">" + picture_cell(shot.original, "held out", shot.caption);
+  std::string out = "<figure><div class=\"strip\">" + image_cell(shot.original, "held out", shot.caption);
   for (size_t run = 0; run < labels.size(); ++run) {
     const GeneratedItem* item = shot.of_runs[run];
     if (!item) continue;
-    out += picture_cell(data_uri(item->generated), labels[run], shot.caption + ", by " + labels[run]) +
-           picture_cell(data_uri(item->nearest), "nearest: " + shortened(item->nearest_caption),
-                        "training picture nearest to it: " + item->nearest_caption);
+    out += image_cell(data_uri(item->generated), labels[run], shot.caption + ", by " + labels[run]) +
+           image_cell(data_uri(item->nearest), "nearest: " + shortened(item->nearest_caption),
+                      "training image nearest to it: " + item->nearest_caption);
   }
   return out + "</div><figcaption>" + escape(shot.caption) + "</figcaption></figure>\n";
 }
@@ -169,33 +168,29 @@ std::string generation_section(const Subject& subject) {
   if (rows.empty()) return "";
   const std::string among = std::to_string(most_candidates(subject.runs));
   std::string out =
-      "<section id=\"generation\"><h2>What they generate</h2>\n<p>Pictures for captions of concepts that no "
+      "<section id=\"generation\"><h2>What they generate</h2>\n<p>Images for captions of concepts that no "
+      "training image shows. These figures are proxies for comparing models on the same data with the same "
+      "codecs:</p>\n<ul><li>Fr&eacute;chet distance: between generated and held-out images, over averages of "
+      "the image codec's encodings; lower is nearer. The value in small print is that of as many real "
       "training "
-      "picture shows. These figures are proxies, to compare models on the same data with the same "
-      "codecs:</p>\n"
-      "<ul><li>Fr&eacute;chet distance: between generated and held-out pictures, in averages of what the "
-      "image "
-      "codec encodes them as; lower is nearer. As many real training pictures give the value in small print: "
-      "much below it means nothing.</li>\n<li>Caption found in its pictures: how often a small linear "
-      "probe, fitted on real "
-      "training pictures, tells the caption among " +
-      among + " from the generated picture; in real held-out ones below. Chance is one in " + among +
-      ".</li>\n<li>Distance to the nearest training picture, in those of held-out real pictures: well below "
-      "1 "
-      "are copies.</li>\n<li>Caption of a given picture or recording: how often the model itself finds "
-      "the right caption among " +
+      "images: a value far below it means nothing.</li>\n<li>Caption found in its images: how "
+      "often a small linear probe, fitted on real training images, identifies the caption among " +
+      among + " from the generated image; below, from real held-out images. Chance is one in " + among +
+      ".</li>\n<li>Distance to the nearest training image, relative to real held-out images: well below 1 "
+      "the images are copies.</li>\n<li>Caption of a given image or recording: how often the model itself "
+      "finds the "
+      "right caption among " +
       among +
-      " more likely than others, by what seeing it adds to each caption's likelihood.</li>\n<li>Bits a byte "
-      "of "
-      "held-out text: independent of the tokenizer.</li></ul>\n<p class=\"remark\">Ranges are 95% "
-      "intervals over pictures of one run; another seed may differ by more.</p>\n" +
+      " more likely than the others, by what the image or recording adds to the likelihood of each "
+      "caption.</li>\n<li>Bits per "
+      "byte of held-out text: independent of the tokenizer.</li></ul>\n<p class=\"remark\">Ranges are 95% "
+      "intervals over images of one run; another seed may differ by more.</p>\n" +
       table(head_of(subject), rows, true);
   const std::vector<Shot> shots = load_shots(subject.runs);
   if (!shots.empty()) {
     out +=
-        "<p>Each generated picture stands before the real training picture that is nearest to it. Not "
-        "chosen: "
-        "evenly spread over the captions.</p>\n<div class=\"gallery\">\n";
+        "<p>Each generated image is followed by the nearest real training image. Not selected: evenly spread "
+        "over the captions.</p>\n<div class=\"gallery\">\n";
     for (const Shot& shot : shots) out += shot_html(shot, labels);
     out += "</div>\n";
   }

@@ -1,4 +1,4 @@
-// Codes: what the codecs keep of pictures and speech, and what each run predicts code by code.
+// Codes: what the codecs keep of images and speech, and what each run predicts code by code.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -15,7 +15,7 @@ using runs::CodecReport;
 using runs::PredictedItem;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 12;  // of a modality; the page stays small enough to mail
+constexpr size_t kMaxItems = 12;  // per modality, so that the page stays small enough to mail
 
 std::string media(const Path& path, const std::string& label, const std::string& alt) {
   const std::string shown = is_sound(path)
@@ -55,13 +55,12 @@ std::string codec_html(const CodecReport& codec) {
     rows.push_back({"<code>" + escape(key) + "</code>", escape(figure_text(value))});
   }
   std::string out = "<h3>" + escape(codec.modality) + "</h3>\n" + table({"", "value"}, rows, false);
-  for (const Path& picture : codec.pictures) {
+  for (const Path& image : codec.images) {
     const bool spectrogram = codec.modality == "speech";
-    const std::string words =
-        spectrogram ? "Mel spectrograms: the original above, what the codec gives back below"
-                    : "Rows in pairs: held-out originals above, what the codec gives back below";
-    out += "<figure class=\"wide\"><img src=\"" + data_uri(picture) + "\" alt=\"" + words +
-           "\"><figcaption>" + words + ".</figcaption></figure>\n";
+    const std::string words = spectrogram ? "Mel spectrograms: the original above, the decoded one below"
+                                          : "Rows in pairs: held-out originals above, decoded ones below";
+    out += "<figure class=\"wide\"><img src=\"" + data_uri(image) + "\" alt=\"" + words + "\"><figcaption>" +
+           words + ".</figcaption></figure>\n";
   }
   if (codec.sounds.empty()) return out;
   out += "<div class=\"gallery\">\n";
@@ -97,9 +96,9 @@ std::string predictions_section(const Subject& subject) {
   }
   return "<section id=\"predictions\"><h2>Held-out codes, predicted one by one</h2>\n<p>Every code is the "
          "one the model "
-         "finds likeliest after the true ones before it, so this shows single steps, not generation. "
+         "finds most likely after the true ones before it, so this shows single steps, not generation. "
          "Originals are "
-         "shown as the codec gives them back. Shown: " +
+         "shown as the codec decodes them. Shown: " +
          steps + ".</p>\n<div class=\"gallery\">\n" + figures + "</div></section>\n";
 }
 
@@ -114,9 +113,9 @@ std::string codecs_section(const Subject& subject) {
     }
   }
   if (out.empty()) return "";
-  return "<section id=\"codecs\"><h2>What the codecs keep</h2>\n<p>Models see pictures and speech through "
-         "these codecs, fitted on training data only; what a codec loses no model can learn. Figures called "
-         "validation, pictures and sounds are held out; the use of codes is of the training data.</p>\n" +
+  return "<section id=\"codecs\"><h2>What the codecs keep</h2>\n<p>Models see images and speech through "
+         "these codecs, fitted on training data only; no model can learn what a codec loses. Figures called "
+         "validation, images and sounds are held out; the use of codes is of the training data.</p>\n" +
          out + "</section>\n";
 }
 

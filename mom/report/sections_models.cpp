@@ -1,4 +1,4 @@
-// What the models are and cost: parameters, FLOPs a token and their terms, state, training.
+// What the models are and cost: parameters, FLOPs per token and their terms, state, training.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -23,7 +23,7 @@ const std::vector<Part>& parts() {
   static const std::vector<Part> all = {{"parameters.total", "parameters, total", grouped},
                                         {"parameters.embedding", "parameters, embedding", grouped},
                                         {"parameters.active.", "parameters active for ", grouped},
-                                        {"flops_per_token.", "forward FLOPs a token, ", scaled},
+                                        {"flops_per_token.", "forward FLOPs per token, ", scaled},
                                         {"sequence_tokens", "longest sequence, tokens", grouped},
                                         {"state_bytes", "state after such a sequence", bytes_text}};
   return all;
@@ -34,7 +34,7 @@ double number_of(const Json& object, const std::string& key) {
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-// Numbers in the part's words; other values as they are.
+// Numbers formatted as the part says; other values unchanged.
 std::string text_of(const Part& part, const std::string& value) {
   char* end = nullptr;
   const double number = std::strtod(value.c_str(), &end);
@@ -70,7 +70,7 @@ double median_rate(const RunFolder& run) {
 }
 
 Cells training_rows(const Subject& subject) {
-  Cells rows = {{"steps"}, {"tokens trained on"}, {"training FLOPs"}, {"tokens a second, median"}};
+  Cells rows = {{"steps"}, {"tokens trained on"}, {"training FLOPs"}, {"tokens/s, median"}};
   for (const RunFolder& run : subject.runs) {
     const bool trained = !run.train.empty();
     rows[0].push_back(grouped(static_cast<double>(run.final_step())));
@@ -106,11 +106,11 @@ std::vector<Term> terms_in(const std::vector<RunFolder>& runs) {
   return used;
 }
 
-// A row a run and modality: all FLOPs of a token, and what part of them each term is.
+// One row per run and modality: all FLOPs per token, and the fraction of each term.
 std::string terms_table(const Subject& subject) {
   const std::vector<Term> terms = terms_in(subject.runs);
   if (terms.empty()) return "";
-  std::vector<std::string> head = {"Forward FLOPs a token", "all"};
+  std::vector<std::string> head = {"Forward FLOPs per token", "all"};
   for (const Term& term : terms) head.push_back(term.words);
   Cells rows;
   for (size_t i = 0; i < subject.runs.size(); ++i) {

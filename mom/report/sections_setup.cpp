@@ -57,9 +57,9 @@ std::string recipe_section(const Subject& subject) {
       values.emplace_back();
       for (const std::string& key : keys) values.back().push_back(run->recipe_value(key, "unset"));
     }
-    out += keys.empty() ? "<p>The recipes are equal.</p>\n"
-                        : "<p>The runs differ in these keys, and in nothing else:</p>\n" +
-                              settings_table(keys, names, values);
+    out += keys.empty()
+               ? "<p>The recipes are equal.</p>\n"
+               : "<p>The runs differ only in these keys:</p>\n" + settings_table(keys, names, values);
   }
   std::set<std::string> shown;
   for (const RunFolder* run : runs) {
@@ -72,10 +72,9 @@ std::string recipe_section(const Subject& subject) {
 
 std::string machine_section(const Subject& subject) {
   auto all = flatten_all(subject.runs, &RunFolder::environment);
-  for (size_t i = 0; i < all.size(); ++i) {  // a manifest lists every shard: its hash says as much in a line
+  for (size_t i = 0; i < all.size(); ++i) {  // a manifest lists every shard: its hash stands for it
     std::erase_if(all[i], [](const auto& item) {
-      return item.first.rfind("data.manifest", 0) == 0 ||
-             item.first == "machine.host";  // pages are passed on
+      return item.first.rfind("data.manifest", 0) == 0 || item.first == "machine.host";  // pages are shared
     });
     if (!subject.runs[i].data_identity().empty()) {
       all[i]["data.manifest, SHA-256"] = subject.runs[i].data_identity() + "\u2026";

@@ -110,13 +110,10 @@ std::string ablation_section(const StudySubject& subject) {
   std::string html;
   for (const GroupResult& group : subject.results.groups) html += group_html(group, subject.results.baseline);
   if (html.empty()) return "";
-  return "<section id=\"ablation\"><h2>Which projections to decouple</h2>\n<p>A filled mark: the projection "
-         "has weights of "
-         "its own for each modality; an empty one: all modalities share it. Gains are against none, which is "
-         "dense "
-         "Mamba. Interaction: the gain of all four less the sum of the four single gains; above 0 they do "
-         "more "
-         "together than each alone.</p>\n" +
+  return "<section id=\"ablation\"><h2>Which projections to decouple</h2>\n<p>A filled circle: the "
+         "projection has weights of its own for each modality; an empty one: all modalities share it. "
+         "Gains are against none, which is dense Mamba. Interaction: the gain of all four minus the sum of "
+         "the four single gains; above 0 they do more together than each alone.</p>\n" +
          html + "</section>\n";
 }
 

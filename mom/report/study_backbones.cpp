@@ -1,4 +1,4 @@
-// Models beside each other: what they cost, and where each ends up on every held-out set; then every
+// Models side by side: what they cost, and their final losses on every held-out set; then every
 // comparison and every run as tables.
 #include <algorithm>
 #include <cmath>
@@ -22,7 +22,7 @@ using study::Row;
 using study::RunResult;
 using study::StudyResults;
 
-// A model of a group with its finished runs, in the order of the marks.
+// A model of a group with its finished runs, in the order of the markers.
 struct Model {
   std::string label;
   std::vector<const RunResult*> runs;
@@ -47,7 +47,7 @@ std::string model_html(const Model& model) {
   return "<span class=\"run\">" + swatch(model.mark) + "</span>" + escape(model.label);
 }
 
-// Means over seeds of what each run has; not measured where one lacks it.
+// Means over seeds of a value of each run; not measured where one lacks it.
 template <class Pick>
 Summary over_runs(const Model& model, const Pick& pick) {
   std::vector<std::optional<double>> values;
@@ -59,7 +59,7 @@ std::string mean_text(const Summary& summary, std::string (*text)(double)) {
   return summary.mean ? text(*summary.mean) : kAbsent;
 }
 
-// Fair where runs share a machine; absent in logs without processor time.
+// Comparable where runs share a machine; absent in logs without CPU time.
 std::optional<double> tokens_per_cpu_s(const RunResult& run) {
   const auto& seconds = run.timing.train_cpu_seconds;
   return seconds && *seconds > 0 ? std::optional(run.tokens / *seconds) : std::nullopt;
@@ -83,9 +83,9 @@ std::string costs_table(const std::vector<Model>& models) {
          mean_text(over_runs(model, [](const RunResult& run) { return run.timing.peak_rss_bytes; }),
                    bytes_text)});
   }
-  return table({"Model", "parameters", "training FLOPs a token", "tokens/s", "tokens a processor second",
-                "most memory"},
-               rows, true);
+  return table(
+      {"Model", "parameters", "training FLOPs per token", "tokens/s", "tokens per CPU second", "peak memory"},
+      rows, true);
 }
 
 // All models on one modality of a set, from the lowest loss to the highest.
@@ -121,7 +121,7 @@ std::string dots(const std::vector<Model>& models) {
   return html + "</div>\n";
 }
 
-// Whether any seed's processor time to match is known.
+// Whether any seed's CPU time to match is known.
 bool has_cpu_seconds(const ArmResult& arm) {
   for (const auto& [set, modalities] : arm.sets)
     for (const auto& [modality, row] : modalities)
@@ -138,7 +138,7 @@ std::string time_html(const Row& row, const Summary& seconds) {
   return seconds.values.empty() || (reached && !timed) ? kAbsent : match_html(row, seconds, "not reached");
 }
 
-// Time to match is the processor's where that is known: runs may have shared a machine.
+// Time to match is CPU time where that is known: runs may have shared a machine.
 std::string comparison_table(const ArmResult& arm) {
   const bool of_processor = has_cpu_seconds(arm);
   Cells rows;
@@ -152,7 +152,7 @@ std::string comparison_table(const ArmResult& arm) {
                       match_html(row, row.tokens_to_match, "not reached"),
                       time_html(row, of_processor ? row.cpu_seconds_to_match : row.seconds_to_match)});
   return table({"Held-out data", escape(arm.baseline_model), escape(arm.model), "gain", "FLOPs to match",
-                "by slope", "tokens to match", of_processor ? "processor time to match" : "time to match"},
+                "by slope", "tokens to match", of_processor ? "CPU time to match" : "time to match"},
                rows, true);
 }
 
@@ -191,11 +191,10 @@ std::string backbones_section(const StudySubject& subject) {
     html += "<h3>" + escape(group.name) + "</h3>\n" + costs_table(models) + dots(models);
   }
   if (html.empty()) return "";
-  return "<section id=\"models\"><h2>All models beside each other</h2>\n<p>Held-out losses at the end of "
-         "training, the "
-         "lowest first; gain against the baseline with the same seed. Not all models cost the same: training "
-         "FLOPs a "
-         "token are in the first table, FLOPs to match <a href=\"#comparisons\">below</a>.</p>\n" +
+  return "<section id=\"models\"><h2>All models side by side</h2>\n<p>Held-out losses at the end of "
+         "training, the lowest first; gain against the baseline with the same seed. Not all models cost "
+         "the same: training FLOPs per token are in the first table, FLOPs to match <a "
+         "href=\"#comparisons\">below</a>.</p>\n" +
          html + "</section>\n";
 }
 
@@ -207,7 +206,7 @@ std::string comparisons_section(const StudySubject& subject) {
   if (html.empty()) return "";
   return "<section id=\"comparisons\"><h2>Every comparison</h2>\n<p>All held-out sets. To match: what the "
          "model had spent when it first "
-         "had its baseline&rsquo;s final loss, as a part of what the baseline spent in all.</p>\n" +
+         "reached its baseline&rsquo;s final loss, as a fraction of what the baseline spent in total.</p>\n" +
          html + "</section>\n";
 }
 
@@ -218,12 +217,12 @@ std::string runs_section(const StudySubject& subject) {
   if (rows.empty()) return "";
   return "<section id=\"runs\"><h2>Runs</h2>\n<details><summary>All " + std::to_string(rows.size()) +
          " finished runs: steps, tokens, FLOPs, time, memory</summary>\n" +
-         table({"run", "steps", "tokens", "training FLOPs", "training, s", "of the processor, s", "in all, s",
-                "tokens/s", "most memory"},
+         table({"run", "steps", "tokens", "training FLOPs", "training, s", "CPU time, s", "total, s",
+                "tokens/s", "peak memory"},
                rows, true) +
-         "<p class=\"remark\">Training: the steps alone; in all: with evaluations, saves and the final "
+         "<p class=\"remark\">Training: the steps alone; total: with evaluations, saves and the final "
          "evaluation. Runs side by side share a machine: "
-         "their processor times can be compared, the clock&rsquo;s with care.</p>\n</details></section>\n";
+         "their CPU times can be compared, wall-clock times only with care.</p>\n</details></section>\n";
 }
 
 }  // namespace mom::report

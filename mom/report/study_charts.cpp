@@ -21,11 +21,11 @@ constexpr size_t kMaxLines = 8;     // drawn at first: as many as there are colo
 
 struct Line {
   std::string label;
-  std::vector<const RunResult*> runs;  // a seed each
+  std::vector<const RunResult*> runs;  // one per seed
   const ArmResult* arm = nullptr;      // what it was compared with; nullptr for baselines and rates
 };
 
-// What the curves of a panel have in common. Times of runs that have no processor time are not comparable
+// What the curves of a panel have in common. Times of runs without CPU time are not comparable
 // with those that have.
 struct Kind {
   double image_weight = 0;
@@ -75,7 +75,7 @@ Series of_seed(const RunResult& run, const std::string& set, const std::string& 
   return series;
 }
 
-// The steps that all seeds have: of a study all the same, unless a run was made by hand.
+// The steps that all seeds have: the same in a study, unless a run was made by hand.
 std::vector<double> common_steps(const std::vector<Series>& seeds) {
   std::vector<double> steps = seeds.front().steps;
   for (const Series& seed : seeds)
@@ -125,8 +125,8 @@ Series line_series(const Line& line, const std::string& set, const std::string& 
   return series;
 }
 
-// The baseline's final loss, and after which part of its FLOPs each model had it in the mean; models of which
-// a seed never had it have none.
+// The baseline's final loss, and the fraction of its FLOPs at which each model reaches it in the mean; models of which
+// one seed never reaches it have none.
 OrderedJson targets_of(const std::vector<Line>& lines, const CurveChart& chart) {
   OrderedJson targets = OrderedJson::array();
   if (chart.set.empty() || chart.lines.empty() || chart.lines.front().first != 0 || lines[0].arm)
@@ -158,7 +158,7 @@ CurveChart chart_of(const std::vector<Line>& lines, const std::string& set, cons
   return chart;
 }
 
-// Modalities in the order pictures, others, text; the sum last, where it is one of several.
+// Modalities in the order images, others, text; the sum last, where it is one of several.
 std::vector<std::string> modalities_of(const CurvePoints& points, bool with_overall) {
   std::vector<std::string> names;
   for (const auto& [name, losses] : points.losses)
@@ -169,7 +169,7 @@ std::vector<std::string> modalities_of(const CurvePoints& points, bool with_over
   return names;
 }
 
-// Sets with most modalities first.
+// Sets with the most modalities first.
 std::vector<std::pair<std::string, CurvePoints>> sets_of(const RunResult& run) {
   auto sets = run.held_out;
   std::stable_sort(sets.begin(), sets.end(), [](const auto& a, const auto& b) {

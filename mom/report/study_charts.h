@@ -1,4 +1,4 @@
-// The curves of a study: a line a model (mean over seeds) with the range over seeds; see charts.h for the JSON.
+// The curves of a study: one line per model (mean over seeds) with the range over seeds; see charts.h for the JSON.
 #pragma once
 
 #include <string>

@@ -33,7 +33,7 @@ class Lines {
     for (size_t i = 0; i < cells.size(); ++i) text_ += (i > 0 ? "," : "") + field(cells[i]);
     text_ += '\n';
   }
-  // A line a seed, then mean and interval where there are any.
+  // One line per seed, then mean and interval where there are any.
   void add(std::vector<std::string> place, const std::string& metric, const Summary& summary,
            const std::vector<int64_t>& seeds) {
     place.push_back(metric);

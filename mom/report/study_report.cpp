@@ -20,27 +20,27 @@ using study::GroupResult;
 using study::RunResult;
 using study::StudyResults;
 
-// Samples of a page that may hold many runs; the page stays small enough to mail.
-constexpr size_t kMaxPictures = 8, kMaxGenerated = 6, kMaxSounds = 2, kManyModels = 8;
+// Limits on samples, so that a page with many runs stays small enough to mail.
+constexpr size_t kMaxImages = 8, kMaxGenerated = 6, kMaxSounds = 2, kManyModels = 8;
 
 void keep_first(std::vector<runs::PredictedItem>& items) {
-  size_t pictures = 0, sounds = 0;
+  size_t images = 0, sounds = 0;
   std::erase_if(items, [&](const runs::PredictedItem& item) {
-    return is_sound(item.original) ? sounds++ >= kMaxSounds : pictures++ >= kMaxPictures;
+    return is_sound(item.original) ? sounds++ >= kMaxSounds : images++ >= kMaxImages;
   });
 }
 
 void keep_first(runs::RunFolder& run) {
-  run.denoised.resize(std::min(run.denoised.size(), kMaxPictures));
+  run.denoised.resize(std::min(run.denoised.size(), kMaxImages));
   keep_first(run.predicted);
-  if (run.generation && run.generation->pictures) {
-    auto& items = run.generation->pictures->items;
+  if (run.generation && run.generation->images) {
+    auto& items = run.generation->images->items;
     items.resize(std::min(items.size(), kMaxGenerated));
   }
   for (runs::CodecReport& codec : run.codecs) codec.sounds.resize(std::min(codec.sounds.size(), kMaxSounds));
 }
 
-// Of many models, whose samples would fill the page: the baseline and all four projections.
+// Of many models, whose samples would fill the page, the baseline and all four projections.
 std::vector<std::string> sampled_arms(const StudyResults& results, const GroupResult& group) {
   std::vector<std::string> arms = results.arms_of(group);
   if (arms.size() > kManyModels)
@@ -49,7 +49,7 @@ std::vector<std::string> sampled_arms(const StudyResults& results, const GroupRe
   return arms;
 }
 
-// A damaged or foreign folder leaves the rest of the page as it is.
+// A damaged or foreign folder does not affect the rest of the page.
 void add_folder(StudySubject& subject, const Path& path) {
   try {
     subject.shown.runs.push_back(runs::read_run_folder(path));
@@ -68,7 +68,7 @@ void add_folders(StudySubject& subject, const Path& runs) {
     }
   if (gone > 0)
     subject.notes.push_back(
-        "samples, use of experts and codecs: the run folders are not beside results.json");
+        "samples, use of experts and codecs: there are no run folders beside results.json");
   const auto& shown = subject.shown.runs;
   const bool samples = std::any_of(shown.begin(), shown.end(), [](const runs::RunFolder& run) {
     return !run.denoised.empty() || !run.predicted.empty();
@@ -130,7 +130,7 @@ std::string render_study_page(const StudySubject& subject) {
   std::string body = gaps_section(subject) + curves_and_rates(subject) + ablation_section(subject) +
                      backbones_section(subject);
   if (!subject.shown.runs.empty())
-    body += pictures_section(subject.shown) + predictions_section(subject.shown) +
+    body += images_section(subject.shown) + predictions_section(subject.shown) +
             generation_section(subject.shown) + experts_section(subject.shown) +
             codecs_section(subject.shown);
   body += comparisons_section(subject) + runs_section(subject) + study_recipes_section(subject) +

@@ -29,7 +29,7 @@ std::string arm_label(const study::StudyResults& results, const study::GroupResu
 // The models a verdict is about: Mixture-of-Mamba where the group has it, else all that are no partial subset.
 std::vector<const study::ArmResult*> verdict_arms(const study::GroupResult& group);
 
-// A sentence a verdict: who won on what with how many seeds, and which learning rate was the best.
+// One sentence per verdict: which model is better on what with how many seeds, and which learning rate was the best.
 std::vector<std::string> study_verdicts(const study::StudyResults& results);
 
 }  // namespace mom::report

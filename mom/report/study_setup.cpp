@@ -1,4 +1,4 @@
-// What was run, with what, and how to run it again.
+// What was run, on what, and how to run it again.
 #include <algorithm>
 #include <set>
 
@@ -15,7 +15,7 @@ using study::RunResult;
 using study::StudyResults;
 
 // By recipe file, in the order of the study: the first finished run of each model of each of its groups.
-// Seeds differ in nothing but the seed.
+// Runs of other seeds differ in the seed alone.
 study::Named<std::vector<const RunResult*>> runs_by_recipe(const StudyResults& results) {
   study::Named<std::vector<const RunResult*>> by_recipe;
   for (const GroupResult& group : results.groups)
@@ -52,8 +52,7 @@ std::string differences(const std::vector<const RunResult*>& runs) {
     values.emplace_back();
     for (const std::string& key : keys) values.back().push_back(value_of(*run, key));
   }
-  return "<p>Its runs differ in these keys, and in nothing else but the seed:</p>\n" +
-         settings_table(keys, names, values);
+  return "<p>Its runs differ only in these keys and the seed:</p>\n" + settings_table(keys, names, values);
 }
 
 std::string recipe_text(const RunResult& run) {
@@ -106,7 +105,7 @@ std::string study_machine_section(const StudySubject& subject) {
 std::string study_reproduce_section(const StudySubject& subject) {
   std::string html = "<section id=\"reproduce\"><h2>Run it again</h2>\n";
   if (!subject.results.command.empty())
-    html += "<p>The study; killed or stopped anywhere, the same command goes on:</p>\n" +
+    html += "<p>The study; after a kill or a stop, the same command continues it:</p>\n" +
             pre(command_text(subject.results.command) + " --out DIR\n");
   return html + "<p>This page:</p>\n" + pre("mom report " + command_text(subject.command) + "\n") +
          "</section>\n";

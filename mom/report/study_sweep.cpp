@@ -131,9 +131,8 @@ std::string sweep_section(const StudySubject& subject) {
   for (const Sweep& sweep : sweeps_of(subject.results)) html += sweep_html(sweep);
   if (html.empty()) return "";
   return "<section id=\"rates\"><h2>Learning rates</h2>\n<p>Final held-out losses of runs that differ in "
-         "their "
-         "learning rate only. A lowest loss at the first or last rate says that the best one may lie beyond "
-         "it.</p>\n" +
+         "their learning rate only. A lowest loss at the first or last rate means that the best one may "
+         "lie beyond it.</p>\n" +
          html + "</section>\n";
 }
 

@@ -12,7 +12,7 @@ struct Sweep {
   struct Rate {
     std::string text;  // as in the recipe, shortened: "0.006"
     double rate = 0;
-    std::vector<const study::RunResult*> runs;  // a seed each
+    std::vector<const study::RunResult*> runs;  // one per seed
   };
   std::string name;         // "transfusion, dense Mamba"
   std::vector<Rate> rates;  // rising, two or more

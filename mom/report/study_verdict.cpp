@@ -1,4 +1,4 @@
-// The first screen: who won, in a sentence and in a table beside the paper's figures; and what is missing.
+// The first screen: the verdict in a sentence and in a table beside the paper's figures; and what is missing.
 #include "mom/compare/compare.h"
 #include "mom/compare/words.h"
 #include "mom/report/cells.h"
@@ -26,7 +26,7 @@ void for_each_verdict(const StudyResults& results, const Visit& visit) {
     for (const ArmResult* arm : verdict_arms(group)) visit(group, *arm);
 }
 
-// "better with 2 of 3 seeds"; of one seed "better", since the sentence says that it is one.
+// "better with 2 of 3 seeds"; with one seed "better", since the sentence says that there is one.
 std::string outcome_words(const ArmResult& arm, const Row& row) {
   const std::string words = study::outcome(row);
   return arm.seeds.size() == 1 ? words.substr(0, words.find(" with")) : words;
@@ -221,11 +221,11 @@ std::string gaps_section(const StudySubject& subject) {
   std::string html;
   if (!missing.empty())
     html +=
-        "<section id=\"missing\"><h2>Runs that are missing</h2>\n<p>Nothing of them is in the "
+        "<section id=\"missing\"><h2>Missing runs</h2>\n<p>Nothing of them is in the "
         "tables.</p>\n<ul>\n" +
         missing + "</ul></section>\n";
   if (!unequal.empty())
-    html += "<section id=\"unequal\"><h2>What is not equal</h2>\n<ul>\n" + unequal + "</ul></section>\n";
+    html += "<section id=\"unequal\"><h2>What differs</h2>\n<ul>\n" + unequal + "</ul></section>\n";
   return html;
 }
 

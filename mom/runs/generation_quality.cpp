@@ -23,25 +23,24 @@ Accuracy accuracy_of(const Json& in, const char* key, const std::string& where) 
           json_int(value, "of", where)};
 }
 
-GeneratedPictures pictures_of(const Json& json, const Path& folder, const std::string& where) {
-  GeneratedPictures pictures;
+GeneratedImages images_of(const Json& json, const Path& folder, const std::string& where) {
+  GeneratedImages images;
   const Json &frechet = object(json, "frechet", where), &retrieval = object(json, "retrieval", where);
-  pictures.count = json_int(json, "generated", where);
-  pictures.frechet = json_number(frechet, "distance", where);
-  pictures.frechet_of_training_pictures = json_number(frechet, "distance_of_training_pictures", where);
-  pictures.among = json_int(retrieval, "among", where);
-  pictures.retrieved = accuracy_of(retrieval, "generated", where);
-  pictures.retrieved_from_real = accuracy_of(retrieval, "real", where);
-  pictures.nearest_ratio = json_number(object(json, "nearest", where), "ratio", where);
+  images.count = json_int(json, "generated", where);
+  images.frechet = json_number(frechet, "distance", where);
+  images.frechet_of_training_images = json_number(frechet, "distance_of_training_pictures", where);
+  images.among = json_int(retrieval, "among", where);
+  images.retrieved = accuracy_of(retrieval, "generated", where);
+  images.retrieved_from_real = accuracy_of(retrieval, "real", where);
+  images.nearest_ratio = json_number(object(json, "nearest", where), "ratio", where);
   if (!json.contains("items") || !json.at("items").is_array())
     throw InputError({where, "\"items\" as an array", "none", ""});
   for (const Json& item : json.at("items"))
-    pictures.items.push_back({json_string(item, "caption", where),
-                              json_string(item, "nearest_caption", where),
-                              file_inside(folder, json_string(item, "generated", where), where),
-                              file_inside(folder, json_string(item, "original", where), where),
-                              file_inside(folder, json_string(item, "nearest", where), where)});
-  return pictures;
+    images.items.push_back({json_string(item, "caption", where), json_string(item, "nearest_caption", where),
+                            file_inside(folder, json_string(item, "generated", where), where),
+                            file_inside(folder, json_string(item, "original", where), where),
+                            file_inside(folder, json_string(item, "nearest", where), where)});
+  return images;
 }
 
 }  // namespace
@@ -54,8 +53,7 @@ std::optional<GenerationQuality> read_generation_quality(const Path& run) {
   if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});
   GenerationQuality quality;
   quality.step = json_int(json, "step", where);
-  if (json.contains("pictures"))
-    quality.pictures = pictures_of(object(json, "pictures", where), folder, where);
+  if (json.contains("pictures")) quality.images = images_of(object(json, "pictures", where), folder, where);
   for (const std::string modality : {"image", "speech"}) {
     const std::string key = "captions_of_" + modality;
     if (!json.contains(key)) continue;

@@ -21,9 +21,9 @@ struct GeneratedItem {
   Path generated, original, nearest;  // PNG, inside RUN/generation
 };
 
-struct GeneratedPictures {
+struct GeneratedImages {
   int64_t count = 0;
-  double frechet = 0, frechet_of_training_pictures = 0;
+  double frechet = 0, frechet_of_training_images = 0;
   int64_t among = 0;  // captions
   Accuracy retrieved, retrieved_from_real;
   double nearest_ratio = 0;
@@ -38,7 +38,7 @@ struct RankedCaptions {
 
 struct GenerationQuality {
   int64_t step = 0;
-  std::optional<GeneratedPictures> pictures;
+  std::optional<GeneratedImages> images;
   std::vector<RankedCaptions> ranked;
   std::map<std::string, double> bits_per_byte;  // by source
 };

@@ -94,7 +94,8 @@ void append(std::vector<MetricPoint>& points, MetricPoint point, const std::stri
                       "the log holds a step twice; train the run again or remove the later lines"});
   }
   if (!points.empty() && point.flops <= points.back().flops) {
-    throw InputError({where, "\"flops\" to rise with the steps", "a value not above the line before", ""});
+    throw InputError(
+        {where, "\"flops\" to rise with the steps", "a value not above that of the previous line", ""});
   }
   points.push_back(std::move(point));
 }

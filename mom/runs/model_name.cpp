@@ -33,14 +33,14 @@ std::string projections_text(const RunFolder& run) {
   return " (" + names + ")";
 }
 
-// " with 8 experts (2 a token)".
+// " with 8 experts (2 per token)".
 std::string experts_text(const RunFolder& run) {
   const std::string number = run.recipe_value("model.experts");
   std::string text = number.empty() ? " with experts" : " with " + number + " experts";
   if (number == "1") text = " with 1 expert";
   if (run.recipe_value("model.router") == "expert_choice") return text + " (expert choice)";
-  const std::string a_token = run.recipe_value("model.experts_per_token", "1");
-  return a_token == "1" ? text : text + " (" + a_token + " a token)";
+  const std::string per_token = run.recipe_value("model.experts_per_token", "1");
+  return per_token == "1" ? text : text + " (" + per_token + " per token)";
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ Path sample_file(const Path& folder, const Json& item, const char* key, const st
   return file_inside(folder, json_string(item, key, where), where + ", \"" + key + "\"");
 }
 
-// The step and items of a list of samples; nothing when there is no such list.
+// The step and items of a list of samples; nothing when the file is missing.
 std::optional<int64_t> read_items(
     const Path& file, const std::function<void(const Json& item, const std::string& where)>& read) {
   const auto value = read_optional(file);
@@ -98,7 +98,7 @@ void read_samples(const Path& folder, RunFolder& run) {
   if (!denoised && !predicted) run.missing.push_back("samples/ (written by mom eval): no samples to show");
 }
 
-// Files of report/ by name: pictures, and sounds as pairs NAME-original.wav, NAME-decoded.wav.
+// Files of report/ by name: images, and sounds as pairs NAME-original.wav, NAME-decoded.wav.
 CodecReport read_codec(const Path& folder) {
   const Path file = folder / "codec.json";
   const Json json = read_json(file);
@@ -116,7 +116,7 @@ CodecReport read_codec(const Path& folder) {
   constexpr std::string_view kOriginal = "-original.wav";
   for (const Path& path : files) {
     const std::string name = path.filename().string();
-    if (name.ends_with(".png")) report.pictures.push_back(path);
+    if (name.ends_with(".png")) report.images.push_back(path);
     if (!name.ends_with(kOriginal)) continue;
     const Path decoded =
         path.parent_path() / (name.substr(0, name.size() - kOriginal.size()) + "-decoded.wav");
@@ -186,7 +186,7 @@ RunFolder read_run_folder(const Path& path) {
   run.environment = read_optional(path / "environment.json");
   if (!run.environment) run.missing.push_back("environment.json: machine and versions are not known");
   run.parameters = read_optional(path / "parameters.json");
-  if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs a token are not known");
+  if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs per token are not known");
   read_evaluation(path / "evaluation.json", run);
   read_samples(path / "samples", run);
   run.generation = read_generation_quality(path);

@@ -27,10 +27,10 @@
 
 namespace mom::runs {
 
-// How often each expert was chosen: by block, then modality, an entry an expert.
+// How often each expert was chosen: by block, then modality, one entry per expert.
 using ExpertChoices = std::map<int64_t, std::map<std::string, std::vector<double>>>;
 
-// One line of metrics.jsonl. Losses are nats a token or mean squared error of the noise, by modality.
+// One line of metrics.jsonl. Losses are nats per token or mean squared error of the noise, by modality.
 struct MetricPoint {
   int64_t step = 0;
   double flops = 0;                                              // training FLOPs spent so far
@@ -42,7 +42,7 @@ struct MetricPoint {
   // Train lines of backbones with experts only: mean over their blocks.
   std::optional<double> experts_dropped;  // fraction of choices (experts choose: of tokens) without a place
   std::optional<double> experts_balance;  // balance loss, 1: even; absent where experts choose
-  std::optional<double> router_entropy;   // nats a token
+  std::optional<double> router_entropy;   // nats per token
   ExpertChoices experts_chosen;
 };
 
@@ -62,7 +62,7 @@ struct PredictedItem {
 struct CodecReport {
   std::string modality, kind, hash;
   Json figures;
-  std::vector<Path> pictures;                 // PNG
+  std::vector<Path> images;                   // PNG
   std::vector<std::pair<Path, Path>> sounds;  // WAV: original, decoded
 };
 

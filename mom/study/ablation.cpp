@@ -10,7 +10,7 @@ namespace {
 
 const std::string kPartial = std::string(kMixture) + "-";
 
-// Above all measured gains stand none; a subset that was not measured stands below them.
+// Unmeasured subsets sort below all measured gains.
 double gain_of(const Subset& subset, const std::string& modality) {
   if (!subset.result) return 0;
   const Row* row = subset.result->find(subset.result->set, modality);
@@ -89,13 +89,12 @@ std::string ablation_text(const StudyResults& results) {
   for (const GroupResult& group : results.groups) {
     const ArmResult* joint = group.find(kMixture);
     if (!group.interaction || !joint) continue;
-    text +=
-        "\n## Which projections: " + group.name + "\n\nHeld-out set " + joint->set +
-        ", ordered by the gain in the last column; below 0 " + results.baseline +
-        " is better. Interaction: the joint gain less the sum of the four single gains; above 0 they do more "
-        "together than each alone.\n\n" +
-        subset_table(group, results.baseline, joint->verdict_rows()) + "\n" +
-        interaction_lines(group, *joint);
+    text += "\n## Which projections: " + group.name + "\n\nHeld-out set " + joint->set +
+            ", ordered by the gain in the last column; below 0 " + results.baseline +
+            " is better. Interaction: the joint gain minus the sum of the four single gains; above 0 they "
+            "do more together than each alone.\n\n" +
+            subset_table(group, results.baseline, joint->verdict_rows()) + "\n" +
+            interaction_lines(group, *joint);
   }
   return text;
 }

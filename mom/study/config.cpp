@@ -18,7 +18,7 @@ bool is_name(const std::string& text) {
   });
 }
 
-// What the grid decides may not be set beside it.
+// What the grid decides must not be set as well.
 void check_assignments(const std::vector<std::string>& assignments, const std::string& where, bool subsets) {
   const std::vector<std::pair<std::string, std::string>> kOurs = {
       {"model.backbone", "backbones"}, {"seed", "seeds"}, {"model.decoupled", "decoupled"}};
@@ -64,15 +64,14 @@ config::Schema StudyConfig::schema(const Known& known) {
   config::Schema schema;
   config::Table& top = schema.table("", "the grid: recipes x variants x models x seeds");
   top.field("title", title, "heading of the tables; empty: the file's name");
-  top.field("recipes", recipes, "recipe files, from the current folder");
-  top.field("backbones", backbones, "models that are trained").one_of(known.backbones);
+  top.field("recipes", recipes, "recipe files, relative to the current folder");
+  top.field("backbones", backbones, "models to train").one_of(known.backbones);
   top.field("decoupled", decoupled,
-            "subsets of mixture_of_mamba's projections, each \"in_proj+out_proj\", \"none\" (runs as mamba), "
-            "\"all\", "
-            "or \"all_subsets\" for the 16 of them; empty: as the recipe says")
+            "subsets of mixture_of_mamba's projections, each \"in_proj+out_proj\", \"none\" (runs as "
+            "mamba), \"all\", or \"all_subsets\" for all 16; empty: as the recipe says")
       .or_one();
   top.field("baseline", baseline, "the model the others are compared with, by its name in the tables");
-  top.field("seeds", seeds, "each model is trained once a seed").range(0, 9007199254740992.0);
+  top.field("seeds", seeds, "each model is trained once per seed").range(0, 9007199254740992.0);
   top.field(
       "variant", variants,
       "tables [[variant]] with name and set, a list of \"table.key=value\": sizes and other changes of the "
@@ -102,7 +101,7 @@ StudyConfig load_study(const Path& file, const std::vector<std::string>& overrid
   }
   check_assignments(for_recipes, "--set", !study.decoupled.empty());
   check(study, file.string());
-  // After a variant's own: what the command line says wins.
+  // After the variant's own: the command line wins.
   if (study.variants.empty()) study.variants.push_back({"", {}});
   for (config::NamedSettings& variant : study.variants)
     variant.set.insert(variant.set.end(), for_recipes.begin(), for_recipes.end());

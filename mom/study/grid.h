@@ -1,5 +1,5 @@
 // The runs of a study. A group is a recipe with a variant: its runs are compared with each other. An arm is
-// one of the compared models. Every group has every arm once a seed.
+// one of the compared models. Every group has every arm once per seed.
 #pragma once
 
 #include <optional>

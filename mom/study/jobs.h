@@ -1,4 +1,4 @@
-// Runs commands of the program, several at a time. What fails ends its own job and no other.
+// Runs commands of the program, several at a time. A failure ends its own job and no other.
 #pragma once
 
 #include <functional>
@@ -37,7 +37,7 @@ struct JobOptions {
 class JobPool {
  public:
   using OnEnd = std::function<void(const Job&, const Command&, const Ended&)>;
-  using OnTick = std::function<void(const std::vector<size_t>& running)>;  // several times a second
+  using OnTick = std::function<void(const std::vector<size_t>& running)>;  // several times per second
 
   JobPool(JobOptions options, std::vector<Job> jobs) : options_(std::move(options)), jobs_(std::move(jobs)) {}
   // Until all have ended, or until a signal (StopSignals) came and the running ones have stopped.

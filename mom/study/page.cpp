@@ -65,25 +65,26 @@ std::string troubles(const StudyResults& results) {
     if (run.state == "failed") text += "- " + run.name + " failed: " + run.error + "\n";
     if (run.state == "unfinished") text += "- " + run.name + " is not finished\n";
   }
-  if (!text.empty()) text = "\n## Runs that are missing\n\n" + text;
+  if (!text.empty()) text = "\n## Missing runs\n\n" + text;
   for (const GroupResult& group : results.groups)
     for (const ArmResult& arm : group.arms)
       for (const std::string& warning : arm.warnings) warnings += "- " + warning + "\n";
-  if (!warnings.empty()) text += "\n## What is not equal\n\n" + warnings;
+  if (!warnings.empty()) text += "\n## What differs\n\n" + warnings;
   return text;
 }
 
 }  // namespace
 
 std::string page_text(const StudyResults& results) {
-  std::string text =
-      "# " + results.title + "\n\nSeeds " + joined(results.seeds) +
-      ". Losses on held-out data at the end of training, mean over seeds. Gain: (" + results.baseline +
-      " - model) / " + results.baseline +
-      " of the same seed. FLOPs to match: training FLOPs after which the model has " + results.baseline +
-      "'s final loss, as a part of its; by slope: over the whole curve.\nIn brackets: 95% of 10,000 "
-      "bootstrap means over seeds. With 2 or 3 seeds that is the range of the seeds and no more: it "
-      "covers the true mean in about 50% and 75% of cases.\n\n";
+  std::string text = "# " + results.title + "\n\nSeeds " + joined(results.seeds) +
+                     ". Losses on held-out data at the end of training, mean over seeds. Gain: (" +
+                     results.baseline + " - model) / " + results.baseline +
+                     " of the same seed. FLOPs to match: training FLOPs after which the model has " +
+                     results.baseline +
+                     "'s final loss, as a fraction of that model's own; by slope: over the whole curve.\nIn "
+                     "brackets: 95% of 10,000 "
+                     "bootstrap means over seeds. With 2 or 3 seeds that is only the range of the seeds: it "
+                     "covers the true mean in about 50% and 75% of cases.\n\n";
   const std::string verdict = table(results, true), others = table(results, false);
   text += verdict.empty() ? "No two runs to compare yet.\n" : verdict + "\n" + sentences(results);
   text += ablation_text(results);

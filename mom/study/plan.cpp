@@ -1,7 +1,7 @@
 // mom study --plan: a prediction from short probes, as many at once as the study runs.
 //
 // For each model of each group: `train --dry-run` (start-up, tokens, memory), `bench train` (a step), a
-// training of a few steps (an evaluation in training), and once a group `eval` of that (the final one; for
+// training of a few steps (an evaluation in training), and once per group `eval` of that (the final one; for
 // the group's other models in proportion to their evaluations in training).
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ constexpr int kProbeSteps = 3;
 
 struct Shape {
   const Run* run;              // the first of this model in this group that is not finished
-  std::vector<double> shares;  // of the training that is left, a run each
+  std::vector<double> shares;  // fraction of the training that is left, one per run
   bool first_of_group = false;
   std::string name, error = {};
   double startup_s = 0, step_s = 0, evaluation_s = 0, save_s = 0, final_evaluation_s = 0, memory_bytes = 0;
@@ -37,7 +37,7 @@ struct Shape {
   }
 };
 
-// A folder for the probes, gone afterwards.
+// A folder for the probes, removed afterwards.
 class ProbeFolder {
  public:
   ProbeFolder() : path_(fs::temp_directory_path() / ("mom-study-plan-" + std::to_string(::getpid()))) {
@@ -96,10 +96,10 @@ Job probe_of(const Shape& shape, const StudyOptions& options, const StudyConfig&
   return job;
 }
 
-// Evaluations of a run: before the first step, every so many, after the last.
+// Evaluations of a run: before the first step, at regular intervals, after the last.
 double evaluations_of(double steps, double every) { return 1 + std::ceil(steps / every); }
 
-// From the last line of the log, the last evaluation's, to the checkpoint's rename.
+// From the last line of the log, that of the last evaluation, to the rename of the checkpoint.
 double last_save_s(const Path& run) {
   const auto passed = fs::last_write_time(run / "checkpoints") - fs::last_write_time(run / "metrics.jsonl");
   return std::max(0.0, std::chrono::duration<double>(passed).count());
@@ -139,7 +139,7 @@ void spread_final_evaluations(std::vector<Shape>& shapes) {
   }
 }
 
-// Runs in their order, each where it can start first.
+// Runs in order, each in the slot that is free first.
 double makespan(const std::vector<Shape>& shapes, const Grid& grid, const Path& out, int64_t at_once) {
   std::vector<double> busy_until(static_cast<size_t>(at_once), 0);
   std::vector<size_t> next(shapes.size(), 0);
@@ -193,7 +193,7 @@ std::vector<Shape> probe(std::vector<Shape> shapes, const StudyOptions& options,
   const auto results = pool.run([&](const Job& job, const Command& command, const Ended&) {
     if (command.stage == job.commands.back().stage) progress.update(++done, job.name);
   });
-  if (pool.stopped()) throw StoppedError("the plan was stopped; it has nothing to go on from");
+  if (pool.stopped()) throw StoppedError("the plan was stopped; there is nothing to resume");
   for (size_t i = 0; i < shapes.size(); ++i) {
     shapes[i].error = results[i].error;
     if (results[i].done) measure(shapes[i], results[i], folder.path());

@@ -14,12 +14,12 @@
 
 #include "mom/base/error.h"
 
-extern char** environ;  // NOLINT: POSIX has it so
+extern char** environ;  // NOLINT: declared as POSIX does
 
 namespace mom::study {
 namespace {
 
-constexpr int kNotStarted = 127;  // what a shell says, too
+constexpr int kNotStarted = 127;  // as in a shell
 constexpr auto kWaitForLock = std::chrono::seconds(5);
 
 std::vector<std::string> environment(int64_t threads) {
@@ -42,7 +42,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
                          const char* out, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(kNotStarted);  // it died before we asked
+  if (::getppid() != parent) ::_exit(kNotStarted);  // it died before the call above
   const int empty = ::open("/dev/null", O_RDONLY);
   const int err = ::open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
   const int std_out = *out ? ::open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : err;
@@ -67,7 +67,7 @@ Child::Child(const Path& program, const std::vector<std::string>& arguments, int
   words.insert(words.begin(), "mom");
   const std::vector<char*> argv = pointers(words), env = pointers(variables);
   const pid_t parent = ::getpid();
-  // A signal for us between fork and exec must neither run our handler there nor be lost: it waits until then.
+  // A signal between fork and exec must neither run our handler in the child nor be lost: it is blocked until then.
   sigset_t stopping, before;
   ::sigemptyset(&stopping);
   ::sigaddset(&stopping, SIGINT);
@@ -113,7 +113,7 @@ StudyLock::StudyLock(const Path& folder) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       continue;
     }
-    const std::string problem = errno == EWOULDBLOCK ? "another study at work in it" : std::strerror(errno);
+    const std::string problem = errno == EWOULDBLOCK ? "another study running in it" : std::strerror(errno);
     ::close(fd_);
     throw UserError(
         {folder.string(), "a folder for this study alone", problem, "wait for it, or use another --out"});

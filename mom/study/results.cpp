@@ -51,7 +51,7 @@ const compare::Row* find_row(const compare::Comparison& comparison, const std::s
   return nullptr;
 }
 
-// One number of a row, of every seed.
+// One number of a row for every seed.
 template <class Pick>
 Values values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick) {
   Values values;
@@ -129,7 +129,7 @@ std::optional<double> gain_of(const OrderedJson& arm, const std::string& set, co
   return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
 }
 
-// Gain of all projections together less the sum of the gains of each alone, where the grid has them all.
+// Gain of all projections together minus the sum of the gains of each alone, where the grid has them all.
 OrderedJson interaction_json(const Grid& grid, const OrderedJson& arms) {
   std::vector<std::string> parts, all;
   for (const Arm& arm : grid.arms) {
@@ -146,7 +146,7 @@ OrderedJson interaction_json(const Grid& grid, const OrderedJson& arms) {
   if (!of_joint.contains("sets")) return nullptr;
   for (const std::string& part : parts)
     if (!arms.contains(part) || arms[part]["seeds"] != of_joint["seeds"])
-      return nullptr;  // seeds of one failed
+      return nullptr;  // one of them failed
   for (const auto& [set, modalities] : of_joint["sets"].items())
     for (const auto& each : modalities.items()) {
       const std::string& modality = each.key();
@@ -214,8 +214,8 @@ void add_texts(const Json& value, const std::string& name, OrderedJson& texts) {
   }
 }
 
-// The machine and the versions of a run as texts by name: without the machine's own name, which tells
-// strangers nothing, and without the list of shards, which the data's hash stands for.
+// The machine and the versions of a run as texts by name: without the machine's own name, which means
+// nothing to others, and without the list of shards, which the data's hash stands for.
 OrderedJson environment_json(const runs::RunFolder& folder) {
   OrderedJson texts = OrderedJson::object();
   if (!folder.environment) return texts;
@@ -227,7 +227,7 @@ OrderedJson environment_json(const runs::RunFolder& folder) {
   return texts;
 }
 
-// Environments that differ, each with its runs.
+// Distinct environments, each with its runs.
 void add_environment(OrderedJson& environments, const runs::RunFolder& folder) {
   const OrderedJson values = environment_json(folder);
   for (OrderedJson& known : environments) {

@@ -9,7 +9,7 @@
 namespace mom::study {
 namespace {
 
-// A value with its place in the file, so that every complaint can name it.
+// A value with its place in the file, so that every error can name it.
 class Node {
  public:
   Node(const OrderedJson& value, std::string place) : value_(&value), place_(std::move(place)) {}
@@ -171,7 +171,7 @@ CurvePoints curve_of(const Node& node) {
   return curve;
 }
 
-// 0 stands for a process whose end was not recorded.
+// 0 where the end of a process was not recorded.
 std::optional<double> positive(const Node& node) {
   const std::optional<double> value = node.number_or_null();
   return value && *value > 0 ? value : std::nullopt;
@@ -211,7 +211,7 @@ RunResult run_of(const std::string& name, const Node& node, const Node& timing) 
   run.flops = node.at("flops").number();
   run.parameters = node.optional("parameters").json();
   run.losses = by_set(node.at("losses"), number);
-  // Sets of most modalities first, and in a set pictures: the order of the tables.
+  // Sets with the most modalities first, and images first within a set: the order of the tables.
   std::stable_sort(run.losses.begin(), run.losses.end(),
                    [](const auto& a, const auto& b) { return a.second.size() > b.second.size(); });
   for (const auto& [key, value] : node.at("resolved_recipe").named(text)) run.resolved_recipe[key] = value;

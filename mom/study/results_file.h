@@ -1,6 +1,6 @@
-// results.json and timing.json of a study, read back and checked: what the tables in words and the page are made of.
+// results.json and timing.json of a study, read back and checked: from which the tables and the page are made.
 //
-// Losses are nats a token or mean squared errors of the noise; gains and amounts to match are parts (0.02 is
+// Losses are nats per token or mean squared errors of the noise; gains and amounts to match are fractions (0.02 is
 // 2%); FLOPs, tokens and seconds are cumulative over the training.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace mom::study {
 template <class Value>
 using Named = std::vector<std::pair<std::string, Value>>;
 
-// One value a seed. Mean and interval are absent when a seed has none; the interval also with one seed.
+// One value per seed. Mean and interval are absent when a seed has none; the interval also with one seed.
 struct Summary {
   std::vector<std::optional<double>> values;
   std::optional<double> mean;
@@ -34,7 +34,7 @@ struct Row {
   Summary dense_loss, mix_loss, gain, flops_to_match, flops_to_match_slope, tokens_to_match;
   // From timing.json; without values when it is not there.
   Summary seconds_to_match, cpu_seconds_to_match;
-  std::vector<std::string> match;  // a seed: "reached", "never" or "unknown"
+  std::vector<std::string> match;  // per seed: "reached", "never" or "unknown"
 };
 
 using Rows = Named<Named<Row>>;  // by set, then modality
@@ -61,11 +61,11 @@ struct GroupResult {
 
 struct CurvePoints {
   std::vector<double> step, tokens, flops;
-  // By modality, "overall" for what training minimises; a value a step, absent where not measured.
+  // By modality, "overall" for what training minimises; one value per step, absent where not measured.
   Named<std::vector<std::optional<double>>> losses;
 };
 
-// What the clock says about a run.
+// Times of a run.
 struct RunTiming {
   std::optional<double> train_seconds, train_cpu_seconds, tokens_per_s, process_seconds, peak_rss_bytes;
   bool of_processor = false;  // `seconds` are the processor's, else of the steps; empty: not recorded

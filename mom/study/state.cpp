@@ -40,7 +40,7 @@ Values read_values(const Path& recipe) {
   return runs::flatten_toml(read_file(recipe, kMaxRecipe), recipe.string());
 }
 
-// What a run is, apart from comments in its recipe.
+// What a run is, without comments in its recipe.
 OrderedJson identity(const StudyConfig& study, const Run& run) {
   const std::string values = Json(read_values(run.recipe)).dump();
   return {{"recipe", run.recipe},

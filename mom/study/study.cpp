@@ -111,7 +111,7 @@ StudyResult run_study(const StudyOptions& options) {
   StudyResult result = write_tables(study, grid, options.out, executed);
   if (executed.stopped)
     throw StoppedError(options.out.string() +
-                       ": stopped, the runs at work have saved; run the same command to go on");
+                       ": stopped, the runs at work have saved; run the same command to continue");
   if (executed.failed.empty()) return result;
   for (const auto& [name, error] : executed.failed) log_warning("run " + name + " failed: " + error);
   result.failure = Error(static_cast<ExitCode>(executed.exit_code),

@@ -1,5 +1,5 @@
 // `mom study`: a grid of runs, one after another or several at a time, and the tables they make. Every run is
-// a process of the same program, so that one that crashes takes no other with it. No torch here.
+// a process of the same program, so that a crash affects no other run. No torch here.
 #pragma once
 
 #include <optional>
@@ -14,7 +14,7 @@ struct StudyOptions {
   Path study, out;
   std::vector<std::string> overrides;  // "key=value"
   Known known;
-  Path program = "/proc/self/exe";  // what `train`, `eval` and `bench` are asked of
+  Path program = "/proc/self/exe";  // runs `train`, `eval` and `bench`
   int64_t probe_steps = 8;          // of --plan
 };
 
@@ -24,7 +24,7 @@ struct StudyResult {
   std::optional<Error> failure;  // of the runs that failed
 };
 
-// Goes on with what is there. Writes OUT/{results.json, timing.json, README.md}. StoppedError after a signal,
+// Continues an existing study. Writes OUT/{results.json, timing.json, README.md}. StoppedError after a signal,
 // when the runs at work have saved.
 StudyResult run_study(const StudyOptions& options);
 

@@ -9,7 +9,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Tokens of the runs to do; those whose recipe leaves them to the defaults count as the mean of the others.
+// Tokens of the runs to do; where a recipe leaves them to the defaults, the mean of the others.
 std::vector<double> planned(const Grid& grid, const std::vector<size_t>& to_do) {
   std::vector<double> tokens;
   double known = 0, count = 0;

@@ -1,5 +1,4 @@
-// Progress of a whole study: tokens of all runs, and the time left from the tokens/s each kind of run is
-// measured to have.
+// Progress of a whole study: tokens of all runs, and the time left from the measured tokens/s of each kind of run.
 #pragma once
 
 #include <chrono>
@@ -15,7 +14,7 @@ class StudyWatch {
   // `to_do`: indices of grid.runs that are not finished. `folder` holds the runs.
   StudyWatch(const Grid& grid, std::vector<size_t> to_do, Path folder, int64_t at_once,
              const std::string& name);
-  // Which of `to_do` are at work; reads their logs once a second.
+  // Which of `to_do` are at work; reads their logs once per second.
   void tick(const std::vector<size_t>& running);
   // A process of `index` of to_do ended; `last`: it has no other.
   void ended(size_t index, const std::string& stage, double seconds, bool failed, bool last);

@@ -118,7 +118,7 @@ describe('study page', () => {
 
   test('without run folders the numbers are there, and what is not is said', async () => {
     const { page } = await openPage(context, 'kept');
-    assert.equal(await page.$('#pictures'), null);
+    assert.equal(await page.$('#images'), null);
     assert.match(await page.textContent('#notes'), /run folders are not beside results.json/);
     assert.equal((await rowsOf(page, '.subsets')).length, 16);
     assert.match(await page.textContent('#machine'), /a test, no machine/);
@@ -203,7 +203,7 @@ describe('study page', () => {
     await page.getByRole('button', { name: 'time' }).press('Enter');
     assert.match(await page.getByRole('slider').first().getAttribute('aria-label'), /against processor time, s/);
     await page.getByRole('button', { name: 'chameleon' }).press('Enter');
-    assert.match(await page.textContent('#charts .chart h4'), /nats a token/);
+    assert.match(await page.textContent('#charts .chart h4'), /nats per token/);
     await page.close();
   });
 

@@ -46,7 +46,7 @@ TEST(ClockOf, ProcessorTimeWhereEveryLineHasIt) {
 TEST(AmountToMatch, TokensAreNotFlops) {
   test::TempFolder folder;
   test::FakeRun dense, mix = test::fake_mix();
-  dense.pictures = mix.pictures = false;
+  dense.images = mix.images = false;
   mix.flops_per_step *= 2;
   const auto a = runs::read_run_folder(test::write_fake_run(folder / "dense", dense)),
              b = runs::read_run_folder(test::write_fake_run(folder / "mix", mix));

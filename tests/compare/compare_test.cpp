@@ -11,8 +11,8 @@ namespace {
 
 using test::FakeRun;
 
-FakeRun without_pictures(FakeRun run) {
-  run.pictures = false;
+FakeRun without_images(FakeRun run) {
+  run.images = false;
   return run;
 }
 
@@ -22,7 +22,7 @@ constexpr double kSmoothingBias = 0.004;
 class CompareTest : public testing::Test {
  protected:
   runs::RunFolder run(const char* name, const FakeRun& fake) {
-    return runs::read_run_folder(test::write_fake_run(folder_.path() / name, without_pictures(fake)));
+    return runs::read_run_folder(test::write_fake_run(folder_.path() / name, without_images(fake)));
   }
   const Row& row(const Comparison& comparison, const std::string& set, const std::string& modality) {
     for (const Row& candidate : comparison.rows) {
@@ -139,7 +139,7 @@ TEST_F(CompareTest, FlopsToMatchIsInFlopsNotInSteps) {
 TEST_F(CompareTest, StateSizesCountOnlyWhereBothHaveStates) {
   const auto with_states = [&](const char* name, const char* backbone, int states) {
     const Path path =
-        test::write_fake_run(folder_.path() / name, without_pictures(test::fake_backbone(backbone)));
+        test::write_fake_run(folder_.path() / name, without_images(test::fake_backbone(backbone)));
     std::string recipe = read_file(path / "recipe.toml");
     recipe.insert(recipe.find("d_model"), "state_size = " + std::to_string(states) + "\n");
     test::write_text(path / "recipe.toml", recipe);
@@ -194,7 +194,7 @@ TEST_F(CompareTest, ARunAgainstItselfDrawsLevel) {
 }
 
 TEST_F(CompareTest, EvaluationOfAnotherStepIsNotUsed) {
-  const auto dense_path = test::write_fake_run(folder_.path() / "dense", without_pictures({}));
+  const auto dense_path = test::write_fake_run(folder_.path() / "dense", without_images({}));
   Json evaluation = read_json(dense_path / "evaluation.json");
   evaluation["step"] = 100;
   test::write_text(dense_path / "evaluation.json", evaluation.dump());
@@ -232,7 +232,7 @@ TEST_F(CompareTest, WarnsWhenTheRunsAreNotOfOneTraining) {
 }
 
 TEST_F(CompareTest, WarnsWhenTheDataDiffer) {
-  const Path dense_path = test::write_fake_run(folder_.path() / "dense", without_pictures({}));
+  const Path dense_path = test::write_fake_run(folder_.path() / "dense", without_images({}));
   Json environment = read_json(dense_path / "environment.json");
   environment["data"]["manifest"]["shards"] = {"b"};
   test::write_text(dense_path / "environment.json", environment.dump());

@@ -31,7 +31,7 @@ class KeepResults(MadeStudies):
                 self.assertEqual(run["curves"]["train"]["step"][-1], before["runs"][name]["curves"]["train"]["step"][-1])
         self.assertLess((folder / "results.json").stat().st_size, (self.root / "subsets" / "results.json").stat().st_size / 2)
         page = (folder / "report.html").read_text()
-        self.assertIn("Held-out pictures, denoised", page)  # the runs were still there
+        self.assertIn("Held-out images, denoised", page)  # the runs were still there
         self.assertNotIn("some-host", page)
         readme = (folder / "README.md").read_text()
         self.assertIn("mom study configs/studies/made_up.toml --out DIR", readme)

@@ -181,7 +181,7 @@ class Road(unittest.TestCase):
         self.assertEqual(result["parameters"]["total"], total)
 
     def test_memory_stays_when_steps_go_on(self):
-        """Every batch has row counts of its own; what is kept of products of such shapes is little (apps/mom/kept_memory.cpp)."""
+        """Every batch has row counts of its own; what is kept of products of such shapes is little (apps/mom/memory_settings.cpp)."""
         few, many = (json.loads(run_mom("bench", "train", self.recipe, "--steps", steps, "--json"))["peak_rss_bytes"] for steps in (20, 500))
         self.assertLess(many - few, 60e6)  # 16e6 here, 176e6 with LibTorch's limits
 

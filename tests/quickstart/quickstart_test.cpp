@@ -50,20 +50,19 @@ TEST_F(Quickstart, NoPictureAndNoConceptIsInTwoSplits) {
   for (const Emoji& emoji :
        read_emoji_list(Packages().file("usr/share/unicode/emoji/emoji-test.txt", "unicode-data")))
     concept_by_key[emoji.key()] = concept_of(emoji);
-  std::map<std::string, std::set<std::string>> splits_by_concept, splits_by_picture;
+  std::map<std::string, std::set<std::string>> splits_by_concept, splits_by_image;
   data::DocumentReader documents = reader();
   for (const auto& collection : documents.collections()) {
     if (collection.source != "noto") continue;
     documents.for_each(collection, [&](const data::Document& document) {
       splits_by_concept[concept_by_key.at(document.key)].insert(collection.split);
-      splits_by_picture[sha256_hex(documents.read_media(document.segments[1].media))].insert(
-          collection.split);
+      splits_by_image[sha256_hex(documents.read_media(document.segments[1].media))].insert(collection.split);
     });
   }
   EXPECT_EQ(splits_by_concept.size(), 1699u);
-  EXPECT_EQ(splits_by_picture.size(), 1861u);
+  EXPECT_EQ(splits_by_image.size(), 1861u);
   for (const auto& [name, splits] : splits_by_concept) EXPECT_EQ(splits.size(), 1u) << name;
-  for (const auto& [hash, splits] : splits_by_picture) EXPECT_EQ(splits.size(), 1u) << hash;
+  for (const auto& [hash, splits] : splits_by_image) EXPECT_EQ(splits.size(), 1u) << hash;
 }
 
 TEST_F(Quickstart, PicturesAreNotosBitmapsWithAlpha) {

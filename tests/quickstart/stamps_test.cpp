@@ -43,7 +43,7 @@ TEST_F(StampFolder, CaptionsRecordingsAndConcepts) {
   file("dog.txt", "A dog.\n");
   file("dog.png", "two");
   file("hound2.txt", "A hound.\n");
-  file("hound2.png", "two");  // the same picture
+  file("hound2.png", "two");  // the same image
   file("bark.txt", "Only a sound.\n");
   const auto stamps = read();
   ASSERT_EQ(stamps.size(), 4u);
@@ -56,7 +56,7 @@ TEST_F(StampFolder, CaptionsRecordingsAndConcepts) {
   EXPECT_EQ(stamps[3].key, "pets/kitty");
   EXPECT_EQ(stamps[3].concept_name, "cat");
   EXPECT_TRUE(stamps[3].recordings.contains("en"));
-  EXPECT_EQ(stamps[3].picture.filename(), "kitty.svg");
+  EXPECT_EQ(stamps[3].image.filename(), "kitty.svg");
 }
 
 TEST_F(StampFolder, BadCaptionAndMissingPackage) {

@@ -9,7 +9,7 @@
 namespace mom::quickstart {
 namespace {
 
-// Every picture has its twins of other styles in the same split.
+// Every image has its twins of other styles in the same split.
 TEST(StylesData, SplitsAreByConceptInEveryStyle) {
   if (!texts_installed() || !emoji_installed() ||
       !all_there(

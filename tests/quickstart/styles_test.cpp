@@ -33,12 +33,12 @@ TEST_F(StylesFolder, GivesThoseThatAreThereInOrder) {
   std::filesystem::create_directories(assets_);
   publish_file(assets_ / "2764-fe0f-200d-1f525.webp", "fire");
   publish_file(assets_ / "0023-fe0f-20e3.webp", "key");
-  const auto pictures = read_style(kFluent, Packages(root_), all_);
-  ASSERT_EQ(pictures.size(), 2u);
-  EXPECT_EQ(pictures[0].emoji, 0u);
-  EXPECT_EQ(pictures[0].bytes, "key");
-  EXPECT_EQ(pictures[1].emoji, 2u);
-  EXPECT_EQ(pictures[1].name, kHeartOnFire.key() + ".webp");
+  const auto images = read_style(kFluent, Packages(root_), all_);
+  ASSERT_EQ(images.size(), 2u);
+  EXPECT_EQ(images[0].emoji, 0u);
+  EXPECT_EQ(images[0].bytes, "key");
+  EXPECT_EQ(images[1].emoji, 2u);
+  EXPECT_EQ(images[1].name, kHeartOnFire.key() + ".webp");
 }
 
 TEST_F(StylesFolder, AMissingPackageIsNamedWithWhatToDo) {

@@ -50,7 +50,7 @@ class ThreeModality : public testing::Test {
   static inline Path folder_;
 };
 
-// Three voices speak every picture of the Transfusion quickstart; the fourth the held-out ones.
+// Three voices speak every image of the Transfusion quickstart; the fourth the held-out ones.
 TEST_F(ThreeModality, Counts) {
   const std::map<std::string, uint64_t> expected = {
       {"noto/train", 1688},       {"noto/validation", 98},       {"noto/test", 84},
@@ -65,17 +65,17 @@ TEST_F(ThreeModality, NoConceptIsInTwoSplitsInAnyVoice) {
   for (const Emoji& emoji :
        read_emoji_list(Packages().file("usr/share/unicode/emoji/emoji-test.txt", "unicode-data")))
     concept_by_key[emoji.key()] = concept_of(emoji);
-  Splits by_concept, by_picture, by_recording, by_voice;
+  Splits by_concept, by_image, by_recording, by_voice;
   for_each_spoken([&](const data::Collection& collection, const data::Document& document, const auto&) {
     const size_t dash = document.key.rfind('-');
     by_concept[concept_by_key.at(document.key.substr(0, dash))].insert(collection.split);
     by_voice[document.key.substr(dash + 1)].insert(collection.split);
-    by_picture[std::to_string(document.segments[1].media.offset)].insert(collection.split);
+    by_image[std::to_string(document.segments[1].media.offset)].insert(collection.split);
     by_recording[std::to_string(document.segments[2].media.offset)].insert(collection.split);
   });
   EXPECT_EQ(by_concept.size(), 1699u);
   expect_one_split_each(by_concept);
-  expect_one_split_each(by_picture);
+  expect_one_split_each(by_image);
   expect_one_split_each(by_recording);
   EXPECT_EQ(by_voice["kal16"], (std::set<std::string>{"validation"}));
   EXPECT_EQ(by_voice.size(), 4u);
@@ -85,7 +85,7 @@ TEST_F(ThreeModality, NoConceptIsInTwoSplitsInAnyVoice) {
 TEST_F(ThreeModality, DocumentsAreTextPictureAndSpeechInFreeOrder) {
   double seconds = 0;
   uint64_t number = 0;
-  std::set<uint64_t> pictures;
+  std::set<uint64_t> images;
   for_each_spoken([&](const data::Collection&, const data::Document& document, const auto& reader) {
     EXPECT_TRUE(document.free_order);
     ASSERT_EQ(document.segments.size(), 3u);
@@ -93,7 +93,7 @@ TEST_F(ThreeModality, DocumentsAreTextPictureAndSpeechInFreeOrder) {
     EXPECT_EQ(document.segments[1].modality, "image");
     EXPECT_EQ(document.segments[2].modality, "speech");
     EXPECT_TRUE(document.segments[0].keywords.empty());
-    pictures.insert(document.segments[1].media.offset);
+    images.insert(document.segments[1].media.offset);
     seconds += document.segments[2].seconds;
     if (number++ % 50 != 0) return;
     const auto info = info_of(reader, document.segments[2].media);
@@ -103,7 +103,7 @@ TEST_F(ThreeModality, DocumentsAreTextPictureAndSpeechInFreeOrder) {
     EXPECT_GT(info.seconds(), 0.2) << document.key;
     EXPECT_LT(info.seconds(), 10) << document.key;
   });
-  EXPECT_EQ(pictures.size(), 1861u);  // stored once for all voices
+  EXPECT_EQ(images.size(), 1861u);  // stored once for all voices
   EXPECT_NEAR(seconds / 3600, 2.2, 0.5);
 }
 
@@ -132,7 +132,7 @@ class TuxPaint : public testing::Test {
 
 TEST_F(TuxPaint, NoCaptionPictureOrConceptIsInTwoSplits) {
   const data::DocumentReader reader(folder_ / "data");
-  Splits by_caption, by_picture, by_stamp;
+  Splits by_caption, by_image, by_stamp;
   uint64_t num_documents = 0;
   for (const auto& collection : reader.collections()) {
     if (collection.source != "stamps") continue;
@@ -141,13 +141,13 @@ TEST_F(TuxPaint, NoCaptionPictureOrConceptIsInTwoSplits) {
       EXPECT_TRUE(document.free_order);
       ASSERT_EQ(document.segments.size(), 3u);
       by_caption[document.segments[0].text].insert(collection.split);
-      by_picture[std::to_string(document.segments[1].media.offset)].insert(collection.split);
+      by_image[std::to_string(document.segments[1].media.offset)].insert(collection.split);
       by_stamp[document.key.substr(0, document.key.rfind('-'))].insert(collection.split);
     });
   }
   EXPECT_EQ(num_documents, 5211u);
   expect_one_split_each(by_caption);
-  expect_one_split_each(by_picture);
+  expect_one_split_each(by_image);
   expect_one_split_each(by_stamp);
 }
 
@@ -158,8 +158,8 @@ TEST_F(TuxPaint, PicturesAndRecordingsCanBeRead) {
     uint64_t number = 0;
     reader.for_each(collection, [&](const data::Document& document) {
       if (number++ % 20 != 0) return;
-      const std::string picture = reader.read_media(document.segments[1].media);
-      EXPECT_NO_THROW(formats::decode_image(std::as_bytes(std::span(picture)), document.key));
+      const std::string image = reader.read_media(document.segments[1].media);
+      EXPECT_NO_THROW(formats::decode_image(std::as_bytes(std::span(image)), document.key));
       EXPECT_GT(info_of(reader, document.segments[2].media).seconds(), 0.3) << document.key;
     });
   }

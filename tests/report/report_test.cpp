@@ -98,7 +98,7 @@ TEST_F(ReportTest, PicturesAreInside) {
 TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
   test::FakeRun dense, mix = test::fake_mix();
   dense.generation = mix.generation = true;
-  dense.pictures = mix.pictures = false;
+  dense.images = mix.images = false;
   dense.caption = mix.caption = kHostile;
   const std::string html = page(dense, mix);
   const size_t begin = html.find("<section id=\"generation\">");
@@ -106,7 +106,7 @@ TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
   const std::string section = html.substr(begin, html.find("</section>", begin) - begin);
   for (const char* text :
        {"3.250", "2.750", "0.4375", "10.0%", "16.2%", "5.0% to 15.0%", "in real ones 31.2%", "1.38 &times;",
-        "15.0%", "2.125", "1.625", "picture (noto)", "among 20", "asked 2"})
+        "15.0%", "2.125", "1.625", "image (noto)", "among 20", "asked 2"})
     EXPECT_NE(section.find(text), std::string::npos) << text;
   EXPECT_EQ(section.find("8.8%"), std::string::npos);  // by likelihood alone: not what is shown
   EXPECT_EQ(section.find("<script>"), std::string::npos);
@@ -117,7 +117,7 @@ TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
 
 TEST_F(ReportTest, OneRunHasAPageWithoutVerdict) {
   test::FakeRun run;
-  run.pictures = run.parameters = run.environment = run.evaluation = false;
+  run.images = run.parameters = run.environment = run.evaluation = false;
   const Path path = test::write_fake_run(folder_.path() / "alone", run);
   EXPECT_TRUE(write_report({path}, folder_.path() / "one.html").empty());
   const std::string html = read_file(folder_.path() / "one.html");
@@ -140,7 +140,7 @@ class BackbonesTest : public ReportTest {
  protected:
   Path write(const std::string& backbone, test::FakeRun run) {
     run.backbone = backbone;
-    run.pictures = false;
+    run.images = false;
     return test::write_fake_run(folder_.path() / "runs" / backbone, run);
   }
   Path write(const std::string& backbone) { return write(backbone, {}); }
@@ -174,7 +174,7 @@ TEST_F(BackbonesTest, SeedsOfADenseBackboneStayTogether) {
   test::FakeRun second;
   second.seed = 2;
   std::vector<Path> paths = {write("mamba"), write("transformer", second)};
-  second.pictures = false;
+  second.images = false;
   paths.push_back(test::write_fake_run(folder_.path() / "runs" / "mamba-2", second));
   const Subject subject = read_subject(paths);
   ASSERT_EQ(subject.comparisons.size(), 1u);

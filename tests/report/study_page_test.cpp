@@ -254,8 +254,8 @@ TEST(Curves, TimeIsTheProcessorsWhereItIsKnown) {
   const CurvePanel panel = curve_panels(subject_of("settings")).at(0);
   EXPECT_TRUE(panel.of_processor);
   EXPECT_NEAR(panel.charts.at(0).lines.at(0).second.seconds.back(), 450 * 4096 / 1300.0, 0.01);
-  EXPECT_NE(words_of("settings").find("processor time to match"), std::string::npos);
-  EXPECT_EQ(words_of("subsets").find("processor time to match"), std::string::npos);
+  EXPECT_NE(words_of("settings").find("CPU time to match"), std::string::npos);
+  EXPECT_EQ(words_of("subsets").find("CPU time to match"), std::string::npos);
 }
 
 TEST(Curves, OneSeedHasNoRange) {

@@ -181,12 +181,12 @@ TEST_F(RunFolderTest, ReadsWhatWasGenerated) {
   EXPECT_FALSE(read_run_folder(test::write_fake_run(folder_.path() / "none", fake)).generation);
   fake.generation = true;
   const auto quality = read_run_folder(test::write_fake_run(folder_.path() / "some", fake)).generation;
-  ASSERT_TRUE(quality && quality->pictures);
+  ASSERT_TRUE(quality && quality->images);
   EXPECT_EQ(quality->step, fake.steps);
-  EXPECT_EQ(quality->pictures->frechet, 3.25);
-  EXPECT_EQ(quality->pictures->retrieved.share, 0.1);
-  EXPECT_EQ(quality->pictures->retrieved.of, 200);
-  EXPECT_EQ(quality->pictures->items.size(), 3u);
+  EXPECT_EQ(quality->images->frechet, 3.25);
+  EXPECT_EQ(quality->images->retrieved.share, 0.1);
+  EXPECT_EQ(quality->images->retrieved.of, 200);
+  EXPECT_EQ(quality->images->items.size(), 3u);
   ASSERT_EQ(quality->ranked.size(), 1u);
   EXPECT_EQ(quality->ranked[0].by_likelihood.share, 0.0875);
   EXPECT_EQ(quality->bits_per_byte.at("gcide"), 2.125);

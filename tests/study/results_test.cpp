@@ -24,7 +24,7 @@ class ResultsTest : public testing::Test {
   }
   void finish(const std::string& name, double image_floor, const std::string& decoupled = "") {
     test::FakeRun fake = decoupled.empty() ? test::FakeRun{} : test::fake_mix();
-    fake.pictures = false;
+    fake.images = false;
     fake.image_floor = image_floor;
     fake.image_scale = 0.9;
     fake.text_scale = 12;

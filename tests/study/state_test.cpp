@@ -19,7 +19,7 @@ class StateTest : public testing::Test {
   }
   Path run() {
     test::FakeRun fake;
-    fake.pictures = false;
+    fake.images = false;
     return test::write_fake_run(folder_ / "runs" / "r-mamba-1", fake);
   }
   void checkpoint(int64_t step, bool whole = true) {

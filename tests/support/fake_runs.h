@@ -34,7 +34,7 @@ struct FakeRun {
   std::string router = "token_choice";
   double image_favoured = 0.7, text_favoured = 0.25, dropped = 0.125;
   int64_t seed = 1;
-  bool pictures = true, parameters = true, environment = true, evaluation = true, generation = false;
+  bool images = true, parameters = true, environment = true, evaluation = true, generation = false;
 };
 
 inline void write_text(const std::filesystem::path& path, const std::string& text) {
@@ -125,7 +125,7 @@ inline void write_fake_metrics(const std::filesystem::path& folder, const FakeRu
 }
 
 // A disc on white, under noise, and after `error` of the noise is left.
-inline std::string fake_picture(int index, double noise, double error) {
+inline std::string fake_image(int index, double noise, double error) {
   formats::Image image{64, 64, 3, std::vector<uint8_t>(64 * 64 * 3, 255)};
   RandomStream random(static_cast<uint64_t>(index) + 100);
   for (int y = 0; y < 64; ++y) {
@@ -148,9 +148,9 @@ inline void write_fake_samples(const std::filesystem::path& folder, const FakeRu
     const std::string stem = std::to_string(i);
     const int timestep = 150 + 150 * i;
     const double noise = timestep / 1000.0;
-    write_text(folder / (stem + "-original.png"), fake_picture(i, 0, 0));
-    write_text(folder / (stem + "-noised.png"), fake_picture(i, noise, 1));
-    write_text(folder / (stem + "-denoised.png"), fake_picture(i, noise, error));
+    write_text(folder / (stem + "-original.png"), fake_image(i, 0, 0));
+    write_text(folder / (stem + "-noised.png"), fake_image(i, noise, 1));
+    write_text(folder / (stem + "-denoised.png"), fake_image(i, noise, error));
     list["items"].push_back(
         {{"caption", i == 0 ? run.caption : "held-out concept " + stem + ": keyword, another keyword"},
          {"timestep", timestep},
@@ -170,9 +170,9 @@ inline void write_fake_generation(const std::filesystem::path& folder, const Fak
   OrderedJson items = OrderedJson::array();
   for (int i = 0; i < 3; ++i) {
     const std::string stem = "picture-" + std::to_string(i);
-    write_text(folder / (stem + "-generated.png"), fake_picture(i, 0.5, 1 - better));
-    write_text(folder / (stem + "-original.png"), fake_picture(i, 0, 0));
-    write_text(folder / (stem + "-nearest.png"), fake_picture(i + 1, 0, 0));
+    write_text(folder / (stem + "-generated.png"), fake_image(i, 0.5, 1 - better));
+    write_text(folder / (stem + "-original.png"), fake_image(i, 0, 0));
+    write_text(folder / (stem + "-nearest.png"), fake_image(i + 1, 0, 0));
     items.push_back({{"caption", i == 0 ? run.caption : "asked " + std::to_string(i)},
                      {"generated", stem + "-generated.png"},
                      {"original", stem + "-original.png"},
@@ -253,7 +253,7 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
     sets["foldoc"] = {{"loss", {{"text", text + 1.1}}}, {"tokens", {{"text", 100000}}}};
     write_text(folder / "evaluation.json", OrderedJson({{"step", run.steps}, {"sets", sets}}).dump());
   }
-  if (run.pictures) write_fake_samples(folder / "samples", run, mix ? 0.15 : 0.25);
+  if (run.images) write_fake_samples(folder / "samples", run, mix ? 0.15 : 0.25);
   if (run.generation) write_fake_generation(folder / "generation", run, mix ? 0.5 : 0);
   return folder;
 }

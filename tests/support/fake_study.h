@@ -34,7 +34,7 @@ inline FakeRun fake_run_of(const study::Grid& grid, const study::Run& run) {
   fake.backbone = arm.backbone;
   fake.seed = run.seed;
   fake.train_every = 2;
-  fake.pictures = fake.generation = run.seed == grid.seeds.front();
+  fake.images = fake.generation = run.seed == grid.seeds.front();
   if (arm.decoupled)
     fake.decoupled = Json(*arm.decoupled).dump();
   else if (arm.backbone == study::kMixture)

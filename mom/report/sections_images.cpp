@@ -1,4 +1,4 @@
-// Held-out pictures: the original, what the model was given, and what each run made of it.
+// Held-out images: the original, the model's input, and each run's result.
 #include <algorithm>
 
 #include "mom/report/cells.h"
@@ -12,13 +12,13 @@ namespace {
 using runs::DenoisedItem;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 16;  // a run; the page stays small enough to mail
+constexpr size_t kMaxItems = 16;  // per run, so that the page stays small enough to mail
 
 struct Shot {
   std::string caption;
   int64_t timestep;
   std::string original, noised;       // data URIs
-  std::vector<std::string> denoised;  // a run each, empty where a run has none
+  std::vector<std::string> denoised;  // one per run, empty where a run has none
 };
 
 Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
@@ -28,7 +28,7 @@ Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
   return shot;
 }
 
-// Runs given the same noised picture share a row; other noise would make them not comparable, so it gets its own.
+// Runs given the same noised image share a row; other noise would make them not comparable, so it gets its own.
 std::vector<Shot> load_shots(const Subject& subject) {
   std::vector<Shot> shots;
   for (size_t run = 0; run < subject.runs.size(); ++run) {
@@ -52,18 +52,18 @@ std::vector<Shot> load_shots(const Subject& subject) {
 std::string shot_html(const Shot& shot, const std::vector<std::string>& labels,
                       const std::vector<bool>& shown) {
   std::string out =
-      "<figure><div class=\"strip\">" + picture_cell(shot.original, "original", shot.caption) +
-      picture_cell(shot.noised, "noised, t = " + std::to_string(shot.timestep), shot.caption + ", noised");
+      "<figure><div class=\"strip\">" + image_cell(shot.original, "original", shot.caption) +
+      image_cell(shot.noised, "noised, t = " + std::to_string(shot.timestep), shot.caption + ", noised");
   for (size_t run = 0; run < labels.size(); ++run) {
     if (shown[run])
-      out += picture_cell(shot.denoised[run], labels[run], shot.caption + ", denoised by " + labels[run]);
+      out += image_cell(shot.denoised[run], labels[run], shot.caption + ", denoised by " + labels[run]);
   }
   return out + "</div><figcaption>" + escape(shot.caption) + "</figcaption></figure>\n";
 }
 
 }  // namespace
 
-std::string pictures_section(const Subject& subject) {
+std::string images_section(const Subject& subject) {
   const std::vector<Shot> shots = load_shots(subject);
   if (shots.empty()) return "";
   std::vector<bool> shown;
@@ -79,13 +79,10 @@ std::string pictures_section(const Subject& subject) {
     left_out = std::max(left_out, run.denoised.size() - std::min(run.denoised.size(), kMaxItems));
   }
   std::string out =
-      "<section id=\"pictures\"><h2>Held-out pictures, denoised</h2>\n<p>Each model is given the caption and "
-      "the "
-      "noised picture, and predicts the noise in one step; taking that away leaves the picture shown. "
-      "Originals are "
-      "shown as the image codec gives them back. t counts noise: none at 0, nothing else at the end of the "
-      "schedule. "
-      "Shown: " +
+      "<section id=\"images\"><h2>Held-out images, denoised</h2>\n<p>Each model is given the caption and "
+      "the noised image, and predicts the noise in one step; subtracting it leaves the image shown. "
+      "Originals are shown as the image codec decodes them. t counts noise: none at 0, only noise at the "
+      "end of the schedule. Shown: " +
       steps + ".</p>\n<div class=\"gallery\">\n";
   for (const Shot& shot : shots) out += shot_html(shot, labels, shown);
   out += "</div>\n";

@@ -1,4 +1,4 @@
-#include "mom/quality/pictures.h"
+#include "mom/quality/images.h"
 
 #include <torch/torch.h>
 
@@ -15,8 +15,8 @@
 namespace mom::quality {
 namespace {
 
-constexpr int64_t kTogether = 32;         // pictures in one batch: memory, not results
-constexpr int64_t kFrechetFeatures = 16;  // far fewer than there are pictures: with 64 the sets' size decides
+constexpr int64_t kTogether = 32;         // images in one batch: affects memory, not results
+constexpr int64_t kFrechetFeatures = 16;  // far fewer than images: with 64 the size of the sets dominates
 constexpr int64_t kProbeFeatures = 256;
 
 std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
@@ -25,11 +25,10 @@ std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
   return all;
 }
 
-class PictureJudge {
+class ImageJudge {
  public:
-  PictureJudge(const generate::Network& network, generate::CodecSet& codecs,
-               const std::vector<Pair>& held_out, const std::vector<Pair>& train,
-               const QualityOptions& options)
+  ImageJudge(const generate::Network& network, generate::CodecSet& codecs, const std::vector<Pair>& held_out,
+             const std::vector<Pair>& train, const QualityOptions& options)
       : network_(network),
         codecs_(codecs),
         held_out_(held_out),
@@ -38,7 +37,7 @@ class PictureJudge {
         asked_(spread(first_of_each_caption(held_out), options.pictures)) {}
 
   OrderedJson run(const Path& folder) {
-    draw_pictures();
+    draw_images();
     std::vector<generate::Segment> real, seen;
     for (const Pair& pair : held_out_) real.push_back(pair.media);
     for (const Pair& pair : train_) seen.push_back(pair.media);
@@ -75,7 +74,7 @@ class PictureJudge {
     return request;
   }
 
-  void draw_pictures() {
+  void draw_images() {
     const models::ModelSpec& spec = network_.model()->spec();
     const generate::DocumentRules rules = generate::rules_of(spec, codecs_.codes_per_image());
     const auto num_batches = (std::ssize(asked_) + kTogether - 1) / kTogether;
@@ -84,7 +83,7 @@ class PictureJudge {
     generate::EngineEvents events;
     events.progress = [&](int64_t done, int64_t total) {
       if (!shown)
-        shown = std::make_unique<Progress>("pictures", "rounds", static_cast<uint64_t>(num_batches * total));
+        shown = std::make_unique<Progress>("images", "rounds", static_cast<uint64_t>(num_batches * total));
       rounds_a_batch = std::max(rounds_a_batch, total);
       shown->update(static_cast<uint64_t>(batch * rounds_a_batch + done));
     };
@@ -99,9 +98,9 @@ class PictureJudge {
     }
   }
 
-  at::Tensor encodings(const std::vector<generate::Segment>& pictures) {
+  at::Tensor encodings(const std::vector<generate::Segment>& images) {
     std::vector<at::Tensor> all;
-    for (const generate::Segment& picture : pictures) all.push_back(codecs_.encoding_of(picture));
+    for (const generate::Segment& image : images) all.push_back(codecs_.encoding_of(image));
     return torch::stack(all);
   }
 
@@ -114,7 +113,7 @@ class PictureJudge {
     return json;
   }
 
-  // What a generator without fault would get: as many real training pictures against the same held-out ones.
+  // What a perfect generator would get: as many real training images against the same held-out ones.
   OrderedJson frechet() const {
     const at::Tensor real = pooled_features(real_NCHW_, kFrechetFeatures);
     const std::vector<size_t> chosen = spread(all_of(train_), std::ssize(drawn_));
@@ -152,7 +151,7 @@ class PictureJudge {
         {"among", among}, {"generated", drawn.to_json()}, {"real", real.to_json()}, {"ridge", probe.ridge()}};
   }
 
-  // Below 1: nearer to what was trained on than unseen real pictures are.
+  // Below 1: nearer to the training images than unseen real images are.
   OrderedJson compare_with_nearest() {
     const at::Tensor train = pooled_features(train_NCHW_, kProbeFeatures);
     const Nearest of_drawn = nearest(pooled_features(drawn_NCHW_, kProbeFeatures), train);
@@ -163,8 +162,8 @@ class PictureJudge {
     return {{"median_distance", drawn}, {"median_distance_of_held_out", real}, {"ratio", drawn / real}};
   }
 
-  std::string write_picture(const Path& folder, const std::string& name, const generate::Segment& picture) {
-    publish_file(folder / name, formats::encode_png(codecs_.picture_of(picture)));
+  std::string write_image(const Path& folder, const std::string& name, const generate::Segment& image) {
+    publish_file(folder / name, formats::encode_png(codecs_.picture_of(image)));
     return name;
   }
 
@@ -178,9 +177,9 @@ class PictureJudge {
       const std::string stem = "picture-" + std::to_string(items.size());
       OrderedJson item;
       item["caption"] = codecs_.text_of(asked.caption);
-      item["generated"] = write_picture(folder, stem + "-generated.png", drawn_[i]);
-      item["original"] = write_picture(folder, stem + "-original.png", asked.media);
-      item["nearest"] = write_picture(folder, stem + "-nearest.png", near.media);
+      item["generated"] = write_image(folder, stem + "-generated.png", drawn_[i]);
+      item["original"] = write_image(folder, stem + "-original.png", asked.media);
+      item["nearest"] = write_image(folder, stem + "-nearest.png", near.media);
       item["nearest_caption"] = codecs_.text_of(near.caption);
       items.push_back(item);
     }
@@ -191,17 +190,17 @@ class PictureJudge {
   generate::CodecSet& codecs_;
   const std::vector<Pair>&held_out_, &train_;
   const QualityOptions& options_;
-  const std::vector<size_t> asked_;  // of the held-out pairs, one a generated picture
+  const std::vector<size_t> asked_;  // of the held-out pairs, one per generated image
   std::vector<generate::Segment> drawn_;
   at::Tensor drawn_NCHW_, real_NCHW_, train_NCHW_, nearest_;
 };
 
 }  // namespace
 
-OrderedJson judge_pictures(const generate::Network& network, generate::CodecSet& codecs,
-                           const std::vector<Pair>& held_out, const std::vector<Pair>& train,
-                           const QualityOptions& options, const Path& folder) {
-  return PictureJudge(network, codecs, held_out, train, options).run(folder);
+OrderedJson judge_images(const generate::Network& network, generate::CodecSet& codecs,
+                         const std::vector<Pair>& held_out, const std::vector<Pair>& train,
+                         const QualityOptions& options, const Path& folder) {
+  return ImageJudge(network, codecs, held_out, train, options).run(folder);
 }
 
 }  // namespace mom::quality

@@ -1,0 +1,19 @@
+// Images generated for held-out captions, against real ones.
+#pragma once
+
+#include "mom/base/files.h"
+#include "mom/base/json.h"
+#include "mom/generate/codec_set.h"
+#include "mom/generate/engine.h"
+#include "mom/quality/pairs.h"
+#include "mom/quality/quality.h"
+
+namespace mom::quality {
+
+// {"generated", "sampling", "frechet", "retrieval", "nearest", "items"} (docs/quality.md). Files of the items
+// go into `folder`. `held_out` and `train` are pairs with images, both not empty.
+OrderedJson judge_images(const generate::Network& network, generate::CodecSet& codecs,
+                         const std::vector<Pair>& held_out, const std::vector<Pair>& train,
+                         const QualityOptions& options, const Path& folder);
+
+}  // namespace mom::quality
