@@ -29,8 +29,10 @@ class ModalityLinearImpl : public Module {
   // x_TI -> [T, O]. The bias is added unless add_bias is false (a caller that fuses it reads bias() itself).
   at::Tensor forward(const at::Tensor& x_TI, const Routing& routing, bool add_bias = true);
   bool decoupled() const { return !options_.groups.empty(); }
+  bool has_bias() const { return options_.bias; }
   const at::Tensor& weight(size_t group) const { return weights_[group]; }
   const at::Tensor& bias(size_t group) const { return biases_[group]; }
+  size_t num_weights() const { return weights_.size(); }
 
  private:
   ModalityLinearOptions options_;
