@@ -1,4 +1,4 @@
-// mom: pre-train, compare, sample and serve multi-modal state-space models.
+// mom: pre-train, compare and sample multimodal state-space models.
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -38,13 +38,11 @@ void check_verb(const CLI::App& app, const std::string& word) {
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("mom: pre-train, compare, sample and serve multi-modal state-space models", "mom");
+  CLI::App app("mom: pre-train, compare and sample multimodal state-space models", "mom");
   app.require_subcommand(1);
   app.set_version_flag("--version", MOM_VERSION);
   app.add_flag_callback(
-      "--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
-  app.add_flag_callback(
-      "--verbose", [] { set_log_level(LogLevel::kDebug); }, "say more");
+      "--quiet", [] { set_quiet(true); }, "warnings and errors only");
   add_data_verb(app);
   add_codec_verb(app);
   add_train_verb(app);

@@ -1,7 +1,6 @@
 // Models beside each other: what they cost, and where each ends up on every held-out set; then every
 // comparison and every run as tables.
 #include <algorithm>
-#include <cmath>
 
 #include "mom/compare/compare.h"
 #include "mom/compare/words.h"

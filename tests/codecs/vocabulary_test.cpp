@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "mom/base/error.h"
 #include "mom/codecs/text_codec.h"
 
