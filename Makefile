@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build quickstart seeds test test-slow speech-check bench asan format format-check clean
+.PHONY: help setup configure build quickstart seeds test test-slow check speech-check bench asan format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -51,13 +51,11 @@ bench: build  ## time ops and stages, then the training step beside its peer
 asan:  ## build and test with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan
 
-# The formatter's version matters: Debian 12's clang-format 14.
-SOURCES = $(shell git ls-files '*.cpp' '*.h')
-format:  ## format the sources with clang-format
-	@clang-format -i $(SOURCES)
+check:  ## format, layers, shell scripts and file sizes, in seconds; scripts/setup --with check installs the tools
+	@scripts/check
 
-format-check:  ## fail if a source is not formatted
-	@clang-format --dry-run -Werror $(SOURCES)
+format:  ## format the sources
+	@git ls-files -z '*.cpp' '*.h' | xargs -0 clang-format-14 -i
 
 clean:  ## remove what was built (not data, runs, .venv and .deps)
 	rm -rf build

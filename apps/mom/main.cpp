@@ -42,9 +42,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_version_flag("--version", MOM_VERSION);
   app.add_flag_callback(
-      "--quiet", [] { set_log_level(LogLevel::kQuiet); }, "warnings and errors only");
-  app.add_flag_callback(
-      "--verbose", [] { set_log_level(LogLevel::kDebug); }, "debug messages, too");
+      "--quiet", [] { set_quiet(true); }, "warnings and errors only");
   add_data_verb(app);
   add_codec_verb(app);
   add_train_verb(app);

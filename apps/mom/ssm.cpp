@@ -3,7 +3,7 @@
 #include <string>
 
 #include "apps/mom/verbs.h"
-#include "mom/eval/simulate.h"
+#include "mom/ssm/simulate.h"
 
 namespace mom::app {
 namespace {
@@ -58,13 +58,13 @@ void add_ssm_verb(CLI::App& app) {
   CLI::App* ssm = app.add_subcommand("ssm", "linear state-space models, the equations by themselves");
   ssm->require_subcommand(1);
   CLI::App* verb = ssm->add_subcommand("simulate", "discretise h' = A h + B x, y = C h + D x, and run it");
-  verb->footer([] { return "Keys of SYSTEM:\n" + eval::system_file_help(); });
+  verb->footer([] { return "Keys of SYSTEM:\n" + ssm::system_file_help(); });
   verb->add_option("SYSTEM", options->system, "TOML with the matrices, the step and the input")->required();
   verb->add_option("--out", options->out, "folder for impulse.csv, step.csv, response.csv and responses.svg")
       ->required();
   verb->add_flag("--json", options->json, "the figures and discretised matrices as one JSON object");
   verb->callback([options] {
-    const OrderedJson result = eval::simulate(options->system, options->out);
+    const OrderedJson result = ssm::simulate_file(options->system, options->out);
     options->json ? print_json(result)
                   : print_figures(result, options->system.string(), options->out.string());
   });

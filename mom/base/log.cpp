@@ -8,7 +8,7 @@
 namespace mom {
 namespace {
 
-LogLevel level_ = LogLevel::kInfo;
+bool quiet_ = false;
 std::mutex mutex_;
 
 void print(std::string_view prefix, std::string_view message) {
@@ -19,19 +19,15 @@ void print(std::string_view prefix, std::string_view message) {
 
 }  // namespace
 
-void set_log_level(LogLevel level) { level_ = level; }
+void set_quiet(bool quiet) { quiet_ = quiet; }
 
-LogLevel log_level() { return level_; }
+bool is_quiet() { return quiet_; }
 
 void log_info(std::string_view message) {
-  if (level_ >= LogLevel::kInfo) print("", message);
+  if (!quiet_) print("", message);
 }
 
 void log_warning(std::string_view message) { print("warning: ", message); }
-
-void log_debug(std::string_view message) {
-  if (level_ >= LogLevel::kDebug) print("", message);
-}
 
 void log_once(std::string_view key, std::string_view message) {
   static std::set<std::string, std::less<>> seen;

@@ -5,13 +5,10 @@
 
 namespace mom {
 
-enum class LogLevel { kQuiet, kInfo, kDebug };
-
-void set_log_level(LogLevel level);
-LogLevel log_level();
+void set_quiet(bool quiet);
+bool is_quiet();
 void log_info(std::string_view message);     // "mom: message"
 void log_warning(std::string_view message);  // "mom: warning: message", also when quiet
-void log_debug(std::string_view message);
 
 // Logs `message` at info level the first time it is called with this key in the process.
 void log_once(std::string_view key, std::string_view message);

@@ -56,7 +56,7 @@ void Progress::finish(std::string_view detail) {
 }
 
 void Progress::draw(bool last) {
-  if (log_level() == LogLevel::kQuiet) return;
+  if (is_quiet()) return;
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double done_now = done_ > done_before_ ? static_cast<double>(done_ - done_before_) : 0;
   const double rate = seconds > 0 ? done_now / seconds : 0;

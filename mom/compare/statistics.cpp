@@ -28,11 +28,4 @@ std::optional<Interval> paired_bootstrap(const std::vector<double>& values, int 
   return Interval{means[cut], means[means.size() - 1 - cut]};
 }
 
-std::optional<Interval> paired_bootstrap(const std::vector<double>& first, const std::vector<double>& second,
-                                         int resamples, uint64_t seed) {
-  std::vector<double> differences;
-  for (size_t i = 0; i < first.size(); ++i) differences.push_back(first[i] - second[i]);
-  return paired_bootstrap(differences, resamples, seed);
-}
-
 }  // namespace mom::compare

@@ -23,8 +23,5 @@ double mean(const std::vector<double>& values);
 // than two values. Same values and seed: same bits.
 std::optional<Interval> paired_bootstrap(const std::vector<double>& values, int resamples = 10000,
                                          uint64_t seed = 1);
-// The same for the differences of pairs, first - second; both have one length.
-std::optional<Interval> paired_bootstrap(const std::vector<double>& first, const std::vector<double>& second,
-                                         int resamples = 10000, uint64_t seed = 1);
 
 }  // namespace mom::compare

@@ -1,7 +1,6 @@
 #include "mom/config/schema.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "mom/base/error.h"

@@ -24,7 +24,6 @@ class CodecSet {
   const codecs::Vocabulary& vocabulary() const { return vocabulary_; }
   const codecs::TextCodec* text() const { return text_.get(); }
   const codecs::SpeechCodec* speech() const { return speech_.get(); }
-  bool has_images() const { return image_vae_ || image_vq_; }
   int64_t image_side() const;
   int64_t positions_per_image() const;  // codes, or patches of 2 x 2 latent pixels
 

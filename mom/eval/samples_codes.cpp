@@ -1,7 +1,5 @@
 #include <torch/torch.h>
 
-#include <optional>
-
 #include "mom/base/random.h"
 #include "mom/codecs/image_vq.h"
 #include "mom/codecs/mel.h"

@@ -29,7 +29,6 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view where, con
 Image read_image(const Path& path, const ImageLimits& limits = {});
 
 std::string encode_png(const Image& image);
-std::string encode_jpeg(const Image& image, int quality);
 std::string encode_webp_lossless(const Image& image);
 
 // Alpha blended over white; an RGB image comes back as it is.

@@ -5,8 +5,6 @@
 #include <jpeglib.h>
 
 #include <csetjmp>
-#include <cstdlib>
-#include <cstring>
 
 #include "mom/base/error.h"
 #include "mom/formats/image_kinds.h"
@@ -94,41 +92,6 @@ Image cmyk_to_rgb(const Image& cmyk, bool inverted) {
   return rgb;
 }
 
-struct Encoder {
-  Encoder() { info.err = &errors.base, set_up(errors); }
-  ~Encoder() {
-    jpeg_destroy_compress(&info);
-    std::free(bytes);
-  }
-  Encoder(const Encoder&) = delete;
-  Encoder& operator=(const Encoder&) = delete;
-  jpeg_compress_struct info = {};
-  ErrorManager errors = {};
-  unsigned char* bytes = nullptr;
-  unsigned long size = 0;
-};
-
-bool write_rows(Encoder& encoder, const uint8_t* pixels, JDIMENSION width, JDIMENSION height, int quality) {
-  if (setjmp(encoder.errors.jump)) return false;
-  jpeg_compress_struct& info = encoder.info;
-  jpeg_create_compress(&info);
-  jpeg_mem_dest(&info, &encoder.bytes, &encoder.size);
-  info.image_width = width;
-  info.image_height = height;
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, quality, TRUE);
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    // libjpeg's interface is not const; it does not change the row.
-    JSAMPROW row = const_cast<uint8_t*>(pixels) + size_t{info.next_scanline} * width * 3;
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  return true;
-}
-
 }  // namespace
 
 Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits) {
@@ -142,17 +105,6 @@ Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits
       make_image(decoder.info.image_width, decoder.info.image_height, four_colour ? 4 : 3, where, limits);
   check(read_rows(decoder, image.pixels.data(), static_cast<size_t>(image.width * image.channels)));
   return four_colour ? cmyk_to_rgb(image, decoder.info.saw_Adobe_marker) : image;
-}
-
-std::string encode_jpeg(const Image& image, int quality) {
-  const Image rgb = blend_on_white(image);  // JPEG has no transparency
-  if (quality < 1 || quality > 100 || rgb.width > JPEG_MAX_DIMENSION || rgb.height > JPEG_MAX_DIMENSION)
-    throw Error(ExitCode::kInternal, "encode_jpeg: quality or size out of range");
-  Encoder encoder;
-  if (!write_rows(encoder, rgb.pixels.data(), static_cast<JDIMENSION>(rgb.width),
-                  static_cast<JDIMENSION>(rgb.height), quality))
-    throw Error(ExitCode::kInternal, std::string("encode_jpeg: ") + encoder.errors.text);
-  return std::string(reinterpret_cast<const char*>(encoder.bytes), encoder.size);
 }
 
 }  // namespace mom::formats

@@ -5,7 +5,6 @@
 #include <array>
 #include <bit>
 #include <chrono>
-#include <cstring>
 
 #include "mom/base/error.h"
 
@@ -95,19 +94,7 @@ namespace event {
 constexpr int kWallTime = 1, kStep = 2, kFileVersion = 3, kSummary = 5;
 }
 namespace value {
-constexpr int kTag = 1, kSimpleValue = 2, kImage = 4, kTensor = 8, kMetadata = 9;
-}
-
-Message text_value(std::string_view tag, std::string_view markdown) {
-  constexpr int kTypeString = 7;  // DataType DT_STRING
-  Message dimension, shape, tensor, plugin, metadata;
-  dimension.varint(1, 1);
-  shape.message(2, dimension);
-  tensor.varint(1, kTypeString).message(2, shape).string(8, markdown);
-  plugin.string(1, "text");
-  metadata.message(1, plugin);
-  Message result;
-  return result.string(value::kTag, tag).message(value::kMetadata, metadata).message(value::kTensor, tensor);
+constexpr int kTag = 1, kSimpleValue = 2;
 }
 
 }  // namespace
@@ -163,18 +150,6 @@ void TensorboardWriter::scalar(std::string_view tag, int64_t step, double number
   Message scalar;
   state_->summary(step,
                   scalar.string(value::kTag, tag).fixed32(value::kSimpleValue, static_cast<float>(number)));
-}
-
-void TensorboardWriter::png(std::string_view tag, int64_t step, int64_t width, int64_t height,
-                            std::string_view png_bytes) {
-  Message image, entry;
-  image.varint(1, static_cast<uint64_t>(height)).varint(2, static_cast<uint64_t>(width)).varint(3, 3);
-  image.string(4, png_bytes);
-  state_->summary(step, entry.string(value::kTag, tag).message(value::kImage, image));
-}
-
-void TensorboardWriter::text(std::string_view tag, int64_t step, std::string_view markdown) {
-  state_->summary(step, text_value(tag, markdown));
 }
 
 void TensorboardWriter::flush() { state_->file.flush(); }

@@ -1,5 +1,4 @@
-// TensorBoard event files (TFRecord framing with masked crc32c, Event protobuf written by hand): scalars,
-// text and PNG images.
+// TensorBoard event files (TFRecord framing with masked crc32c, Event protobuf written by hand): scalars.
 #pragma once
 
 #include <memory>
@@ -18,8 +17,6 @@ class TensorboardWriter {
   TensorboardWriter(const TensorboardWriter&) = delete;
   TensorboardWriter& operator=(const TensorboardWriter&) = delete;
   void scalar(std::string_view tag, int64_t step, double value);
-  void png(std::string_view tag, int64_t step, int64_t width, int64_t height, std::string_view png_bytes);
-  void text(std::string_view tag, int64_t step, std::string_view markdown);
   void flush();
 
  private:

@@ -2,11 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <functional>
-
-#include "mom/base/error.h"
-#include "mom/nn/tensor_io.h"
-
 namespace mom::generate {
 namespace {
 
@@ -80,70 +75,6 @@ void DecodeState::replace(const std::vector<int64_t>& sequences, const DecodeSta
 
 DecodeState initial_state(const models::ModelImpl& model, int64_t num_sequences) {
   return {model.initial_state(num_sequences)};
-}
-
-namespace {
-
-// Visits every tensor of a state with its name on disk.
-void for_each_tensor(models::ModelState& state,
-                     const std::function<void(const std::string& name, at::Tensor&)>& visit) {
-  for (size_t b = 0; b < state.blocks.size(); ++b) {
-    nn::MixerState& block = state.blocks[b];
-    const std::string prefix = "blocks." + std::to_string(b) + ".";
-    if (block.conv_SDK.defined()) visit(prefix + "conv", block.conv_SDK);
-    if (block.recurrent_SDN.defined()) visit(prefix + "recurrent", block.recurrent_SDN);
-    for (size_t s = 0; s < block.keys.size(); ++s) {
-      visit(prefix + "keys." + std::to_string(s), block.keys[s]);
-      visit(prefix + "values." + std::to_string(s), block.values[s]);
-    }
-  }
-}
-
-constexpr int64_t kMaxSequences = 65536;
-
-// The shape a stored tensor must have: that of the empty state, with as many keys as tokens were seen.
-std::vector<int64_t> stored_shape(const at::Tensor& empty, bool cache, int64_t num_tokens) {
-  std::vector<int64_t> shape = empty.sizes().vec();
-  if (cache) shape[0] = num_tokens;
-  if (empty.is_complex()) shape.push_back(2);
-  return shape;
-}
-
-}  // namespace
-
-void save_state(const Path& path, const DecodeState& state) {
-  models::ModelState copy = state.model;
-  nn::NamedTensors tensors{{"num_tokens", torch::tensor(copy.num_tokens_S, torch::kInt64)}};
-  for_each_tensor(copy, [&](const std::string& name, const at::Tensor& tensor) {
-    tensors[name] = (tensor.is_complex() ? torch::view_as_real(tensor) : tensor).contiguous();
-  });
-  publish_with(path, [&](const Path& aside) { nn::write_tensors(aside, tensors); });
-}
-
-DecodeState load_state(const Path& path, const models::ModelImpl& model) {
-  nn::NamedTensors tensors = nn::load_tensors(path);
-  const at::Tensor num_tokens = tensors["num_tokens"];
-  if (!num_tokens.defined() || num_tokens.scalar_type() != at::kLong || num_tokens.dim() != 1 ||
-      num_tokens.size(0) > kMaxSequences || (num_tokens < 0).any().item<bool>())
-    throw InputError({path.string(), "a decode state with num_tokens", "another file", ""});
-  DecodeState state = initial_state(model, num_tokens.size(0));
-  const int64_t* counts = num_tokens.const_data_ptr<int64_t>();
-  state.model.num_tokens_S.assign(counts, counts + num_tokens.size(0));
-  size_t num_found = 1;
-  for_each_tensor(state.model, [&](const std::string& name, at::Tensor& tensor) {
-    const bool cache = name.find(".conv") == std::string::npos && name.find(".rec") == std::string::npos;
-    const int64_t sequence = cache ? std::stoll(name.substr(name.rfind('.') + 1)) : 0;
-    const auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.scalar_type() != at::kFloat ||
-        found->second.sizes() != stored_shape(tensor, cache, cache ? counts[sequence] : 0))
-      throw InputError({path.string() + ": " + name, "a tensor that fits this model", "none", ""});
-    tensor = tensor.is_complex() ? torch::view_as_complex(found->second) : found->second;
-    ++num_found;
-  });
-  if (num_found != tensors.size())
-    throw InputError({path.string(), std::to_string(num_found) + " tensors, as this model has",
-                      std::to_string(tensors.size()), ""});
-  return state;
 }
 
 }  // namespace mom::generate

@@ -1,5 +1,5 @@
 // What B sequences have seen, as far as a model needs it to go on: scan and convolution states, or keys and
-// values. Made and advanced by step(); kept, branched and stored by whoever generates.
+// values. Made and advanced by step(); kept and branched by whoever generates.
 //
 // A value: a step replaces tensors and never writes into them, so that a copy shares its memory until one of
 // the two goes on, and no branch can disturb its parent.
@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "mom/base/files.h"
 #include "mom/models/model.h"
 
 namespace mom::generate {
@@ -26,11 +25,5 @@ struct DecodeState {
 
 // Of sequences of which nothing has been seen.
 DecodeState initial_state(const models::ModelImpl& model, int64_t num_sequences);
-
-// A safetensors file: blocks.B.conv, blocks.B.recurrent (complex ones as pairs), blocks.B.keys.S,
-// blocks.B.values.S and num_tokens i64 [S]. Published whole.
-void save_state(const Path& path, const DecodeState& state);
-// InputError: damaged, or of another model.
-DecodeState load_state(const Path& path, const models::ModelImpl& model);
 
 }  // namespace mom::generate

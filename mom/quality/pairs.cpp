@@ -1,7 +1,6 @@
 #include "mom/quality/pairs.h"
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 #include "mom/base/random.h"

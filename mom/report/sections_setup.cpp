@@ -1,5 +1,4 @@
 // What was run: recipe, data and machine, commands.
-#include <algorithm>
 #include <set>
 
 #include "mom/compare/comparable.h"

@@ -1,7 +1,6 @@
 // Models side by side: what they cost, and their final losses on every held-out set; then every
 // comparison and every run as tables.
 #include <algorithm>
-#include <cmath>
 
 #include "mom/compare/compare.h"
 #include "mom/compare/words.h"

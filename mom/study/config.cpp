@@ -127,9 +127,4 @@ std::string study_help(const Known& known) {
   return config::help_text(study.schema(known));
 }
 
-std::string study_help_markdown(const Known& known) {
-  StudyConfig study;
-  return config::help_markdown(study.schema(known));
-}
-
 }  // namespace mom::study

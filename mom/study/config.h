@@ -43,7 +43,6 @@ StudyConfig load_study(const Path& file, const std::vector<std::string>& overrid
 int64_t runs_at_once(const StudyConfig& study);
 // The keys, for --help and docs.
 std::string study_help(const Known& known);
-std::string study_help_markdown(const Known& known);
 
 // "table.key" of "table.key = value"; all of it where there is no '='.
 std::string key_of(const std::string& assignment);

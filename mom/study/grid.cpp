@@ -137,13 +137,6 @@ const Run& Grid::run(size_t group, size_t arm, int64_t seed) const {
   throw Error(ExitCode::kInternal, "a study has no such run");
 }
 
-std::optional<size_t> Grid::arm_of_subset(const std::vector<std::string>& subset) const {
-  for (size_t i = 0; i < arms.size(); ++i)
-    if (arms[i].decoupled ? arms[i].decoupled == subset : subset.empty() && arms[i].backbone == kDense)
-      return i;
-  return std::nullopt;
-}
-
 Grid expand(const StudyConfig& study, const Known& known) {
   Grid grid;
   grid.groups = groups_of(study);

@@ -41,8 +41,6 @@ struct Grid {
   std::vector<Run> runs;  // in the order they are run: all of the first seed first
 
   const Run& run(size_t group, size_t arm, int64_t seed) const;
-  // The arm with exactly these projections decoupled; nullopt when it is not in the grid.
-  std::optional<size_t> arm_of_subset(const std::vector<std::string>& subset) const;
 };
 
 // Anything named twice is run once. UserError on unknown names and on runs that would share a folder.

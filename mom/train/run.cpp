@@ -159,9 +159,4 @@ std::string recipe_help() {
   return config::help_text(recipe.schema());
 }
 
-std::string recipe_help_markdown() {
-  Recipe recipe;
-  return config::help_markdown(recipe.schema());
-}
-
 }  // namespace mom::train

@@ -21,8 +21,7 @@ struct RunOptions {
 // Trains to the end. StoppedError after a good save when a signal or stop_at ended it early.
 void run_training(const RunOptions& options);
 
-// The recipe's keys with limits and help, for --help and docs.
+// The recipe's keys with limits and help, for --help.
 std::string recipe_help();
-std::string recipe_help_markdown();
 
 }  // namespace mom::train

@@ -39,9 +39,9 @@ TEST(Progress, UnitsOfAnEarlierRunAreNotInTheRate) {
 
 TEST(Progress, QuietIsSilent) {
   ::testing::internal::CaptureStderr();
-  set_log_level(LogLevel::kQuiet);
+  set_quiet(true);
   { Progress("encode", "documents", 10).update(5); }
-  set_log_level(LogLevel::kInfo);
+  set_quiet(false);
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 

@@ -10,7 +10,7 @@
 
 #include "mom/base/error.h"
 #include "mom/codecs/text_codec.h"
-#include "mom/codecs/token_sequence.h"
+#include "tests/support/code_segments.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom {
@@ -204,8 +204,8 @@ class SpokenLoaderTest : public testing::Test {
     config.condition_drop = 0;
     return config;
   }
-  static std::vector<codecs::CodeSegment> segments_of(const data::LaidOut& document) {
-    return codecs::split_segments(document.positions, dataset_->vocabulary);
+  static std::vector<test::CodeSegment> segments_of(const data::LaidOut& document) {
+    return test::split_segments(document.positions, dataset_->vocabulary);
   }
   static const data::SourceView& source(const std::string& name) {
     static const std::vector<data::SourceView> views = data::sources_of(*dataset_, "train");

@@ -55,15 +55,6 @@ class Oracle(unittest.TestCase):
         found = {tag: [(event.step, event.value) for event in events.Scalars(tag)] for tag in events.Tags()["scalars"]}
         self.assertEqual(found, {"loss/text": [(10 * i, 0.5 * i) for i in range(5)], "loss/image": [(10**12, -2.25)]})
 
-    def test_tensorboard_text(self):
-        events = EventAccumulator(str(self.folder / "events"))
-        events.Reload()
-        tag = next(tag for tag in events.Tags()["tensors"] if tag.startswith("recipe"))
-        (event,) = events.Tensors(tag)
-        self.assertEqual(event.step, 3)
-        self.assertEqual(event.tensor_proto.string_val[0].decode(), "# title\nvalue = 1")
-        self.assertEqual(events.SummaryMetadata(tag).plugin_data.plugin_name, "text")
-
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -81,8 +81,6 @@ TEST(Tensorboard, EventsReadBack) {
   {
     TensorboardWriter writer(folder / "tensorboard");
     writer.scalar("loss/text", 12345678901, 2.5);
-    writer.png("sample", 3, 64, 32, "PNG bytes");
-    writer.text("recipe", 0, "# **bold**");
   }
   std::vector<Path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "tensorboard"))
@@ -90,26 +88,15 @@ TEST(Tensorboard, EventsReadBack) {
   ASSERT_EQ(files.size(), 1u);
   EXPECT_EQ(files[0].filename().string().find("events.out.tfevents."), 0u);
   const auto records = records_of(read_file(files[0]));
-  ASSERT_EQ(records.size(), 4u);
+  ASSERT_EQ(records.size(), 2u);
   EXPECT_EQ(only(fields_of(records[0]), 3), "brain.Event:2");
 
-  auto event = fields_of(records[1]);
+  const auto event = fields_of(records[1]);
   EXPECT_GT(number_at<double>(only(event, 1), 0), 1.6e9);
   EXPECT_EQ(number_at<int64_t>(only(event, 2), 0), 12345678901);
-  auto value = fields_of(only(fields_of(only(event, 5)), 1));
+  const auto value = fields_of(only(fields_of(only(event, 5)), 1));
   EXPECT_EQ(only(value, 1), "loss/text");
   EXPECT_EQ(number_at<float>(only(value, 2), 0), 2.5f);
-
-  value = fields_of(only(fields_of(only(fields_of(records[2]), 5)), 1));
-  EXPECT_EQ(only(value, 1), "sample");
-  const auto image = fields_of(only(value, 4));
-  EXPECT_EQ(number_at<int64_t>(only(image, 1), 0), 32);
-  EXPECT_EQ(number_at<int64_t>(only(image, 2), 0), 64);
-  EXPECT_EQ(only(image, 4), "PNG bytes");
-
-  value = fields_of(only(fields_of(only(fields_of(records[3]), 5)), 1));
-  EXPECT_EQ(only(fields_of(only(value, 8)), 8), "# **bold**");
-  EXPECT_EQ(only(fields_of(only(fields_of(only(value, 9)), 1)), 1), "text");
 }
 
 TEST(Tensorboard, FlushMakesRecordsVisibleAndRunsDoNotShareAFile) {

@@ -8,10 +8,10 @@
 #include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "mom/codecs/text_codec.h"
-#include "mom/codecs/token_sequence.h"
 #include "mom/generate/engine.h"
 #include "mom/generate/sequence.h"
 #include "mom/models/backbones.h"
+#include "tests/support/code_segments.h"
 #include "tests/support/tiny_generation.h"
 
 namespace mom {
@@ -89,7 +89,7 @@ void expect_whole_pictures(const std::vector<int32_t>& tokens) {
 
 // Throws where a code or a special stands wrong or a segment is open at the end.
 void expect_whole_codes(const std::vector<int32_t>& tokens, const models::ModelSpec& spec) {
-  for (const codecs::CodeSegment& segment : codecs::split_segments(tokens, spec.vocabulary)) {
+  for (const test::CodeSegment& segment : test::split_segments(tokens, spec.vocabulary)) {
     const size_t length = segment.codes.size();
     EXPECT_TRUE(segment.modality == "image" ? length == test::kTinyCodesPerImage : length > 0);
   }

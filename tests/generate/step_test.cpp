@@ -3,12 +3,10 @@
 
 #include <algorithm>
 
-#include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "mom/generate/step.h"
 #include "mom/models/backbones.h"
 #include "mom/models/diffusion.h"
-#include "tests/support/temp_folder.h"
 #include "tests/support/tiny_generation.h"
 
 namespace mom {
@@ -154,32 +152,6 @@ TEST_P(EveryBackboneSteps, ABranchDoesNotDisturbItsParent) {
   expect_close(generate::step(*model_, branches, {other, next, other}).logits_SV[1],
                generate::step(*model_, shared, {next}).logits_SV[0], "branch");
   EXPECT_TRUE(torch::equal(generate::step(*model_, parent, {next}).logits_SV, expected));
-}
-
-TEST_P(EveryBackboneSteps, AStateSurvivesItsFile) {
-  test::TempFolder folder;
-  DecodeState state = generate::initial_state(*model_, 2);
-  generate::step(*model_, state, {document(spec(), 8, 12), document(spec(), 9, 3)});
-  generate::save_state(folder.path() / "state.safetensors", state);
-  DecodeState loaded = generate::load_state(folder.path() / "state.safetensors", *model_);
-  Feed next;
-  next.append(11);
-  EXPECT_EQ(loaded.num_bytes(), state.num_bytes());
-  EXPECT_TRUE(torch::equal(generate::step(*model_, state, {next, next}).logits_SV,
-                           generate::step(*model_, loaded, {next, next}).logits_SV));
-}
-
-TEST(DecodeStateFile, AnotherModelsStateIsRefused) {
-  test::TempFolder folder;
-  const Path file = folder.path() / "state.safetensors";
-  Model mamba = test::tiny_model({}), wide = test::initialised(test::generation_spec("transformer", true));
-  generate::save_state(file, generate::initial_state(*mamba, 1));
-  EXPECT_THROW(generate::load_state(file, *wide), InputError);
-  models::ModelSpec spec = test::tiny_spec({});
-  test::set(spec, "state_size", 7);
-  EXPECT_THROW(generate::load_state(file, *test::initialised(spec)), InputError);
-  models::write_model(folder.path(), *mamba);
-  EXPECT_THROW(generate::load_state(folder.path() / "model.safetensors", *mamba), InputError);
 }
 
 }  // namespace

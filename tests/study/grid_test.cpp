@@ -76,8 +76,8 @@ TEST_F(GridTest, SixteenSubsetsOnceEach) {
   for (const study::Run& run : all.runs) folders.insert(run.name);
   EXPECT_EQ(subsets.size(), 16u);
   EXPECT_EQ(folders.size(), 16u);
-  EXPECT_EQ(all.arm_of_subset({}), 0u);
-  EXPECT_EQ(all.arm_of_subset({"in_proj", "x_proj", "dt_proj", "out_proj"}), 15u);
+  EXPECT_FALSE(all.arms[0].decoupled.has_value());
+  EXPECT_EQ(all.arms[15].decoupled, (std::vector<std::string>{"in_proj", "x_proj", "dt_proj", "out_proj"}));
   EXPECT_EQ(all.runs[1].overrides[1], "model.decoupled=[\"in_proj\"]");
 }
 

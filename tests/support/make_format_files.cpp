@@ -51,7 +51,6 @@ void write_events(const Path& folder) {
   for (int64_t step = 0; step < 5; ++step)
     writer.scalar("loss/text", step * 10, 0.5 * static_cast<double>(step));
   writer.scalar("loss/image", 1'000'000'000'000, -2.25);
-  writer.text("recipe", 3, "# title\nvalue = 1");
   writer.flush();
 }
 

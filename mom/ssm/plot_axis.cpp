@@ -1,10 +1,10 @@
-#include "mom/eval/plot_axis.h"
+#include "mom/ssm/plot_axis.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 constexpr double kHuge = 1e300, kTiny = 1e-300;
@@ -45,4 +45,4 @@ std::string exponent_label(const Axis& axis) {
   return text;
 }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -8,7 +8,7 @@
 
 #include "mom/base/files.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 
 // values_LX f64 [L, columns]. Each number is the shortest text that reads back as the same bits.
 void publish_csv(const Path& path, const std::vector<std::string>& head, const at::Tensor& values_LX);
@@ -27,4 +27,4 @@ CsvColumns read_csv(const Path& path, const CsvRequest& request);
 
 std::string shortest(double value);  // without ".0"
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

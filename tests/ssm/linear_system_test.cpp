@@ -1,5 +1,5 @@
 // Linear systems against values known by hand, the FFT against the recurrence, and properties.
-#include "mom/nn/linear_system.h"
+#include "mom/ssm/linear_system.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
@@ -8,7 +8,7 @@
 
 #include "mom/base/error.h"
 
-namespace mom::nn {
+namespace mom::ssm {
 namespace {
 
 constexpr double kTight = 1e-13;  // a few roundings of f64
@@ -210,4 +210,4 @@ TEST(LinearSystem, IsTheDiagonalModelOfTheMixer) {
 }
 
 }  // namespace
-}  // namespace mom::nn
+}  // namespace mom::ssm

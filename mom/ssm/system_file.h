@@ -6,15 +6,15 @@
 #include <string>
 
 #include "mom/base/files.h"
-#include "mom/nn/linear_system.h"
+#include "mom/ssm/linear_system.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 
 // N states, U inputs, Y outputs, L steps.
 struct SystemFile {
-  nn::LinearSystem system;  // continuous
+  LinearSystem system;  // continuous
   double dt = 0;
-  nn::Discretisation discretisation = nn::Discretisation::kZeroOrderHold;
+  Discretisation discretisation = Discretisation::kZeroOrderHold;
   at::Tensor initial_N, inputs_LU;
   std::string dt_place;  // FILE:LINE
 };
@@ -23,4 +23,4 @@ struct SystemFile {
 // read, also that of [input]. Refuses what would write more than 20 million numbers.
 SystemFile read_system_file(const Path& path);
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -1,4 +1,4 @@
-#include "mom/eval/csv.h"
+#include "mom/ssm/csv.h"
 
 #include <torch/torch.h>
 
@@ -11,7 +11,7 @@
 #include "mom/base/error.h"
 #include "mom/base/nearest.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 std::string_view trimmed(std::string_view text) {
@@ -144,4 +144,4 @@ CsvColumns read_csv(const Path& path, const CsvRequest& request) {
   return reader.result();
 }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -6,7 +6,7 @@
 
 #include "mom/config/schema.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 
 struct InputConfig {
   std::string kind = "step";
@@ -28,4 +28,4 @@ struct InputRequest {
 // many. UserError for the table, InputError for the CSV file.
 at::Tensor make_inputs(const InputConfig& config, const config::Table& table, const InputRequest& request);
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -1,42 +1,41 @@
 // N states, U inputs, Y outputs, L steps.
-#include "mom/eval/simulate.h"
+#include "mom/ssm/simulate.h"
 
 #include <torch/torch.h>
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"
-#include "mom/eval/csv.h"
-#include "mom/eval/plot.h"
-#include "mom/eval/system_file.h"
+#include "mom/ssm/csv.h"
+#include "mom/ssm/plot.h"
+#include "mom/ssm/system_file.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 using Names = std::vector<std::string>;
 
 struct Results {
-  nn::LinearSystem discrete;
-  nn::Trajectory response;
+  LinearSystem discrete;
+  Trajectory response;
   at::Tensor impulse_LYU, step_LYU, time_L;
-  nn::Growth growth;
+  Growth growth;
   double fft_difference = 0;
 };
 
 Results run(const SystemFile& file) {
   Results results;
-  results.discrete = nn::discretise(file.system, file.dt, file.discretisation);
-  results.growth = nn::growth(file.system.a_NN);
+  results.discrete = discretise(file.system, file.dt, file.discretisation);
+  results.growth = growth(file.system.a_NN);
   const int64_t L = file.inputs_LU.size(0);
   results.time_L = torch::arange(L, at::kDouble) * file.dt;
-  results.impulse_LYU = nn::impulse_response(results.discrete, L);
-  results.step_LYU = nn::step_response(results.discrete, L);
-  results.response = nn::simulate(results.discrete, file.inputs_LU, file.initial_N);
+  results.impulse_LYU = impulse_response(results.discrete, L);
+  results.step_LYU = step_response(results.discrete, L);
+  results.response = simulate(results.discrete, file.inputs_LU, file.initial_N);
   const bool from_zero = file.initial_N.count_nonzero().item<int64_t>() == 0;
-  results.fft_difference = nn::relative_difference(
-      nn::convolve(results.impulse_LYU, file.inputs_LU),
-      from_zero
-          ? results.response.outputs_LY
-          : nn::simulate(results.discrete, file.inputs_LU, torch::zeros_like(file.initial_N)).outputs_LY);
+  results.fft_difference = relative_difference(
+      convolve(results.impulse_LYU, file.inputs_LU),
+      from_zero ? results.response.outputs_LY
+                : simulate(results.discrete, file.inputs_LU, torch::zeros_like(file.initial_N)).outputs_LY);
   return results;
 }
 
@@ -89,8 +88,8 @@ OrderedJson matrix_json(const at::Tensor& matrix) {
   return rows;
 }
 
-const char* words(nn::Discretisation how) {
-  return how == nn::Discretisation::kBilinear ? "bilinear" : "zero-order hold";
+const char* words(Discretisation how) {
+  return how == Discretisation::kBilinear ? "bilinear" : "zero-order hold";
 }
 
 Panel make_panel(const char* title, const Names& names, const at::Tensor& values_LX) {
@@ -133,12 +132,12 @@ Plot make_plot(const std::string& name, const SystemFile& file, const Results& r
                  make_panel("Step response: x is 1 from step 0 on", names, results.step_LYU.flatten(1)),
                  make_panel("Input x", numbered("x", U), file.inputs_LU),
                  make_panel("Response y to this input", numbered("y", Y), results.response.outputs_LY)};
-  plot.panels[2].stairs = file.discretisation == nn::Discretisation::kZeroOrderHold;
+  plot.panels[2].stairs = file.discretisation == Discretisation::kZeroOrderHold;
   return plot;
 }
 
 OrderedJson figures(const SystemFile& file, const Results& results, const Path& out) {
-  const auto gain = nn::dc_gain(file.system);
+  const auto gain = dc_gain(file.system);
   OrderedJson json;
   json["states"] = file.system.num_states();
   json["inputs"] = file.system.num_inputs();
@@ -148,7 +147,7 @@ OrderedJson figures(const SystemFile& file, const Results& results, const Path& 
   json["discretisation"] = words(file.discretisation);
   json["stable"] = results.growth.stable();
   json["largest_real_part"] = results.growth.largest_real_part;
-  json["spectral_radius"] = nn::spectral_radius(results.discrete.a_NN);
+  json["spectral_radius"] = spectral_radius(results.discrete.a_NN);
   json["dc_gain"] = gain ? matrix_json(*gain) : OrderedJson(nullptr);
   json["fft_difference"] = results.fft_difference;
   json["final"] = {{"t", results.time_L[-1].item<double>()},
@@ -165,7 +164,7 @@ OrderedJson figures(const SystemFile& file, const Results& results, const Path& 
 
 }  // namespace
 
-OrderedJson simulate(const Path& system, const Path& out) {
+OrderedJson simulate_file(const Path& system, const Path& out) {
   torch::NoGradGuard no_grad;
   const SystemFile file = read_system_file(system);
   if (std::filesystem::exists(out) && !std::filesystem::is_directory(out))
@@ -178,4 +177,4 @@ OrderedJson simulate(const Path& system, const Path& out) {
   return json;
 }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

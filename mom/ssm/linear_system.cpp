@@ -1,4 +1,4 @@
-#include "mom/nn/linear_system.h"
+#include "mom/ssm/linear_system.h"
 
 #include <torch/torch.h>
 
@@ -8,7 +8,7 @@
 
 #include "mom/base/error.h"
 
-namespace mom::nn {
+namespace mom::ssm {
 namespace {
 
 void check_tensor(const at::Tensor& tensor, at::IntArrayRef shape, const char* op, const char* name) {
@@ -179,4 +179,4 @@ std::optional<at::Tensor> dc_gain(const LinearSystem& system) {
   return system.d_YU - system.c_YN.matmul(torch::linalg_solve(system.a_NN, system.b_NU));
 }
 
-}  // namespace mom::nn
+}  // namespace mom::ssm

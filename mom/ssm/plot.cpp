@@ -1,13 +1,13 @@
-#include "mom/eval/plot.h"
+#include "mom/ssm/plot.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 
 #include "mom/base/markup.h"
-#include "mom/eval/plot_axis.h"
+#include "mom/ssm/plot_axis.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 // Pixels.
@@ -214,4 +214,4 @@ std::string plot_svg(const Plot& plot) {
   return out + "</svg>\n";
 }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace mom::eval {
+namespace mom::ssm {
 
 struct Axis {
   double low = 0, high = 1;
@@ -18,4 +18,4 @@ Axis make_axis(double low, double high);
 std::string tick_label(const Axis& axis, double tick);
 std::string exponent_label(const Axis& axis);  // "×10⁻⁶", or nothing
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

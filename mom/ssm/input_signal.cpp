@@ -1,4 +1,4 @@
-#include "mom/eval/input_signal.h"
+#include "mom/ssm/input_signal.h"
 
 #include <torch/torch.h>
 
@@ -10,9 +10,9 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/random.h"
-#include "mom/eval/csv.h"
+#include "mom/ssm/csv.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 // The keys that each kind reads, beside `kind`.
@@ -145,4 +145,4 @@ at::Tensor make_inputs(const InputConfig& config, const config::Table& table, co
   return inputs_LU;
 }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

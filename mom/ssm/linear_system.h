@@ -20,7 +20,7 @@
 
 #include "mom/ops/diagonal_ssm.h"
 
-namespace mom::nn {
+namespace mom::ssm {
 
 constexpr int64_t kMaxStates = 1024;      // N; a matrix exponential then takes seconds
 constexpr int64_t kMaxSteps = 1'000'000;  // L
@@ -77,4 +77,4 @@ double spectral_radius(const at::Tensor& a_NN);
 // singular (in f64).
 std::optional<at::Tensor> dc_gain(const LinearSystem& system);
 
-}  // namespace mom::nn
+}  // namespace mom::ssm

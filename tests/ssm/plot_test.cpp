@@ -1,10 +1,10 @@
-#include "mom/eval/plot.h"
+#include "mom/ssm/plot.h"
 
 #include <gtest/gtest.h>
 
-#include "mom/eval/plot_axis.h"
+#include "mom/ssm/plot_axis.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 std::vector<std::string> labels(const Axis& axis) {
@@ -79,4 +79,4 @@ TEST(Plot, FewStepsGetDotsAndManyCurvesAreCut) {
 }
 
 }  // namespace
-}  // namespace mom::eval
+}  // namespace mom::ssm

@@ -1,13 +1,13 @@
-#include "mom/eval/system_file.h"
+#include "mom/ssm/system_file.h"
 
 #include <torch/torch.h>
 
 #include "mom/base/error.h"
-#include "mom/eval/csv.h"
-#include "mom/eval/input_signal.h"
-#include "mom/eval/simulate.h"
+#include "mom/ssm/csv.h"
+#include "mom/ssm/input_signal.h"
+#include "mom/ssm/simulate.h"
 
-namespace mom::eval {
+namespace mom::ssm {
 namespace {
 
 constexpr int64_t kMaxNumbers = 20'000'000;  // in the CSV files: 400 MB
@@ -27,7 +27,7 @@ struct SystemConfig {
     table.field("C", c, "Y rows of N numbers; a flat list is one output; needed");
     table.field("D", d, "Y rows of U numbers; zeros when absent");
     table.field("dt", dt, "length of a step, in units of time; needed");
-    table.field("steps", steps, "number of steps; needed").range(1, static_cast<double>(nn::kMaxSteps));
+    table.field("steps", steps, "number of steps; needed").range(1, static_cast<double>(kMaxSteps));
     table.field("discretisation", discretisation, "zero-order hold, or bilinear (Tustin)")
         .one_of({"zoh", "bilinear"});
     table.field(
@@ -67,12 +67,12 @@ void check_needed(SystemConfig& config, const std::string& where) {
   if (config.dt <= 0) throw UserError({config.place("dt"), "a number above 0", shortest(config.dt), ""});
 }
 
-nn::LinearSystem read_system(SystemConfig& config) {
+LinearSystem read_system(SystemConfig& config) {
   const at::Tensor a_NN = tensor_of(config.a, false);
   const int64_t N = a_NN.size(0);
-  if (N > nn::kMaxStates)
+  if (N > kMaxStates)
     throw UserError(
-        {config.place("A"), "at most " + std::to_string(nn::kMaxStates) + " rows", std::to_string(N), ""});
+        {config.place("A"), "at most " + std::to_string(kMaxStates) + " rows", std::to_string(N), ""});
   check_shape(config, "A", a_NN, N, N, "a square matrix");
   const at::Tensor b_NU = tensor_of(config.b, N == 1);
   const int64_t U = b_NU.size(1);
@@ -86,7 +86,7 @@ nn::LinearSystem read_system(SystemConfig& config) {
   return {a_NN, b_NU, c_YN, d_YU};
 }
 
-void check_size(SystemConfig& config, const nn::LinearSystem& system) {
+void check_size(SystemConfig& config, const LinearSystem& system) {
   const int64_t N = system.num_states(), U = system.num_inputs(), Y = system.num_outputs();
   const int64_t a_step = 3 + N + U + Y + 2 * U * Y, most = kMaxNumbers / a_step;
   if (config.steps <= most) return;
@@ -114,7 +114,7 @@ SystemFile read_system_file(const Path& path) {
   check_size(config, file.system);
   file.dt = config.dt;
   file.dt_place = config.schema.find("dt", "dt").set_at();
-  if (config.discretisation == "bilinear") file.discretisation = nn::Discretisation::kBilinear;
+  if (config.discretisation == "bilinear") file.discretisation = Discretisation::kBilinear;
   file.initial_N = read_initial(config, file.system.num_states());
   file.inputs_LU =
       make_inputs(config.input, config.input_table(),
@@ -124,4 +124,4 @@ SystemFile read_system_file(const Path& path) {
 
 std::string system_file_help() { return config::help_text(SystemConfig().schema); }
 
-}  // namespace mom::eval
+}  // namespace mom::ssm

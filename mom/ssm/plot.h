@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace mom::eval {
+namespace mom::ssm {
 
 struct Curve {
   std::string label;
@@ -29,4 +29,4 @@ constexpr size_t kMaxCurves = 6;
 
 std::string plot_svg(const Plot& plot);
 
-}  // namespace mom::eval
+}  // namespace mom::ssm
