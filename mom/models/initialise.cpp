@@ -74,7 +74,7 @@ void initialise_parameter(const std::string& name, at::Tensor& parameter, const 
             // bias
     int64_t fan_in = parameter.dim() > 1 ? parameter.numel() / parameter.size(0) : 0;
     if (contains(name, "conv1d.")) fan_in = spec.conv_kernel;
-    if (name == "patch_in.bias") fan_in = spec.patch_width();
+    if (name == "patch_in.bias") fan_in = spec.latents()->patch_width();
     if (name == "timestep_in.bias") fan_in = kTimestepFeatures;
     if (name == "timestep_out.bias") fan_in = spec.hidden_size;
     const double bound = 1 / std::sqrt(static_cast<double>(fan_in));

@@ -72,7 +72,7 @@ void ModelConfig::describe(config::Table& table) {
   table.field("ssm_init", ssm_init, "frequencies ssm starts from: S4D-Lin or S4D-Inv")
       .one_of({"s4d_lin", "s4d_inv"});
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
-  table.field("patch_size", patch_size, "latent pixels a side of one patch (transfusion)").range(1, 64);
+  table.field("patch_size", patch_size, "latent pixels a side of one patch").range(1, 64);
   table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
       .one_of({"auto", "reference", "cpu", "check"});
 }
@@ -148,7 +148,6 @@ ModelSpec network_spec(const ModelConfig& config) {
   spec.intermediate_size = config.expand * config.d_model;
   spec.time_step_rank = config.time_step_rank ? config.time_step_rank : (config.d_model + 15) / 16;
   spec.tie_word_embeddings = config.tie_word_embeddings;
-  spec.patch_size = config.patch_size;
   spec.decoupled = backbone.recipe_chooses ? config.decoupled : backbone.decoupled;
   spec.num_attention_heads = config.heads ? config.heads : default_heads(config.d_model);
   spec.rope_theta = config.rope_theta;

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "mom/base/json.h"
-#include "mom/codecs/vocabulary.h"
 #include "mom/config/schema.h"
+#include "mom/modality/vocabulary.h"
 
 namespace mom::models {
 
@@ -51,7 +51,7 @@ struct ModelSpec {
   int64_t vocab_size = 0;
   double layer_norm_epsilon = 1e-5;
   bool use_conv_bias = true, use_bias = false, tie_word_embeddings = false;
-  std::vector<std::string> modalities = {"text"};
+  std::vector<std::string> modalities = {modality::kTextName};
   std::vector<std::string> decoupled;  // parts with own weights a modality; empty for dense
   // Backbones with attention, feed-forwards, experts, linear state-space models.
   int64_t num_attention_heads = 0, feed_forward_size = 0, num_experts = 0, experts_per_token = 1;
@@ -59,22 +59,17 @@ struct ModelSpec {
   std::string router = "token_choice", discretisation = "zoh", ssm_init = "s4d_lin";
   std::string weight_type = "float32";  // of the file it was read from (quantize.h): what suits generation
   // Of the data it was trained on; empty for a plain language model.
-  codecs::Vocabulary vocabulary;
+  modality::Vocabulary vocabulary;
   std::map<std::string, std::string> codec_hashes;  // by modality
-  // transfusion only
-  std::vector<int64_t> latent_shape;  // [C, H, W]
-  int64_t patch_size = 2, diffusion_steps = 1000;
+  int64_t diffusion_steps = 1000;                   // of latents
 
   bool has_mixer(const std::string& mixer) const;
   // The mixer of a block.
   const std::string& mixer(int64_t block) const;
-  bool has_patches() const { return setting == "transfusion"; }
-  // Pictures as latents: their positions carry no token and have a loss of their own kind.
-  bool is_continuous(int64_t modality) const { return has_patches() && modality == modality_index("image"); }
-  int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }
-  int64_t patches_per_image() const {
-    return latent_shape.empty() ? 0 : (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
-  }
+  // The modality whose positions are patches of latents, and its index; null and -1 when there is none.
+  const modality::Modality* latents() const { return vocabulary.latents(); }
+  int64_t latents_index() const { return vocabulary.index_of(latents()); }
+  bool is_continuous(int64_t modality) const { return latents() && modality == latents_index(); }
   // Index of `name` in modalities, -1 when absent.
   int64_t modality_index(std::string_view name) const;
 };

@@ -51,12 +51,15 @@ OrderedJson to_json(const ModelSpec& spec) {
   json["modalities"] = spec.modalities;
   json["decoupled"] = spec.decoupled;
   if (!spec.setting.empty()) json["setting"] = spec.setting;
-  if (spec.has_patches()) {
-    json["latent_shape"] = spec.latent_shape;
-    json["patch_size"] = spec.patch_size;
+  if (spec.latents()) {
+    json["latent_shape"] = spec.latents()->latent_shape;
+    json["patch_size"] = spec.latents()->patch_size;
     json["diffusion_steps"] = spec.diffusion_steps;
   }
-  if (!spec.vocabulary.empty()) json["vocabulary"] = spec.vocabulary.to_json();
+  if (!spec.vocabulary.empty()) {
+    json["vocabulary"] = spec.vocabulary.to_json();
+    json["modality_table"] = spec.vocabulary.table_json();
+  }
   if (!spec.codec_hashes.empty()) json["codec_hashes"] = spec.codec_hashes;
   return json;
 }
@@ -175,6 +178,25 @@ void read_attention_and_experts(const Json& json, ModelSpec& spec, std::string_v
   spec.capacity_factor = value_or<double>(json, "capacity_factor", 1, where);
 }
 
+// Folders without a table are older: what they say beside it stands in their own keys.
+modality::Vocabulary read_vocabulary(const Json& json, const std::vector<std::string>& names,
+                                     std::string_view where) {
+  const Json &ranges = json["vocabulary"], shape = json.value("latent_shape", Json()),
+             patch_size = json.value("patch_size", Json());
+  const Json table = json.contains("modality_table")
+                         ? json["modality_table"]
+                         : modality::older_modality_table(ranges, names, {shape, patch_size, Json()}, where);
+  const auto vocabulary = modality::Vocabulary::from_json(ranges, table, names, where);
+  if (!vocabulary.text())
+    throw InputError({std::string(where) + ": \"modality_table\"", "a modality of tokens", "none", ""});
+  const modality::Modality* latents = vocabulary.latents();
+  if (latents && ((!shape.is_null() && shape != Json(latents->latent_shape)) ||
+                  (!patch_size.is_null() && patch_size != Json(latents->patch_size))))
+    throw InputError({std::string(where) + ": \"latent_shape\" and \"patch_size\"",
+                      "those of \"modality_table\"", shape.dump() + " and " + patch_size.dump(), ""});
+  return vocabulary;
+}
+
 // The parts with own weights a modality must be some that the backbone has.
 void check_decoupled(const ModelSpec& spec, std::string_view where) {
   const Backbone& backbone = find_backbone(spec.model_type);
@@ -217,29 +239,18 @@ ModelSpec spec_from_json(const Json& json, std::string_view where) {
   const std::vector<std::string> types = weight_types();  // others are read into float32
   if (std::count(types.begin(), types.end(), weight_type)) spec.weight_type = weight_type;
   chosen(json, "hidden_act", "silu", {"silu", "swish"}, where);
-  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {"text"}, where);
+  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {modality::kTextName}, where);
   spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);
   if (spec.modalities.empty()) throw InputError(std::string(where) + ": \"modalities\" is empty");
   check_decoupled(spec, where);
   spec.setting = value_or<std::string>(json, "setting", "", where);
-  if (json.contains("vocabulary"))
-    spec.vocabulary = codecs::Vocabulary::from_json(json["vocabulary"], spec.modalities, where);
+  if (json.contains("vocabulary")) spec.vocabulary = read_vocabulary(json, spec.modalities, where);
   if (!spec.vocabulary.empty() && spec.vocabulary.size() != spec.vocab_size)
     throw InputError({std::string(where) + ": \"vocab_size\"",
                       std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
                       std::to_string(spec.vocab_size), ""});
   spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
-  if (spec.has_patches()) {
-    spec.latent_shape = value_or<std::vector<int64_t>>(json, "latent_shape", {}, where);
-    spec.patch_size = checked(json, "patch_size", 2, 64, where);
-    spec.diffusion_steps = checked(json, "diffusion_steps", 1000, 100000, where);
-    if (spec.latent_shape.size() != 3 || spec.modality_index("image") < 0 ||
-        *std::min_element(spec.latent_shape.begin(), spec.latent_shape.end()) < 1 ||
-        spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
-      throw InputError(std::string(where) +
-                       ": setting \"transfusion\" needs the modality \"image\" and a latent_shape [C, H, W] "
-                       "of whole patches");
-  }
+  if (spec.latents()) spec.diffusion_steps = checked(json, "diffusion_steps", 1000, 100000, where);
   if (const std::string problem = problem_of(spec); !problem.empty())
     throw InputError(std::string(where) + ": " + problem);
   return spec;

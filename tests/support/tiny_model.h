@@ -1,4 +1,4 @@
-// A small Transfusion model and random packed input, for tests of the model's properties.
+// A small model of text and latents, and random packed input, for tests of the model's properties.
 #pragma once
 
 #include <torch/torch.h>
@@ -6,23 +6,22 @@
 #include "mom/data/batch.h"
 #include "mom/models/backbones.h"
 #include "mom/models/model.h"
+#include "tests/support/vocabularies.h"
 
 namespace mom::test {
 
 inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
   models::ModelSpec spec;
   spec.model_type = decoupled.empty() ? "mamba" : "mixture_of_mamba";
-  spec.setting = "transfusion";
   spec.hidden_size = 24;
   spec.num_blocks = 3;
   spec.intermediate_size = 48;
   spec.state_size = 5;
   spec.time_step_rank = 3;
-  spec.vocab_size = 50;
-  spec.modalities = {"text", "image"};
+  spec.vocabulary = with_latents(50);
+  spec.vocab_size = spec.vocabulary.size();
+  spec.modalities = spec.vocabulary.names();
   spec.decoupled = std::move(decoupled);
-  spec.latent_shape = {2, 4, 4};
-  spec.patch_size = 2;
   return spec;
 }
 
@@ -54,7 +53,7 @@ inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t see
   return initialised(tiny_spec(std::move(decoupled)), seed);
 }
 
-// Positions in sequence order; pictures are whole runs of patches_per_image() positions.
+// Positions in sequence order; pictures are whole runs of positions_per_item() positions.
 struct Sequence {
   std::vector<int64_t> tokens, modality, offsets = {0};
   at::Tensor patches_QP;  // in sequence order
@@ -72,7 +71,7 @@ inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t be
     }
   };
   text(before);
-  for (int64_t i = 0; picture && i < spec.patches_per_image(); ++i) {
+  for (int64_t i = 0; picture && i < spec.latents()->positions_per_item(); ++i) {
     sequence.tokens.push_back(0);
     sequence.modality.push_back(1);
   }
@@ -83,9 +82,9 @@ inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t be
 inline void draw_patches(Sequence& sequence, const models::ModelSpec& spec, int64_t seed = 5) {
   torch::manual_seed(seed);
   const int64_t count = std::count(sequence.modality.begin(), sequence.modality.end(), 1);
-  sequence.patches_QP = torch::randn({count, spec.patch_width()});
+  sequence.patches_QP = torch::randn({count, spec.latents()->patch_width()});
   sequence.timesteps_I =
-      torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
+      torch::arange(count / spec.latents()->positions_per_item(), torch::kInt64) * 137 % spec.diffusion_steps;
 }
 
 // Three packed sequences with and without pictures.

@@ -1,5 +1,5 @@
 // A document as tokens of the joint vocabulary, and back:
-//   <bos> [text pieces | <boi> image codes <eoi> | <bos_speech> speech codes <eos_speech>]... <eos>
+//   <bos> [text pieces | begin token, codes, end token of another modality]... <eos>
 // Texts that stand next to each other become one, and an empty text leaves nothing: tokens cannot tell them
 // apart.
 #pragma once
@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "mom/codecs/vocabulary.h"
+#include "mom/modality/vocabulary.h"
 
-namespace mom::codecs {
+namespace mom::modality {
 
 // Codes count from 0 in their own codec; text has its piece ids.
 struct CodeSegment {
@@ -29,4 +29,4 @@ std::vector<int32_t> join_segments(const std::vector<CodeSegment>& segments, con
 // segment that is not closed.
 std::vector<CodeSegment> split_segments(std::span<const int32_t> tokens, const Vocabulary& vocabulary);
 
-}  // namespace mom::codecs
+}  // namespace mom::modality
