@@ -141,10 +141,10 @@ class LongDecoding {
     config.d_model = 256;
     config.layers = 4;
     models::ModelSpec spec = config.resolved();
-    spec.setting = "chameleon";
-    spec.modalities = {"text", "image"};
-    spec.vocabulary.add("text", 4096);
-    spec.vocabulary.add("image", 1024);
+    using modality::Modality;
+    spec.vocabulary.add(Modality::tokens("text"), 4096);
+    spec.vocabulary.add(Modality::codes("image", {4, 5}, 64), 1024);
+    spec.modalities = spec.vocabulary.names();
     spec.vocab_size = spec.vocabulary.size();
     models::Model model(spec);
     models::initialise(*model, 1);

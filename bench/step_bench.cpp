@@ -34,7 +34,7 @@ struct Mix {
 struct Step {
   models::Model model;
   train::AdamW optimizer;
-  models::Objective objective{models::ObjectiveConfig{}};
+  models::Objective objective{models::ObjectiveConfig{}, {}};
   std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
   size_t next = 0;
 
@@ -69,8 +69,7 @@ models::ModelSpec spec_of(const Size& size, const Mix& mix) {
   models::ModelSpec spec = config.resolved();
   spec.vocab_size = size.vocabulary;
   spec.modalities.clear();
-  const std::vector<std::string> names{"text", "image", "speech"};
-  for (size_t m = 0; m < mix.shares.size(); ++m) spec.modalities.push_back(names.at(m));
+  for (size_t m = 0; m < mix.shares.size(); ++m) spec.modalities.push_back("modality" + std::to_string(m));
   return spec;
 }
 

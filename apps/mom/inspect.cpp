@@ -6,6 +6,7 @@
 #include "apps/mom/verbs.h"
 #include "mom/base/error.h"
 #include "mom/base/progress.h"
+#include "mom/modality/presets.h"
 
 namespace mom::app {
 namespace {
@@ -49,7 +50,7 @@ void print_side_by_side(const OrderedJson& json) {
 
 struct Options {
   Path path;
-  std::string size, backbone = "mixture_of_mamba", setting = "transfusion";
+  std::string size, backbone = "mixture_of_mamba", setting = modality::presets().front().name;
   int64_t length = 0;
   bool compare = false, json = false;
 };

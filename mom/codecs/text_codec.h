@@ -13,14 +13,6 @@
 
 namespace mom::codecs {
 
-// Control symbols: they have fixed ids and never come out of text. Speech's are reserved from the start so
-// that tokenizers stay compatible with three-modality data.
-namespace special {
-inline constexpr int32_t kPad = 0, kUnknown = 1, kBos = 2, kEos = 3, kBoi = 4, kEoi = 5, kBosSpeech = 6,
-                         kEosSpeech = 7;
-inline constexpr int32_t kCount = 8;
-}  // namespace special
-
 struct TextCodecConfig {
   int64_t vocabulary = 4096;          // pieces in all: specials, 256 bytes, learned
   int64_t sample_bytes = 12'000'000;  // text the merges are learned from, drawn evenly over the sources

@@ -8,6 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {
 namespace {
@@ -51,7 +52,7 @@ std::unordered_map<std::string, std::string> trainer_arguments(const TextCodecCo
   return {{"model_type", "bpe"},
           {"vocab_size", std::to_string(config.vocabulary)},
           {"byte_fallback", "true"},
-          // Ids 0-7 are special::kPad ... kEosSpeech.
+          // Ids 0-7 are modality::special::kPad ... kEosSpeech.
           {"pad_id", "0"},
           {"unk_id", "1"},
           {"bos_id", "2"},
@@ -83,7 +84,7 @@ std::string learn(const TextCodecConfig& config, const std::vector<TextSource>& 
 
 void check_control_ids(const TextCodec& codec) {
   const char* names[] = {"<pad>", "<unk>", "<s>", "</s>", "<boi>", "<eoi>", "<bos_speech>", "<eos_speech>"};
-  for (int32_t id = 0; id < special::kCount; ++id) {
+  for (int32_t id = 0; id < modality::special::kCount; ++id) {
     if (codec.piece(id) != names[id])
       throw Error(ExitCode::kInternal, "text codec: id " + std::to_string(id) + " is not " + names[id]);
   }

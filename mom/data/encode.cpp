@@ -170,10 +170,7 @@ class Encoder {
   }
 
   int64_t index_of(const std::string& modality) const {
-    const auto& ranges = codecs_.vocabulary().ranges();
-    const auto found = std::find_if(ranges.begin(), ranges.end(),
-                                    [&](const auto& range) { return range.modality == modality; });
-    return found == ranges.end() ? -1 : found - ranges.begin();
+    return codecs_.vocabulary().index_of(codecs_.vocabulary().find(modality));
   }
 
   at::Tensor views_of(const Document& document, const Segment& segment, size_t index,
@@ -210,18 +207,18 @@ class Encoder {
 
   void add(const EncodedDocument& document) {
     for (const EncodedSegment& segment : document.segments) {
-      const std::string& modality = codecs_.vocabulary().ranges()[segment.modality].modality;
-      ++shard_segments_[modality];
-      shard_tokens_[modality] += num_tokens_of(segment, modality);
+      const modality::Modality& modality = codecs_.vocabulary().modalities()[segment.modality];
+      ++shard_segments_[modality.name];
+      shard_tokens_[modality.name] += num_tokens_of(segment, modality);
     }
     writer_->add(document);
     if (writer_->num_bytes() > kMaxShardBytes) end_shard();
   }
 
-  // A picture counts in one of its variants, a text with all its keywords.
-  uint64_t num_tokens_of(const EncodedSegment& segment, const std::string& modality) const {
-    if (!segment.latents.empty()) return static_cast<uint64_t>(codecs_.positions_per_image());
-    if (modality != "text") return segment.parts.front().size();
+  // An item counts in one of its variants, a text with all its keywords.
+  static uint64_t num_tokens_of(const EncodedSegment& segment, const modality::Modality& modality) {
+    if (modality.is_continuous()) return static_cast<uint64_t>(modality.positions_per_item());
+    if (!modality.is_text()) return segment.parts.front().size();
     uint64_t count = 0;
     for (const auto& part : segment.parts) count += part.size();
     return count;
@@ -254,9 +251,10 @@ OrderedJson encode_documents(const EncodeOptions& options) {
     throw InputError({options.documents.string(), "at least one good document", "none", ""});
   codecs.copy_to(publisher.path() / "codecs");
   publish_json(publisher.path() / "dataset.json", {{"format", "mom-encoded"},
-                                                   {"version", 2},
-                                                   {"modalities", codecs.vocabulary().modalities()},
+                                                   {"version", 3},
+                                                   {"modalities", codecs.vocabulary().names()},
                                                    {"vocabulary", codecs.vocabulary().to_json()},
+                                                   {"modality_table", codecs.vocabulary().table_json()},
                                                    {"codecs", codecs.describe(options.variants)},
                                                    {"skipped", reader.skipped() + encoder.num_skipped},
                                                    {"shards", encoder.shards}});

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "mom/base/error.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::data {
 namespace {
@@ -21,10 +22,18 @@ OrderedJson named(const codecs::CodecInfo& info) { return {{"hash", info.hash}, 
 
 CodecSet::CodecSet(const std::vector<Path>& folders) {
   for (const Path& folder : folders) open(folder);
-  if (text_) vocabulary_.add("text", text_->vocabulary());
-  if (image_vae_) vocabulary_.add("image", 0);
-  if (image_vq_) vocabulary_.add("image", image_vq_->codebook_size());
-  if (speech_) vocabulary_.add("speech", speech_->codebook_size());
+  using namespace modality::special;
+  using modality::Modality;
+  if (text_) vocabulary_.add(Modality::tokens("text"), text_->vocabulary());
+  if (image_vae_) {
+    const auto [c, h, w] = latent_shape_of(*image_vae_);
+    vocabulary_.add(Modality::latents("image", {kBoi, kEoi}, {c, h, w}), 0);
+  }
+  if (image_vq_)
+    vocabulary_.add(Modality::codes("image", {kBoi, kEoi}, image_vq_->codes_per_image()),
+                    image_vq_->codebook_size());
+  if (speech_)
+    vocabulary_.add(Modality::codes("speech", {kBosSpeech, kEosSpeech}, 0), speech_->codebook_size());
 }
 
 void CodecSet::open(const Path& folder) {
@@ -110,12 +119,10 @@ OrderedJson CodecSet::describe(int64_t num_variants) const {
   if (text_) described["text"] = named(text_->info());
   if (image_vae_) {
     described["image"] = named(image_vae_->info());
-    described["image"]["latent_shape"] = latent_shape_of(*image_vae_);
     described["image"]["variants"] = num_variants;
   }
   if (image_vq_) {
     described["image"] = named(image_vq_->info());
-    described["image"]["codes_per_image"] = image_vq_->codes_per_image();
     described["image"]["variants"] = num_variants;
   }
   if (speech_) {

@@ -10,8 +10,8 @@
 #include "mom/codecs/image_vq.h"
 #include "mom/codecs/speech_codec.h"
 #include "mom/codecs/text_codec.h"
-#include "mom/codecs/vocabulary.h"
 #include "mom/data/shard_writer.h"
+#include "mom/modality/vocabulary.h"
 
 namespace mom::data {
 
@@ -21,7 +21,7 @@ class CodecSet {
   explicit CodecSet(const std::vector<Path>& folders);
 
   // Modalities with a codec, in the order of the joint vocabulary: text, image, speech.
-  const codecs::Vocabulary& vocabulary() const { return vocabulary_; }
+  const modality::Vocabulary& vocabulary() const { return vocabulary_; }
   const codecs::TextCodec* text() const { return text_.get(); }
   const codecs::SpeechCodec* speech() const { return speech_.get(); }
   int64_t image_side() const;
@@ -44,7 +44,7 @@ class CodecSet {
   std::unique_ptr<codecs::ImageVae> image_vae_;
   std::unique_ptr<codecs::ImageVq> image_vq_;
   std::unique_ptr<codecs::SpeechCodec> speech_;
-  codecs::Vocabulary vocabulary_;
+  modality::Vocabulary vocabulary_;
   std::map<std::string, Path> folders_;  // by modality
 };
 

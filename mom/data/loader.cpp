@@ -20,8 +20,7 @@ void DataConfig::describe(config::Table& table) {
   table.field("batch_tokens", batch_tokens, "tokens a step, over all microbatches").range(8, 1 << 28);
   table.field("mixture", mixture,
               "share of the tokens by source, e.g. {noto = 0.5, gcide = 0.5}; empty: by amount of data, "
-              "sources with speech "
-              "together a seventh");
+              "sources with speech (codes of any number) together a seventh");
   table.field("reset_state", reset_state,
               "start from a zero state at document borders; false: state flows through");
   table
@@ -38,12 +37,9 @@ void DataConfig::describe(config::Table& table) {
 
 LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
   LayOutOptions options;
-  options.vocabulary = dataset.vocabulary;
+  options.vocabulary = dataset.vocabulary.with_patch_size(patch_size);
   options.caption_first = config.caption_first;
   options.condition_drop = config.condition_drop;
-  if (!dataset.latent_shape.empty())
-    options.patches_per_image =
-        (dataset.latent_shape[1] / patch_size) * (dataset.latent_shape[2] / patch_size);
   return options;
 }
 
@@ -57,15 +53,15 @@ LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& c
 namespace {
 
 // A segment of several variants is shown in one of them; a text's parts are all of it.
-void count_positions(const Shard& shard, const codecs::Vocabulary& vocabulary, SourceView& view) {
+void count_positions(const Shard& shard, const modality::Vocabulary& vocabulary, SourceView& view) {
   for (size_t s = 0; s < shard.segment_modality.size(); ++s) {
-    const std::string& modality = vocabulary.ranges()[shard.segment_modality[s]].modality;
+    const modality::Modality& modality = vocabulary.modalities()[shard.segment_modality[s]];
     const auto first = static_cast<size_t>(shard.segment_parts[s]),
                last = static_cast<size_t>(shard.segment_parts[s + 1]);
-    view.num_pictures += shard.segment_latent[s] >= 0;
-    view.has_speech |= modality == "speech";
+    view.num_latents += modality.is_continuous();
+    view.has_streams |= !modality.is_text() && !modality.has_fixed_length();
     if (first < last)
-      view.num_tokens += shard.part_tokens[modality == "text" ? last : first + 1] - shard.part_tokens[first];
+      view.num_tokens += shard.part_tokens[modality.is_text() ? last : first + 1] - shard.part_tokens[first];
   }
 }
 
@@ -110,14 +106,14 @@ struct Loader::Cursor {
 
 namespace {
 
-// Shares where the recipe gives none: by the amount of data, sources with speech taking a seventh of the
-// whole as in the papers (speech : the rest = 1 : 6).
+// Shares where the recipe gives none: by the amount of data, sources with speech (codes of any number) taking
+// a seventh of the whole as in the papers (speech : the rest = 1 : 6).
 double default_weight(const std::vector<SourceView>& sources, const SourceView& view) {
-  constexpr double kSpeechShare = 1.0 / 7;
+  constexpr double kStreamShare = 1.0 / 7;
   double of_kind = 0, of_others = 0;
   for (const SourceView& other : sources)
-    (other.has_speech == view.has_speech ? of_kind : of_others) += static_cast<double>(other.num_tokens);
-  const double share = of_others == 0 ? 1 : view.has_speech ? kSpeechShare : 1 - kSpeechShare;
+    (other.has_streams == view.has_streams ? of_kind : of_others) += static_cast<double>(other.num_tokens);
+  const double share = of_others == 0 ? 1 : view.has_streams ? kStreamShare : 1 - kStreamShare;
   return of_kind == 0 ? 0 : share * static_cast<double>(view.num_tokens) / of_kind;
 }
 
@@ -222,7 +218,7 @@ std::vector<Batch> Loader::next(int64_t num_microbatches) {
       std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
   std::vector<Batch> batches;
   for (int64_t m = 0; m < num_microbatches; ++m) {
-    BatchBuilder builder(layout_, dataset_->latent_shape, config_.reset_state);
+    BatchBuilder builder(layout_, config_.reset_state);
     for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
     batches.push_back(
         builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
@@ -268,7 +264,8 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
                                     int64_t max_tokens) {
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
   const LayOutOptions options = held_out_layout(dataset, config, patch_size);
-  BatchBuilder builder(options, dataset.latent_shape, config.reset_state);
+  BatchBuilder builder(options, config.reset_state);
+  const modality::Modality* latents = options.vocabulary.latents();
   std::vector<Batch> batches;
   int64_t in_sequence = 0;
   auto flush = [&] {
@@ -277,7 +274,8 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
   for (const SourceView& view : sources_of(dataset, split)) {
     if (view.source != source) continue;
     // A part of the set is every n-th document, so that it says the same as the whole.
-    const int64_t rough_tokens = view.num_tokens + view.num_pictures * options.patches_per_image;
+    const int64_t rough_tokens =
+        view.num_tokens + (latents ? view.num_latents * latents->positions_per_item() : 0);
     const size_t stride =
         max_tokens == 0 ? 1 : static_cast<size_t>(std::max<int64_t>(1, rough_tokens / max_tokens));
     for (size_t i = 0; i < view.documents.size(); i += stride) {

@@ -33,8 +33,8 @@ struct SourceView {
   std::string source;
   std::vector<std::pair<const Shard*, int64_t>> documents;
   int64_t num_tokens = 0;    // of discrete modalities, without specials, in one variant
-  int64_t num_pictures = 0;  // as latents
-  bool has_speech = false;
+  int64_t num_latents = 0;   // items
+  bool has_streams = false;  // items of codes of any number: speech
 };
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
 

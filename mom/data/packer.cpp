@@ -7,13 +7,13 @@
 #include <numeric>
 
 #include "mom/base/error.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::data {
 namespace {
 
-using codecs::special::kBos;
-using codecs::special::kEos;
+using modality::special::kBos;
+using modality::special::kEos;
 
 constexpr double kKeepKeyword = 0.7;  // each keyword's chance to be in a caption
 
@@ -43,70 +43,66 @@ void append_text(const Shard& shard, int64_t segment, const LayOutOptions& optio
 // A segment of another modality than text: one of its variants between its specials.
 void append_media(const Shard& shard, int64_t segment, const LayOutOptions& options, RandomStream& random,
                   LaidOut& out) {
-  const std::string& modality = options.vocabulary.ranges()[shard.segment_modality[segment]].modality;
-  const codecs::Brackets brackets = *codecs::brackets_of(modality);
-  const bool continuous = shard.segment_latent[segment] >= 0;
+  const modality::Modality& modality = options.vocabulary.modalities()[shard.segment_modality[segment]];
+  const bool continuous = modality.is_continuous();
   const int64_t first = shard.segment_parts[segment];
   const int64_t num_variants = continuous ? shard.num_variants : shard.segment_parts[segment + 1] - first;
   const int64_t variant =
       options.augment ? static_cast<int64_t>(random.below(static_cast<uint64_t>(num_variants))) : 0;
-  out.positions.push_back(brackets.open);
+  out.positions.push_back(modality.brackets->open);
   if (continuous) {
     const auto picture = static_cast<int32_t>(out.pictures.size());
-    out.positions.insert(out.positions.end(), static_cast<size_t>(options.patches_per_image), -1 - picture);
+    out.positions.insert(out.positions.end(), static_cast<size_t>(modality.positions_per_item()),
+                         -1 - picture);
     out.pictures.push_back({&shard, shard.segment_latent[segment], variant});
   } else {
     append_part(shard, first + variant, out.positions);
   }
-  out.positions.push_back(brackets.close);
-  if (modality == "image") out.divisible = false;
+  out.positions.push_back(modality.brackets->close);
+  if (modality.has_fixed_length()) out.divisible = false;
 }
 
-// With `chance`, leaves out the text before the first picture: what guidance needs as the picture without a
-// condition (Ho and Salimans 2022, section 3.2).
+// With `chance`, leaves out the text before the first item of fixed length: what guidance needs as the image
+// without a condition (Ho and Salimans 2022, section 3.2).
 template <class ModalityOf>
 void drop_condition(std::vector<int64_t>& segments, const ModalityOf& modality_of, double chance,
                     RandomStream& random) {
-  const auto is = [&](const char* name) {
-    return [&modality_of, name](int64_t segment) { return modality_of(segment) == name; };
-  };
-  const auto picture = std::find_if(segments.begin(), segments.end(), is("image"));
-  if (chance == 0 || picture == segments.end() || std::none_of(segments.begin(), picture, is("text"))) return;
-  if (random.uniform() < chance)
-    segments.erase(std::remove_if(segments.begin(), picture, is("text")), picture);
+  const auto is_text = [&](int64_t segment) { return modality_of(segment).is_text(); };
+  const auto item = std::find_if(segments.begin(), segments.end(),
+                                 [&](int64_t segment) { return modality_of(segment).has_fixed_length(); });
+  if (chance == 0 || item == segments.end() || std::none_of(segments.begin(), item, is_text)) return;
+  if (random.uniform() < chance) segments.erase(std::remove_if(segments.begin(), item, is_text), item);
 }
 
 }  // namespace
 
 int64_t LayOutOptions::modality_of(int32_t position) const {
-  if (position >= 0) return vocabulary.modality_of(position);
-  const auto& ranges = vocabulary.ranges();
-  return std::find_if(ranges.begin(), ranges.end(), [](const auto& range) { return range.size() == 0; }) -
-         ranges.begin();
+  return position >= 0 ? vocabulary.modality_of(position) : vocabulary.index_of(vocabulary.latents());
 }
 
 LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& options, RandomStream random) {
   std::vector<int64_t> segments(
       static_cast<size_t>(shard.document_segments[document + 1] - shard.document_segments[document]));
   std::iota(segments.begin(), segments.end(), shard.document_segments[document]);
-  auto modality = [&](int64_t segment) -> const std::string& {
-    return options.vocabulary.ranges()[shard.segment_modality[segment]].modality;
+  const auto modality_of = [&](int64_t segment) -> const modality::Modality& {
+    return options.vocabulary.modalities()[shard.segment_modality[segment]];
   };
-  auto has = [&](const char* name) {
-    return std::any_of(segments.begin(), segments.end(), [&](int64_t s) { return modality(s) == name; });
-  };
-  if (shard.document_free[document] && segments.size() == 2 && has("text") && has("image")) {
+  const auto is_text = [&](int64_t segment) { return modality_of(segment).is_text(); };
+  const auto is_whole = [&](int64_t segment) { return modality_of(segment).has_fixed_length(); };
+  if (shard.document_free[document] && segments.size() == 2 &&
+      std::any_of(segments.begin(), segments.end(), is_text) &&
+      std::any_of(segments.begin(), segments.end(), is_whole)) {
     const bool text_first = random.uniform() < options.caption_first;
     std::stable_partition(segments.begin(), segments.end(),
-                          [&](int64_t s) { return (modality(s) == "text") == text_first; });
+                          [&](int64_t segment) { return is_text(segment) == text_first; });
   } else if (shard.document_free[document]) {
     random.shuffle(segments);
   }
-  drop_condition(segments, modality, options.condition_drop, random);
+  drop_condition(segments, modality_of, options.condition_drop, random);
   LaidOut out;
   out.positions.push_back(kBos);
   for (int64_t segment : segments) {
-    if (modality(segment) == "text") {
+    if (is_text(segment)) {
       append_text(shard, segment, options, random, out.positions);
     } else {
       append_media(shard, segment, options, random, out);
@@ -131,8 +127,8 @@ at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector
   return half.to(torch::kFloat32);
 }
 
-BatchBuilder::BatchBuilder(const LayOutOptions& options, std::vector<int64_t> latent_shape, bool reset_state)
-    : options_(options), latent_shape_(std::move(latent_shape)), reset_state_(reset_state) {}
+BatchBuilder::BatchBuilder(const LayOutOptions& options, bool reset_state)
+    : options_(options), reset_state_(reset_state) {}
 
 void BatchBuilder::add(const LaidOut& document, int64_t begin, int64_t end) {
   if (begin == end) return;
@@ -151,7 +147,7 @@ void BatchBuilder::end_sequence() {
 Batch BatchBuilder::finish(uint64_t noise_key) {
   end_sequence();
   const int64_t num_positions = num_tokens();
-  const int64_t num_modalities = static_cast<int64_t>(options_.vocabulary.ranges().size());
+  const int64_t num_modalities = static_cast<int64_t>(options_.vocabulary.modalities().size());
   at::Tensor modality_T = torch::empty({num_positions}, torch::kInt64);
   int64_t* modality = modality_T.mutable_data_ptr<int64_t>();
   for (int64_t t = 0; t < num_positions; ++t) modality[t] = options_.modality_of(positions_[t]);
@@ -176,7 +172,8 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   batch.target_rows_R = torch::tensor(target_rows, torch::kInt64);
   batch.target_ids_R = torch::tensor(target_ids, torch::kInt64);
   batch.target_modalities_R = torch::tensor(target_modalities, torch::kInt64);
-  if (!latent_shape_.empty()) batch.latents_ICHW = latents_of(pictures_, latent_shape_);
+  if (const modality::Modality* latents = options_.vocabulary.latents())
+    batch.latents_ICHW = latents_of(pictures_, latents->latent_shape);
   positions_.clear();
   continues_.clear();
   pictures_.clear();

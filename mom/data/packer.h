@@ -1,5 +1,5 @@
 // Documents -> packed batches. A document becomes
-//   <bos> [text tokens | <boi> patches or codes <eoi> | <bos_speech> codes <eos_speech>]... <eos>
+//   <bos> [text tokens | begin token, patches or codes, end token of another modality]... <eos>
 // and documents stand one after another in sequences of at most `sequence_tokens`.
 #pragma once
 
@@ -26,29 +26,30 @@ at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector
 struct LaidOut {
   std::vector<int32_t> positions;  // an id of the joint vocabulary, or -1 - k for a patch of the k-th picture
   std::vector<PictureRef> pictures;  // as latents
-  bool divisible = true;             // text and speech may be cut at a sequence's end, a picture may not
+  bool divisible = true;             // may be cut at a sequence's end: no item of a fixed length in it
 };
 
 struct LayOutOptions {
-  codecs::Vocabulary vocabulary;
-  int64_t patches_per_image = 0;  // of a continuous picture
-  double caption_first = 0.8;     // chance that text comes first in a pair of text and picture of free order
-  double condition_drop = 0;      // chance that text before the first picture is left out
-  bool augment = true;            // false: all keywords in their order, the picture as it is
+  modality::Vocabulary vocabulary;
+  // Chance that text comes first in a document of free order of text and an item of fixed length (an image).
+  double caption_first = 0.8;
+  double condition_drop = 0;  // chance that text before the first item of fixed length is left out
+  bool augment = true;        // false: all keywords in their order, variant 0
 
-  // The modality of a position: its token's, or that of the continuous pictures.
+  // The modality of a position: its token's, or that of the latents.
   int64_t modality_of(int32_t position) const;
 };
 
-// Draws order, keywords, the pictures' variants and whether text is dropped from `random`. Free order: text
-// first with caption_first where there are just text and a picture, else every order is equally likely.
+// Draws order, keywords, the items' variants and whether text is dropped from `random`. Free order: text
+// first with caption_first where there are just text and an item of fixed length, else every order is equally
+// likely.
 LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& options, RandomStream random);
 
 // Collects laid-out documents and makes the batch's tensors, routing and targets.
 class BatchBuilder {
  public:
-  BatchBuilder(const LayOutOptions& options, std::vector<int64_t> latent_shape, bool reset_state);
-  // Appends positions [begin, end) of `document`. Pictures go with the range they lie in (a picture is never cut).
+  BatchBuilder(const LayOutOptions& options, bool reset_state);
+  // Appends positions [begin, end) of `document`. Images go with the range they lie in (an image is never cut).
   void add(const LaidOut& document, int64_t begin, int64_t end);
   void end_sequence();
   int64_t num_tokens() const { return static_cast<int64_t>(positions_.size()); }
@@ -56,7 +57,6 @@ class BatchBuilder {
 
  private:
   LayOutOptions options_;
-  std::vector<int64_t> latent_shape_;
   bool reset_state_;
   std::vector<int32_t> positions_;
   std::vector<uint8_t> continues_;  // the next position belongs to the same document

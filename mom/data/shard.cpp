@@ -4,12 +4,14 @@
 
 #include "mom/base/error.h"
 #include "mom/codecs/codec.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::data {
 namespace {
 
 using formats::DType;
+
+constexpr int64_t kVersion = 3, kOldestVersion = 2;
 
 [[noreturn]] void fail(const Shard& shard, const std::string& expected, const std::string& found) {
   throw InputError({shard.file->path().string(), expected, found, "encode the documents again"});
@@ -45,32 +47,33 @@ void check_tokens(const Shard& shard, std::span<const int32_t> tokens, const std
 // The tokens of each part lie in the segment's own range, without specials.
 void check_parts(const Shard& shard, const EncodedDataset& dataset, size_t segment,
                  const std::string& where) {
-  const codecs::TokenRange& range = dataset.vocabulary.ranges()[shard.segment_modality[segment]];
-  const bool text = range.modality == "text";
+  const modality::Modality& modality = dataset.vocabulary.modalities()[shard.segment_modality[segment]];
   for (int64_t part = shard.segment_parts[segment]; part < shard.segment_parts[segment + 1]; ++part) {
     const auto begin = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part)]),
                end = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part) + 1]);
-    check_tokens(shard, shard.tokens.subspan(begin, end - begin), where + " (" + range.modality + "): tokens",
-                 range.begin + (text ? codecs::special::kCount : 0), range.end);
-    if (range.modality == "image" && static_cast<int64_t>(end - begin) != dataset.codes_per_image)
-      fail(shard, where + " (image) with " + std::to_string(dataset.codes_per_image) + " codes",
-           std::to_string(end - begin));
+    check_tokens(shard, shard.tokens.subspan(begin, end - begin), where + " (" + modality.name + "): tokens",
+                 modality.begin + (modality.is_text() ? modality::special::kCount : 0), modality.end);
+    if (modality.has_fixed_length() && static_cast<int64_t>(end - begin) != modality.positions_per_item())
+      fail(
+          shard,
+          where + " (" + modality.name + ") with " + std::to_string(modality.positions_per_item()) + " codes",
+          std::to_string(end - begin));
   }
 }
 
 // A segment has parts and no latent, or, of a continuous modality, a latent of its own and no parts.
 void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i, int64_t& next_latent) {
   const std::string where = "segment " + std::to_string(i);
-  const auto& ranges = dataset.vocabulary.ranges();
-  if (shard.segment_modality[i] >= ranges.size()) {
-    fail(shard, where + " of a modality below " + std::to_string(ranges.size()),
+  const auto& modalities = dataset.vocabulary.modalities();
+  if (shard.segment_modality[i] >= modalities.size()) {
+    fail(shard, where + " of a modality below " + std::to_string(modalities.size()),
          std::to_string(shard.segment_modality[i]));
   }
-  const codecs::TokenRange& range = ranges[shard.segment_modality[i]];
-  const bool continuous = range.size() == 0;
+  const modality::Modality& modality = modalities[shard.segment_modality[i]];
+  const bool continuous = modality.is_continuous();
   const int64_t parts = shard.segment_parts[i + 1] - shard.segment_parts[i], latent = shard.segment_latent[i];
   if (continuous ? parts != 0 : parts < 1)
-    fail(shard, where + (continuous ? " (" + range.modality + ") without parts" : " with at least one part"),
+    fail(shard, where + (continuous ? " (" + modality.name + ") without parts" : " with at least one part"),
          std::to_string(parts) + " parts");
   if (latent != (continuous ? next_latent : -1))
     fail(shard, where + " with latent " + std::to_string(continuous ? next_latent : -1),
@@ -101,9 +104,9 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   check_length(shard, "segment_latent", shard.segment_latent.size(), segments);
   check_offsets(shard, "part_tokens", shard.part_tokens, shard.tokens.size());
   check_offsets(shard, "segment_parts", shard.segment_parts, shard.part_tokens.size() - 1);
-  const codecs::TokenRange* text = dataset.vocabulary.find("text");
+  const modality::Modality* text = dataset.vocabulary.text();
   for (const auto& [name, ids] : {std::pair{"colon", &shard.colon}, std::pair{"comma", &shard.comma}})
-    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", codecs::special::kCount,
+    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", modality::special::kCount,
                  text ? text->end : 0);
   if (!shard.token_repeats.empty())
     check_length(shard, "token_repeats", shard.token_repeats.size(), shard.tokens.size());
@@ -145,7 +148,8 @@ void read_latents(Shard& shard, const EncodedDataset& dataset, int64_t variants)
   if (!shard.file->contains("latents")) return;
   const formats::TensorView& view = shard.file->get("latents", DType::kF16, 5);
   const std::vector<int64_t> shape(view.shape.begin() + 2, view.shape.end());
-  if (view.shape[1] != variants || shape != dataset.latent_shape) {
+  const modality::Modality* latents = dataset.vocabulary.latents();
+  if (view.shape[1] != variants || !latents || shape != latents->latent_shape) {
     fail(shard, "latents of the shape that dataset.json states", "another");
   }
   shard.latents = shard.file->values<uint16_t>("latents", DType::kF16, 5);
@@ -201,28 +205,22 @@ std::string check_codec(const EncodedDataset& dataset, const std::string& modali
   return hash;
 }
 
-std::vector<int64_t> read_latent_shape(const Json& stated, const std::string& where) {
-  const Json& shape = member(stated, "latent_shape", where);
-  if (!shape.is_array() || shape.size() != 3)
-    throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
-  std::vector<int64_t> sizes;
-  for (const Json& size : shape) {
-    if (!size.is_number_integer() || size.get<int64_t>() < 1)
-      throw InputError({where, "\"latent_shape\" of three numbers", shape.dump(), ""});
-    sizes.push_back(size.get<int64_t>());
-  }
-  return sizes;
-}
-
-std::vector<std::string> read_modalities(const Json& manifest, const std::string& where) {
+// Names, ids and table of the modalities; version 2 says what images are beside their codec.
+modality::Vocabulary read_vocabulary(const Json& manifest, int64_t version, const std::string& where) {
   std::vector<std::string> names;
-  for (const Json& modality : member(manifest, "modalities", where)) {
-    const std::string name = modality.is_string() ? modality.get<std::string>() : modality.dump();
-    if (name != "text" && !codecs::brackets_of(name))
-      throw InputError({where, "modalities text, image and speech", "\"" + name + "\"", ""});
-    names.push_back(name);
+  for (const Json& name : member(manifest, "modalities", where))
+    names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
+  const Json& ranges = member(manifest, "vocabulary", where);
+  if (version == kVersion)
+    return modality::Vocabulary::from_json(ranges, member(manifest, "modality_table", where), names, where);
+  const Json& codecs = member(manifest, "codecs", where);
+  modality::OlderImages images;
+  if (codecs.contains("image") && codecs["image"].is_object()) {
+    images.latent_shape = codecs["image"].value("latent_shape", Json());
+    images.codes_per_image = codecs["image"].value("codes_per_image", Json());
   }
-  return names;
+  return modality::Vocabulary::from_json(ranges, modality::older_modality_table(ranges, names, images, where),
+                                         names, where);
 }
 
 }  // namespace
@@ -238,26 +236,20 @@ EncodedDataset open_encoded(const Path& folder) {
   dataset.manifest = read_json(path);
   const std::string format = json_string(dataset.manifest, "format", where);
   const int64_t version = json_int(dataset.manifest, "version", where);
-  if (format != "mom-encoded" || version != 2) {
-    throw InputError({where, "format \"mom-encoded\" version 2",
+  if (format != "mom-encoded" || version < kOldestVersion || version > kVersion) {
+    throw InputError({where, "format \"mom-encoded\" version 2 or 3",
                       "\"" + format + "\" version " + std::to_string(version),
                       "encode documents with 'mom data encode'"});
   }
-  const std::vector<std::string> modalities = read_modalities(dataset.manifest, where);
-  dataset.vocabulary =
-      codecs::Vocabulary::from_json(member(dataset.manifest, "vocabulary", where), modalities, where);
+  dataset.vocabulary = read_vocabulary(dataset.manifest, version, where);
   const Json& codecs = member(dataset.manifest, "codecs", where);
-  int64_t variants = 0;
-  for (const std::string& name : modalities) {
-    const Json& stated = member(codecs, name.c_str(), where);
-    dataset.codec_hashes[name] = check_codec(dataset, name, stated, where);
-    if (name != "image") continue;
-    variants = json_int(stated, "variants", where);
-    if (dataset.vocabulary.find(name)->size() == 0) {
-      dataset.latent_shape = read_latent_shape(stated, where);
-    } else {
-      dataset.codes_per_image = json_int(stated, "codes_per_image", where);
-    }
+  int64_t variants = 0;  // of latents
+  for (const modality::Modality& modality : dataset.vocabulary.modalities()) {
+    const Json& stated = member(codecs, modality.name.c_str(), where);
+    dataset.codec_hashes[modality.name] = check_codec(dataset, modality.name, stated, where);
+    if (modality.positions_per_item() == modality::kUnknownLength)
+      throw InputError({where, "the number of codes of an item of " + modality.name, "none", ""});
+    if (modality.is_continuous()) variants = json_int(stated, "variants", where);
   }
   for (const Json& entry : member(dataset.manifest, "shards", where))
     dataset.shards.push_back(open_shard(dataset, entry, variants, where));

@@ -1,14 +1,16 @@
 // Encoded data: documents turned into token ids and latents, as safetensors that any tool can open.
 //
-//   dataset.json      {"format": "mom-encoded", "version": 2, "modalities": ["text", "image", "speech"],
-//                      "vocabulary": {"text": [0, 4096], "image": [4096, 5120], ...},         (codecs/vocabulary.h)
+//   dataset.json      {"format": "mom-encoded", "version": 3,
+//                      "modalities": [...], "vocabulary": {...}, "modality_table": {...}
+//                                                                              (modality/vocabulary.h),
 //                      "codecs": {"text": {"hash", "kind"},
-//                        "image": {"hash", "kind", "variants": K, and "latent_shape": [C, H, W] (image_vae)
-//                                  or "codes_per_image" (vq_image)},
-//                        "speech": {"hash", "kind", "code_rate_hz", "deduplicated"}},
-//                      "skipped": n, "shards": [{"source", "split", "file", "documents", "segments": {..},
-//                      "tokens": {"text": n, "image": n}}]}
-//                     (tokens of latents are counted as patches of 2x2 latent pixels, of images in one variant)
+//                                 "image": {"hash", "kind", "variants": K},
+//                                 "speech": {"hash", "kind", "code_rate_hz", "deduplicated"}},
+//                      "skipped": n,
+//                      "shards": [{"source", "split", "file", "documents", "segments": {"text": n, ...},
+//                                  "tokens": {"text": n, ...}}]}
+//                     Tokens of latents are counted as patches of 2 x 2 latent pixels, those of images in one
+//                     variant. Version 2 has no modality_table (older_modality_table).
 //   SPLIT-SOURCE-00000.safetensors
 //   codecs/text/, codecs/image/ ...  copies of the codecs, so that the folder is all a run needs
 //
@@ -38,8 +40,8 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
-#include "mom/codecs/vocabulary.h"
 #include "mom/formats/safetensors.h"
+#include "mom/modality/vocabulary.h"
 
 namespace mom::data {
 
@@ -52,7 +54,7 @@ struct Shard {
   std::span<const int16_t> token_repeats;  // empty: all 1
   std::span<const uint16_t> latents;       // f16 bits
   int64_t num_variants = 0;
-  std::vector<int64_t> latent_shape;  // [C, H, W]; empty without pictures
+  std::vector<int64_t> latent_shape;  // [C, H, W]; empty without latents
   std::vector<int32_t> colon, comma;
 
   int64_t num_documents() const { return static_cast<int64_t>(document_segments.size()) - 1; }
@@ -60,16 +62,13 @@ struct Shard {
 
 struct EncodedDataset {
   Path folder;
-  codecs::Vocabulary vocabulary;                    // its ranges are the modalities, by index
+  modality::Vocabulary vocabulary;                  // the modalities, by index
   std::map<std::string, std::string> codec_hashes;  // by modality
-  std::vector<int64_t> latent_shape;                // [C, H, W] of a continuous image codec, else empty
-  int64_t codes_per_image = 0;                      // of a discrete one, else 0
   // All offsets checked: rising, in bounds; ids inside their modality; segment_modality below the modalities.
   std::vector<Shard> shards;
   Json manifest;
 
-  std::vector<std::string> modalities() const { return vocabulary.modalities(); }
-  int64_t num_modalities() const { return static_cast<int64_t>(vocabulary.ranges().size()); }
+  std::vector<std::string> modalities() const { return vocabulary.names(); }
 };
 
 // InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one stated.

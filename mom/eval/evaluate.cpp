@@ -39,7 +39,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const data::EncodedDataset dataset =
       data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
   models::check_same_codecs(model->spec(), dataset.codec_hashes, dataset.folder.string());
-  const models::Objective objective(recipe.objective);
+  const models::Objective objective(recipe.objective, model->spec().vocabulary);
   const std::vector<std::string>& modalities = model->spec().modalities;
   models::LossReport total(modalities.size());
   std::vector<int64_t> total_tokens(modalities.size(), 0);
@@ -64,10 +64,9 @@ OrderedJson evaluate_run(const EvalOptions& options) {
       for (size_t m = 0; m < tokens.size(); ++m) tokens[m] += batch.num_tokens[m];
       progress.update(++done, set.name);
     }
-    json["sets"][set.name] = {
-        {"loss", loss_json(report, modalities)},
-        {"loss_overall", models::combined_loss(report, model->spec(), recipe.objective.image_weight)},
-        {"tokens", tokens_json(tokens, modalities)}};
+    json["sets"][set.name] = {{"loss", loss_json(report, modalities)},
+                              {"loss_overall", objective.combined_loss(report)},
+                              {"tokens", tokens_json(tokens, modalities)}};
     models::add(total, report);
     for (size_t m = 0; m < tokens.size(); ++m) total_tokens[m] += tokens[m];
   }
@@ -76,7 +75,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["tokens"] = tokens_json(total_tokens, modalities);
   if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
   if (options.samples > 0 && as_it_is) {
-    if (model->spec().has_patches()) {
+    if (model->spec().latents()) {
       write_denoised_samples(options.run, *model, objective, dataset, recipe, run.step, options.samples);
     } else {
       write_predicted_samples(options.run, *model, dataset, recipe, run.step, options.samples);

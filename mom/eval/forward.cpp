@@ -54,20 +54,20 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
   models::ModelInput input;
   input.routing = nn::make_routing(modality, offsets, static_cast<int64_t>(spec.modalities.size()));
   input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
-  if (!spec.has_patches()) return input;
-  const int64_t num_patches = input.routing.group_size(spec.modality_index("image"));
-  check(num_patches % spec.patches_per_image() == 0, path, "modality",
-        "whole pictures of " + std::to_string(spec.patches_per_image()) + " patches",
+  if (!spec.latents()) return input;
+  const int64_t num_patches = input.routing.group_size(spec.latents_index()),
+                length = spec.latents()->positions_per_item(), width = spec.latents()->patch_width();
+  check(num_patches % length == 0, path, "modality", "whole items of " + std::to_string(length) + " patches",
         std::to_string(num_patches));
-  const int64_t num_images = num_patches / spec.patches_per_image();
-  input.patches_QP = num_images || file.contains("patches") ? required(file, "patches", DType::kF32, 2)
-                                                            : torch::zeros({0, spec.patch_width()});
-  input.timesteps_I = num_images || file.contains("timesteps") ? required(file, "timesteps", DType::kI64, 1)
-                                                               : torch::zeros({0}, torch::kInt64);
-  check(input.patches_QP.size(0) == num_patches && input.patches_QP.size(1) == spec.patch_width(), path,
-        "patches", "[" + std::to_string(num_patches) + ", " + std::to_string(spec.patch_width()) + "]",
+  const int64_t num_items = num_patches / length;
+  input.patches_QP = num_items || file.contains("patches") ? required(file, "patches", DType::kF32, 2)
+                                                           : torch::zeros({0, width});
+  input.timesteps_I = num_items || file.contains("timesteps") ? required(file, "timesteps", DType::kI64, 1)
+                                                              : torch::zeros({0}, torch::kInt64);
+  check(input.patches_QP.size(0) == num_patches && input.patches_QP.size(1) == width, path, "patches",
+        "[" + std::to_string(num_patches) + ", " + std::to_string(width) + "]",
         c10::str(input.patches_QP.sizes()));
-  check(input.timesteps_I.size(0) == num_images, path, "timesteps", std::to_string(num_images) + " values",
+  check(input.timesteps_I.size(0) == num_items, path, "timesteps", std::to_string(num_items) + " values",
         std::to_string(input.timesteps_I.size(0)));
   check_below(input.timesteps_I, spec.diffusion_steps, path, "timesteps");
   return input;
@@ -82,7 +82,7 @@ void forward_file(const Path& model_path, const Path& input_path, const Path& ou
   const at::Tensor hidden_TE = model->forward(input);
   nn::NamedTensors out;
   out["logits"] = model->logits(hidden_TE).index_select(0, input.routing.order_T);
-  if (model->spec().has_patches()) out["noise"] = model->noise(hidden_TE, input.routing).contiguous();
+  if (model->spec().latents()) out["noise"] = model->noise(hidden_TE, input.routing).contiguous();
   std::vector<formats::TensorToWrite> entries;
   for (const auto& [name, tensor] : out) entries.push_back({name, nn::view_of(tensor)});
   formats::publish_safetensors(output_path, entries, {});

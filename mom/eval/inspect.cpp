@@ -18,7 +18,7 @@ OrderedJson inspect_recipe(const train::Recipe& recipe, int64_t sequence_tokens)
   // Without the data its vocabulary is not known: the papers' stands in, and the output says so.
   OrderedJson json =
       models::inspect_json(has_data ? train::make_spec(recipe, data::open_encoded(recipe.data.path))
-                                    : train::make_spec(recipe.model, recipe.setting),
+                                    : train::make_spec(recipe.model, *modality::find_preset(recipe.setting)),
                            sequence_tokens ? sequence_tokens : recipe.data.sequence_tokens);
   json["vocabulary_from"] = has_data ? recipe.data.path : "the papers (no data at data.path)";
   return json;
@@ -48,14 +48,17 @@ OrderedJson inspect_path(const Path& path, int64_t sequence_tokens) {
 OrderedJson inspect_size(const std::string& size, const std::string& backbone, const std::string& setting,
                          int64_t sequence_tokens) {
   models::find_backbone(backbone);
-  const std::vector<std::string>& known = train::settings();
-  if (!std::count(known.begin(), known.end(), setting))
-    throw UserError({"--setting", "transfusion, chameleon or three_modality", setting, ""});
+  const modality::Preset* preset = modality::find_preset(setting);
+  if (!preset) {
+    std::string known;
+    for (const std::string& name : modality::preset_names()) known += (known.empty() ? "" : ", ") + name;
+    throw UserError({"--setting", "one of " + known, setting, ""});
+  }
   models::ModelSpec model;
   model.backbone = backbone;
   model.size = size;
   models::apply_named_size(model, false, false);
-  return models::inspect_json(train::make_spec(model, setting),
+  return models::inspect_json(train::make_spec(model, *preset),
                               sequence_tokens ? sequence_tokens : kPapersSequence);
 }
 

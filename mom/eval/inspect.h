@@ -12,7 +12,7 @@ namespace mom::eval {
 // sequence_tokens: length of the sequence that attention's FLOPs and the state are given for; 0: the
 // recipe's, else 4,096.
 OrderedJson inspect_path(const Path& path, int64_t sequence_tokens = 0);
-// A size by name, e.g. ("1.4B", "mixture_of_mamba", "transfusion"), with the papers' vocabulary.
+// A size by name, e.g. ("1.4B", "mixture_of_mamba", "chameleon"), with the papers' vocabulary of the setting.
 OrderedJson inspect_size(const std::string& size, const std::string& backbone, const std::string& setting,
                          int64_t sequence_tokens = 0);
 // All backbones side by side, {"backbones": [as above, ...]}: of a size by name, or of a recipe.

@@ -33,7 +33,7 @@ std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const t
       const auto& [shard, index] = view.documents[i];
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
       if (document.pictures.size() != 1) continue;
-      data::BatchBuilder builder(layout, dataset.latent_shape, recipe.data.reset_state);
+      data::BatchBuilder builder(layout, recipe.data.reset_state);
       builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
       std::vector<int32_t> caption;
       for (int32_t position : document.positions)
@@ -53,6 +53,7 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
   const codecs::TextCodec text(dataset.folder / "codecs" / "text");
   const codecs::ImageVae vae(dataset.folder / "codecs" / "image");
   const models::CosineSchedule& schedule = objective.schedule();
+  const modality::Modality& latents = *model.spec().latents();
   const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
@@ -60,13 +61,12 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     models::NoisedInput noised =
         models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
     noised.input.timesteps_I.fill_(timestep);
-    const at::Tensor noise =
-        models::unpatchify(noised.noise_QP, dataset.latent_shape, model.spec().patch_size);
+    const at::Tensor noise = models::unpatchify(noised.noise_QP, latents.latent_shape, latents.patch_size);
     const at::Tensor input = schedule.add_noise(example.batch.latents_ICHW, noise, noised.input.timesteps_I);
-    noised.input.patches_QP = models::patchify(input, model.spec().patch_size);
+    noised.input.patches_QP = models::patchify(input, latents.patch_size);
     const at::Tensor predicted =
         models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing),
-                           dataset.latent_shape, model.spec().patch_size);
+                           latents.latent_shape, latents.patch_size);
     const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
     const at::Tensor pixels = vae.decode(torch::cat({example.batch.latents_ICHW, input, clean}));
     const std::string stem = "picture-" + std::to_string(items.size());

@@ -37,24 +37,23 @@ Renderer renderer_of(const std::string& modality, const Path& folder) {
           }};
 }
 
-// The document's codes of `range`, and the likeliest code of that range at each of their places.
+// The document's codes of `modality`, and the likeliest code of that range at each of their places.
 Prediction predict(models::ModelImpl& model, const data::LaidOut& document, const data::LayOutOptions& layout,
-                   const codecs::TokenRange& range, const codecs::TextCodec& text) {
-  data::BatchBuilder builder(layout, {}, /*reset_state=*/true);
+                   const modality::Modality& modality, const codecs::TextCodec& text) {
+  data::BatchBuilder builder(layout, /*reset_state=*/true);
   builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
   const data::Batch batch = builder.finish(0);
   const at::Tensor hidden_TE = model.forward({batch.routing, batch.tokens_T, {}, {}});
   const at::Tensor logits_TV = model.logits(hidden_TE).index_select(0, batch.routing.order_T);
-  const at::Tensor likeliest_T = logits_TV.slice(1, range.begin, range.end).argmax(1).to(torch::kInt32);
+  const at::Tensor likeliest_T = logits_TV.slice(1, modality.begin, modality.end).argmax(1).to(torch::kInt32);
   Prediction prediction;
   std::vector<int32_t> words;
   for (size_t t = 0; t < document.positions.size(); ++t) {
     const int32_t token = document.positions[t];
-    if (range.contains(token)) {
-      prediction.original.push_back(token - static_cast<int32_t>(range.begin));
+    if (modality.contains(token)) {
+      prediction.original.push_back(token - static_cast<int32_t>(modality.begin));
       prediction.predicted.push_back(likeliest_T.const_data_ptr<int32_t>()[t - 1]);
-    } else if (layout.vocabulary.ranges()[static_cast<size_t>(layout.modality_of(token))].modality ==
-               "text") {
+    } else if (layout.vocabulary.text()->contains(token)) {
       words.push_back(token);
     }
   }
@@ -77,7 +76,8 @@ std::vector<Prediction> predict_some(models::ModelImpl& model, const data::Encod
                               shard->document_segments[static_cast<size_t>(index)]));
       if (std::count(segments.begin(), segments.end(), modality) != 1) continue;
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
-      predictions.push_back(predict(model, document, layout, dataset.vocabulary.ranges()[modality], text));
+      predictions.push_back(
+          predict(model, document, layout, dataset.vocabulary.modalities()[modality], text));
     }
   }
   return predictions;
@@ -93,9 +93,9 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
   layout.caption_first = 1;
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
-  for (size_t m = 0; m < dataset.vocabulary.ranges().size(); ++m) {
-    const std::string& modality = dataset.vocabulary.ranges()[m].modality;
-    if (modality == "text") continue;
+  for (size_t m = 0; m < dataset.vocabulary.modalities().size(); ++m) {
+    const std::string& modality = dataset.vocabulary.modalities()[m].name;
+    if (dataset.vocabulary.modalities()[m].is_text()) continue;
     const Renderer renderer = renderer_of(modality, dataset.folder / "codecs" / modality);
     for (const Prediction& prediction : predict_some(model, dataset, layout, m, text, count)) {
       const std::string stem = modality + "-" + std::to_string(items.size());

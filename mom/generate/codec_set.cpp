@@ -5,6 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/codecs/pictures.h"
 #include "mom/generate/text_stream.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::generate {
 
@@ -24,10 +25,10 @@ Codec& CodecSet::opened(std::unique_ptr<Codec>& codec, const std::string& modali
   return *codec;
 }
 
-const codecs::TokenRange& CodecSet::range_of(const std::string& modality) const {
-  const codecs::TokenRange* range = spec_.vocabulary.find(modality);
-  TORCH_INTERNAL_ASSERT(range, "the request was checked: the model has ", modality);
-  return *range;
+const modality::Modality& CodecSet::value_of(const std::string& modality) const {
+  const modality::Modality* value = spec_.vocabulary.find(modality);
+  TORCH_INTERNAL_ASSERT(value, "the request was checked: the model has ", modality);
+  return *value;
 }
 
 void CodecSet::require(const std::string& modality) {
@@ -35,7 +36,7 @@ void CodecSet::require(const std::string& modality) {
     text();
   } else if (modality == "speech") {
     speech();
-  } else if (spec_.has_patches()) {
+  } else if (spec_.latents()) {
     vae();
   } else {
     vq();
@@ -81,38 +82,41 @@ std::string CodecSet::text_of(const std::vector<int32_t>& tokens) {
 }
 
 void CodecSet::append_image(const Path& file, Feed& feed) {
-  const bool continuous = range_of("image").size() == 0;
+  const bool continuous = value_of("image").is_continuous();
   const int64_t side = continuous ? vae().config().image_size : vq().config().image_size;
   const formats::Image fitted = formats::fit_square(formats::blend_on_white(formats::read_image(file)), side);
   const at::Tensor image_NCHW = codecs::to_tensor(fitted).unsqueeze(0);
-  feed.append(codecs::special::kBoi);
+  feed.append(modality::special::kBoi);
   if (continuous) {
     feed.append(Picture{vae().encode(image_NCHW)[0], 0});
   } else {
     const at::Tensor codes_L = vq().encode(image_NCHW)[0];
     for (int64_t i = 0; i < codes_L.size(0); ++i)
-      feed.append(static_cast<int32_t>(range_of("image").begin) + codes_L.const_data_ptr<int32_t>()[i]);
+      feed.append(static_cast<int32_t>(value_of("image").begin) + codes_L.const_data_ptr<int32_t>()[i]);
   }
-  feed.append(codecs::special::kEoi);
+  feed.append(modality::special::kEoi);
 }
 
 void CodecSet::append_speech(const Path& file, Feed& feed) {
   const std::string bytes = read_file(file);
   const codecs::SpeechCodes codes =
       speech().encode(codecs::decode_speech(std::as_bytes(std::span(bytes)), file.string()));
-  feed.append(codecs::special::kBosSpeech);
-  for (const int32_t code : codes.codes) feed.append(static_cast<int32_t>(range_of("speech").begin) + code);
-  feed.append(codecs::special::kEosSpeech);
+  feed.append(modality::special::kBosSpeech);
+  for (const int32_t code : codes.codes) feed.append(static_cast<int32_t>(value_of("speech").begin) + code);
+  feed.append(modality::special::kEosSpeech);
 }
 
-int64_t CodecSet::codes_per_image() {
-  const bool codes = spec_.modality_index("image") >= 0 && !spec_.has_patches();
-  return codes && !folder_.empty() ? vq().codes_per_image() : 0;
+modality::Vocabulary CodecSet::vocabulary() {
+  modality::Vocabulary vocabulary = spec_.vocabulary;
+  for (const modality::Modality& modality : spec_.vocabulary.modalities())
+    if (modality.positions_per_item() == modality::kUnknownLength && !folder_.empty())
+      vocabulary = vocabulary.with_codes_per_item(modality, vq().codes_per_image());
+  return vocabulary;
 }
 
 std::vector<int32_t> CodecSet::codes_of(const Segment& segment) const {
   std::vector<int32_t> codes = segment.tokens;
-  for (int32_t& code : codes) code -= static_cast<int32_t>(range_of(segment.modality).begin);
+  for (int32_t& code : codes) code -= static_cast<int32_t>(value_of(segment.modality).begin);
   return codes;
 }
 

@@ -32,7 +32,8 @@ class CodecSet {
   // A picture or sound file with the specials around it. InputError: a file that cannot be decoded.
   void append_image(const Path& file, Feed& feed);
   void append_speech(const Path& file, Feed& feed);
-  int64_t codes_per_image();  // 0: pictures are latents, or there is no codec
+  // The model's; where its folder does not say how many codes an item has, as the codec says.
+  modality::Vocabulary vocabulary();
   formats::Image picture_of(const Segment& segment);
   std::vector<float> sound_of(const Segment& segment);  // 16 kHz
   // A picture as its codec's encoder sees it: the latent, or what its codes stand for. f32 [C, H, W].
@@ -41,7 +42,7 @@ class CodecSet {
  private:
   template <class Codec>
   Codec& opened(std::unique_ptr<Codec>& codec, const std::string& modality);
-  const codecs::TokenRange& range_of(const std::string& modality) const;
+  const modality::Modality& value_of(const std::string& modality) const;
   std::vector<int32_t> codes_of(const Segment& segment) const;
   codecs::TextCodec& text() { return opened(text_, "text"); }
   codecs::ImageVae& vae() { return opened(vae_, "image"); }

@@ -3,34 +3,26 @@
 #include <algorithm>
 
 #include "mom/base/error.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::generate {
 
-namespace special = codecs::special;
+namespace special = modality::special;
 
-DocumentRules rules_of(const models::ModelSpec& spec, int64_t codes_per_image) {
-  return {spec.vocabulary, spec.vocab_size, spec.has_patches() ? 0 : codes_per_image,
-          spec.has_patches() ? spec.patches_per_image() : 0};
+namespace {
+
+// Positions inside its brackets at least; 0: it cannot be made.
+int64_t fewest(const modality::Modality& modality) {
+  const int64_t length = modality.positions_per_item();
+  return length == modality::kUnknownLength ? 0 : std::max<int64_t>(1, length);
 }
 
-const codecs::TokenRange* DocumentCursor::opened_by(int32_t token) const {
-  for (const codecs::TokenRange& range : rules_->vocabulary.ranges()) {
-    const auto brackets = codecs::brackets_of(range.modality);
-    if (brackets && brackets->open == token) return &range;
-  }
-  return nullptr;
-}
+}  // namespace
 
-int64_t DocumentCursor::fewest(const codecs::TokenRange& range) const {
-  if (range.modality != "image") return 1;
-  return range.size() == 0 ? rules_->patches_per_image : rules_->codes_per_image;
-}
-
-bool DocumentCursor::picture_due() const { return open_ && open_->size() == 0 && num_inside_ == 0; }
+bool DocumentCursor::picture_due() const { return open_ && open_->is_continuous() && num_inside_ == 0; }
 
 bool DocumentCursor::full() const {
-  return open_->size() == 0 || (open_->modality == "image" && num_inside_ == fewest(*open_));
+  return open_->is_continuous() || (open_->has_fixed_length() && num_inside_ == fewest(*open_));
 }
 
 int64_t DocumentCursor::to_close() const {
@@ -42,50 +34,49 @@ bool DocumentCursor::fits(int32_t token) const {
   if (picture_due()) return token == kPicture;
   if (!open_)
     return token == special::kBos || token == special::kEos ||
-           (opens(token) && fewest(*opened_by(token)) > 0) ||
-           (token >= special::kCount && rules_->vocabulary.modality_of(token) == 0);
-  if (token == codecs::brackets_of(open_->modality)->close)
-    return open_->modality == "image" ? full() : num_inside_ > 0;
+           (opens(token) && fewest(*rules_->vocabulary.opened_by(token)) > 0) ||
+           (token >= special::kCount && rules_->vocabulary.text()->contains(token));
+  if (token == open_->brackets->close) return open_->has_fixed_length() ? full() : num_inside_ > 0;
   return !full() && open_->contains(token);
 }
 
 void DocumentCursor::advance(int32_t token) {
   if (!fits(token)) {
     const std::string expected = rules_->vocabulary.empty() ? "0 to " + std::to_string(rules_->vocab_size - 1)
-                                 : !open_        ? "text, <bos>, <eos> or the start of a picture or speech"
-                                 : picture_due() ? "a picture"
-                                 : full()        ? "the end of " + open_->modality
-                                                 : "a code of " + open_->modality + " (or the end of speech)";
+                                 : !open_        ? "text, <bos>, <eos> or the start of another modality"
+                                 : picture_due() ? "latents of " + open_->name
+                                 : full()        ? "the end of " + open_->name
+                                 : open_->has_fixed_length() ? "a code of " + open_->name
+                                                             : "a code of " + open_->name + ", or its end";
     throw UserError({"token " + std::to_string(token), expected, "another", ""});
   }
   if (rules_->vocabulary.empty()) return;
   if (!open_) {
-    open_ = opened_by(token);
+    open_ = rules_->vocabulary.opened_by(token);
     num_inside_ = 0;
-  } else if (token != kPicture && token == codecs::brackets_of(open_->modality)->close) {
+  } else if (token != kPicture && token == open_->brackets->close) {
     open_ = nullptr;
   } else {
-    num_inside_ += token == kPicture ? rules_->patches_per_image : 1;
+    num_inside_ += token == kPicture ? open_->positions_per_item() : 1;
   }
 }
 
 std::vector<TokenSpan> DocumentCursor::allowed(int64_t room) const {
   if (rules_->vocabulary.empty()) return {{0, rules_->vocab_size}};
   if (open_) {
-    const int64_t close = codecs::brackets_of(open_->modality)->close;
+    const int64_t close = open_->brackets->close;
     const TokenSpan end{close, close + 1}, codes{open_->begin, open_->end};
-    if (open_->modality == "image" || num_inside_ == 0) return {full() ? end : codes};
+    if (open_->has_fixed_length() || num_inside_ == 0) return {full() ? end : codes};
     return room > 1 ? std::vector{end, codes} : std::vector{end};
   }
   std::vector<TokenSpan> spans = {{special::kEos, special::kEos + 1}};
-  for (const codecs::TokenRange& range : rules_->vocabulary.ranges()) {
-    const auto brackets = codecs::brackets_of(range.modality);
-    if (brackets && fewest(range) > 0 && room >= fewest(range) + 2)
-      spans.push_back({brackets->open, brackets->open + 1});
+  for (const modality::Modality& modality : rules_->vocabulary.modalities()) {
+    if (modality.brackets && fewest(modality) > 0 && room >= fewest(modality) + 2)
+      spans.push_back({modality.brackets->open, modality.brackets->open + 1});
   }
   std::sort(spans.begin(), spans.end(),
             [](const TokenSpan& a, const TokenSpan& b) { return a.begin < b.begin; });
-  spans.push_back({special::kCount, rules_->vocabulary.ranges()[0].end});
+  spans.push_back({special::kCount, rules_->vocabulary.text()->end});
   return spans;
 }
 

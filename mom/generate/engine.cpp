@@ -127,10 +127,11 @@ void Engine::check(const Request& request) const {
   }
   TORCH_CHECK(num_pictures == request.prompt.pictures.size(), "[engine] expected ", num_pictures,
               " pictures, got ", request.prompt.pictures.size());
-  for (const Picture& picture : request.prompt.pictures)
-    TORCH_CHECK(picture.latent_CHW.sizes() == network_.model()->spec().latent_shape && picture.timestep == 0,
-                "[engine] picture: expected a clean latent ", network_.model()->spec().latent_shape, ", got ",
-                picture.latent_CHW.sizes());
+  for (const Picture& picture : request.prompt.pictures) {
+    const std::vector<int64_t>& shape = network_.model()->spec().latents()->latent_shape;
+    TORCH_CHECK(picture.latent_CHW.sizes() == shape && picture.timestep == 0,
+                "[engine] picture: expected a clean latent ", shape, ", got ", picture.latent_CHW.sizes());
+  }
   const int64_t least = std::max<int64_t>(1, cursor.to_close());
   if (request.max_positions < least)
     throw UserError({"--max-tokens", "at least " + std::to_string(least) + ", which the prompt leaves open",

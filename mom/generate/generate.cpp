@@ -45,7 +45,7 @@ Path codecs_folder(const GenerateOptions& options) {
 // Says what happens while it does: text as it comes, or how far the network is.
 class Teller {
  public:
-  Teller(const GenerateOptions& options, const codecs::Vocabulary& vocabulary, CodecSet& codecs)
+  Teller(const GenerateOptions& options, const modality::Vocabulary& vocabulary, CodecSet& codecs)
       : options_(options),
         vocabulary_(vocabulary),
         codecs_(codecs),
@@ -74,16 +74,14 @@ class Teller {
   // A token as a terminal has it: text, or the name of what begins.
   std::string shown(int32_t token) {
     if (token == kPicture) return "";
-    for (const codecs::TokenRange& range : vocabulary_.ranges()) {
-      const auto brackets = codecs::brackets_of(range.modality);
-      if (brackets && brackets->open == token) return stream_.finish() + "[" + range.modality + "]";
-    }
-    const bool text = vocabulary_.empty() || vocabulary_.modality_of(token) == 0;
+    if (const modality::Modality* opened = vocabulary_.opened_by(token))
+      return stream_.finish() + "[" + opened->name + "]";
+    const bool text = vocabulary_.empty() || vocabulary_.text()->contains(token);
     return text ? stream_.push(codecs_.bytes_of(token)) : "";
   }
 
   const GenerateOptions& options_;
-  const codecs::Vocabulary& vocabulary_;
+  const modality::Vocabulary& vocabulary_;
   CodecSet& codecs_;
   bool streams_;
   TextStream stream_;
@@ -100,7 +98,7 @@ class Generation {
         codecs_(model_->spec(), codecs_folder(options), model_folder_) {
     check_options_for(options, model_->spec());
     require_codecs();
-    rules_ = rules_of(model_->spec(), codecs_.codes_per_image());
+    rules_ = {codecs_.vocabulary(), model_->spec().vocab_size};
     request_ = make_request(options, model_->spec(), rules_, codecs_, model_folder_);
     // Before the work: a folder that is in use is refused.
     if (!options.out.empty() && !is_single_file(options)) folder_.emplace(options.out, /*replace=*/false);

@@ -5,6 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/range.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::generate {
 namespace {
@@ -51,23 +52,20 @@ Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const 
                  CodecSet& codecs) {
   Feed prompt;
   for (const int64_t token : o.tokens) prompt.append(static_cast<int32_t>(token));
-  if (o.tokens.empty() && !spec.vocabulary.empty()) prompt.append(codecs::special::kBos);
+  if (o.tokens.empty() && !spec.vocabulary.empty()) prompt.append(modality::special::kBos);
   if (!o.image.empty()) codecs.append_image(o.image, prompt);
   if (!o.speech.empty()) codecs.append_speech(o.speech, prompt);
   if (o.prompt)
     for (const int32_t token : codecs.encode_text(*o.prompt)) prompt.append(token);
-  const auto brackets = codecs::brackets_of(o.modality);
-  if (brackets && !after(prompt, rules).inside(o.modality)) prompt.append(brackets->open);
+  const modality::Modality* asked = spec.vocabulary.find(o.modality);
+  if (asked && asked->brackets && !after(prompt, rules).inside(o.modality))
+    prompt.append(asked->brackets->open);
   return prompt;
 }
 
 // A picture or recording is what it ends with.
-bool closes_segment(const Feed& prompt, const codecs::Vocabulary& vocabulary) {
-  for (const std::string& modality : vocabulary.modalities())
-    if (const auto brackets = codecs::brackets_of(modality);
-        brackets && prompt.tokens.back() == brackets->close)
-      return true;
-  return false;
+bool closes_segment(const Feed& prompt, const modality::Vocabulary& vocabulary) {
+  return vocabulary.closed_by(prompt.tokens.back()) != nullptr;
 }
 
 std::vector<int64_t> stop_tokens(const Path& config_file) {
@@ -99,7 +97,7 @@ void check_options_for(const GenerateOptions& o, const models::ModelSpec& spec) 
   for (const int64_t token : o.tokens)
     if (token < 0 || token >= spec.vocab_size)
       throw UserError({"--tokens", "0 to " + std::to_string(spec.vocab_size - 1), std::to_string(token), ""});
-  if ((o.steps || o.sampler) && !(draws_pictures(o) && spec.has_patches()))
+  if ((o.steps || o.sampler) && !(draws_pictures(o) && spec.latents()))
     log_warning("--steps and --sampler are not used: they are for pictures as latents");
   if (o.max_tokens && !o.interleaved && o.modality == "image")
     log_warning("--max-tokens is not used: a picture has a fixed size");

@@ -17,6 +17,6 @@ struct Segment {
 };
 
 // Specials come to nothing, and so do segments without content.
-std::vector<Segment> split(const Feed& prompt, const Feed& answer, const codecs::Vocabulary& vocabulary);
+std::vector<Segment> split(const Feed& prompt, const Feed& answer, const modality::Vocabulary& vocabulary);
 
 }  // namespace mom::generate

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "mom/base/random.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::generate {
 
@@ -48,7 +48,7 @@ int64_t Sequence::rounds_to_come() const {
 std::vector<Sequence::Job> Sequence::next_jobs() {
   std::vector<Job> jobs;
   for (Branch* branch : branches()) {
-    if (branch != &conditional_ && !cursor_.inside("image")) continue;
+    if (branch != &conditional_ && !cursor_.inside_whole()) continue;
     if (painting_) {
       jobs.push_back({branch, {}, false});
       jobs.back().feed.append(Picture{painting_->latent_CHW, diffusion_.timestep(painting_->visit)});
@@ -74,7 +74,7 @@ void Sequence::take_in(int32_t token, const Picture& picture) {
   cursor_.advance(token);
   const bool text = after_text && cursor_.in_text();
   for (Branch* branch : branches()) {
-    if (branch != &conditional_ && text && token != codecs::special::kBos) continue;
+    if (branch != &conditional_ && text && token != modality::special::kBos) continue;
     token == kPicture ? branch->pending.append(picture) : branch->pending.append(token);
   }
   if (text) seen_.insert(token);
@@ -89,7 +89,7 @@ void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions)
 
 std::vector<TokenSpan> Sequence::allowed() const {
   if (request_.needs_text && answer_.content.empty())
-    return {{codecs::special::kCount, spec_.vocabulary.find("text")->end}};
+    return {{modality::special::kCount, spec_.vocabulary.text()->end}};
   // Where text ends at another modality, its start may be drawn however little room there is.
   const bool any_room = request_.until == Until::kText && cursor_.in_text();
   return cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_);
@@ -124,7 +124,7 @@ void Sequence::write_what_is_certain() {
 }
 
 bool Sequence::ends_document(int32_t token) const {
-  return (!spec_.vocabulary.empty() && token == codecs::special::kEos) ||
+  return (!spec_.vocabulary.empty() && token == modality::special::kEos) ||
          std::count(request_.stop_tokens.begin(), request_.stop_tokens.end(), token) > 0;
 }
 
@@ -134,7 +134,7 @@ void Sequence::finish(Stop stop) {
 }
 
 at::Tensor Sequence::noise(int64_t draw) const {
-  return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latent_shape);
+  return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latents()->latent_shape);
 }
 
 void Sequence::denoise(const at::Tensor& noise_CHW) {
@@ -144,7 +144,7 @@ void Sequence::denoise(const at::Tensor& noise_CHW) {
   if (++visit < diffusion_.num_steps()) return;
   const Picture clean{latent_CHW, 0};
   painting_.reset();
-  put(kPicture, clean, spec_.patches_per_image());
+  put(kPicture, clean, spec_.latents()->positions_per_item());
 }
 
 }  // namespace mom::generate

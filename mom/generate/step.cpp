@@ -31,7 +31,7 @@ Positions lay_out(const models::ModelSpec& spec, const std::vector<Feed>& feeds_
     TORCH_CHECK(!feed.empty(), "[step] expected tokens for every sequence, got none");
     for (const int32_t token : feed.tokens) {
       if (token == kPicture) {
-        append(0, spec.modality_index("image"), spec.patches_per_image());
+        append(0, spec.latents_index(), spec.latents()->positions_per_item());
       } else {
         append(token, modality_of(spec, token), 1);
       }
@@ -59,11 +59,11 @@ models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>
                                    static_cast<int64_t>(spec.modalities.size()));
   const at::Tensor tokens_T = torch::tensor(positions.tokens_T, torch::kInt64);
   input.tokens_T = torch::empty_like(tokens_T).index_copy_(0, input.routing.order_T, tokens_T);
-  if (!spec.has_patches()) return input;
+  if (!spec.latents()) return input;
   input.timesteps_I = torch::tensor(positions.timesteps_I, torch::kInt64);
   input.patches_QP = positions.latents_ICHW.empty()
-                         ? torch::zeros({0, spec.patch_width()})
-                         : models::patchify(torch::stack(positions.latents_ICHW), spec.patch_size);
+                         ? torch::zeros({0, spec.latents()->patch_width()})
+                         : models::patchify(torch::stack(positions.latents_ICHW), spec.latents()->patch_size);
   return input;
 }
 
@@ -79,8 +79,8 @@ StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<
                                         [](const Feed& feed) { return feed.tokens.back() != kPicture; });
   if (wants_logits) output.logits_SV = model.logits(hidden_TE.index_select(0, last_rows(input.routing)));
   if (input.patches_QP.defined() && input.patches_QP.size(0) > 0)
-    output.noise_ICHW =
-        models::unpatchify(model.noise(hidden_TE, input.routing), spec.latent_shape, spec.patch_size);
+    output.noise_ICHW = models::unpatchify(model.noise(hidden_TE, input.routing),
+                                           spec.latents()->latent_shape, spec.latents()->patch_size);
   return output;
 }
 

@@ -57,9 +57,10 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
     TokenFlops token{blocks.gemm, blocks.conv, blocks.scan, blocks.router, blocks.pair};
     const double hidden = static_cast<double>(s.d_model);
     if (s.is_continuous(m)) {
-      token.gemm += 4.0 * hidden * static_cast<double>(s.patch_width());
-      // The timestep's small network runs once a picture.
-      token.gemm += 2.0 * hidden * (hidden + kTimestepFeatures) / static_cast<double>(s.patches_per_image());
+      token.gemm += 4.0 * hidden * static_cast<double>(s.latents()->patch_width());
+      // The timestep's small network runs once per item.
+      token.gemm += 2.0 * hidden * (hidden + kTimestepFeatures) /
+                    static_cast<double>(s.latents()->positions_per_item());
     } else {
       token.gemm += 2.0 * hidden * static_cast<double>(s.vocab_size);
     }
@@ -70,7 +71,7 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
 
 double attended_pairs(const ModelSpec& spec, const nn::Routing& routing) {
   if (!spec.has_mixer("attention")) return 0;
-  return ops::make_attention_plan(routing.order_T, routing.offsets_S1, {}, picture_rows(spec, routing))
+  return ops::make_attention_plan(routing.order_T, routing.offsets_S1, {}, latent_rows(spec, routing))
       ->num_pairs();
 }
 

@@ -61,11 +61,11 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   lm_head_ = spec.tie_word_embeddings
                  ? embeddings_
                  : register_module("lm_head", Table(spec.vocab_size, width, nn::init_fan_in(width)))->weight;
-  if (!spec.has_patches()) return;
+  if (!spec.latents()) return;
   auto adapter = [&](const char* name, int64_t in, int64_t out, const nn::Initialiser& init) {
     return register_module(name, latent_adapter(in, out, init));
   };
-  const int64_t patch = spec.patch_width();
+  const int64_t patch = spec.latents()->patch_width();
   patch_in_ = adapter("patch_in", patch, width, nn::init_fan_in(patch));
   time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
@@ -92,11 +92,10 @@ at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tens
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input) {
-  if (!spec_.has_patches()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
+  if (!spec_.latents()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
   std::vector<at::Tensor> parts;
-  const int64_t image = spec_.modality_index("image");
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
-    if (m == image) {
+    if (spec_.is_continuous(m)) {
       parts.push_back(embed_patches(input.patches_QP, input.timesteps_I, input.routing));
     } else {
       parts.push_back(ops::embedding_of_parameter(
@@ -115,7 +114,7 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
   if (!spec_.has_mixer("attention")) return context;
   const std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
   context.attention = ops::make_attention_plan(input.routing.order_T, input.routing.offsets_S1, cached,
-                                               picture_rows(spec_, input.routing));
+                                               latent_rows(spec_, input.routing));
   std::vector<int64_t> positions_T;
   for (size_t s = 0; s + 1 < context.attention->offsets_S1.size(); ++s)
     for (int64_t t = context.attention->offsets_S1[s]; t < context.attention->offsets_S1[s + 1]; ++t)
@@ -172,9 +171,9 @@ at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
 }
 
 at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& routing) {
-  const int64_t image = spec_.modality_index("image");
+  const int64_t latents = spec_.latents_index();
   return patch_out_->forward(
-      hidden_TE.narrow(0, routing.group_begin(image), routing.group_size(image)).to(torch::kFloat32),
+      hidden_TE.narrow(0, routing.group_begin(latents), routing.group_size(latents)).to(torch::kFloat32),
       routing);
 }
 
@@ -186,16 +185,17 @@ ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const 
 
 at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing,
                                  const at::Tensor& noise_QP, double scale) {
-  const int64_t image = spec_.modality_index("image"), first = routing.group_begin(image);
+  const int64_t latents = spec_.latents_index(), first = routing.group_begin(latents);
   return ops::linear_squared_error(hidden_TE, patch_out_->weight(0), patch_out_->bias(0),
-                                   torch::arange(first, first + routing.group_size(image), torch::kInt64),
+                                   torch::arange(first, first + routing.group_size(latents), torch::kInt64),
                                    noise_QP, scale);
 }
 
-ops::BidirectionalRows picture_rows(const ModelSpec& spec, const nn::Routing& routing) {
-  if (!spec.has_patches()) return {};
-  const int64_t image = spec.modality_index("image");
-  return {routing.group_begin(image), routing.group_begin(image + 1), spec.patches_per_image()};
+ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing) {
+  if (!spec.latents()) return {};
+  const int64_t latents = spec.latents_index();
+  return {routing.group_begin(latents), routing.group_begin(latents + 1),
+          spec.latents()->positions_per_item()};
 }
 
 }  // namespace mom::models

@@ -19,8 +19,8 @@ namespace mom::models {
 struct ModelInput {
   nn::Routing routing;
   at::Tensor tokens_T;     // i64, in row order; rows of a continuous modality are not read
-  at::Tensor patches_QP;   // transfusion: f32 noised patches, in row order (= order of the pictures)
-  at::Tensor timesteps_I;  // transfusion: i64, one per picture
+  at::Tensor patches_QP;   // with latents: f32 noised patches, in row order (= order of the items)
+  at::Tensor timesteps_I;  // with latents: i64, one per item
   // Experts: capacity and balance loss (which joins the gradient with this weight) are of training only.
   bool training = false;
   double balance_weight = 0;
@@ -48,7 +48,7 @@ class ModelImpl : public nn::Module {
   // Final normed activations [T, E], in row order. `state` (may be null) is read and replaced.
   at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
   at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
-  at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], the image rows
+  at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], rows of latents
   // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
   ops::CrossEntropy next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
                                     const at::Tensor& targets_R, double scale, double z_weight = 0);
@@ -81,8 +81,8 @@ class ModelImpl : public nn::Module {
 };
 TORCH_MODULE(Model);
 
-// The rows of pictures as latents, which attention reads both ways.
-ops::BidirectionalRows picture_rows(const ModelSpec& spec, const nn::Routing& routing);
+// The rows of latents, of which attention reads an item's both ways.
+ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing);
 
 // Every parameter from its own random stream, keyed by seed and name, by the rule it was added with: neither the order
 // of construction nor other parameters matter, and a modality's copies start independently.

@@ -80,27 +80,38 @@ void check_decoupled(const ModelSpec& spec, std::string_view where) {
                         "parts that " + backbone.name + " can decouple", "\"" + name + "\"", ""});
 }
 
+// Folders without a table are older: what they say beside it is under keys of their own.
+modality::Vocabulary read_vocabulary(const Json& json, const std::vector<std::string>& names,
+                                     std::string_view where) {
+  const Json &ranges = json["vocabulary"], shape = json.value("latent_shape", Json()),
+             patch_size = json.value("patch_size", Json());
+  const Json table = json.contains("modality_table")
+                         ? json["modality_table"]
+                         : modality::older_modality_table(ranges, names, {shape, patch_size, Json()}, where);
+  const auto vocabulary = modality::Vocabulary::from_json(ranges, table, names, where);
+  if (!vocabulary.text())
+    throw InputError({std::string(where) + ": \"modality_table\"", "a modality of tokens", "none", ""});
+  const modality::Modality* latents = vocabulary.latents();
+  if (latents && ((!shape.is_null() && shape != Json(latents->latent_shape)) ||
+                  (!patch_size.is_null() && patch_size != Json(latents->patch_size))))
+    throw InputError({std::string(where) + ": \"latent_shape\" and \"patch_size\"",
+                      "those of \"modality_table\"", shape.dump() + " and " + patch_size.dump(), ""});
+  return vocabulary;
+}
+
 void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
-  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {"text"}, where);
+  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {modality::kTextName}, where);
   if (spec.modalities.empty()) throw InputError(std::string(where) + ": \"modalities\" is empty");
   spec.setting = value_or<std::string>(json, "setting", "", where);
-  if (json.contains("vocabulary"))
-    spec.vocabulary = codecs::Vocabulary::from_json(json["vocabulary"], spec.modalities, where);
+  if (json.contains("vocabulary")) spec.vocabulary = read_vocabulary(json, spec.modalities, where);
   if (!spec.vocabulary.empty() && spec.vocabulary.size() != spec.vocab_size)
     throw InputError({std::string(where) + ": \"vocab_size\"",
                       std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
                       std::to_string(spec.vocab_size), ""});
   spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
-  if (!spec.has_patches()) return;
-  spec.latent_shape = value_or<std::vector<int64_t>>(json, "latent_shape", {}, where);
-  spec.patch_size = value_or<int64_t>(json, "patch_size", 2, where);
+  if (!spec.latents()) return;
+  spec.patch_size = spec.latents()->patch_size;
   spec.diffusion_steps = value_or<int64_t>(json, "diffusion_steps", 1000, where);
-  if (spec.latent_shape.size() != 3 || spec.modality_index("image") < 0 || spec.patch_size < 1 ||
-      *std::min_element(spec.latent_shape.begin(), spec.latent_shape.end()) < 1 ||
-      spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
-    throw InputError(std::string(where) +
-                     ": setting \"transfusion\" needs the modality \"image\" and a latent_shape [C, H, W] "
-                     "of whole patches");
   if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
     throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
                       std::to_string(spec.diffusion_steps), ""});
@@ -136,7 +147,7 @@ void ModelSpec::describe(config::Table& table) {
              "projections with their own weights per modality (mixture_of_mamba only)")
       .one_of(all_projections());
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
-  table.field("patch_size", patch_size, "latent pixels per side of one patch (transfusion)").range(1, 64);
+  table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
   table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
       .one_of({"auto", "reference", "cpu", "check"});
   for (const nn::MixerKind& kind : nn::mixer_kinds()) {
@@ -233,12 +244,15 @@ OrderedJson to_json(const ModelSpec& spec) {
   json["modalities"] = spec.modalities;
   json["decoupled"] = spec.decoupled;
   if (!spec.setting.empty()) json["setting"] = spec.setting;
-  if (spec.has_patches()) {
-    json["latent_shape"] = spec.latent_shape;
-    json["patch_size"] = spec.patch_size;
+  if (spec.latents()) {
+    json["latent_shape"] = spec.latents()->latent_shape;
+    json["patch_size"] = spec.latents()->patch_size;
     json["diffusion_steps"] = spec.diffusion_steps;
   }
-  if (!spec.vocabulary.empty()) json["vocabulary"] = spec.vocabulary.to_json();
+  if (!spec.vocabulary.empty()) {
+    json["vocabulary"] = spec.vocabulary.to_json();
+    json["modality_table"] = spec.vocabulary.table_json();
+  }
   if (!spec.codec_hashes.empty()) json["codec_hashes"] = spec.codec_hashes;
   return json;
 }

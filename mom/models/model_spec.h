@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "mom/base/json.h"
-#include "mom/codecs/vocabulary.h"
 #include "mom/config/schema.h"
+#include "mom/modality/vocabulary.h"
 #include "mom/nn/mixer_config.h"
 
 namespace mom::models {
@@ -32,21 +32,19 @@ struct ModelSpec {
   int64_t num_blocks = 0;                                  // 0: as layers says
   std::vector<std::string> decoupled = all_projections();  // parts with their own weights per modality
   bool tie_word_embeddings = false;
+  int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
   nn::MixerConfigs mixers;
   std::string scan_backend = "auto";
   double norm_epsilon = 1e-5;
   std::string weight_type = "float32";  // of the file it was read from (quantize.h): what suits generation
 
   // The data it was or will be trained on.
-  std::string setting;  // "transfusion", "chameleon", "three_modality"; empty for a plain language model
+  std::string setting;  // a name of modality/presets.h; empty for a plain language model
   int64_t vocab_size = 0;
-  std::vector<std::string> modalities = {"text"};
-  codecs::Vocabulary vocabulary;                    // empty for a plain language model
+  std::vector<std::string> modalities = {modality::kTextName};
+  modality::Vocabulary vocabulary;                  // empty for a plain language model
   std::map<std::string, std::string> codec_hashes;  // by modality
-  // transfusion only
-  std::vector<int64_t> latent_shape;  // [C, H, W]
-  int64_t patch_size = 2;             // latent pixels per side of one patch
-  int64_t diffusion_steps = 1000;
+  int64_t diffusion_steps = 1000;                   // of latents
 
   // [model] of a recipe. The table points into this spec.
   void describe(config::Table& table);
@@ -59,13 +57,10 @@ struct ModelSpec {
   const std::string& mixer(int64_t block) const;
   const nn::MixerConfig& mixer_config(int64_t block) const { return mixers.at(mixer(block)); }
   nn::Trunk trunk() const;
-  bool has_patches() const { return setting == "transfusion"; }
-  // Pictures as latents: their positions carry no token and have a loss of their own kind.
-  bool is_continuous(int64_t modality) const { return has_patches() && modality == modality_index("image"); }
-  int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }
-  int64_t patches_per_image() const {
-    return latent_shape.empty() ? 0 : (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
-  }
+  // The modality whose positions are patches of latents, and its index; null and -1 when there is none.
+  const modality::Modality* latents() const { return vocabulary.latents(); }
+  int64_t latents_index() const { return vocabulary.index_of(latents()); }
+  bool is_continuous(int64_t modality) const { return latents() && modality == latents_index(); }
   // Index of `name` in modalities, -1 when absent.
   int64_t modality_index(std::string_view name) const;
 };

@@ -28,7 +28,7 @@ at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Times
 }  // namespace
 
 void ObjectiveConfig::describe(config::Table& table) {
-  table.field("image_weight", image_weight, "weight of the noise-prediction loss (lambda; transfusion)")
+  table.field("image_weight", image_weight, "weight of the noise-prediction loss of latents (lambda)")
       .range(0, 1e6);
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
   table
@@ -49,28 +49,34 @@ LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
   for (int64_t r = 0; r < batch.target_modalities_R.size(0); ++r)
     ++report[static_cast<size_t>(modality[r])].count;
-  if (spec.has_patches())
-    report[static_cast<size_t>(spec.modality_index("image"))].count =
-        static_cast<double>(batch.latents_ICHW.numel());
+  if (spec.latents())
+    report[static_cast<size_t>(spec.latents_index())].count = static_cast<double>(batch.latents_ICHW.numel());
   return report;
 }
 
 namespace {
 
 // Over all modalities whose positions carry tokens.
-LossSum token_sum(const LossReport& report, const ModelSpec& spec) {
+LossSum token_sum(const LossReport& report, const modality::Vocabulary& vocabulary) {
+  const int64_t latents = vocabulary.index_of(vocabulary.latents());
   LossSum sum;
   for (size_t m = 0; m < report.size(); ++m)
-    if (!spec.is_continuous(static_cast<int64_t>(m))) sum.add(report[m]);
+    if (static_cast<int64_t>(m) != latents) sum.add(report[m]);
   return sum;
 }
 
 }  // namespace
 
-double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight) {
-  double loss = token_sum(report, spec).mean();
-  if (spec.has_patches())
-    loss += image_weight * report[static_cast<size_t>(spec.modality_index("image"))].mean();
+Objective::Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary)
+    : config_(config), vocabulary_(vocabulary), schedule_(config.diffusion_steps) {
+  if (const modality::Modality* latents = vocabulary.latents())
+    vocabulary_ = vocabulary.with_loss_weight(*latents, config.image_weight);
+}
+
+double Objective::combined_loss(const LossReport& report) const {
+  double loss = token_sum(report, vocabulary_).mean();
+  if (const modality::Modality* latents = vocabulary_.latents())
+    loss += latents->loss_weight * report[static_cast<size_t>(vocabulary_.index_of(latents))].mean();
   return loss;
 }
 
@@ -79,13 +85,13 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   NoisedInput noised;
   noised.input.routing = batch.routing;
   noised.input.tokens_T = batch.tokens_T;
-  if (!spec.has_patches()) return noised;
+  if (!spec.latents()) return noised;
   noised.input.timesteps_I = draw_timesteps(batch.num_images(), schedule.steps(), batch.noise_key, how);
   const at::Tensor noise = torch::randn(
       batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
-  noised.noise_QP = patchify(noise, spec.patch_size);
-  noised.input.patches_QP =
-      patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I), spec.patch_size);
+  noised.noise_QP = patchify(noise, spec.latents()->patch_size);
+  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I),
+                                     spec.latents()->patch_size);
   return noised;
 }
 
@@ -109,26 +115,27 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();
     // A step's microbatches share one mean.
-    noised.input.balance_weight = config_.balance_weight * token_sum(terms, spec).count /
-                                  std::max(1.0, token_sum(step_terms, spec).count);
+    noised.input.balance_weight = config_.balance_weight * token_sum(terms, vocabulary_).count /
+                                  std::max(1.0, token_sum(step_terms, vocabulary_).count);
   }
   const at::Tensor hidden_TE = model.forward(noised.input);
   BatchLoss loss{torch::zeros({}, torch::kFloat32), terms, {}};
   if (noised.input.experts) loss.experts = *noised.input.experts;
   if (batch.target_rows_R.size(0) > 0) {
-    const double scale = 1 / token_sum(step_terms, spec).count;
+    const double scale = 1 / token_sum(step_terms, vocabulary_).count;
     const ops::CrossEntropy tokens =
         model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale, config_.z_loss);
     add_nats(loss.report, tokens.nats_R, batch.target_modalities_R);
     loss.total = loss.total + tokens.loss;
   }
   if (batch.num_images() > 0) {
-    const auto image = static_cast<size_t>(spec.modality_index("image"));
+    const auto latents = static_cast<size_t>(spec.latents_index());
+    const double weight = vocabulary_.latents()->loss_weight;
     // Without weight it is reported all the same.
-    const double scale = (config_.image_weight > 0 ? config_.image_weight : 1) / step_terms[image].count;
+    const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
     const at::Tensor noise = model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
-    loss.report[image].sum = noise.item<double>() / scale;
-    if (config_.image_weight > 0) loss.total = loss.total + noise;
+    loss.report[latents].sum = noise.item<double>() / scale;
+    if (weight > 0) loss.total = loss.total + noise;
   }
   return loss;
 }

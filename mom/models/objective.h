@@ -1,12 +1,12 @@
-// What is learned: the next token of the joint vocabulary, and in transfusion the noise on images' latents.
+// What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
+// them.
 //   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
-//          + image_weight * mean over latent elements of (noise - prediction)^2            (transfusion)
+//          + loss_weight * mean over latent elements of (noise - prediction)^2              (latents)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
-// A token's loss counts to the modality of the token that is predicted: an image code to image, <boi> and <eoi> to text.
-// In transfusion no token is predicted at <boi> and on patches; one timestep per image; noise is added to the latent
-// before it is cut into patches.
-// Sources: Transfusion (arXiv 2408.11039), Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open:
-// docs/decisions/.
+// A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
+// to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
+// noise is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039),
+// Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
 #pragma once
 
 #include <torch/torch.h>
@@ -22,7 +22,7 @@ namespace mom::models {
 
 // [objective] of a recipe.
 struct ObjectiveConfig {
-  double image_weight = 5;
+  double image_weight = 5;  // the loss weight of the modality of latents
   int64_t diffusion_steps = 1000;
   double z_loss = 0;
   double balance_weight = 0.01;
@@ -41,13 +41,10 @@ using LossReport = std::vector<LossSum>;  // by modality
 // How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
 void add(LossReport& to, const LossReport& from);
-// The scalar that is trained, without z-loss and balance loss: mean over all target tokens + image_weight *
-// mean over latent elements.
-double combined_loss(const LossReport& report, const ModelSpec& spec, double image_weight);
 
 enum class Timesteps {
-  kUniform,     // training: one independent draw per picture
-  kStratified,  // held-out: spread evenly over the schedule, so that few pictures give a steady mean
+  kUniform,     // training: one independent draw per item
+  kStratified,  // held-out: spread evenly over the schedule, so that few items give a steady mean
 };
 
 struct BatchLoss {
@@ -58,15 +55,20 @@ struct BatchLoss {
 
 class Objective {
  public:
-  Objective(const ObjectiveConfig& config) : config_(config), schedule_(config.diffusion_steps) {}
+  // `vocabulary`: the model's. Its loss weights are filled in from the config.
+  Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
+  // The scalar that is trained, without z-loss and balance loss: mean over all target tokens + loss_weight *
+  // mean over latent elements.
+  double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }
 
  private:
   ObjectiveConfig config_;
+  modality::Vocabulary vocabulary_;
   CosineSchedule schedule_;
 };
 

@@ -6,8 +6,8 @@
 
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
-#include "mom/codecs/text_codec.h"
 #include "mom/formats/image_file.h"
+#include "mom/modality/special_tokens.h"
 #include "mom/quality/accuracy.h"
 #include "mom/quality/frechet.h"
 #include "mom/quality/probe.h"
@@ -62,9 +62,9 @@ class ImageJudge {
       request.prompt.append(token);
       cursor.advance(token);
     };
-    put(codecs::special::kBos);
+    put(modality::special::kBos);
     for (const int32_t token : held_out_[asked_[index]].caption) put(token);
-    put(codecs::special::kBoi);
+    put(rules.vocabulary.find(held_out_[asked_[index]].media.modality)->brackets->open);
     request.until = generate::Until::kSegment;
     request.max_positions = cursor.to_close();
     request.picture.steps = options_.steps;
@@ -76,7 +76,7 @@ class ImageJudge {
 
   void draw_images() {
     const models::ModelSpec& spec = network_.model()->spec();
-    const generate::DocumentRules rules = generate::rules_of(spec, codecs_.codes_per_image());
+    const generate::DocumentRules rules{codecs_.vocabulary(), spec.vocab_size};
     const auto num_batches = (std::ssize(asked_) + kTogether - 1) / kTogether;
     std::unique_ptr<Progress> shown;
     int64_t batch = 0, rounds_a_batch = 0;
@@ -106,7 +106,7 @@ class ImageJudge {
 
   OrderedJson sampling() const {
     OrderedJson json{{"guidance", options_.guidance}, {"seed", options_.seed}};
-    if (network_.model()->spec().has_patches()) {
+    if (network_.model()->spec().latents()) {
       json["steps"] = options_.steps;
       json["sampler"] = options_.sampler;
     }

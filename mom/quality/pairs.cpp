@@ -11,10 +11,10 @@ namespace mom::quality {
 namespace {
 
 // Patches of one image are adjacent.
-generate::Feed feed_of(const data::LaidOut& document, const std::vector<int64_t>& latent_shape) {
+generate::Feed feed_of(const data::LaidOut& document, const modality::Modality* latents) {
   generate::Feed feed;
   at::Tensor latents_ICHW;
-  if (!document.pictures.empty()) latents_ICHW = data::latents_of(document.pictures, latent_shape);
+  if (!document.pictures.empty()) latents_ICHW = data::latents_of(document.pictures, latents->latent_shape);
   for (const int32_t position : document.positions) {
     if (position >= 0) {
       feed.append(position);
@@ -52,8 +52,9 @@ std::vector<Pair> pairs_of(const data::EncodedDataset& dataset, const train::Rec
         continue;
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
       const std::vector<generate::Segment> segments =
-          generate::split({}, feed_of(document, dataset.latent_shape), dataset.vocabulary);
-      const generate::Segment *text = only(segments, "text"), *media = only(segments, modality);
+          generate::split({}, feed_of(document, dataset.vocabulary.latents()), dataset.vocabulary);
+      const generate::Segment *text = only(segments, dataset.vocabulary.text()->name),
+                              *media = only(segments, modality);
       if (text && media) pairs.push_back({view.source, text->tokens, *media});
     }
   }

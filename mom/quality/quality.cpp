@@ -98,8 +98,9 @@ class Evaluation {
 
   // Bits of the true next tokens, per byte of the text they stand for.
   void add_texts(OrderedJson& json) {
-    const models::Objective objective(recipe_.objective);
-    const auto text = static_cast<size_t>(model_->spec().modality_index("text"));
+    const modality::Vocabulary& vocabulary = model_->spec().vocabulary;
+    const models::Objective objective(recipe_.objective, vocabulary);
+    const auto text = static_cast<size_t>(vocabulary.index_of(vocabulary.text()));
     for (const data::SourceView& view : data::sources_of(dataset_, options_.split)) {
       const std::vector<data::Batch> batches =
           data::held_out_batches(dataset_, view.source, options_.split, recipe_.data,

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include "mom/codecs/text_codec.h"
+#include "mom/modality/special_tokens.h"
 #include "mom/quality/likelihood.h"
 
 namespace mom::quality {
@@ -13,12 +13,12 @@ constexpr size_t kTogether = 20;  // captions in one batch: affects memory, not 
 
 generate::Feed start_of_document() {
   generate::Feed feed;
-  feed.append(codecs::special::kBos);
+  feed.append(modality::special::kBos);
   return feed;
 }
 
-generate::Feed document_with(const generate::Segment& media) {
-  const codecs::Brackets brackets = *codecs::brackets_of(media.modality);
+generate::Feed document_with(const generate::Segment& media, const modality::Vocabulary& vocabulary) {
+  const modality::Brackets brackets = *vocabulary.find(media.modality)->brackets;
   generate::Feed feed = start_of_document();
   feed.append(brackets.open);
   if (media.picture) feed.append(*media.picture);
@@ -51,7 +51,7 @@ Ranking rank_captions(models::ModelImpl& model, const std::vector<Pair>& pairs,
   const std::map<size_t, double> alone = without_media(model, pairs, candidates);
   Ranking ranking;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const generate::Feed before = document_with(pairs[candidates[i][0]].media);
+    const generate::Feed before = document_with(pairs[candidates[i][0]].media, model.spec().vocabulary);
     std::vector<Continuation> batch;
     for (const size_t caption : candidates[i]) batch.push_back({before, pairs[caption].caption});
     const std::vector<double> likelihoods = log_likelihoods(model, batch);

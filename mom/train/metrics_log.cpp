@@ -68,7 +68,7 @@ OrderedJson MetricsLog::start_line(const char* kind, const Trainer& trainer) con
 }
 
 void MetricsLog::add_losses(OrderedJson& line, const models::LossReport& loss, const Trainer& trainer) const {
-  line["loss"] = models::combined_loss(loss, spec_, trainer.recipe().objective.image_weight);
+  line["loss"] = trainer.objective().combined_loss(loss);
   for (size_t m = 0; m < spec_.modalities.size(); ++m)
     if (loss[m].count > 0) line["loss_" + spec_.modalities[m]] = loss[m].mean();
 }

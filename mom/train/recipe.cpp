@@ -46,15 +46,10 @@ void CheckpointConfig::describe(config::Table& table) {
   table.field("keep", keep, "newest checkpoints kept; 0: all").range(0, 1e9);
 }
 
-const std::vector<std::string>& settings() {
-  static const std::vector<std::string> names = {"transfusion", "chameleon", "three_modality"};
-  return names;
-}
-
 config::Schema Recipe::schema() {
   config::Schema schema;
   config::Table& top = schema.table("", "the run");
-  top.field("setting", setting, "what is trained on what").one_of(settings());
+  top.field("setting", setting, "what is trained on what").one_of(modality::preset_names());
   top.field("seed", seed, "fixes initial weights, data order and noise").range(0, 9007199254740992.0);
   model.describe(schema.table("model", "the network"));
   data.describe(schema.table("data", "the training data"));
@@ -85,18 +80,19 @@ std::string dump_recipe(Recipe recipe) { return config::dump_toml(recipe.schema(
 
 namespace {
 
-// A setting is a choice of codecs: the data must have been encoded by those.
+// The data must have the setting's modalities, each in its representation.
 void check_setting(const std::string& setting, const data::EncodedDataset& dataset) {
-  auto need = [&](bool there, const std::string& what, const std::string& kind) {
-    if (!there)
-      throw UserError({dataset.folder.string(), what + " (setting " + setting + ")", "none",
-                       "encode the documents with a codec of kind " + kind + ", or choose another setting"});
-  };
-  need(dataset.vocabulary.find("text"), "text", "text");
-  if (setting == "transfusion")
-    return need(!dataset.latent_shape.empty(), "pictures as latents", "image_vae");
-  need(dataset.codes_per_image > 0, "pictures as codes", "vq_image");
-  if (setting == "three_modality") need(dataset.vocabulary.find("speech"), "speech as codes", "speech");
+  const modality::Preset& preset = *modality::find_preset(setting);
+  for (size_t m = 0; m < preset.codec_kinds.size(); ++m) {
+    const modality::Modality& needed = preset.vocabulary.modalities()[m];
+    const modality::Modality* found = dataset.vocabulary.find(needed.name);
+    if (!found || found->representation != needed.representation)
+      throw UserError({dataset.folder.string(),
+                       needed.name + " as " + to_string(needed.representation) + " (setting " + setting + ")",
+                       found ? to_string(found->representation) : "none",
+                       "encode the documents with a codec of kind " + preset.codec_kinds[m] +
+                           ", or choose another setting"});
+  }
 }
 
 }  // namespace
@@ -104,34 +100,21 @@ void check_setting(const std::string& setting, const data::EncodedDataset& datas
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
   models::ModelSpec spec = recipe.model.resolved();
   spec.setting = recipe.setting;
-  spec.vocabulary = dataset.vocabulary;
+  spec.vocabulary = dataset.vocabulary.with_patch_size(recipe.model.patch_size);
   spec.modalities = dataset.modalities();
   spec.vocab_size = dataset.vocabulary.size();
   spec.codec_hashes = dataset.codec_hashes;
   check_setting(recipe.setting, dataset);
-  if (recipe.setting != "transfusion") return spec;
-  spec.latent_shape = dataset.latent_shape;
-  spec.diffusion_steps = recipe.objective.diffusion_steps;
-  if (spec.latent_shape[1] % spec.patch_size || spec.latent_shape[2] % spec.patch_size)
-    throw UserError({"model.patch_size",
-                     "a divisor of the latents' " + std::to_string(spec.latent_shape[1]) + " x " +
-                         std::to_string(spec.latent_shape[2]),
-                     std::to_string(spec.patch_size), ""});
+  if (spec.latents()) spec.diffusion_steps = recipe.objective.diffusion_steps;
   return spec;
 }
 
-models::ModelSpec make_spec(const models::ModelSpec& model, const std::string& setting) {
+models::ModelSpec make_spec(const models::ModelSpec& model, const modality::Preset& setting) {
   models::ModelSpec spec = model.resolved();
-  spec.setting = setting;
-  if (setting == "transfusion") {  // docs/reference.md, section 3: Llama-2's vocabulary, 32 x 32 x 8 latents
-    spec.vocab_size = 32000;
-    spec.modalities = {"text", "image"};
-    spec.latent_shape = {8, 32, 32};
-  } else {  // section 4 and 5: one joint vocabulary
-    spec.vocab_size = 65536;
-    spec.modalities = setting == "chameleon" ? std::vector<std::string>{"text", "image"}
-                                             : std::vector<std::string>{"text", "image", "speech"};
-  }
+  spec.setting = setting.name;
+  spec.vocabulary = setting.vocabulary.with_patch_size(model.patch_size);
+  spec.modalities = spec.vocabulary.names();
+  spec.vocab_size = spec.vocabulary.size();
   return spec;
 }
 

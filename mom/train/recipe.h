@@ -6,6 +6,7 @@
 
 #include "mom/config/schema.h"
 #include "mom/data/loader.h"
+#include "mom/modality/presets.h"
 #include "mom/models/model_spec.h"
 #include "mom/models/objective.h"
 
@@ -38,11 +39,8 @@ struct CheckpointConfig {
   void describe(config::Table& table);
 };
 
-// The settings a recipe can choose: "transfusion", "chameleon", "three_modality".
-const std::vector<std::string>& settings();
-
 struct Recipe {
-  std::string setting = "transfusion";
+  std::string setting = modality::presets().front().name;
   int64_t seed = 1;
   models::ModelSpec model;
   data::DataConfig data;
@@ -62,6 +60,6 @@ std::string dump_recipe(Recipe recipe);
 // The network a recipe asks for on this data. UserError where they don't fit.
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset);
 // Without data: the papers' vocabulary and latents for the setting, for `mom inspect --size`.
-models::ModelSpec make_spec(const models::ModelSpec& model, const std::string& setting);
+models::ModelSpec make_spec(const models::ModelSpec& model, const modality::Preset& setting);
 
 }  // namespace mom::train

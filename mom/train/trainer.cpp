@@ -29,7 +29,7 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
 Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset)
     : recipe_(recipe),
       model_(new_model(recipe, *dataset)),
-      objective_(recipe.objective),
+      objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
       optimizer_(*model_, recipe.train),
       flops_per_token_(models::flops_per_token(model_->spec())),
@@ -76,7 +76,7 @@ StepReport Trainer::step() {
     for (const auto& [block, load] : loss.experts) report.experts[block].add(load);
     for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
   }
-  report.total_loss = models::combined_loss(report.loss, model_->spec(), recipe_.objective.image_weight);
+  report.total_loss = objective_.combined_loss(report.loss);
   report.grad_norm = optimizer_.gradient_norm();
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
   if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
@@ -119,7 +119,7 @@ void Trainer::check_codecs(const Path& checkpoint) {
   const Path path = checkpoint / "config.json";
   const models::ModelSpec then = models::spec_from_json(read_json(path), path.string());
   models::check_same_codecs(then, model_->spec().codec_hashes, recipe_.data.path);
-  if (then.vocabulary != model_->spec().vocabulary)
+  if (then.vocabulary.to_json() != model_->spec().vocabulary.to_json())
     throw InputError({recipe_.data.path, "the joint vocabulary " + then.vocabulary.to_json().dump(),
                       model_->spec().vocabulary.to_json().dump(),
                       "encode the documents with the same codecs"});

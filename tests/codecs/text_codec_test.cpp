@@ -6,6 +6,7 @@
 #include "mom/base/random.h"
 #include "mom/base/utf8.h"
 #include "mom/codecs/text_codec_train.h"
+#include "mom/modality/special_tokens.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::codecs {
@@ -108,19 +109,19 @@ TEST_F(TextCodecTest, WhitespaceComesBackExactly) {
 
 TEST_F(TextCodecTest, ControlSymbolsHaveTheirIdsAndNeverComeOutOfText) {
   EXPECT_EQ(codec_->vocabulary(), 400);
-  EXPECT_EQ(codec_->piece(special::kPad), "<pad>");
-  EXPECT_EQ(codec_->piece(special::kBos), "<s>");
-  EXPECT_EQ(codec_->piece(special::kEos), "</s>");
-  EXPECT_EQ(codec_->piece(special::kBoi), "<boi>");
-  EXPECT_EQ(codec_->piece(special::kEosSpeech), "<eos_speech>");
-  for (int32_t id = 0; id < special::kCount; ++id) {
+  EXPECT_EQ(codec_->piece(modality::special::kPad), "<pad>");
+  EXPECT_EQ(codec_->piece(modality::special::kBos), "<s>");
+  EXPECT_EQ(codec_->piece(modality::special::kEos), "</s>");
+  EXPECT_EQ(codec_->piece(modality::special::kBoi), "<boi>");
+  EXPECT_EQ(codec_->piece(modality::special::kEosSpeech), "<eos_speech>");
+  for (int32_t id = 0; id < modality::special::kCount; ++id) {
     const std::string typed = "a" + codec_->piece(id) + " " + codec_->piece(id);
-    for (int32_t token : codec_->encode(typed)) EXPECT_GE(token, special::kCount) << typed;
+    for (int32_t token : codec_->encode(typed)) EXPECT_GE(token, modality::special::kCount) << typed;
     expect_round_trip(typed);
     EXPECT_EQ(codec_->decode({id}), "");
   }
   for (const char* typed : {"<0xE2>", "<unk>", "\xe2\x81\x87"}) {
-    for (int32_t token : codec_->encode(typed)) EXPECT_GE(token, special::kCount) << typed;
+    for (int32_t token : codec_->encode(typed)) EXPECT_GE(token, modality::special::kCount) << typed;
     expect_round_trip(typed);
   }
 }

@@ -90,7 +90,7 @@ TEST_F(EncodeTest, TextAndKeywordsAreTheCodecsTokens) {
 TEST_F(EncodeTest, LatentsAreTheCodecsAndVariantsDiffer) {
   const EncodedDataset dataset = open_encoded(tiny() / "encoded");
   const codecs::ImageVae codec(tiny() / "encoded" / "codecs" / "image");
-  EXPECT_EQ(dataset.latent_shape, (std::vector<int64_t>{4, 8, 8}));
+  EXPECT_EQ(dataset.vocabulary.latents()->latent_shape, (std::vector<int64_t>{4, 8, 8}));
   const Shard& shapes = shard(dataset, "train", "shapes");
   ASSERT_EQ(shapes.num_variants, 2);
   EXPECT_EQ(shapes.latents.size(), 20u * 2 * 4 * 8 * 8);

@@ -16,8 +16,8 @@
 namespace mom {
 namespace {
 
-using codecs::special::kBoi;
-using codecs::special::kBos;
+using modality::special::kBoi;
+using modality::special::kBos;
 
 class LoaderTest : public testing::Test {
  protected:
@@ -148,7 +148,7 @@ TEST_F(LoaderTest, TextBeforeAPictureIsDroppedAsOftenAsTold) {
   data::LayOutOptions options = data::layout_options(*dataset_, dropping, 2);
   const auto views = data::sources_of(*dataset_, "train");
   const auto& [shard, document] = views[0].documents[0];
-  const auto bare = static_cast<size_t>(options.patches_per_image) + 4;
+  const auto bare = static_cast<size_t>(options.vocabulary.latents()->positions_per_item()) + 4;
   const auto dropped = [&, &shard = shard, &document = document](double caption_first) {
     options.caption_first = caption_first;
     int count = 0;
@@ -260,7 +260,7 @@ TEST_F(SpokenLoaderTest, PairsOfTextAndPictureKeepCaptionFirstAndVariantsAreDraw
 
 TEST_F(SpokenLoaderTest, EveryPositionHasItsTokensModalityAndPredictsTheNext) {
   data::Loader loader(dataset_, config(), 2, 1);
-  const codecs::Vocabulary& vocabulary = dataset_->vocabulary;
+  const modality::Vocabulary& vocabulary = dataset_->vocabulary;
   std::vector<int64_t> targets(3);
   for (int i = 0; i < 20; ++i) {
     const data::Batch batch = loader.next(1)[0];
@@ -281,7 +281,7 @@ TEST_F(SpokenLoaderTest, EveryPositionHasItsTokensModalityAndPredictsTheNext) {
       EXPECT_EQ(batch.target_modalities_R[r].item<int64_t>(), vocabulary.modality_of(target));
       ++targets[static_cast<size_t>(vocabulary.modality_of(target))];
     }
-    const int64_t ends = (tokens == codecs::special::kEos).sum().item<int64_t>();
+    const int64_t ends = (tokens == modality::special::kEos).sum().item<int64_t>();
     EXPECT_LE(num_tokens - batch.target_rows_R.size(0), ends + 4)
         << "only ends of documents and sequences learn nothing";
     EXPECT_EQ(batch.num_images(), 0);

@@ -69,7 +69,8 @@ TEST_F(ShardTest, OpensWhatEncodeMade) {
   const EncodedDataset dataset = open_encoded(fresh_copy());
   EXPECT_EQ(dataset.modalities(), (std::vector<std::string>{"text", "image"}));
   EXPECT_EQ(dataset.vocabulary.size(), 320);
-  EXPECT_EQ(dataset.vocabulary.find("image")->size(), 0);  // latents carry no tokens
+  EXPECT_EQ(dataset.vocabulary.latents()->name, "image");
+  EXPECT_EQ(dataset.vocabulary.latents()->latent_shape, (std::vector<int64_t>{4, 8, 8}));
   EXPECT_EQ(dataset.codec_hashes.at("text").size(), 64u);
   EXPECT_EQ(dataset.codec_hashes.at("image").size(), 64u);
   EXPECT_EQ(dataset.shards.size(), 4u);
@@ -139,13 +140,31 @@ TEST_F(ShardTest, RefusesAManifestThatDoesNotFit) {
   refuse("vocabulary", [](Json& m) { m["vocabulary"].erase("image"); });
   refuse("documents", [](Json& m) { m["shards"][0]["documents"] = 1; });
   refuse("name in the folder", [](Json& m) { m["shards"][0]["file"] = "../x.safetensors"; });
-  refuse("latent_shape", [](Json& m) { m["codecs"]["image"]["latent_shape"] = {4, 8}; });
-  refuse("latents of the shape", [](Json& m) { m["codecs"]["image"]["latent_shape"] = {4, 8, 16}; });
-  refuse("modalities", [](Json& m) {
-    m["modalities"][1] = "smell";
-    m["codecs"]["smell"] = Json::object();
-  });
+  refuse("latent_shape", [](Json& m) { m["modality_table"]["image"]["latent_shape"] = {4, 8}; });
+  refuse("latents of the shape", [](Json& m) { m["modality_table"]["image"]["latent_shape"] = {4, 8, 16}; });
+  refuse("modality_table", [](Json& m) { m.erase("modality_table"); });
+  refuse("vocabulary", [](Json& m) { m["modality_table"]["image"]["representation"] = "codes"; });
+  refuse("smell", [](Json& m) { m["modalities"][1] = "smell"; });
   refuse("codecs", [](Json& m) { m.erase("codecs"); });
+}
+
+// As version 2 had it: no table, and what images are beside their codec.
+void make_older(Json& manifest) {
+  manifest["version"] = 2;
+  const Json image = manifest["modality_table"]["image"];
+  for (const auto& [key, older] :
+       {std::pair{"latent_shape", "latent_shape"}, {"codes_per_item", "codes_per_image"}})
+    if (image.contains(key)) manifest["codecs"]["image"][older] = image[key];
+  manifest.erase("modality_table");
+}
+
+TEST_F(ShardTest, OpensVersionTwo) {
+  const Path folder = fresh_copy();
+  const modality::Vocabulary vocabulary = open_encoded(folder).vocabulary;
+  edit_manifest(folder, make_older);
+  EXPECT_EQ(open_encoded(folder).vocabulary, vocabulary);
+  edit_manifest(folder, [](Json& m) { m["codecs"]["image"].erase("latent_shape"); });
+  expect_refused(folder, "latent_shape");
 }
 
 // The same folder with codes of pictures and speech: one shard's tokens are set to what cannot stand there.
@@ -154,7 +173,12 @@ TEST_F(ShardTest, CodesStayInTheirRanges) {
   const EncodedDataset dataset = open_encoded(spoken);
   EXPECT_EQ(dataset.modalities(), (std::vector<std::string>{"text", "image", "speech"}));
   EXPECT_EQ(dataset.vocabulary.size(), 320 + 16 + 12);
-  EXPECT_EQ(dataset.codes_per_image, 16);
+  EXPECT_EQ(dataset.vocabulary.find("image")->positions_per_item(), 16);
+  EXPECT_FALSE(dataset.vocabulary.find("speech")->has_fixed_length());
+  const Path older = *folder_ / "spoken-older";
+  std::filesystem::copy(spoken, older, std::filesystem::copy_options::recursive);
+  edit_manifest(older, make_older);
+  EXPECT_EQ(open_encoded(older).vocabulary, dataset.vocabulary);
   const Shard* said = nullptr;
   for (const Shard& shard : dataset.shards) {
     if (shard.source == "said" && shard.split == "train") said = &shard;
@@ -162,12 +186,12 @@ TEST_F(ShardTest, CodesStayInTheirRanges) {
   ASSERT_NE(said, nullptr);
   const std::string name = said->file->path().filename().string();
   for (size_t segment = 0; segment < 3; ++segment) {
-    const codecs::TokenRange& range = dataset.vocabulary.ranges()[said->segment_modality[segment]];
+    const modality::Modality& range = dataset.vocabulary.modalities()[said->segment_modality[segment]];
     const auto part = static_cast<size_t>(said->segment_parts[segment]);
     const auto first = static_cast<size_t>(said->part_tokens[part]);
     EXPECT_TRUE(range.contains(said->tokens[first]));
     const int64_t parts = said->segment_parts[segment + 1] - said->segment_parts[segment];
-    EXPECT_EQ(parts, range.modality == "image" ? 2 : 1) << range.modality;  // a picture in two variants
+    EXPECT_EQ(parts, range.has_fixed_length() ? 2 : 1) << range.name;  // a picture in two variants
     for (int64_t wrong : {range.begin - 1, range.end}) {
       std::string bytes = read_file(spoken / name);
       const std::string_view whole(bytes);
@@ -182,7 +206,7 @@ TEST_F(ShardTest, CodesStayInTheirRanges) {
       std::filesystem::remove_all(copy);
       std::filesystem::copy(spoken, copy, std::filesystem::copy_options::recursive);
       test::write_file(copy / name, bytes);
-      expect_refused(copy, "(" + range.modality + "): tokens");
+      expect_refused(copy, "(" + range.name + "): tokens");
     }
   }
 }

@@ -17,26 +17,27 @@
 namespace mom {
 namespace {
 
-using codecs::special::kBoi;
-using codecs::special::kBos;
-using codecs::special::kBosSpeech;
-using codecs::special::kEoi;
-using codecs::special::kEos;
-using codecs::special::kEosSpeech;
 using generate::Answer;
 using generate::DiffusionMethod;
+using generate::DocumentRules;
 using generate::Engine;
 using generate::Feed;
 using generate::kPicture;
 using generate::Request;
 using generate::Stop;
 using generate::Until;
+using modality::special::kBoi;
+using modality::special::kBos;
+using modality::special::kBosSpeech;
+using modality::special::kEoi;
+using modality::special::kEos;
+using modality::special::kEosSpeech;
 using models::Model;
 
 Feed feed_of(const std::vector<int32_t>& tokens) { return {tokens, {}}; }
 
 Engine engine_of(const Model& model) {
-  return Engine(model, generate::rules_of(model->spec(), test::kTinyCodesPerImage));
+  return Engine(model, DocumentRules{model->spec().vocabulary, model->spec().vocab_size});
 }
 
 Request request_of(const std::vector<int32_t>& prompt, Until until, int64_t max_positions, uint64_t key = 1) {
@@ -51,7 +52,8 @@ Request request_of(const std::vector<int32_t>& prompt, Until until, int64_t max_
 
 int64_t positions_of(const Feed& feed, const models::ModelSpec& spec) {
   int64_t positions = 0;
-  for (const int32_t token : feed.tokens) positions += token == kPicture ? spec.patches_per_image() : 1;
+  for (const int32_t token : feed.tokens)
+    positions += token == kPicture ? spec.latents()->positions_per_item() : 1;
   return positions;
 }
 
@@ -135,7 +137,8 @@ TEST(Engine, TheSameSeedGivesTheSameWhateverElseIsInTheBatch) {
     Request with_picture = request_of({kBos, kBoi}, Until::kDocument, 40, 77);
     for (int32_t code = 0; !patches && code < test::kTinyCodesPerImage; ++code)
       with_picture.prompt.append(40 + code);
-    if (patches) with_picture.prompt.append(generate::Picture{torch::randn(model->spec().latent_shape), 0});
+    if (patches)
+      with_picture.prompt.append(generate::Picture{torch::randn(model->spec().latents()->latent_shape), 0});
     with_picture.prompt.append(kEoi);
     with_picture.prompt.append(kBoi);
     requests.push_back(with_picture);
@@ -174,22 +177,23 @@ at::Tensor whole_pass_noise(Model& model, const std::vector<int32_t>& before, co
   test::Sequence sequence;
   sequence.tokens.assign(before.begin(), before.end());
   sequence.modality.assign(before.size(), 0);
-  sequence.tokens.insert(sequence.tokens.end(), static_cast<size_t>(spec.patches_per_image()), 0);
-  sequence.modality.insert(sequence.modality.end(), static_cast<size_t>(spec.patches_per_image()), 1);
+  sequence.tokens.insert(sequence.tokens.end(), static_cast<size_t>(spec.latents()->positions_per_item()), 0);
+  sequence.modality.insert(sequence.modality.end(), static_cast<size_t>(spec.latents()->positions_per_item()),
+                           1);
   sequence.offsets.push_back(static_cast<int64_t>(sequence.tokens.size()));
-  sequence.patches_QP = models::patchify(latent_CHW.unsqueeze(0), spec.patch_size);
+  sequence.patches_QP = models::patchify(latent_CHW.unsqueeze(0), spec.latents()->patch_size);
   sequence.timesteps_I = torch::tensor({timestep}, torch::kInt64);
   torch::NoGradGuard no_grad;
   const models::ModelInput input = test::to_input(sequence);
-  return models::unpatchify(model->noise(model->forward(input), input.routing), spec.latent_shape,
-                            spec.patch_size)[0];
+  return models::unpatchify(model->noise(model->forward(input), input.routing), spec.latents()->latent_shape,
+                            spec.latents()->patch_size)[0];
 }
 
 // The same picture without states: every step runs the whole document, and that without its text.
 at::Tensor paint_by_hand(Model& model, const Request& request) {
   const models::CosineSchedule schedule(model->spec().diffusion_steps);
   const generate::DiffusionSampler sampler(schedule, request.picture.steps, request.picture.method);
-  const auto& shape = model->spec().latent_shape;
+  const auto& shape = model->spec().latents()->latent_shape;
   at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
   for (int64_t visit = 0; visit < sampler.num_steps(); ++visit) {
     const int64_t t = sampler.timestep(visit);
@@ -232,7 +236,7 @@ TEST_P(EveryBackbonePaints, AfterwardsItIsAGivenPicture) {
   Request given = request;
   given.prompt.append(answer.content.pictures[0]);
   given.prompt.append(kEoi);
-  given.max_positions -= 1 + model->spec().patches_per_image();
+  given.max_positions -= 1 + model->spec().latents()->positions_per_item();
   const Answer rest = engine_of(model).run({given})[0];
   // Up to the next picture, whose noise is another: it is the second one here and the first one there.
   auto until_picture = [](const std::vector<int32_t>& tokens, size_t first) {
@@ -249,7 +253,7 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
   Request request = request_of({kBos, 12, kBoi}, Until::kSegment, 5, 8);
   request.picture = {10, DiffusionMethod::kDdpm, 1};
   const generate::DiffusionSampler sampler(models::CosineSchedule(1000), 10, DiffusionMethod::kDdpm);
-  const auto& shape = model->spec().latent_shape;
+  const auto& shape = model->spec().latents()->latent_shape;
   generate::DecodeState prefix = generate::initial_state(*model, 1);
   generate::step(*model, prefix, {request.prompt});
   at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
@@ -318,7 +322,7 @@ TEST(Engine, TextThatIsNeededComesFirst) {
       requests.back().needs_text = needed;
     }
     for (const Answer& answer : engine_of(model).run(requests)) {
-      const bool text = !answer.content.empty() && answer.content.tokens[0] >= codecs::special::kCount &&
+      const bool text = !answer.content.empty() && answer.content.tokens[0] >= modality::special::kCount &&
                         answer.content.tokens[0] < test::kTinyTextIds;
       EXPECT_TRUE(text || !needed);
       without_text += !text && !needed;
@@ -329,9 +333,8 @@ TEST(Engine, TextThatIsNeededComesFirst) {
 
 TEST(Engine, APlainLanguageModelStopsAtItsOwnToken) {
   models::ModelSpec spec = test::tiny_spec({});
-  spec.setting.clear();
   spec.modalities = {"text"};
-  spec.latent_shape.clear();
+  spec.vocabulary = {};
   Model model = test::lively_model(spec, 3);
   Request request = request_of({7, 40}, Until::kDocument, 50, 5);
   const std::vector<int32_t> all = engine_of(model).run({request})[0].content.tokens;
@@ -354,7 +357,7 @@ TEST(Engine, TokensAreToldAsTheyCome) {
     EXPECT_GE(total, done);
     last_done = done, last_total = total;
   };
-  Engine engine(model, generate::rules_of(model->spec(), 0), events);
+  Engine engine(model, DocumentRules{model->spec().vocabulary, model->spec().vocab_size}, events);
   const std::vector<Answer> answers = engine.run(
       {request_of({kBos, 9}, Until::kDocument, 40, 1), request_of({kBos, kBoi}, Until::kDocument, 40, 2)});
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(told[i], answers[i].content.tokens);

@@ -18,12 +18,8 @@ using Tokens = std::vector<std::vector<int32_t>>;  // by step, then sequence
 // Text, codes of pictures and of speech in one vocabulary.
 models::ModelSpec spec_of(const std::string& backbone) {
   models::ModelSpec spec = test::tiny_backbone(backbone);
-  spec.setting = "three_modality";
-  spec.modalities = {"text", "image", "speech"};
-  spec.latent_shape.clear();
-  spec.vocabulary.add("text", 40);
-  spec.vocabulary.add("image", 10);
-  spec.vocabulary.add("speech", 6);
+  spec.vocabulary = test::with_codes(40, 10, 9, 6);
+  spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
   return spec;
 }

@@ -7,6 +7,7 @@
 #include "mom/generate/outputs.h"
 #include "mom/generate/segments.h"
 #include "mom/generate/text_stream.h"
+#include "tests/support/vocabularies.h"
 
 namespace mom {
 namespace {
@@ -15,13 +16,7 @@ using generate::Feed;
 using generate::Segment;
 using generate::TextStream;
 
-codecs::Vocabulary vocabulary() {
-  codecs::Vocabulary table;
-  table.add("text", 40);
-  table.add("image", 10);
-  table.add("speech", 6);
-  return table;
-}
+modality::Vocabulary vocabulary() { return test::with_codes(40, 10, 2, 6); }
 
 // modality:tokens, with a star where it was given.
 std::string words(const std::vector<Segment>& segments) {
@@ -46,7 +41,7 @@ TEST(Segments, TextEndsWhereThePromptDoesAndCodesGoOn) {
 }
 
 TEST(Segments, PicturesAsLatents) {
-  codecs::Vocabulary table;
+  modality::Vocabulary table;
   table.add("text", 40);
   table.add("image", 0);
   Feed prompt, answer;

@@ -27,9 +27,9 @@ Feed document(const models::ModelSpec& spec, uint64_t seed, int64_t length) {
   Feed feed;
   feed.append(2);
   while (static_cast<int64_t>(feed.tokens.size()) < length) {
-    if (random.uniform() < 0.15 && spec.has_patches()) {
+    if (random.uniform() < 0.15 && spec.latents()) {
       feed.append(4);
-      feed.append(generate::Picture{torch::randn(spec.latent_shape), 0});
+      feed.append(generate::Picture{torch::randn(spec.latents()->latent_shape), 0});
       feed.append(5);
     } else {
       feed.append(static_cast<int32_t>(random.below(static_cast<uint64_t>(spec.vocab_size))));
@@ -57,7 +57,7 @@ at::Tensor full_pass(Model& model, const Feed& feed) {
   std::vector<int64_t> last_positions, timesteps;
   std::vector<at::Tensor> latents;
   for (const int32_t token : feed.tokens) {
-    const int64_t count = token == kPicture ? spec.patches_per_image() : 1;
+    const int64_t count = token == kPicture ? spec.latents()->positions_per_item() : 1;
     sequence.tokens.insert(sequence.tokens.end(), static_cast<size_t>(count), std::max(token, 0));
     sequence.modality.insert(sequence.modality.end(), static_cast<size_t>(count),
                              token == kPicture ? 1 : spec.vocabulary.modality_of(token));
@@ -69,9 +69,9 @@ at::Tensor full_pass(Model& model, const Feed& feed) {
     timesteps.push_back(picture.timestep);
   }
   if (!latents.empty())
-    sequence.patches_QP = models::patchify(torch::stack(latents), spec.patch_size);
-  else if (spec.has_patches())
-    sequence.patches_QP = torch::zeros({0, spec.patch_width()});
+    sequence.patches_QP = models::patchify(torch::stack(latents), spec.latents()->patch_size);
+  else if (spec.latents())
+    sequence.patches_QP = torch::zeros({0, spec.latents()->patch_width()});
   sequence.timesteps_I = torch::tensor(timesteps, torch::kInt64);
   const models::ModelInput input = test::to_input(sequence, static_cast<int64_t>(spec.modalities.size()));
   const at::Tensor hidden_TE = model->forward(input).index_select(0, input.routing.order_T);

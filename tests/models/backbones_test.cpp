@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/error.h"
+#include "mom/modality/presets.h"
 #include "mom/models/backbones.h"
 #include "mom/models/counts.h"
 #include "mom/models/model.h"
@@ -44,9 +45,9 @@ TEST_P(EveryBackbone, PackedIsSeparate) {
     one.offsets = {0, end - begin};
     const int64_t patches = std::count(one.modality.begin(), one.modality.end(), 1);
     one.patches_QP = packed.patches_QP.narrow(0, patch, patches);
-    one.timesteps_I = packed.timesteps_I.narrow(0, picture, patches / spec().patches_per_image());
+    one.timesteps_I = packed.timesteps_I.narrow(0, picture, patches / spec().latents()->positions_per_item());
     patch += patches;
-    picture += patches / spec().patches_per_image();
+    picture += patches / spec().latents()->positions_per_item();
     EXPECT_LE((together.narrow(0, begin, end - begin) - test::run(model_, one)).abs().max().item<double>(),
               1e-5);
   }
@@ -57,7 +58,7 @@ TEST_P(EveryBackbone, LaterTokensDoNotChangeEarlierOutputs) {
   test::append(sequence, spec(), 5, true, 9);
   test::draw_patches(sequence, spec());
   const at::Tensor before = test::run(model_, sequence);
-  const int64_t changed = 5 + spec().patches_per_image() + 3;
+  const int64_t changed = 5 + spec().latents()->positions_per_item() + 3;
   sequence.tokens[static_cast<size_t>(changed)] =
       (sequence.tokens[static_cast<size_t>(changed)] + 1) % spec().vocab_size;
   const at::Tensor after = test::run(model_, sequence);
@@ -73,7 +74,7 @@ TEST_P(EveryBackbone, StepByStepWithCarriedStateIsTheWholeSequence) {
   const at::Tensor whole = test::run(model_, sequence);
   models::ModelState state;
   const int64_t num_tokens = static_cast<int64_t>(sequence.tokens.size()),
-                patches = spec().patches_per_image();
+                patches = spec().latents()->positions_per_item();
   for (int64_t t = 0; t < num_tokens;) {
     const bool picture = sequence.modality[static_cast<size_t>(t)] == 1;
     const int64_t length = picture ? patches : 1;  // a token, or a block of patches
@@ -117,7 +118,7 @@ TEST_P(EveryBackbone, AChangedPatch) {
   EXPECT_TRUE(same.narrow(0, 0, 5).all().item<bool>());
   const bool both_ways = spec().has_mixer("attention");
   EXPECT_EQ(same.narrow(0, 5, 2).any().item<bool>(), !both_ways);
-  EXPECT_FALSE(same.narrow(0, 7, spec().patches_per_image() - 2 + 3).any().item<bool>());
+  EXPECT_FALSE(same.narrow(0, 7, spec().latents()->positions_per_item() - 2 + 3).any().item<bool>());
 }
 
 TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
@@ -176,7 +177,7 @@ TEST(MixtureOfTransformers, EqualWeightsInEveryModalityIsTheTransformer) {
 data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
   at::manual_seed(seed);
   Sequence sequence;
-  const bool patches = spec.has_patches();
+  const bool patches = spec.latents() != nullptr;
   std::vector<int64_t> targets, target_modalities;
   for (int document = 0; document < 12; ++document) {
     if (patches) test::append(sequence, spec, 0, true, 0, false);
@@ -212,13 +213,12 @@ data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
 }
 
 TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
-  for (const std::string setting : {"transfusion", "chameleon", "three_modality"}) {
+  for (const modality::Preset& setting : modality::presets()) {
     models::ModelSpec spec = test::tiny_backbone(GetParam());
-    spec.setting = setting;
-    if (!spec.has_patches()) spec.latent_shape.clear();
-    if (setting == "three_modality") spec.modalities.push_back("speech");
+    spec.modalities = setting.vocabulary.names();
+    if (!setting.has_latents()) spec.vocabulary = {};
     Model model = test::initialised(spec, 4);
-    const models::Objective objective{models::ObjectiveConfig{}};
+    const models::Objective objective({}, spec.vocabulary);
     torch::optim::AdamW adam(model->parameters(), torch::optim::AdamWOptions(8e-3));
     models::LossReport first, last;
     for (int64_t step = 0; step < 150; ++step) {
@@ -233,7 +233,7 @@ TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
     }
     for (size_t m = 0; m < spec.modalities.size(); ++m)
       EXPECT_LT(last[m].mean(), 0.4 * first[m].mean())
-          << setting << " " << spec.modalities[m] << " " << first[m].mean();
+          << setting.name << " " << spec.modalities[m] << " " << first[m].mean();
   }
 }
 

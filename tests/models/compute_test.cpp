@@ -16,7 +16,7 @@ Gradients gradients(const models::Compute& compute, const std::vector<std::strin
   models::Model model = test::tiny_model(decoupled);
   model->set_compute(compute);
   const data::Batch batch = test::small_batch(model->spec());
-  const models::Objective objective{models::ObjectiveConfig{}};
+  const models::Objective objective({}, model->spec().vocabulary);
   for (int i = 0; i < passes; ++i) {
     models::BatchLoss loss =
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);

@@ -97,8 +97,7 @@ TEST(Model, EachModalityUsesItsOwnWeights) {
 // weights changes nothing.
 TEST(Model, PermutingModalitiesWithTheirWeightsChangesNothing) {
   models::ModelSpec spec = test::tiny_spec(kAll);
-  spec.setting.clear();
-  spec.latent_shape.clear();
+  spec.vocabulary = {};
   Model model(spec), permuted(spec);
   models::initialise(*model, 3);
   {
@@ -128,8 +127,7 @@ TEST(Model, PermutingModalitiesWithTheirWeightsChangesNothing) {
 // Nothing knows how many modalities there are: five, one of which no batch has.
 TEST(Model, AnyNumberOfModalities) {
   models::ModelSpec spec = test::tiny_spec(kAll);
-  spec.setting.clear();
-  spec.latent_shape.clear();
+  spec.vocabulary = {};
   spec.modalities = {"text", "image", "speech", "touch", "smell"};
   Model model(spec);
   models::initialise(*model, 1);

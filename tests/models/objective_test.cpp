@@ -44,7 +44,7 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   const data::Batch batch = small_batch(model->spec());
   models::ObjectiveConfig config;
   config.image_weight = 3;
-  const models::Objective objective(config);
+  const models::Objective objective(config, model->spec().vocabulary);
   const auto loss =
       objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
   const models::NoisedInput noised =
@@ -56,7 +56,7 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   EXPECT_NEAR(loss.report[0].mean(), text, 1e-5);
   EXPECT_NEAR(loss.report[1].mean(), image, 1e-5);
   EXPECT_NEAR(loss.total.item<double>(), text + 3 * image, 1e-4);
-  EXPECT_NEAR(models::combined_loss(loss.report, model->spec(), 3), text + 3 * image, 1e-4);
+  EXPECT_NEAR(objective.combined_loss(loss.report), text + 3 * image, 1e-4);
 }
 
 TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
@@ -65,8 +65,10 @@ TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
   const models::LossReport terms = models::count_terms(batch, model->spec());
   models::ObjectiveConfig config;
   config.image_weight = 0;
-  const auto without = models::Objective(config)(*model, batch, terms, models::Timesteps::kUniform);
-  const auto with = models::Objective({})(*model, batch, terms, models::Timesteps::kUniform);
+  const auto without =
+      models::Objective(config, model->spec().vocabulary)(*model, batch, terms, models::Timesteps::kUniform);
+  const auto with =
+      models::Objective({}, model->spec().vocabulary)(*model, batch, terms, models::Timesteps::kUniform);
   EXPECT_NEAR(without.report[1].mean(), with.report[1].mean(), 1e-6);
   EXPECT_NEAR(without.total.item<double>(), without.report[0].mean(), 1e-6);
 }
@@ -98,7 +100,7 @@ TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
 TEST(Objective, AWholeStepsMeanIsSharedByItsMicrobatches) {
   models::Model model = test::tiny_model({});
   const data::Batch batch = small_batch(model->spec());
-  const models::Objective objective{models::ObjectiveConfig{}};
+  const models::Objective objective({}, model->spec().vocabulary);
   const models::LossReport once = models::count_terms(batch, model->spec());
   models::LossReport twice = once;
   models::add(twice, once);
@@ -114,12 +116,8 @@ struct Discrete {
 };
 Discrete discrete() {
   Discrete made{test::tiny_spec({"in_proj", "dt_proj"}), {}};
-  made.spec.setting = "three_modality";
-  made.spec.vocabulary.add("text", 30);
-  made.spec.vocabulary.add("image", 12);
-  made.spec.vocabulary.add("speech", 8);
-  made.spec.modalities = made.spec.vocabulary.modalities();
-  made.spec.latent_shape.clear();
+  made.spec.vocabulary = test::with_codes(30, 12, 2, 8);
+  made.spec.modalities = made.spec.vocabulary.names();
   const at::Tensor tokens = torch::tensor({2L, 9L, 4L, 31L, 32L, 5L, 6L, 43L, 7L, 3L});
   std::vector<int64_t> modality;
   for (int64_t t = 0; t < tokens.size(0); ++t)
@@ -137,7 +135,7 @@ TEST(Objective, TokensOfEveryModalityShareOneSoftmaxAndAreReportedApart) {
   const Discrete made = discrete();
   models::Model model(made.spec);
   models::initialise(*model, 4);
-  const models::Objective objective{models::ObjectiveConfig{}};
+  const models::Objective objective({}, model->spec().vocabulary);
   const auto terms = models::count_terms(made.batch, made.spec);
   EXPECT_EQ(terms[0].count, 6);
   EXPECT_EQ(terms[1].count, 2);
@@ -152,7 +150,7 @@ TEST(Objective, TokensOfEveryModalityShareOneSoftmaxAndAreReportedApart) {
   EXPECT_NEAR(loss.report[1].mean(), ((nats[2] + nats[3]) / 2).item<double>(),
               1e-5);  // at <boi> and the first code
   EXPECT_NEAR(loss.report[2].mean(), nats[6].item<double>(), 1e-5);
-  EXPECT_NEAR(models::combined_loss(loss.report, made.spec, 5), nats.mean().item<double>(), 1e-5);
+  EXPECT_NEAR(objective.combined_loss(loss.report), nats.mean().item<double>(), 1e-5);
 }
 
 TEST(Objective, ZLossIsTrainedButNotReported) {
@@ -182,7 +180,20 @@ TEST(Spec, VocabularyAndCodecsSurviveTheConfig) {
   EXPECT_EQ(back.codec_hashes, spec.codec_hashes);
   EXPECT_NO_THROW(models::check_same_codecs(spec, spec.codec_hashes, "data"));
   EXPECT_THROW(models::check_same_codecs(spec, {{"text", "aa"}, {"image", "bb"}}, "data"), InputError);
-  Json wrong = parse_json(models::to_json(spec).dump(), "");
+  // Folders from before the table of modalities.
+  Json older = parse_json(models::to_json(spec).dump(), "");
+  older.erase("modality_table");
+  EXPECT_EQ(models::spec_from_json(older, "config.json").vocabulary.to_json(), spec.vocabulary.to_json());
+  const models::ModelSpec continuous = test::tiny_spec({});
+  older = parse_json(models::to_json(continuous).dump(), "");
+  older.erase("modality_table");
+  EXPECT_EQ(models::spec_from_json(older, "config.json").vocabulary, continuous.vocabulary);
+  older.erase("latent_shape");
+  EXPECT_THROW(models::spec_from_json(older, "config.json"), InputError);
+  Json wrong = parse_json(models::to_json(continuous).dump(), "");
+  wrong["patch_size"] = 4;
+  EXPECT_THROW(models::spec_from_json(wrong, "config.json"), InputError) << "another than the table says";
+  wrong = parse_json(models::to_json(spec).dump(), "");
   wrong["vocab_size"] = 51;
   EXPECT_THROW(models::spec_from_json(wrong, "config.json"), InputError);
 }

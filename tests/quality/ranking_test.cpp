@@ -37,7 +37,7 @@ TEST(LogLikelihoods, AreTheSumsOfSteps) {
     generate::Feed with_picture = tokens({2, 4});
     if (patches) {
       torch::manual_seed(1);
-      with_picture.append(generate::Picture{torch::randn(model->spec().latent_shape), 0});
+      with_picture.append(generate::Picture{torch::randn(model->spec().latents()->latent_shape), 0});
     } else {
       for (int32_t code = 0; code < test::kTinyCodesPerImage; ++code) with_picture.append(40 + code);
     }
@@ -119,7 +119,7 @@ TEST(PairsOf, ReadsCaptionsPicturesAndRecordings) {
   const codecs::TextCodec text(latents.folder / "codecs" / "text");
   EXPECT_EQ(text.decode(pictures[0].caption), "grey disc: grey, disc, figure");
   ASSERT_TRUE(pictures[0].media.picture);
-  EXPECT_EQ(pictures[0].media.picture->latent_CHW.sizes(), latents.latent_shape);
+  EXPECT_EQ(pictures[0].media.picture->latent_CHW.sizes(), latents.vocabulary.latents()->latent_shape);
   EXPECT_FALSE(torch::equal(pictures[0].media.picture->latent_CHW, pictures[1].media.picture->latent_CHW));
   EXPECT_EQ(first_of_each_caption(pictures), (std::vector<size_t>{0, 1}));
 

@@ -1,5 +1,5 @@
-// The segments of a document, read back from its tokens of the joint vocabulary:
-//   <bos> [text pieces | <boi> image codes <eoi> | <bos_speech> speech codes <eos_speech>]... <eos>
+// A document as tokens of the joint vocabulary, and back:
+//   <bos> [text pieces | begin token, codes, end token of another modality]... <eos>
 // Texts next to each other are one segment, and an empty text is none: tokens cannot tell them apart.
 #pragma once
 
@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "mom/base/error.h"
-#include "mom/codecs/text_codec.h"
-#include "mom/codecs/vocabulary.h"
+#include "mom/modality/special_tokens.h"
+#include "mom/modality/vocabulary.h"
 
 namespace mom::test {
 
@@ -25,47 +25,59 @@ struct CodeSegment {
   throw InputError({"token " + std::to_string(position), expected, std::to_string(found), ""});
 }
 
-// The modality that `token` opens; null when it opens none.
-inline const codecs::TokenRange* opened_by(int32_t token, const codecs::Vocabulary& vocabulary) {
-  for (const codecs::TokenRange& range : vocabulary.ranges()) {
-    const auto brackets = codecs::brackets_of(range.modality);
-    if (brackets && brackets->open == token) return &range;
+inline void append_segment(const CodeSegment& segment, const modality::Vocabulary& vocabulary,
+                           std::vector<int32_t>& tokens) {
+  const modality::Modality* kind = vocabulary.find(segment.modality);
+  if (!kind || kind->is_continuous())
+    throw InputError(
+        {"segment of modality \"" + segment.modality + "\"", "a modality with tokens", "none", ""});
+  if (kind->brackets) tokens.push_back(kind->brackets->open);
+  for (int32_t code : segment.codes) {
+    if (code < (kind->is_text() ? modality::special::kCount : 0) || code >= kind->num_ids())
+      throw InputError(
+          {segment.modality + " code", "below " + std::to_string(kind->num_ids()), std::to_string(code), ""});
+    tokens.push_back(static_cast<int32_t>(kind->begin) + code);
   }
-  return nullptr;
+  if (kind->brackets) tokens.push_back(kind->brackets->close);
 }
 
-// The segments of one document; <bos> and <eos> may be absent (a prompt, an answer). InputError names the
-// position of a token that cannot stand there: outside the vocabulary, a code without its opening special, a
-// segment that is not closed.
+inline std::vector<int32_t> join_segments(const std::vector<CodeSegment>& segments,
+                                          const modality::Vocabulary& vocabulary) {
+  std::vector<int32_t> tokens = {modality::special::kBos};
+  for (const CodeSegment& segment : segments) append_segment(segment, vocabulary, tokens);
+  tokens.push_back(modality::special::kEos);
+  return tokens;
+}
+
 inline std::vector<CodeSegment> split_segments(std::span<const int32_t> tokens,
-                                               const codecs::Vocabulary& vocabulary) {
+                                               const modality::Vocabulary& vocabulary) {
   std::vector<CodeSegment> segments;
-  const codecs::TokenRange* open = nullptr;  // the segment we are in, when it is not text
+  const modality::Modality* open = nullptr;  // the segment we are in, when it is not text
+  const modality::Modality* text = vocabulary.text();
   for (size_t i = 0; i < tokens.size(); ++i) {
     const int32_t token = tokens[i];
     if (open) {
-      if (token == codecs::brackets_of(open->modality)->close) {
+      if (token == open->brackets->close) {
         open = nullptr;
       } else if (open->contains(token)) {
         segments.back().codes.push_back(token - static_cast<int32_t>(open->begin));
       } else {
-        refuse_token(i, "a code of " + open->modality + " or its end", token);
+        refuse_token(i, "a code of " + open->name + " or its end", token);
       }
-    } else if ((token == codecs::special::kBos && i == 0) ||
-               (token == codecs::special::kEos && i + 1 == tokens.size())) {
+    } else if ((token == modality::special::kBos && i == 0) ||
+               (token == modality::special::kEos && i + 1 == tokens.size())) {
       continue;
-    } else if (const codecs::TokenRange* opened = opened_by(token, vocabulary)) {
-      segments.push_back({opened->modality, {}});
+    } else if (const modality::Modality* opened = vocabulary.opened_by(token)) {
+      segments.push_back({opened->name, {}});
       open = opened;
-    } else if (token >= codecs::special::kCount && vocabulary.find("text") &&
-               vocabulary.find("text")->contains(token)) {
-      if (segments.empty() || segments.back().modality != "text") segments.push_back({"text", {}});
+    } else if (token >= modality::special::kCount && text && text->contains(token)) {
+      if (segments.empty() || segments.back().modality != text->name) segments.push_back({text->name, {}});
       segments.back().codes.push_back(token);
     } else {
       refuse_token(i, "text, or the special that opens another modality", token);
     }
   }
-  if (open) refuse_token(tokens.size(), "the end of " + open->modality, tokens.back());
+  if (open) refuse_token(tokens.size(), "the end of " + open->name, tokens.back());
   return segments;
 }
 

@@ -13,14 +13,9 @@ inline constexpr int64_t kTinyTextIds = 40, kTinyImageCodes = 10, kTinySpeechCod
 // 40 text ids; then pictures as latents, or codes of pictures and speech.
 inline models::ModelSpec generation_spec(const std::string& backbone, bool patches) {
   models::ModelSpec spec = tiny_backbone(backbone);
-  spec.vocabulary.add("text", kTinyTextIds);
-  spec.vocabulary.add("image", patches ? 0 : kTinyImageCodes);
-  if (!patches) {
-    spec.setting = "three_modality";
-    spec.modalities.push_back("speech");
-    spec.vocabulary.add("speech", kTinySpeechCodes);
-    spec.latent_shape.clear();
-  }
+  spec.vocabulary = patches ? with_latents(kTinyTextIds)
+                            : with_codes(kTinyTextIds, kTinyImageCodes, kTinyCodesPerImage, kTinySpeechCodes);
+  spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
   return spec;
 }

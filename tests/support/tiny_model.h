@@ -1,4 +1,4 @@
-// A small Transfusion model and random packed input, for tests of the model's properties.
+// A small model of text and latents, and random packed input, for tests of the model's properties.
 #pragma once
 
 #include <torch/torch.h>
@@ -6,6 +6,7 @@
 #include "mom/data/batch.h"
 #include "mom/models/backbones.h"
 #include "mom/models/model.h"
+#include "tests/support/vocabularies.h"
 
 namespace mom::test {
 
@@ -26,11 +27,9 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
   set(spec, "state_size", 5);
   set(spec, "time_step_rank", 3);
   spec.decoupled = std::move(decoupled);
-  spec.setting = "transfusion";
-  spec.vocab_size = 50;
-  spec.modalities = {"text", "image"};
-  spec.latent_shape = {2, 4, 4};
-  spec.patch_size = 2;
+  spec.vocabulary = with_latents(50);
+  spec.vocab_size = spec.vocabulary.size();
+  spec.modalities = spec.vocabulary.names();
   return spec.resolved();
 }
 
@@ -62,7 +61,7 @@ inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t see
   return initialised(tiny_spec(std::move(decoupled)), seed);
 }
 
-// Positions in sequence order; pictures are whole runs of patches_per_image() positions.
+// Positions in sequence order; pictures are whole runs of positions_per_item() positions.
 struct Sequence {
   std::vector<int64_t> tokens, modality, offsets = {0};
   at::Tensor patches_QP;  // in sequence order
@@ -80,7 +79,7 @@ inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t be
     }
   };
   text(before);
-  for (int64_t i = 0; picture && i < spec.patches_per_image(); ++i) {
+  for (int64_t i = 0; picture && i < spec.latents()->positions_per_item(); ++i) {
     sequence.tokens.push_back(0);
     sequence.modality.push_back(1);
   }
@@ -91,9 +90,9 @@ inline void append(Sequence& sequence, const models::ModelSpec& spec, int64_t be
 inline void draw_patches(Sequence& sequence, const models::ModelSpec& spec, int64_t seed = 5) {
   torch::manual_seed(seed);
   const int64_t count = std::count(sequence.modality.begin(), sequence.modality.end(), 1);
-  sequence.patches_QP = torch::randn({count, spec.patch_width()});
+  sequence.patches_QP = torch::randn({count, spec.latents()->patch_width()});
   sequence.timesteps_I =
-      torch::arange(count / spec.patches_per_image(), torch::kInt64) * 137 % spec.diffusion_steps;
+      torch::arange(count / spec.latents()->positions_per_item(), torch::kInt64) * 137 % spec.diffusion_steps;
 }
 
 // Three packed sequences with and without pictures.
