@@ -13,8 +13,21 @@ nn::GroupNorm group_norm(int64_t channels) {
   return nn::GroupNorm(nn::GroupNormOptions(channels % 16 == 0 ? channels / 16 : 1, channels));
 }
 
-nn::PixelUnshuffle halve() { return nn::PixelUnshuffle(nn::PixelUnshuffleOptions(2)); }
-nn::PixelShuffle twice() { return nn::PixelShuffle(nn::PixelShuffleOptions(2)); }
+nn::Functional halve() { return nn::Functional(unshuffle_pixels, 2); }
+nn::Functional twice() { return nn::Functional(shuffle_pixels, 2); }
+
+// PyTorch's shuffles throw on processors without AVX2: asked once.
+bool torch_shuffles() {
+  static const bool answer = [] {
+    try {
+      at::pixel_shuffle(at::zeros({1, 4, 2, 2}).contiguous(at::MemoryFormat::ChannelsLast), 2);
+      return true;
+    } catch (const c10::Error&) {
+      return false;
+    }
+  }();
+  return answer;
+}
 
 int64_t width_at(const ConvShape& shape, int64_t factor) { return shape.base_channels * factor / 2; }
 
@@ -63,6 +76,25 @@ nn::Conv2d linear_encoder(int64_t downsample, int64_t outputs) {
 
 nn::Conv2d linear_decoder(int64_t downsample, int64_t inputs) {
   return conv(inputs, 3 * downsample * downsample, 1);
+}
+
+// Our own move as many elements one by one, three times as slowly.
+at::Tensor shuffle_pixels(const at::Tensor& x, int64_t factor) {
+  if (torch_shuffles()) return at::pixel_shuffle(x, factor);
+  const int64_t f = factor, N = x.size(0), C = x.size(1) / (f * f), H = x.size(2), W = x.size(3);
+  return x.view({N, C, f, f, H, W})
+      .permute({0, 4, 2, 5, 3, 1})
+      .reshape({N, H * f, W * f, C})
+      .permute({0, 3, 1, 2});
+}
+
+at::Tensor unshuffle_pixels(const at::Tensor& x, int64_t factor) {
+  if (torch_shuffles()) return at::pixel_unshuffle(x, factor);
+  const int64_t f = factor, N = x.size(0), C = x.size(1), H = x.size(2) / f, W = x.size(3) / f;
+  return x.view({N, C, H, f, W, f})
+      .permute({0, 2, 4, 1, 3, 5})
+      .reshape({N, H, W, C * f * f})
+      .permute({0, 3, 1, 2});
 }
 
 void to_channels_last(nn::Module& net) {

@@ -31,9 +31,12 @@ struct ConvShape {
 // [N, 3, S, S] -> [N, outputs, S/f, S/f] and [N, inputs, S/f, S/f] -> [N, 3, S, S].
 torch::nn::Sequential conv_encoder(const ConvShape& shape, int64_t outputs);
 torch::nn::Sequential conv_decoder(const ConvShape& shape, int64_t inputs);
-// The linear path: one convolution of stride f; and 3 f^2 channels, which a pixel shuffle by f makes a picture.
+// The linear path: one convolution of stride f; and 3 f^2 channels, which shuffle_pixels makes a picture.
 torch::nn::Conv2d linear_encoder(int64_t downsample, int64_t outputs);
 torch::nn::Conv2d linear_decoder(int64_t downsample, int64_t inputs);
+// Channels <-> pixels, channels last: [N, C f^2, H, W] -> [N, C, H f, W f], and back.
+at::Tensor shuffle_pixels(const at::Tensor& x, int64_t factor);
+at::Tensor unshuffle_pixels(const at::Tensor& x, int64_t factor);
 
 // Weights in the memory order in which oneDNN is about 1.5 x faster here.
 void to_channels_last(torch::nn::Module& net);

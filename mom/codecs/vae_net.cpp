@@ -23,7 +23,7 @@ std::pair<at::Tensor, at::Tensor> VaeNetImpl::encode(const at::Tensor& pixels) {
 }
 
 at::Tensor VaeNetImpl::decode(const at::Tensor& latents) {
-  return decoder_->forward(latents) + torch::pixel_shuffle(linear_out_->forward(latents), downsample_);
+  return decoder_->forward(latents) + shuffle_pixels(linear_out_->forward(latents), downsample_);
 }
 
 }  // namespace mom::codecs

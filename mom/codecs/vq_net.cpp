@@ -22,7 +22,7 @@ at::Tensor VqNetImpl::encode(const at::Tensor& pixels) {
 
 at::Tensor VqNetImpl::decode(const at::Tensor& vectors_NE) {
   const at::Tensor latents = vectors_NE.view({-1, side_, side_, code_width_}).permute({0, 3, 1, 2});
-  return decoder_->forward(latents) + torch::pixel_shuffle(linear_out_->forward(latents), downsample_);
+  return decoder_->forward(latents) + shuffle_pixels(linear_out_->forward(latents), downsample_);
 }
 
 }  // namespace mom::codecs

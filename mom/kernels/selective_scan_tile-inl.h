@@ -45,8 +45,10 @@ struct Tile {
   int64_t row(int64_t position) const { return in.order ? in.order[position] : position; }
   int64_t lanes_left(int64_t vector) const { return width - vector * kLanes; }
 
+  // [D] -> [block]; null reads as zero.
   void read_channels(const float* from, float* to) const {
-    for (int64_t i = 0; i < plan.block; ++i) to[i] = from && i < width ? from[first_channel + i] : 0.0f;
+    std::fill(to, to + plan.block, 0.0f);
+    if (from) std::copy(from + first_channel, from + first_channel + width, to);
   }
   // [.., D, N] in memory <-> [N][block] here; null reads as zero.
   void read_state(const float* from_SDN, int64_t sequence, float* to) const {
