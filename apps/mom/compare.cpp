@@ -3,7 +3,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
+#include "mom/compare/table.h"
 
 namespace mom::app {
 namespace {

@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/models/model_spec.h"
 #include "mom/quality/quality.h"
 

@@ -5,7 +5,6 @@
 
 #include "mom/base/error.h"
 #include "mom/compare/comparable.h"
-#include "mom/compare/words.h"
 
 namespace mom::compare {
 namespace {
@@ -62,13 +61,8 @@ std::set<std::string> all_sets(const RunFolder& run) {
   return sets;
 }
 
-// Whether the run trains on documents of this source: true where the recipe has no mixture.
-bool trains_on(const RunFolder& run, const std::string& set) {
-  const std::string mixture = run.recipe_value("data.mixture");  // "{ gcide = 0.4, noto = 0.6 }"
-  return mixture.find('=') == std::string::npos || mixture.find(" " + set + " =") != std::string::npos;
-}
-
-// Sets in the order of the page: the chosen one, then by their names in words.
+// Sets in the order of the page: the chosen one, then those with the most modalities, those of a source that is trained
+// on, and by name.
 std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& mix, std::string& chosen) {
   std::vector<std::string> sets;
   const auto of_mix = all_sets(mix);
@@ -84,21 +78,32 @@ std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& m
     for (const std::string& set : sets) names += (names.empty() ? "" : ", ") + set;
     throw UserError({"--set", "one of " + names, chosen, ""});
   }
-  if (chosen.empty()) {
-    // The one with most modalities, and of a source that is trained on before another.
-    const auto rank = [&](const std::string& set) {
-      return std::pair(modalities_of(dense, set).size(), trains_on(dense, set));
-    };
-    chosen = *std::max_element(sets.begin(), sets.end(),
-                               [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
-  }
-  std::sort(sets.begin(), sets.end(),
-            [](const auto& a, const auto& b) { return set_text(a, kOverall) < set_text(b, kOverall); });
+  const auto rank = [&](const std::string& set) {
+    return std::pair(modalities_of(dense, set).size(), trains_on(dense, set));
+  };
+  std::stable_sort(sets.begin(), sets.end(), [&](const auto& a, const auto& b) { return rank(a) > rank(b); });
+  if (chosen.empty()) chosen = sets.front();
   std::stable_partition(sets.begin(), sets.end(), [&](const std::string& set) { return set == chosen; });
   return sets;
 }
 
 }  // namespace
+
+const char* match_name(Match match) {
+  static constexpr const char* kNames[] = {"reached", "never", "unknown"};
+  return kNames[static_cast<size_t>(match)];
+}
+
+std::optional<Match> match_named(std::string_view name) {
+  for (const Match match : {Match::kReached, Match::kNever, Match::kUnknown})
+    if (name == match_name(match)) return match;
+  return std::nullopt;
+}
+
+bool trains_on(const RunFolder& run, const std::string& set) {
+  const std::string mixture = run.recipe_value("data.mixture");  // "{ gcide = 0.4, noto = 0.6 }"
+  return mixture.find('=') == std::string::npos || mixture.find(" " + set + " =") != std::string::npos;
+}
 
 double image_weight_of(const RunFolder& run) {
   return run.setting() == "transfusion" ? run.recipe_number("objective.image_weight", 5) : 0;
@@ -155,7 +160,9 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
                  "",
                  image_weight_of(dense),
                  step_flops_ratio(dense, mix),
-                 comparability_warnings(dense, mix)};
+                 comparability_warnings(dense, mix),
+                 mix.set_titles};
+  out.set_titles.insert(dense.set_titles.begin(), dense.set_titles.end());
   const bool from_file = evaluated_at_end(dense) && evaluated_at_end(mix);
   out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
   for (const std::string& name : ordered_sets(dense, mix, out.set)) {
@@ -192,7 +199,7 @@ OrderedJson row_json(const Row& row) {
   out["gain"] = row.gain;
   out["flops_to_match"] = number_or_null(row.flops_to_match);
   out["flops_to_match_slope"] = number_or_null(row.flops_to_match_slope);
-  out["match"] = row.match == Match::kReached ? "reached" : row.match == Match::kNever ? "never" : "unknown";
+  out["match"] = match_name(row.match);
   out["dense_self_match"] = number_or_null(row.dense_self_match);
   return out;
 }

@@ -15,6 +15,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "mom/base/json.h"
@@ -26,6 +27,8 @@ namespace mom::compare {
 inline constexpr const char* kOverall = "overall";
 
 enum class Match { kReached, kNever, kUnknown };  // kUnknown: fewer than two evaluations in a run
+const char* match_name(Match match);              // in JSON: "reached", "never", "unknown"
+std::optional<Match> match_named(std::string_view name);
 
 struct Row {
   std::string set, modality;  // modality "overall" for the sum
@@ -46,6 +49,7 @@ struct Comparison {
   double image_weight = 0;            // 0 where the setting has none
   double step_flops_ratio = 1;        // FLOPs of a step: mix over dense
   std::vector<std::string> warnings;  // why the runs may not be comparable
+  runs::SetTitles set_titles;
 };
 
 // `set` empty: the held-out set with the most modalities. UserError when the settings differ or nothing can
@@ -57,6 +61,9 @@ Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix
 Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality,
                      double image_weight);
 double image_weight_of(const runs::RunFolder& run);  // 0 unless transfusion
+
+// Whether the run trains on documents of the set's source: true where its recipe has no mixture.
+bool trains_on(const runs::RunFolder& run, const std::string& set);
 
 // A run's final loss: that of evaluation.json (`from_file`), else of the last evaluation in training.
 std::optional<double> final_loss(const runs::RunFolder& run, const std::string& set,

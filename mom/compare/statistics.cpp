@@ -7,6 +7,21 @@
 
 namespace mom::compare {
 
+Summary summarised(std::vector<std::optional<double>> values) {
+  Summary summary{std::move(values), std::nullopt, std::nullopt};
+  std::vector<double> known;
+  for (const auto& value : summary.values)
+    if (value) known.push_back(*value);
+  if (known.empty() || known.size() < summary.values.size()) return summary;
+  summary.mean = mean(known);
+  summary.interval = paired_bootstrap(known);
+  return summary;
+}
+
+bool sign_is_sure(const Summary& summary) {
+  return summary.interval && (summary.interval->low > 0 || summary.interval->high < 0);
+}
+
 double mean(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;

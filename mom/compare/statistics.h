@@ -16,6 +16,16 @@ struct Interval {
   double low = 0, high = 0;
 };
 
+// One value per seed. Mean and interval are absent when a seed has none; the interval also with one seed.
+struct Summary {
+  std::vector<std::optional<double>> values;
+  std::optional<double> mean;
+  std::optional<Interval> interval;
+};
+Summary summarised(std::vector<std::optional<double>> values);
+// Whether the interval has one sign: false with one seed.
+bool sign_is_sure(const Summary& summary);
+
 // values not empty.
 double mean(const std::vector<double>& values);
 

@@ -72,6 +72,8 @@ class DocumentReader {
   const Path& folder() const { return folder_; }
   const std::vector<Collection>& collections() const { return collections_; }
   uint64_t skipped() const { return skipped_; }
+  // What the held-out documents of a source are, in words for tables and pages; sources without one are missing.
+  const std::map<std::string, std::string>& titles() const { return titles_; }
   // In file order. Errors name file and line.
   void for_each(const Collection& collection, const std::function<void(const Document&)>& visit) const;
   std::string read_media(const MediaRef& media) const;  // checks the bounds against the tar
@@ -80,6 +82,7 @@ class DocumentReader {
   Path folder_;
   std::vector<Collection> collections_;
   uint64_t skipped_ = 0;
+  std::map<std::string, std::string> titles_;
 };
 
 // Writes a documents folder whole or not at all.
@@ -93,6 +96,8 @@ class DocumentWriter {
   MediaRef add_media(std::string_view name, std::string_view bytes);
   void add(const std::string& source, const std::string& split, const Document& document);
   void set_skipped(uint64_t count);
+  // By source; those of sources without documents are left out.
+  void set_titles(std::map<std::string, std::string> titles);
   void commit();
 
  private:

@@ -138,6 +138,12 @@ DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
     throw InputError(
         {where, "\"version\": 1", json["version"].dump(), "make the documents anew with this version"});
   skipped_ = checked_count(json, "skipped", where);
+  if (json.contains("titles")) {
+    if (!json["titles"].is_object())
+      throw InputError({where, "\"titles\" as an object", json["titles"].type_name(), ""});
+    for (const auto& [source, title] : json["titles"].items())
+      titles_[source] = checked_text(title, "a title", where);
+  }
   if (!json.contains("collections") || !json["collections"].is_array())
     throw InputError({where, "\"collections\" as a list", "none", ""});
   for (const Json& collection : json["collections"])

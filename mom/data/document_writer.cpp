@@ -107,6 +107,7 @@ struct DocumentWriter::State {
   int num_tars = 0;
   uint64_t tar_bytes = 0, skipped = 0;
   std::unordered_map<std::string, MediaRef> media_by_hash;
+  std::map<std::string, std::string> titles;
 };
 
 DocumentWriter::DocumentWriter(Path folder, bool replace)
@@ -143,11 +144,17 @@ void DocumentWriter::add(const std::string& source, const std::string& split, co
 }
 
 void DocumentWriter::set_skipped(uint64_t count) { state_->skipped = count; }
+void DocumentWriter::set_titles(std::map<std::string, std::string> titles) {
+  state_->titles = std::move(titles);
+}
 
 void DocumentWriter::commit() {
   State& state = *state_;
   if (state.collections.empty()) throw InputError(state.target.string() + ": no documents to write");
   OrderedJson manifest = {{"format", "mom-documents"}, {"version", 1}, {"skipped", state.skipped}};
+  for (const auto& [name, open] : state.collections)
+    if (const auto title = state.titles.find(name.first); title != state.titles.end())
+      manifest["titles"][title->first] = title->second;
   manifest["collections"] = OrderedJson::array();
   for (auto& [name, open] : state.collections) {
     open.file->close();

@@ -250,14 +250,16 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   if (encoder.num_documents == 0)
     throw InputError({options.documents.string(), "at least one good document", "none", ""});
   codecs.copy_to(publisher.path() / "codecs");
-  publish_json(publisher.path() / "dataset.json", {{"format", "mom-encoded"},
-                                                   {"version", 3},
-                                                   {"modalities", codecs.vocabulary().names()},
-                                                   {"vocabulary", codecs.vocabulary().to_json()},
-                                                   {"modality_table", codecs.vocabulary().table_json()},
-                                                   {"codecs", codecs.describe(options.variants)},
-                                                   {"skipped", reader.skipped() + encoder.num_skipped},
-                                                   {"shards", encoder.shards}});
+  OrderedJson manifest = {{"format", "mom-encoded"},
+                          {"version", 3},
+                          {"modalities", codecs.vocabulary().names()},
+                          {"vocabulary", codecs.vocabulary().to_json()},
+                          {"modality_table", codecs.vocabulary().table_json()},
+                          {"codecs", codecs.describe(options.variants)},
+                          {"skipped", reader.skipped() + encoder.num_skipped}};
+  if (!reader.titles().empty()) manifest["titles"] = reader.titles();
+  manifest["shards"] = encoder.shards;
+  publish_json(publisher.path() / "dataset.json", manifest);
   publisher.commit();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return {{"documents", encoder.num_documents}, {"skipped", reader.skipped() + encoder.num_skipped},

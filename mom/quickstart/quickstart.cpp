@@ -1,6 +1,7 @@
 #include "mom/quickstart/quickstart.h"
 
 #include <algorithm>
+#include <map>
 #include <span>
 
 #include "mom/base/error.h"
@@ -19,6 +20,18 @@ namespace {
 
 constexpr const char* kTrainedVoices[] = {"slt", "rms", "awb"};
 constexpr const char* kUnseenVoice = "kal16";
+
+const std::map<std::string, std::string> kTitles = {
+    {"noto", "emoji of held-out concepts"},
+    {"twemoji", "emoji of held-out concepts, another style"},
+    {"fluent", "emoji of held-out concepts, a style not trained on"},
+    {"spoken", "emoji and spoken names of held-out concepts"},
+    {"spoken_kal16", "emoji and spoken names of held-out concepts, a voice not trained on"},
+    {"stamps", "stamps of held-out concepts"},
+    {"gcide", "dictionary articles"},
+    {"anarchism", "prose"},
+    {"foldoc", "articles on computing, not trained on"},
+};
 
 struct EmojiFiles {
   Path font, list;
@@ -191,6 +204,7 @@ void make_quickstart(const QuickstartOptions& options) {
     if (voices_wanted) add_voices(writer, images, progress);
   }
   add_texts(writer, texts, [&](const std::string& source) { progress.done(source); });
+  writer.set_titles(kTitles);
   writer.commit();
   progress.finish();
 }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"
 
@@ -86,6 +86,11 @@ std::vector<Flat> flatten_all(const std::vector<runs::RunFolder>& runs,
 std::string value_or_absent(const Flat& values, const std::string& key) {
   const auto found = values.find(key);
   return found == values.end() ? kAbsent : escape(found->second);
+}
+
+std::string row_name(const runs::SetTitles& titles, const std::string& set, const std::string& modality) {
+  return "<b>" + escape(modality) + "</b> <span class=\"set\">" + escape(runs::set_text(titles, set)) +
+         "</span>";
 }
 
 std::string image_cell(const std::string& uri, const std::string& label, const std::string& alt) {

@@ -28,6 +28,9 @@ std::string run_name(const Subject& subject, size_t run);
 // A head line: `first`, then all runs.
 std::vector<std::string> run_head(const Subject& subject, const std::string& first);
 
+// What a row of losses is of: the modality, and the held-out set in words.
+std::string row_name(const runs::SetTitles& titles, const std::string& set, const std::string& modality);
+
 // An image in a gallery's strip with a label below; an empty URI: a placeholder.
 std::string image_cell(const std::string& uri, const std::string& label, const std::string& alt);
 

@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/expert_use.h"
 
 namespace mom::report {
@@ -90,7 +90,7 @@ OrderedJson held_out_chart(const Subject& subject, const std::string& set, const
   OrderedJson chart;
   chart["group"] = "held-out";
   const double weight = compare::image_weight_of(subject.runs.front());
-  chart["title"] = modality + ": " + compare::set_text(set, modality);
+  chart["title"] = modality + ": " + runs::set_text(subject.set_titles, set);
   chart["unit"] = unit_of(modality, weight);
   chart["series"] = OrderedJson::array();
   for (size_t i = 0; i < subject.runs.size(); ++i) {
@@ -159,7 +159,8 @@ std::vector<OrderedJson> expert_charts(const Subject& subject) {
   return charts;
 }
 
-// (set, modality) of all held-out charts: sets with the most modalities first, "overall" last.
+// (set, modality) of all held-out charts: sets with the most modalities first, then those of a source that is trained
+// on; "overall" last.
 std::vector<std::pair<std::string, std::string>> held_out_charts(const Subject& subject) {
   std::map<std::string, std::vector<std::string>> modalities;
   for (const RunFolder& run : subject.runs) {
@@ -172,13 +173,13 @@ std::vector<std::pair<std::string, std::string>> held_out_charts(const Subject& 
   for (const auto& [set, names] : modalities) {
     for (const std::string& name : names) charts.emplace_back(set, name);
   }
+  const auto rank = [&](const std::string& set) {
+    return std::pair(modalities.at(set).size(), compare::trains_on(subject.runs.front(), set));
+  };
   std::stable_sort(charts.begin(), charts.end(), [&](const auto& a, const auto& b) {
     const bool a_overall = a.second == compare::kOverall, b_overall = b.second == compare::kOverall;
     if (a_overall != b_overall) return b_overall;
-    if (modalities[a.first].size() != modalities[b.first].size()) {
-      return modalities[a.first].size() > modalities[b.first].size();
-    }
-    return compare::set_text(a.first, compare::kOverall) < compare::set_text(b.first, compare::kOverall);
+    return rank(a.first) > rank(b.first);
   });
   return charts;
 }

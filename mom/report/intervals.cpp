@@ -2,17 +2,17 @@
 
 #include <algorithm>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
-#include "mom/study/words.h"
 
 namespace mom::report {
 namespace {
 
 using compare::fixed;
 
-constexpr double kWidth = 120, kHeight = 12, kMargin = 5;  // of a picture, in units of its viewBox
+constexpr double kWidth = 120, kHeight = 12, kMargin = 5;  // of a plot, in units of its viewBox
 
 double place(double value, const Scale& scale) {
   const double part = std::clamp((value - scale.low) / (scale.high - scale.low), 0.0, 1.0);
@@ -42,8 +42,12 @@ std::string interval_html(const Summary& summary, std::string (*text)(double)) {
          "]</small>";
 }
 
-// Below it a gain prints as 0.0% and is no difference.
-constexpr double kLevel = 0.0005;
+std::string gain_html(double gain, compare::Outcome outcome) {
+  const std::string name = compare::outcome_name(outcome);
+  return "<span class=\"gain " + name + "\">" +
+         (compare::outcome_of(gain) == compare::Outcome::kBetter ? "+" : "") + compare::percent_text(gain) +
+         " <small>" + name + "</small></span>";
+}
 
 }  // namespace
 
@@ -76,24 +80,21 @@ std::string dot_plot(const Summary& summary, const Scale& scale, size_t run) {
 }
 
 std::string with_interval(const Summary& summary, std::string (*text)(double)) {
-  if (!summary.mean) return study::kNotMeasured;
+  if (!summary.mean) return compare::kNotMeasured;
   return text(*summary.mean) + interval_html(summary, text);
 }
 
+std::string gain_html(double gain) { return gain_html(gain, compare::outcome_of(gain)); }
+
 std::string gain_html(const Summary& gain) {
-  if (!gain.mean) return study::kNotMeasured;
-  const bool level = std::abs(*gain.mean)<kLevel, better = *gain.mean> 0;
-  const bool sure = gain.values.size() == 1 || study::sign_is_sure(gain);
-  const char* word = level ? "level" : !sure ? "undecided" : better ? "better" : "worse";
-  const char* kind = level || !sure ? "open" : better ? "won" : "lost";
-  return "<span class=\"" + std::string(kind) + "\">" + (better && !level ? "+" : "") +
-         compare::percent_text(*gain.mean) + " <small>" + word + "</small></span>" +
-         interval_html(gain, compare::percent_text);
+  if (!gain.mean) return compare::kNotMeasured;
+  return gain_html(*gain.mean, compare::outcome_of(gain)) + interval_html(gain, compare::percent_text);
 }
 
 std::string match_html(const study::Row& row, const Summary& amount, const char* never) {
-  return amount.mean ? with_interval(amount, compare::percent_text)
-                     : "<span class=\"each\">" + escape(study::match_cell(row, amount, never)) + "</span>";
+  return amount.mean
+             ? with_interval(amount, compare::percent_text)
+             : "<span class=\"each\">" + escape(compare::match_text(row.match, amount, never)) + "</span>";
 }
 
 std::string loss_html(const Summary& loss) { return with_interval(loss, compare::loss_text); }

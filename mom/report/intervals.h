@@ -1,5 +1,5 @@
-// Means over seeds as small pictures: plain SVG, so that they are there without scripts and on paper. The
-// numbers stand beside them as text; screen readers skip the pictures.
+// Means over seeds as small plots: plain SVG, so that they are there without scripts and on paper. The numbers stand
+// beside them as text; screen readers skip the plots.
 #pragma once
 
 #include <string>
@@ -23,8 +23,9 @@ std::string bar_plot(const Summary& summary, const Scale& scale);
 // A dot at the mean in the colour of `run`, and a line along the interval.
 std::string dot_plot(const Summary& summary, const Scale& scale, size_t run);
 
-// "+1.6% better", coloured, and the interval in small print. Seeds that do not agree are "undecided".
+// "+1.6% better", coloured (compare/verdict.h), and the interval in small print.
 std::string gain_html(const Summary& gain);
+std::string gain_html(double gain);
 // "0.2223" and the interval in small print.
 std::string loss_html(const Summary& loss);
 // FLOPs, tokens or seconds to match: their mean with its interval, or each seed's where some never get there.

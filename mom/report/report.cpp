@@ -5,7 +5,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
-#include "mom/compare/words.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/charts.h"
 #include "mom/report/page.h"
 #include "mom/report/sections.h"
@@ -102,6 +102,7 @@ Subject read_subject(const std::vector<Path>& inputs) {
                         [](const RunFolder& run) { return !run.is_mixture(); });
   for (const RunFolder& run : subject.runs) {
     for (const std::string& missing : run.missing) subject.notes.push_back(run.name + " lacks " + missing);
+    subject.set_titles.insert(run.set_titles.begin(), run.set_titles.end());
     compare_run(subject, run);
   }
   for (const Path& input : inputs) subject.command.push_back(input.string());

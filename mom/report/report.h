@@ -16,6 +16,7 @@ namespace mom::report {
 struct Subject {
   std::vector<runs::RunFolder> runs;
   std::vector<compare::Comparison> comparisons;
+  runs::SetTitles set_titles;        // of all runs
   std::vector<std::string> notes;    // what is not on the page, and why
   std::vector<std::string> command;  // the arguments that make this page again: inputs, then the output
 };

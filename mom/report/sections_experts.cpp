@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/cells.h"
 #include "mom/report/charts.h"
 #include "mom/report/expert_use.h"

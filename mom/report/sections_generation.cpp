@@ -4,7 +4,7 @@
 #include <functional>
 #include <set>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/cells.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <map>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"
 #include "mom/report/sections.h"

@@ -3,10 +3,12 @@
 #include <map>
 #include <set>
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/cells.h"
 #include "mom/report/charts.h"
 #include "mom/report/html.h"
+#include "mom/report/intervals.h"
 #include "mom/report/sections.h"
 
 namespace mom::report {
@@ -14,13 +16,6 @@ namespace {
 
 using compare::Comparison;
 using compare::Row;
-
-std::string gain_cell(const Row& row) {
-  const std::string text = compare::percent_text(row.gain);
-  if (row.gain >= 0.0005) return "<span class=\"won\">+" + text + " <small>better</small></span>";
-  if (row.gain <= -0.0005) return "<span class=\"lost\">" + text + " <small>worse</small></span>";
-  return text + " <small>level</small>";
-}
 
 // The number, and a bar as long as the part of dense's FLOPs.
 std::string match_cell(const Row& row, const std::string& colour) {
@@ -37,17 +32,13 @@ size_t index_of(const Subject& subject, const Path& path) {
   return static_cast<size_t>(found - subject.runs.begin());
 }
 
-std::string row_name(const Row& row) {
-  return "<b>" + escape(row.modality) + "</b> <span class=\"set\">" +
-         escape(compare::set_text(row.set, row.modality)) + "</span>";
-}
-
 std::string comparison_table(const Subject& subject, const Comparison& comparison) {
   const size_t dense = index_of(subject, comparison.dense_path), mix = index_of(subject, comparison.mix_path);
   Cells rows;
   for (const Row& row : comparison.rows) {
-    rows.push_back({row_name(row), compare::loss_text(row.dense_loss), compare::loss_text(row.mix_loss),
-                    gain_cell(row), match_cell(row, colour_class(mix)), escape(compare::slope_text(row))});
+    rows.push_back({row_name(subject.set_titles, row.set, row.modality), compare::loss_text(row.dense_loss),
+                    compare::loss_text(row.mix_loss), gain_html(row.gain), match_cell(row, colour_class(mix)),
+                    escape(compare::slope_text(row))});
   }
   return table({"Held-out loss", run_name(subject, dense), run_name(subject, mix), "Gain", "FLOPs to match",
                 "by slope"},
@@ -62,10 +53,10 @@ std::vector<std::string> overview_row(const Subject& subject, const Row& row, bo
         compare::final_loss(run, row.set, row.modality, subject.comparisons.front().image_weight, from_file));
     if (losses.back() && (!lowest || *losses.back() < *lowest)) lowest = losses.back();
   }
-  std::vector<std::string> cells = {row_name(row)};
+  std::vector<std::string> cells = {row_name(subject.set_titles, row.set, row.modality)};
   for (const auto& loss : losses) {
     const std::string text = loss ? compare::loss_text(*loss) : kAbsent;
-    cells.push_back(loss && loss == lowest ? with_small("<b>" + text + "</b>", "best") : text);
+    cells.push_back(loss && loss == lowest ? with_small("<b>" + text + "</b>", "lowest") : text);
   }
   return cells;
 }
@@ -84,13 +75,13 @@ std::string flat_remark(const Comparison& comparison) {
   std::string out;
   for (const Row& row : comparison.rows) {
     if (!row.dense_self_match || *row.dense_self_match >= 0.95) continue;
-    out +=
-        "<p class=\"remark\">" +
-        escape(row.modality + ", " + compare::set_text(row.set, row.modality) + ": the smoothed curve of " +
-               comparison.dense_name + " is flat at the end; it has its final value after " +
-               compare::percent_text(*row.dense_self_match) +
-               " of its own FLOPs, so compare FLOPs to match with that, not with 100%.") +
-        "</p>\n";
+    out += "<p class=\"remark\">" +
+           escape(row.modality + ", " + runs::set_text(comparison.set_titles, row.set) +
+                  ": the smoothed curve of " + comparison.dense_name +
+                  " is flat at the end; it has its final value after " +
+                  compare::percent_text(*row.dense_self_match) +
+                  " of its own FLOPs, so compare FLOPs to match with that, not with 100%.") +
+           "</p>\n";
   }
   return out;
 }
@@ -109,7 +100,7 @@ std::string single_run_summary(const runs::RunFolder& run) {
                     std::to_string(run.final_step()) + " steps in the setting " + escape(run.setting()) + ".";
   for (const auto& [set, points] : run.evals) {
     for (const auto& [modality, loss] : points.back().losses) {
-      out += " Held-out " + escape(modality) + " loss, " + escape(compare::set_text(set, modality)) +
+      out += " Held-out " + escape(modality) + " loss, " + escape(runs::set_text(run.set_titles, set)) +
              ": <b>" + compare::loss_text(loss) + "</b>.";
     }
   }

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
 #include "mom/report/intervals.h"
@@ -45,7 +45,7 @@ std::string subset_row(const Subset& subset, const study::Named<study::Row>& mod
     const study::Row* row = subset.result ? subset.result->find(subset.result->set, each.first) : nullptr;
     html += "<td>" +
             (row ? gain_html(row->gain) + bar_plot(row->gain, scale)
-                 : std::string(subset.result ? "not measured" : "0.0%")) +
+                 : std::string(subset.result ? compare::kNotMeasured : "0.0%")) +
             "</td>";
   }
   return html + "</tr>\n";
@@ -83,14 +83,14 @@ std::string interaction_html(const GroupResult& group, const ArmResult& leading)
     if (set != leading.set) continue;
     for (const auto& [modality, interaction] : modalities) {
       const std::string words = study::interaction_text(interaction, leading.find(set, modality)->gain);
-      html += "<li><b>" + escape(modality) + ":</b> " + escape(words.empty() ? "not measured" : words) +
-              ".</li>\n";
+      html += "<li><b>" + escape(modality) + ":</b> " +
+              escape(words.empty() ? compare::kNotMeasured : words) + ".</li>\n";
     }
   }
   return html + "</ul>\n";
 }
 
-std::string group_html(const GroupResult& group, const std::string& baseline) {
+std::string group_html(const study::StudyResults& results, const GroupResult& group) {
   // Ordered by the modality that the verdict names last: the sum, where there are several.
   std::vector<Subset> subsets = study::subsets_by_gain(group, "");
   if (subsets.empty()) return "";
@@ -98,9 +98,9 @@ std::string group_html(const GroupResult& group, const std::string& baseline) {
   const std::string order = leading.verdict_rows().back().first;
   subsets = study::subsets_by_gain(group, order);
   return "<h3>" + escape(group.name) +
-         "</h3>\n<p>Held-out data: " + escape(compare::set_text(leading.set, compare::kOverall)) +
+         "</h3>\n<p>Held-out data: " + escape(runs::set_text(results.set_titles, leading.set)) +
          ", ordered by the gain on " + escape(order) + "; " + std::to_string(subsets.size() - 1) +
-         " of 15 subsets measured.</p>\n" + subset_table(group, subsets, leading, baseline) +
+         " of 15 subsets measured.</p>\n" + subset_table(group, subsets, leading, results.baseline) +
          interaction_html(group, leading);
 }
 
@@ -108,7 +108,7 @@ std::string group_html(const GroupResult& group, const std::string& baseline) {
 
 std::string ablation_section(const StudySubject& subject) {
   std::string html;
-  for (const GroupResult& group : subject.results.groups) html += group_html(group, subject.results.baseline);
+  for (const GroupResult& group : subject.results.groups) html += group_html(subject.results, group);
   if (html.empty()) return "";
   return "<section id=\"ablation\"><h2>Which projections to decouple</h2>\n<p>A filled circle: the "
          "projection has weights of its own for each modality; an empty one: all modalities share it. "

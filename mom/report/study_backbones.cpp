@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
 #include "mom/report/intervals.h"
 #include "mom/report/study_sections.h"
 #include "mom/report/study_sweep.h"
 #include "mom/study/ablation.h"
-#include "mom/study/words.h"
 
 namespace mom::report {
 namespace {
@@ -88,8 +88,8 @@ std::string costs_table(const std::vector<Model>& models) {
 }
 
 // All models on one modality of a set, from the lowest loss to the highest.
-std::string dots_table(const std::vector<Model>& models, const std::string& set,
-                       const std::string& modality) {
+std::string dots_table(const runs::SetTitles& titles, const std::vector<Model>& models,
+                       const std::string& set, const std::string& modality) {
   std::vector<Summary> losses;
   std::vector<const Summary*> measured;
   std::vector<size_t> order;
@@ -100,7 +100,7 @@ std::string dots_table(const std::vector<Model>& models, const std::string& set,
                    [&](size_t a, size_t b) { return *losses[a].mean < *losses[b].mean; });
   const Scale scale = scale_of(measured, false);
   std::string html = "<table class=\"dots\"><caption>" + escape(modality) + ": " +
-                     escape(compare::set_text(set, modality)) +
+                     escape(runs::set_text(titles, set)) +
                      "</caption><thead><tr><th scope=\"col\">model</th><th scope=\"col\">loss</th><th "
                      "scope=\"col\">gain</th></tr></thead><tbody>\n";
   for (const size_t i : order) {
@@ -112,11 +112,12 @@ std::string dots_table(const std::vector<Model>& models, const std::string& set,
   return html + "</tbody></table>\n";
 }
 
-std::string dots(const std::vector<Model>& models) {
+std::string dots(const runs::SetTitles& titles, const std::vector<Model>& models) {
   std::string html = "<div class=\"dot-tables\">\n";
   for (const auto& [set, modalities] : models.front().runs.front()->losses)
     for (const auto& [modality, loss] : modalities)
-      if (modality != compare::kOverall || modalities.size() > 2) html += dots_table(models, set, modality);
+      if (modality != compare::kOverall || modalities.size() > 2)
+        html += dots_table(titles, models, set, modality);
   return html + "</div>\n";
 }
 
@@ -133,22 +134,22 @@ bool has_cpu_seconds(const ArmResult& arm) {
 std::string time_html(const Row& row, const Summary& seconds) {
   const bool timed = std::any_of(seconds.values.begin(), seconds.values.end(),
                                  [](const auto& value) { return value.has_value(); });
-  const bool reached = std::find(row.match.begin(), row.match.end(), "reached") != row.match.end();
-  return seconds.values.empty() || (reached && !timed) ? kAbsent : match_html(row, seconds, "not reached");
+  const bool reached =
+      std::find(row.match.begin(), row.match.end(), compare::Match::kReached) != row.match.end();
+  return seconds.values.empty() || (reached && !timed) ? kAbsent
+                                                       : match_html(row, seconds, compare::kNotReached);
 }
 
 // Time to match is CPU time where that is known: runs may have shared a machine.
-std::string comparison_table(const ArmResult& arm) {
+std::string comparison_table(const runs::SetTitles& titles, const ArmResult& arm) {
   const bool of_processor = has_cpu_seconds(arm);
   Cells rows;
   for (const auto& [set, modalities] : arm.sets)
     for (const auto& [modality, row] : modalities)
-      rows.push_back({"<b>" + escape(modality) + "</b> <span class=\"set\">" +
-                          escape(compare::set_text(set, modality)) + "</span>",
-                      loss_html(row.dense_loss), loss_html(row.mix_loss), gain_html(row.gain),
-                      match_html(row, row.flops_to_match, "not reached"),
-                      match_html(row, row.flops_to_match_slope, "not computable"),
-                      match_html(row, row.tokens_to_match, "not reached"),
+      rows.push_back({row_name(titles, set, modality), loss_html(row.dense_loss), loss_html(row.mix_loss),
+                      gain_html(row.gain), match_html(row, row.flops_to_match, compare::kNotReached),
+                      match_html(row, row.flops_to_match_slope, compare::kNotComputable),
+                      match_html(row, row.tokens_to_match, compare::kNotReached),
                       time_html(row, of_processor ? row.cpu_seconds_to_match : row.seconds_to_match)});
   return table({"Held-out data", escape(arm.baseline_model), escape(arm.model), "gain", "FLOPs to match",
                 "by slope", "tokens to match", of_processor ? "CPU time to match" : "time to match"},
@@ -156,12 +157,12 @@ std::string comparison_table(const ArmResult& arm) {
 }
 
 // Open where the verdict is about it.
-std::string arm_html(const GroupResult& group, const ArmResult& arm) {
+std::string arm_html(const runs::SetTitles& titles, const GroupResult& group, const ArmResult& arm) {
   const auto verdicts = verdict_arms(group);
   const bool open = std::find(verdicts.begin(), verdicts.end(), &arm) != verdicts.end();
   return "<details" + std::string(open ? " open" : "") + "><summary>" +
          escape(group.name + ": " + arm.model + " against " + arm.baseline_model) + "</summary>\n" +
-         comparison_table(arm) + "</details>\n";
+         comparison_table(titles, arm) + "</details>\n";
 }
 
 std::vector<std::string> run_row(const RunResult& run) {
@@ -187,7 +188,8 @@ std::string backbones_section(const StudySubject& subject) {
   for (const GroupResult& group : subject.results.groups) {
     const std::vector<Model> models = models_of(subject.results, group);
     if (models.size() < 3) continue;
-    html += "<h3>" + escape(group.name) + "</h3>\n" + costs_table(models) + dots(models);
+    html += "<h3>" + escape(group.name) + "</h3>\n" + costs_table(models) +
+            dots(subject.results.set_titles, models);
   }
   if (html.empty()) return "";
   return "<section id=\"models\"><h2>All models side by side</h2>\n<p>Held-out losses at the end of "
@@ -201,7 +203,7 @@ std::string comparisons_section(const StudySubject& subject) {
   std::string html;
   for (const GroupResult& group : subject.results.groups)
     for (const ArmResult& arm : group.arms)
-      if (!arm.seeds.empty()) html += arm_html(group, arm);
+      if (!arm.seeds.empty()) html += arm_html(subject.results.set_titles, group, arm);
   if (html.empty()) return "";
   return "<section id=\"comparisons\"><h2>Every comparison</h2>\n<p>All held-out sets. To match: what the "
          "model had spent when it first "

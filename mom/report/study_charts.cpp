@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
 #include "mom/report/study_sweep.h"
 #include "mom/study/ablation.h"
 
@@ -227,9 +226,8 @@ std::vector<Line> lines_of(const StudyResults& results, const GroupResult& group
   return lines;
 }
 
-std::string chart_title(const CurveChart& chart) {
-  return chart.modality + ": " +
-         (chart.set.empty() ? "training loss" : compare::set_text(chart.set, chart.modality));
+std::string chart_title(const runs::SetTitles& titles, const CurveChart& chart) {
+  return chart.modality + ": " + (chart.set.empty() ? "training loss" : runs::set_text(titles, chart.set));
 }
 
 }  // namespace
@@ -264,7 +262,7 @@ OrderedJson study_chart_data(const StudySubject& subject) {
       OrderedJson series = OrderedJson::array();
       for (const auto& [line, values] : chart.lines) series.push_back(series_json(line, values));
       json["charts"].push_back({{"group", chart.set.empty() ? "training" : "held-out"},
-                                {"title", chart_title(chart)},
+                                {"title", chart_title(subject.results.set_titles, chart)},
                                 {"unit", chart.unit},
                                 {"series", std::move(series)},
                                 {"targets", chart.targets}});

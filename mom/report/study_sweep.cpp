@@ -4,7 +4,6 @@
 #include <cstdlib>
 
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
 #include "mom/report/intervals.h"
@@ -57,12 +56,12 @@ size_t lowest(const std::vector<Summary>& losses) {
   return best;
 }
 
-std::vector<std::string> sweep_row(const Sweep& sweep, const std::string& set, const std::string& modality) {
+std::vector<std::string> sweep_row(const runs::SetTitles& titles, const Sweep& sweep, const std::string& set,
+                                   const std::string& modality) {
   const std::vector<Summary> losses = losses_by_rate(sweep, set, modality);
   std::vector<const Summary*> all;
   for (const Summary& each : losses) all.push_back(&each);
-  std::vector<std::string> cells = {"<b>" + escape(modality) + "</b> <span class=\"set\">" +
-                                    escape(compare::set_text(set, modality)) + "</span>"};
+  std::vector<std::string> cells = {row_name(titles, set, modality)};
   const size_t best = lowest(losses);
   for (size_t i = 0; i < losses.size(); ++i)
     cells.push_back(loss_html(losses[i]) + (i == best ? " <small><b>lowest</b></small>" : "") +
@@ -70,14 +69,14 @@ std::vector<std::string> sweep_row(const Sweep& sweep, const std::string& set, c
   return cells;
 }
 
-std::string sweep_html(const Sweep& sweep) {
+std::string sweep_html(const runs::SetTitles& titles, const Sweep& sweep) {
   std::vector<std::string> head = {"Final loss at learning rate"};
   for (const Sweep::Rate& rate : sweep.rates) head.push_back(escape(rate.text));
   Cells rows;
   for (const auto& [set, modalities] : sweep.rates.front().runs.front()->losses)
     for (const auto& [modality, loss] : modalities)
       if (modality != compare::kOverall || modalities.size() > 2)
-        rows.push_back(sweep_row(sweep, set, modality));
+        rows.push_back(sweep_row(titles, sweep, set, modality));
   return "<h3>" + escape(sweep.name) + "</h3>\n" + table(head, rows, true);
 }
 
@@ -114,7 +113,7 @@ std::vector<Sweep> sweeps_of(const StudyResults& results) {
   return sweeps;
 }
 
-std::string sweep_sentence(const Sweep& sweep) {
+std::string sweep_sentence(const runs::SetTitles& titles, const Sweep& sweep) {
   const auto& [set, modalities] = sweep.rates.front().runs.front()->losses.front();
   std::string text;
   for (const auto& each : modalities) {
@@ -122,13 +121,12 @@ std::string sweep_sentence(const Sweep& sweep) {
     if (best < sweep.rates.size())
       text += (text.empty() ? "" : ", ") + sweep.rates[best].text + " for " + each.first;
   }
-  return sweep.name + ", " + compare::set_text(set, compare::kOverall) + ": lowest loss at learning rate " +
-         text + ".";
+  return sweep.name + ", " + runs::set_text(titles, set) + ": lowest loss at learning rate " + text + ".";
 }
 
 std::string sweep_section(const StudySubject& subject) {
   std::string html;
-  for (const Sweep& sweep : sweeps_of(subject.results)) html += sweep_html(sweep);
+  for (const Sweep& sweep : sweeps_of(subject.results)) html += sweep_html(subject.results.set_titles, sweep);
   if (html.empty()) return "";
   return "<section id=\"rates\"><h2>Learning rates</h2>\n<p>Final held-out losses of runs that differ in "
          "their learning rate only. A lowest loss at the first or last rate means that the best one may "

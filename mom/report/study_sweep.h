@@ -22,7 +22,7 @@ struct Sweep {
 std::vector<Sweep> sweeps_of(const study::StudyResults& results);
 
 // "transfusion, dense Mamba: lowest held-out loss at learning rate 0.003 for image, 0.006 for text."
-std::string sweep_sentence(const Sweep& sweep);
+std::string sweep_sentence(const runs::SetTitles& titles, const Sweep& sweep);
 
 // Means over runs of a final loss; not measured where one lacks it.
 study::Summary final_losses(const std::vector<const study::RunResult*>& runs, const std::string& set,

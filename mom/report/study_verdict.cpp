@@ -1,6 +1,7 @@
 // The first screen: the verdict in a sentence and in a table beside the paper's figures; and what is missing.
 #include "mom/compare/compare.h"
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/report/cells.h"
 #include "mom/report/html.h"
 #include "mom/report/intervals.h"
@@ -9,7 +10,6 @@
 #include "mom/report/study_sections.h"
 #include "mom/report/study_sweep.h"
 #include "mom/study/config.h"
-#include "mom/study/words.h"
 
 namespace mom::report {
 namespace {
@@ -26,19 +26,10 @@ void for_each_verdict(const StudyResults& results, const Visit& visit) {
     for (const ArmResult* arm : verdict_arms(group)) visit(group, *arm);
 }
 
-// "better with 2 of 3 seeds"; with one seed "better", since the sentence says that there is one.
-std::string outcome_words(const ArmResult& arm, const Row& row) {
-  const std::string words = study::outcome(row);
-  return arm.seeds.size() == 1 ? words.substr(0, words.find(" with")) : words;
-}
-
 std::string sentence(const GroupResult& group, const ArmResult& arm) {
-  std::string text;
-  for (const auto& [modality, row] : arm.verdict_rows())
-    text += (text.empty() ? "" : "; ") + modality + " " + outcome_words(arm, row) + " (gain " +
-            (row.gain.mean ? compare::percent_text(*row.gain.mean) : study::kNotMeasured) + ")";
-  return group.name + ": " + arm.model + " against " + arm.baseline_model + " on held-out data" +
-         (arm.seeds.size() == 1 ? ", one seed: " : ": ") + text + ".";
+  std::vector<std::pair<std::string, const Summary*>> gains;
+  for (const auto& [modality, row] : arm.verdict_rows()) gains.emplace_back(modality, &row.gain);
+  return group.name + ": " + compare::verdict(arm.model, arm.baseline_model, gains);
 }
 
 // The paper compares Mixture-of-Mamba with dense Mamba, and nothing else.
@@ -85,12 +76,12 @@ std::string paper_cells(const Published* paper) {
 std::string verdict_rows(const StudyResults& results, const GroupResult& group, const ArmResult& arm,
                          bool paper, const Scale& scale) {
   const std::string scale_of_paper = paper_scale(results, group, arm);
-  std::string html = "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">" + escape(group.name) +
-                     " <span class=\"set\">" +
-                     escape(arm.model + ", " + std::to_string(arm.seeds.size()) +
-                            (arm.seeds.size() == 1 ? " seed; " : " seeds; ") +
-                            compare::set_text(arm.set, compare::kOverall)) +
-                     "</span></th>";
+  std::string html =
+      "<tbody><tr class=\"group\"><th scope=\"rowgroup\" colspan=\"5\">" + escape(group.name) +
+      " <span class=\"set\">" +
+      escape(arm.model + ", " + std::to_string(arm.seeds.size()) +
+             (arm.seeds.size() == 1 ? " seed; " : " seeds; ") + runs::set_text(results.set_titles, arm.set)) +
+      "</span></th>";
   if (paper)
     html += "<td class=\"paper\" colspan=\"3\">" +
             (scale_of_paper.empty() ? kAbsent : scale_of_paper + " parameters") + "</td>";
@@ -100,7 +91,7 @@ std::string verdict_rows(const StudyResults& results, const GroupResult& group, 
             cell("baseline&rsquo;s loss", loss_html(row.dense_loss)) +
             cell("model&rsquo;s loss", loss_html(row.mix_loss)) +
             cell("gain", gain_html(row.gain) + bar_plot(row.gain, scale)) +
-            cell("FLOPs to match", match_html(row, row.flops_to_match, "not reached"));
+            cell("FLOPs to match", match_html(row, row.flops_to_match, compare::kNotReached));
     if (paper) html += paper_cells(published_of(results, group, arm, modality));
     html += "</tr>\n";
   }
@@ -191,7 +182,7 @@ std::vector<std::string> study_verdicts(const StudyResults& results) {
   for_each_verdict(results, [&](const GroupResult& group, const ArmResult& arm) {
     verdicts.push_back(sentence(group, arm));
   });
-  for (const Sweep& sweep : sweeps_of(results)) verdicts.push_back(sweep_sentence(sweep));
+  for (const Sweep& sweep : sweeps_of(results)) verdicts.push_back(sweep_sentence(results.set_titles, sweep));
   return verdicts;
 }
 

@@ -157,7 +157,14 @@ std::string RunFolder::data_identity() const {
   if (!environment || !environment->contains("data")) return "";
   const Json& data = environment->at("data");
   if (!data.is_object() || !data.contains("manifest")) return "";
-  return sha256_hex(data.at("manifest").dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
+  Json manifest = data.at("manifest");
+  if (manifest.is_object()) manifest.erase("titles");  // words about the same data
+  return sha256_hex(manifest.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
+}
+
+std::string set_text(const SetTitles& titles, const std::string& set) {
+  const auto found = titles.find(set);
+  return found == titles.end() ? set : found->second + " (" + set + ")";
 }
 
 int64_t RunFolder::final_step() const {
@@ -165,6 +172,25 @@ int64_t RunFolder::final_step() const {
   for (const auto& [set, points] : evals) step = std::max(step, points.back().step);
   return step;
 }
+
+namespace {
+
+SetTitles read_set_titles(const std::optional<Json>& environment, const std::string& where) {
+  const Json none;
+  const auto part = [&](const Json& of, const char* key) -> const Json& {
+    return of.is_object() && of.contains(key) ? of.at(key) : none;
+  };
+  SetTitles titles;
+  if (!environment) return titles;
+  const Json& given = part(part(part(*environment, "data"), "manifest"), "titles");
+  if (given.is_null()) return titles;
+  if (!given.is_object())
+    throw InputError({where + ": data.manifest.titles", "an object", given.type_name(), ""});
+  for (const auto& [set, title] : given.items()) titles[set] = json_string(given, set.c_str(), where);
+  return titles;
+}
+
+}  // namespace
 
 RunFolder read_run_folder(const Path& path) {
   RunFolder run;
@@ -185,6 +211,7 @@ RunFolder read_run_folder(const Path& path) {
   if (run.evals.empty()) run.missing.push_back("eval lines in metrics.jsonl: no held-out curves");
   run.environment = read_optional(path / "environment.json");
   if (!run.environment) run.missing.push_back("environment.json: machine and versions are not known");
+  run.set_titles = read_set_titles(run.environment, (path / "environment.json").string());
   run.parameters = read_optional(path / "parameters.json");
   if (!run.parameters) run.missing.push_back("parameters.json: parameters and FLOPs per token are not known");
   read_evaluation(path / "evaluation.json", run);

@@ -72,6 +72,11 @@ struct EvaluatedSet {
   std::optional<double> overall;  // what training minimises
 };
 
+// What held-out sets are, in words, by name: the `titles` of the data (docs/formats/documents.md).
+using SetTitles = std::map<std::string, std::string>;
+// "emoji of held-out concepts (noto)", or the name alone.
+std::string set_text(const SetTitles& titles, const std::string& set);
+
 struct RunFolder {
   Path path;
   std::string name;  // last part of the path
@@ -80,6 +85,7 @@ struct RunFolder {
   std::vector<MetricPoint> train;
   std::map<std::string, std::vector<MetricPoint>> evals;  // by held-out set, steps rising
   std::optional<Json> environment, parameters;
+  SetTitles set_titles;
   int64_t evaluation_step = 0;
   std::map<std::string, EvaluatedSet> evaluation;
   int64_t denoised_step = 0;

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/study/config.h"
-#include "mom/study/words.h"
 
 namespace mom::study {
 namespace {
@@ -37,7 +38,11 @@ std::string subset_table(const GroupResult& group, const std::string& baseline,
     text += "| " + (subset.result ? subset.name : "none (" + baseline + ")") + " |";
     for (const auto& each : modalities) {
       const Row* row = subset.result ? subset.result->find(subset.result->set, each.first) : nullptr;
-      text += " " + (row ? percent_cell(row->gain) : subset.result ? kNotMeasured : "0.0%") + " |";
+      text += " " +
+              (row             ? compare::percent_text(row->gain)
+               : subset.result ? compare::kNotMeasured
+                               : "0.0%") +
+              " |";
     }
     text += "\n";
   }
@@ -77,11 +82,11 @@ std::vector<Subset> subsets_by_gain(const GroupResult& group, const std::string&
 
 std::string interaction_text(const Summary& interaction, const Summary& joint_gain) {
   if (!interaction.mean) return "";
-  return "all four together gain " + percent_cell(joint_gain) + ", the four alone add up to " +
-         (*interaction.mean > 0 ? "less" : "more") + ": interaction " + percent_cell(interaction) +
-         (sign_is_sure(interaction)        ? ""
-          : interaction.values.size() == 1 ? "; with one seed its sign may be chance"
-                                           : "; the seeds do not agree on its sign");
+  return "all four together gain " + compare::percent_text(joint_gain) + ", the four alone add up to " +
+         (*interaction.mean > 0 ? "less" : "more") + ": interaction " + compare::percent_text(interaction) +
+         (compare::sign_is_sure(interaction) ? ""
+          : interaction.values.size() == 1   ? "; with one seed its sign may be chance"
+                                             : "; the seeds do not agree on its sign");
 }
 
 std::string ablation_text(const StudyResults& results) {

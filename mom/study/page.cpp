@@ -1,8 +1,8 @@
 #include "mom/study/page.h"
 
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
+#include "mom/compare/verdict.h"
 #include "mom/study/ablation.h"
-#include "mom/study/words.h"
 
 namespace mom::study {
 namespace {
@@ -14,15 +14,16 @@ std::string joined(const std::vector<int64_t>& list) {
 }
 
 std::string mean_loss(const Summary& summary) {
-  return summary.mean ? compare::loss_text(*summary.mean) : kNotMeasured;
+  return summary.mean ? compare::loss_text(*summary.mean) : compare::kNotMeasured;
 }
 
 std::string row_text(const std::string& group, const std::string& set, const std::string& modality,
                      const ArmResult& arm, const Row& row) {
   return "| " + group + " | " + arm.model + " | " + set + " | " + modality + " | " +
-         mean_loss(row.dense_loss) + " | " + mean_loss(row.mix_loss) + " | " + percent_cell(row.gain) +
-         " | " + match_cell(row, row.flops_to_match, "not reached") + " | " +
-         match_cell(row, row.flops_to_match_slope, "not computable") + " |\n";
+         mean_loss(row.dense_loss) + " | " + mean_loss(row.mix_loss) + " | " +
+         compare::percent_text(row.gain) + " | " +
+         compare::match_text(row.match, row.flops_to_match, compare::kNotReached) + " | " +
+         compare::match_text(row.match, row.flops_to_match_slope, compare::kNotComputable) + " |\n";
 }
 
 // Visits the rows of all compared models that have any; subsets that have a table of their own are left to it.
@@ -54,7 +55,8 @@ std::string sentences(const StudyResults& results) {
                             const std::string& modality, const Row& row) {
     if (set != arm.set) return;
     text += "- " + group + ", " + modality + ": " + arm.model + " against " + arm.baseline_model + ": " +
-            outcome(row) + " (gain " + percent_cell(row.gain) + "); " + reach_text(arm, row) + "\n";
+            compare::outcome_text(row.gain) + " (gain " + compare::percent_text(row.gain) + "); " +
+            compare::reach_text(row.match) + "\n";
   });
   return text;
 }

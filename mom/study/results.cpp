@@ -69,10 +69,7 @@ Values amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount 
   });
 }
 
-const char* match_word(const compare::Row* row) {
-  if (!row || row->match == compare::Match::kUnknown) return "unknown";
-  return row->match == compare::Match::kReached ? "reached" : "never";
-}
+compare::Match match_of(const compare::Row* row) { return row ? row->match : compare::Match::kUnknown; }
 
 OrderedJson row_json(const Pairs& pairs, const compare::Row& like) {
   using compare::Row;
@@ -89,7 +86,7 @@ OrderedJson row_json(const Pairs& pairs, const compare::Row& like) {
   json["tokens_to_match"] = summary_json(amounts_of(pairs, like, compare::Amount::kTokens));
   json["match"] = OrderedJson::array();
   for (const auto& comparison : pairs.comparisons)
-    json["match"].push_back(match_word(find_row(comparison, like.set, like.modality)));
+    json["match"].push_back(compare::match_name(match_of(find_row(comparison, like.set, like.modality))));
   return json;
 }
 
@@ -254,6 +251,7 @@ Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
       tables.timing["runs"][run.name] =
           run_timing(read, sums == processes.end() ? ProcessSums{} : sums->second);
       add_environment(tables.timing["environments"], read);
+      for (const auto& [set, title] : read.set_titles) tables.results["set_titles"][set] = title;
     }
   }
   return folders;

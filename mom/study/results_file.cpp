@@ -84,6 +84,12 @@ Summary summary_of(const Node& node) {
   return summary;
 }
 
+compare::Match match_of(const Node& node) {
+  const auto match = compare::match_named(node.text());
+  node.expect(match.has_value(), "\"reached\", \"never\" or \"unknown\"");
+  return *match;
+}
+
 Row row_of(const Node& node) {
   return {summary_of(node.at("dense_loss")),
           summary_of(node.at("mix_loss")),
@@ -93,7 +99,7 @@ Row row_of(const Node& node) {
           summary_of(node.at("tokens_to_match")),
           {},
           {},
-          node.at("match").list(text)};
+          node.at("match").list(match_of)};
 }
 
 template <class Read>
@@ -236,17 +242,6 @@ const Value* find_named(const Named<Value>& all, const std::string& name) {
 
 }  // namespace
 
-Summary summarised(std::vector<std::optional<double>> values) {
-  Summary summary{std::move(values), std::nullopt, std::nullopt};
-  std::vector<double> known;
-  for (const auto& value : summary.values)
-    if (value) known.push_back(*value);
-  if (known.empty() || known.size() < summary.values.size()) return summary;
-  summary.mean = compare::mean(known);
-  summary.interval = compare::paired_bootstrap(known);
-  return summary;
-}
-
 const Row* ArmResult::find(const std::string& of_set, const std::string& modality) const {
   const Named<Row>* rows = find_named(sets, of_set);
   return rows ? find_named(*rows, modality) : nullptr;
@@ -284,6 +279,8 @@ StudyResults parse_results(const OrderedJson& results, const OrderedJson& timing
   study.seeds = file.at("seeds").list(integer);
   study.eval_tokens = file.at("eval_tokens").integer();
   if (const Node command = file.optional("command"); !command.is_null()) study.command = command.list(text);
+  if (const Node titles = file.optional("set_titles"); !titles.is_null())
+    for (const auto& [set, title] : titles.named(text)) study.set_titles[set] = title;
   for (const auto& [name, node] : file.at("groups").named([](const Node& each) { return each; }))
     study.groups.push_back(group_of(name, node, times));
   for (const auto& [name, node] : file.at("runs").named([](const Node& each) { return each; }))

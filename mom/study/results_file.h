@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "mom/base/json.h"
+#include "mom/compare/compare.h"
 #include "mom/compare/statistics.h"
 
 namespace mom::study {
@@ -20,21 +21,14 @@ namespace mom::study {
 template <class Value>
 using Named = std::vector<std::pair<std::string, Value>>;
 
-// One value per seed. Mean and interval are absent when a seed has none; the interval also with one seed.
-struct Summary {
-  std::vector<std::optional<double>> values;
-  std::optional<double> mean;
-  std::optional<compare::Interval> interval;
-};
-
-Summary summarised(std::vector<std::optional<double>> values);
+using compare::Summary, compare::summarised;
 
 // A model against its baseline on one modality of a held-out set.
 struct Row {
   Summary dense_loss, mix_loss, gain, flops_to_match, flops_to_match_slope, tokens_to_match;
   // From timing.json; without values when it is not there.
   Summary seconds_to_match, cpu_seconds_to_match;
-  std::vector<std::string> match;  // per seed: "reached", "never" or "unknown"
+  std::vector<compare::Match> match;  // per seed
 };
 
 using Rows = Named<Named<Row>>;  // by set, then modality
@@ -101,6 +95,7 @@ struct StudyResults {
   std::vector<GroupResult> groups;
   std::vector<RunResult> runs;
   std::vector<Environment> environments;
+  runs::SetTitles set_titles;
   bool has_timing = false;
 
   // Finished runs of an arm, the seeds in order.

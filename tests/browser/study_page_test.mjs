@@ -68,8 +68,8 @@ describe('study page', () => {
         assert.equal(name, modality);
         assert.equal(dense, lossText(row.dense_loss.mean) + intervalText(row.dense_loss, lossText));
         assert.equal(mix, lossText(row.mix_loss.mean) + intervalText(row.mix_loss, lossText));
-        assert.match(gain, /^[+-]?[\d.]+% (better|worse|level|undecided)/);
-        assert.equal(gain.replace(/^\+/, '').replace(/ (better|worse|level|undecided)/, ''), percentText(row.gain.mean) + intervalText(row.gain, percentText));
+        assert.match(gain, /^[+-]?[\d.]+% (better|worse|equal|undecided)/);
+        assert.equal(gain.replace(/^\+/, '').replace(/ (better|worse|equal|undecided)/, ''), percentText(row.gain.mean) + intervalText(row.gain, percentText));
         const { values, mean } = row.flops_to_match;
         const each = values.map((value) => (value === null ? 'not reached' : percentText(value))).join(', ');
         assert.equal(match, mean !== null ? percentText(mean) + intervalText(row.flops_to_match, percentText)

@@ -3,7 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/error.h"
-#include "mom/compare/words.h"
+#include "mom/compare/table.h"
+#include "mom/compare/verdict.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::compare {
@@ -110,7 +111,8 @@ TEST_F(CompareTest, AnyPairOfBackbonesIsComparable) {
       const auto comparison = compare_runs(base, mix);
       EXPECT_TRUE(comparison.warnings.empty())
           << first << " " << second << ": " << comparison.warnings.front();
-      EXPECT_NE(verdict(comparison).find("draws level with " + base.model_name() + " on"), std::string::npos);
+      EXPECT_NE(verdict(comparison).find(" against " + base.model_name() + " on held-out data: "),
+                std::string::npos);
       const std::string words = table_text(comparison);
       if (first.find("mamba") == std::string::npos && second.find("mamba") == std::string::npos) {
         EXPECT_EQ(words.find("Mamba"), std::string::npos) << words;
@@ -173,14 +175,18 @@ TEST_F(CompareTest, WordsSayWhoLost) {
   worse.image_floor = 0.2;
   const auto comparison = compare_runs(run("dense", {}), run("mix", worse));
   const std::string table = table_text(comparison);
-  EXPECT_NE(table.find("Mixture-of-Mamba loses"), std::string::npos) << table;
+  EXPECT_NE(table.find("\nimage, emoji of held-out concepts (noto): worse (loss "), std::string::npos)
+      << table;
+  EXPECT_NE(table.find("\ntext, foldoc: better (loss "), std::string::npos) << table;
   EXPECT_NE(table.find("not reached"), std::string::npos) << table;
-  EXPECT_NE(verdict(comparison).find("loses to dense Mamba on image"), std::string::npos)
-      << verdict(comparison);
-  EXPECT_NE(verdict(comparison).find("beats it on text"), std::string::npos) << verdict(comparison);
+  const std::string words = verdict(comparison);
+  EXPECT_EQ(words.find("Mixture-of-Mamba against dense Mamba on held-out data: image worse (loss "), 0u)
+      << words;
+  EXPECT_NE(words.find(", does not reach the baseline's final loss); text better (loss "), std::string::npos)
+      << words;
 }
 
-TEST_F(CompareTest, ARunAgainstItselfDrawsLevel) {
+TEST_F(CompareTest, ARunEqualsItself) {
   FakeRun noisy;
   noisy.noise = 0.02;
   const auto dense = run("dense", noisy);
@@ -190,7 +196,7 @@ TEST_F(CompareTest, ARunAgainstItselfDrawsLevel) {
     EXPECT_EQ(each.flops_to_match, each.dense_self_match);
     EXPECT_DOUBLE_EQ(each.flops_to_match_slope.value(), 1);
   }
-  EXPECT_NE(verdict(comparison).find("draws level"), std::string::npos);
+  EXPECT_NE(verdict(comparison).find("image equal (loss "), std::string::npos) << verdict(comparison);
 }
 
 TEST_F(CompareTest, EvaluationOfAnotherStepIsNotUsed) {
@@ -239,6 +245,23 @@ TEST_F(CompareTest, WarnsWhenTheDataDiffer) {
   const auto comparison = compare_runs(runs::read_run_folder(dense_path), run("mix", test::fake_mix()));
   ASSERT_EQ(comparison.warnings.size(), 1u);
   EXPECT_NE(comparison.warnings[0].find("the data differ"), std::string::npos) << comparison.warnings[0];
+}
+
+TEST_F(CompareTest, TitlesAreWordsAboutTheSameData) {
+  const Path path = test::write_fake_run(folder_.path() / "dense", without_images({}));
+  Json environment = read_json(path / "environment.json");
+  environment["data"]["manifest"]["titles"] = {{"foldoc", "articles on computing"}};
+  test::write_text(path / "environment.json", environment.dump());
+  const auto dense = runs::read_run_folder(path), mix = run("mix", test::fake_mix());
+  const auto comparison = compare_runs(dense, mix);
+  EXPECT_TRUE(comparison.warnings.empty());
+  EXPECT_EQ(runs::set_text(comparison.set_titles, "foldoc"), "articles on computing (foldoc)");
+  EXPECT_EQ(runs::set_text(comparison.set_titles, "noto"),
+            "emoji of held-out concepts (noto)");  // the other run's
+  EXPECT_EQ(runs::set_text(comparison.set_titles, "gcide"), "gcide");
+  environment["data"]["manifest"]["titles"] = {{"foldoc", 5}};
+  test::write_text(path / "environment.json", environment.dump());
+  EXPECT_THROW(runs::read_run_folder(path), InputError);
 }
 
 TEST_F(CompareTest, DifferentSettingsAreRefused) {

@@ -93,6 +93,18 @@ TEST_F(DocumentTest, RoundTrip) {
   });
 }
 
+TEST_F(DocumentTest, TitlesOfItsSourcesAreKept) {
+  DocumentWriter writer(folder(), false);
+  writer.add("pets", "validation", text_document("fox", "a red fox"));
+  writer.add("wild", "validation", text_document("elk", "an elk"));
+  writer.set_titles({{"pets", "pets of people"}, {"birds", "not in this folder"}});
+  writer.commit();
+  EXPECT_EQ(DocumentReader(folder()).titles(),
+            (std::map<std::string, std::string>{{"pets", "pets of people"}}));
+  replace_in("dataset.json", "\"pets of people\"", "5");
+  EXPECT_NE(reading_error().find("a title as a string"), std::string::npos) << reading_error();
+}
+
 TEST_F(DocumentTest, SecondsOfSpeechAreKeptAndAddedUp) {
   DocumentWriter writer(folder(), false);
   for (const char* key : {"a", "b", "c"}) {

@@ -159,12 +159,14 @@ TEST_F(EncodeTest, TextAloneNeedsNoImageCodec) {
   const Path documents = *folder_ / "texts";
   DocumentWriter writer(documents, false);
   writer.add("words", "train", {"a", false, {test::text_segment("red disc"), test::text_segment("")}});
+  writer.set_titles({{"words", "words of colours"}});
   writer.commit();
   EncodeOptions text = options(documents, "text-only");
   text.codecs.pop_back();
   encode_documents(text);
   const EncodedDataset dataset = open_encoded(text.out);
   EXPECT_EQ(dataset.modalities(), std::vector<std::string>{"text"});
+  EXPECT_EQ(dataset.manifest["titles"], (Json{{"words", "words of colours"}}));
   EXPECT_EQ(dataset.shards[0].part_tokens[1], dataset.shards[0].part_tokens[2])
       << "an empty text has no tokens";
 }

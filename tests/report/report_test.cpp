@@ -132,7 +132,7 @@ TEST_F(ReportTest, ALossIsCalledALoss) {
   const std::string html = page({}, worse);
   EXPECT_NE(html.find("loses to dense Mamba on image"), std::string::npos);
   EXPECT_NE(html.find("not reached"), std::string::npos);
-  EXPECT_NE(html.find("class=\"lost\""), std::string::npos);
+  EXPECT_NE(html.find("class=\"gain worse\""), std::string::npos);
 }
 
 // Runs of many backbones, each by its own name.

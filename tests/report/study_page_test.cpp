@@ -3,7 +3,7 @@
 #include <regex>
 
 #include "mom/base/error.h"
-#include "mom/compare/words.h"
+#include "mom/compare/number_text.h"
 #include "mom/report/published.h"
 #include "mom/report/report.h"
 #include "mom/report/study_charts.h"
@@ -111,7 +111,7 @@ TEST(StudyPage, AStudyFolderMakesItAndRunFoldersDoNot) {
   const auto verdicts = write_report({study_folder("settings")}, out / "study.html");
   ASSERT_EQ(verdicts.size(), 2u);
   EXPECT_NE(verdicts[0].find("Mixture-of-Mamba against dense Mamba on held-out data, one seed: image worse "
-                             "(gain -2.9%); text the same (gain 0.0%)"),
+                             "(gain -2.9%); text equal (gain 0.0%)"),
             std::string::npos)
       << verdicts[0];
   EXPECT_NE(read_file(out / "study.html").find("class=\"numbers verdicts\""), std::string::npos);
@@ -128,7 +128,7 @@ TEST(StudyPage, OneSeedHasNoIntervalsAndSaysSo) {
 
 TEST(StudyPage, ALossIsCalledALoss) {
   const std::string words = words_of("settings");
-  EXPECT_NE(words.find("<span class=\"lost\">-2.9% <small>worse</small></span>"), std::string::npos);
+  EXPECT_NE(words.find("<span class=\"gain worse\">-2.9% <small>worse</small></span>"), std::string::npos);
   EXPECT_NE(words.find("not reached"), std::string::npos);
 }
 
@@ -271,9 +271,10 @@ TEST(Sweep, GroupsThatDifferInTheirRateOnly) {
   ASSERT_EQ(sweeps[0].rates.size(), 3u);
   EXPECT_EQ(sweeps[0].rates[0].text, "0.001");
   EXPECT_EQ(sweeps[0].rates[2].runs.size(), 2u);
-  EXPECT_EQ(sweep_sentence(sweeps[1]),
-            "transfusion, dense Mamba, held-out concepts (noto): lowest loss at learning rate 0.003 for "
-            "image, 0.006 for text, 0.006 for overall.");
+  EXPECT_EQ(
+      sweep_sentence(sweeps[1]),
+      "transfusion, dense Mamba, emoji of held-out concepts (noto): lowest loss at learning rate 0.003 for "
+      "image, 0.006 for text, 0.006 for overall.");
   EXPECT_TRUE(sweeps_of(subject_of("subsets").results).empty());
   EXPECT_TRUE(sweeps_of(subject_of("settings").results).empty());  // other recipes
 }

@@ -223,7 +223,10 @@ inline std::filesystem::path write_fake_run(const std::filesystem::path& folder,
                             {"machine", {{"host", "some-host"}}},
                             {"data",
                              {{"path", "data/quickstart"},
-                              {"manifest", {{"format", "mom-encoded"}, {"shards", {"a"}}}}}}})
+                              {"manifest",
+                               {{"format", "mom-encoded"},
+                                {"titles", {{"noto", "emoji of held-out concepts"}}},
+                                {"shards", {"a"}}}}}}})
                    .dump());
   }
   if (run.parameters) {
