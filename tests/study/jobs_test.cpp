@@ -117,7 +117,7 @@ TEST_F(JobsTest, OneStudyAFolder) {
     const StudyLock second(folder_.path());
     FAIL();
   } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("another study at work"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("another study running"), std::string::npos) << error.what();
   }
 }
 
