@@ -28,7 +28,7 @@ build: configure  ## build everything into build/release (PRESET=dev or asan for
 
 SETTING ?= transfusion
 quickstart: configure  ## data, codecs, both models, evaluation and report; SETTING=transfusion, chameleon or three_modality
-	cmake --build --preset $(PRESET) -j $(JOBS) --target mom
+	cmake --build --preset $(PRESET) -j $(JOBS) --target mom mom-quickstart-data
 	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
 
 seeds: build  ## both models with three seeds, after `make quickstart` of the same SETTING: runs/seeds/SETTING/README.md
@@ -45,8 +45,8 @@ speech-check: build  ## run a speech recogniser on held-out speech before and af
 	  $(BUILD)/bin/mom $(SPEECH_DATA) $(SPEECH_CODEC)
 
 bench: build  ## time ops and stages, then the training step beside its peer
-	$(BUILD)/bin/mom bench
-	bench/peers/run $(BUILD)/bin/mom
+	$(BUILD)/bin/mom-bench
+	bench/peers/run $(BUILD)/bin/mom-bench
 
 asan:  ## build and test with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan

@@ -128,7 +128,7 @@ std::vector<Entry> chosen(const std::vector<std::string>& names) {
       if (entry.name.starts_with(name)) entries.push_back(entry);
     }
     if (entries.size() == before) {
-      throw UserError({"bench", "the name of a bench", "'" + name + "'", "see 'mom bench --list'"});
+      throw UserError({"bench", "the name of a bench", "'" + name + "'", "see 'mom-bench --list'"});
     }
   }
   return entries;
@@ -141,7 +141,7 @@ std::vector<Entry>& registry() {
   return entries;
 }
 
-int run(const std::vector<std::string>& names, bool list, bool json) {
+void run(const std::vector<std::string>& names, bool list, bool json) {
   register_all();
   OrderedJson results = OrderedJson::array();
   const std::vector<Entry> entries = chosen(names);
@@ -183,7 +183,6 @@ int run(const std::vector<std::string>& names, bool list, bool json) {
     whole["benches"] = results;
     std::cout << whole.dump(2) << std::endl;
   }
-  return 0;
 }
 
 }  // namespace mom::bench

@@ -21,8 +21,6 @@ struct Roofs {
   double least_ms(const Work& work) const;
 };
 const Roofs& roofs();
-// FLOP/s of a GEMM [M, K] x [K, N] in f32 or bf16, the best of a few.
-double gemm_flops_per_s(int64_t M, int64_t N, int64_t K, bool bf16);
 
 struct Bench {
   std::string name, shape;
@@ -56,11 +54,8 @@ void register_roof_benches();
 void register_speech_benches();
 void register_step_benches();
 
-// Times whole steps of a recipe on its data; prints one JSON object, or a few lines.
-int run_train(const std::string& recipe, const std::vector<std::string>& overrides, int64_t steps, bool json);
-
 // Runs the named benches (none = all), or lists them. Results on stdout, as one JSON object with `json`.
-// Returns 0. An unknown name is a UserError. A name matches exactly, or else as a prefix.
-int run(const std::vector<std::string>& names, bool list, bool json);
+// An unknown name is a UserError. A name matches exactly, or else as a prefix.
+void run(const std::vector<std::string>& names, bool list, bool json);
 
 }  // namespace mom::bench

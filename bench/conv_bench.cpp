@@ -1,5 +1,6 @@
 // Causal convolution with SiLU on the first half of in_proj's output.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bench/bench.h"
 #include "mom/ops/backend.h"
@@ -22,7 +23,7 @@ struct ConvCase {
   }
 };
 
-Bench make(bool backward) {
+Bench make_conv(bool backward) {
   auto c = std::make_shared<ConvCase>(8, 512, 512);
   const double elements = 4096.0 * 512;
   Bench bench;
@@ -51,8 +52,8 @@ Bench make(bool backward) {
 }  // namespace
 
 void register_conv_benches() {
-  Register("conv_forward", "causal convolution + SiLU, forward", [] { return make(false); });
-  Register("conv_backward", "causal convolution + SiLU, backward", [] { return make(true); });
+  Register("conv_forward", "causal convolution + SiLU, forward", [] { return make_conv(false); });
+  Register("conv_backward", "causal convolution + SiLU, backward", [] { return make_conv(true); });
 }
 
 }  // namespace mom::bench

@@ -1,7 +1,8 @@
 // A generated token at the 130M shape, one sequence: bytes are those of the weights and states it reads, so that
 // "of roof" is the fraction of the memory bandwidth. Prefill: the whole network on 512 tokens. And whether a token
 // costs the same however many came before it.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <fstream>

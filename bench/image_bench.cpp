@@ -1,5 +1,5 @@
 // The VQ image codec at the quickstart's size, with untrained weights: images to codes.
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace {
 constexpr int64_t kPictures = 64;
 
 // A codec folder that exists while it is read.
-std::unique_ptr<codecs::ImageVq> untrained_codec(const at::Tensor& images_NCHW) {
+std::unique_ptr<codecs::ImageVq> untrained_image_codec(const at::Tensor& images_NCHW) {
   const Path folder = std::filesystem::temp_directory_path() / ("mom-bench-" + std::to_string(::getpid()));
   codecs::ImageVqConfig config;
   config.steps = 1;
@@ -26,10 +26,10 @@ std::unique_ptr<codecs::ImageVq> untrained_codec(const at::Tensor& images_NCHW) 
   return codec;
 }
 
-Bench make() {
+Bench make_images() {
   at::manual_seed(1);
   const at::Tensor images = torch::randint(0, 256, {kPictures, 3, 64, 64}, at::kByte);
-  const std::shared_ptr<codecs::ImageVq> codec = untrained_codec(images);
+  const std::shared_ptr<codecs::ImageVq> codec = untrained_image_codec(images);
   Bench bench;
   bench.name = "encode_pictures";
   bench.shape = "64 of 64x64 px, " + std::to_string(codec->codes_per_image()) + " codes each";
@@ -47,6 +47,8 @@ Bench make() {
 
 }  // namespace
 
-void register_image_benches() { Register("encode_pictures", "images to codes; 64 tokens per image", make); }
+void register_image_benches() {
+  Register("encode_pictures", "images to codes; 64 tokens per image", make_images);
+}
 
 }  // namespace mom::bench

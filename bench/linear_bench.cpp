@@ -1,5 +1,6 @@
 // in_proj at d_model 256, forward and backward: one modality (dense) against two on half the rows each.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bench/bench.h"
 #include "mom/base/error.h"
@@ -10,7 +11,7 @@
 namespace mom::bench {
 namespace {
 
-Bench make(int64_t num_groups) {
+Bench make_linear(int64_t num_groups) {
   const int64_t T = 4096, I = 256, O = 1024;
   at::manual_seed(1);
   auto x = std::make_shared<at::Tensor>(at::randn({T, I}).set_requires_grad(true));
@@ -46,8 +47,8 @@ Bench make(int64_t num_groups) {
 }  // namespace
 
 void register_linear_benches() {
-  Register("linear_dense", "in_proj of one weight, forward + backward", [] { return make(1); });
-  Register("linear_modality", "in_proj of two modalities, forward + backward", [] { return make(2); });
+  Register("linear_dense", "in_proj of one weight, forward + backward", [] { return make_linear(1); });
+  Register("linear_modality", "in_proj of two modalities, forward + backward", [] { return make_linear(2); });
 }
 
 }  // namespace mom::bench

@@ -1,5 +1,6 @@
 // Residual addition and RMS norm, forward and backward.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bench/bench.h"
 #include "mom/ops/backend.h"
@@ -8,7 +9,7 @@
 namespace mom::bench {
 namespace {
 
-Bench make() {
+Bench make_norm() {
   at::manual_seed(1);
   const int64_t T = 4096, E = 256;
   const at::Tensor x = at::randn({T, E}).set_requires_grad(true),
@@ -32,6 +33,8 @@ Bench make() {
 
 }  // namespace
 
-void register_norm_benches() { Register("norm", "residual addition + RMS norm, forward + backward", make); }
+void register_norm_benches() {
+  Register("norm", "residual addition + RMS norm, forward + backward", make_norm);
+}
 
 }  // namespace mom::bench

@@ -1,6 +1,7 @@
 // What the machine can do: multiply-adds and exponentials from registers, memory reads, GEMM. Other benches
 // are shares of these.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <chrono>
 
@@ -60,16 +61,6 @@ const Roofs& roofs() {
 double Roofs::least_ms(const Work& work) const {
   const double instructions = work.multiply_adds / multiply_adds + work.exponentials / exponentials;
   return 1e3 * std::max(instructions, work.bytes / bytes);
-}
-
-double gemm_flops_per_s(int64_t M, int64_t N, int64_t K, bool bf16) {
-  const auto options = at::TensorOptions(bf16 ? at::kBFloat16 : at::kFloat);
-  const at::Tensor left = at::randn({M, K}).to(options), right = at::randn({N, K}).to(options),
-                   to = at::empty({M, N}, options);
-  return best_rate([&] {
-    ops::multiply(left, right.t(), to);
-    return 2.0 * static_cast<double>(M) * static_cast<double>(N) * static_cast<double>(K);
-  });
 }
 
 void register_roof_benches() {

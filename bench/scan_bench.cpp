@@ -1,5 +1,6 @@
 // Selective scan, forward and backward separately, 4,096 tokens of width 512 with 16 states, all options on.
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include "bench/bench.h"
 #include "mom/ops/backend.h"
@@ -66,7 +67,7 @@ std::string shape_of(int64_t S, int64_t L) {
 }
 
 // Forward as in training: with what backward needs.
-Bench make(const std::string& name, int64_t S, int64_t L, bool backward) {
+Bench make_scan(const std::string& name, int64_t S, int64_t L, bool backward) {
   auto x = std::make_shared<ScanCase>(S, L, kChannels, kStates);
   Bench bench;
   bench.name = name;
@@ -83,7 +84,7 @@ Bench make(const std::string& name, int64_t S, int64_t L, bool backward) {
   return bench;
 }
 
-Bench make_both(const std::string& name, int64_t S, int64_t L) {
+Bench make_scan_both(const std::string& name, int64_t S, int64_t L) {
   auto x = std::make_shared<ScanCase>(S, L, kChannels, kStates);
   auto dy = std::make_shared<at::Tensor>(at::randn({S * L, kChannels}));
   Bench bench;
@@ -102,12 +103,12 @@ Bench make_both(const std::string& name, int64_t S, int64_t L) {
 
 void register_scan_benches() {
   Register("scan_forward", "selective scan, forward, 8 sequences of 512",
-           [] { return make("scan_forward", 8, 512, false); });
+           [] { return make_scan("scan_forward", 8, 512, false); });
   Register("scan_backward", "selective scan, backward, 8 sequences of 512",
-           [] { return make("scan_backward", 8, 512, true); });
+           [] { return make_scan("scan_backward", 8, 512, true); });
   Register("scan_one_sequence", "forward + backward of one sequence of 4,096, in turns with 64 of 64", [] {
-    Bench bench = make_both("scan_one_sequence", 1, 4096);
-    auto many = std::make_shared<Bench>(make_both("64 x 64", 64, 64));
+    Bench bench = make_scan_both("scan_one_sequence", 1, 4096);
+    auto many = std::make_shared<Bench>(make_scan_both("64 x 64", 64, 64));
     bench.baseline = many->run;
     bench.baseline_name = many->name;
     return bench;

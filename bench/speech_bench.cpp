@@ -15,7 +15,7 @@
 namespace mom::bench {
 namespace {
 
-constexpr double kSeconds = 60;
+constexpr double kSoundSeconds = 60;
 
 std::vector<float> noise(double seconds) {
   RandomStream random(stream_key({fnv1a64("speech bench")}));
@@ -25,7 +25,7 @@ std::vector<float> noise(double seconds) {
 }
 
 // A codec folder that exists while it is read.
-std::unique_ptr<codecs::SpeechCodec> untrained_codec() {
+std::unique_ptr<codecs::SpeechCodec> untrained_speech_codec() {
   const Path folder = std::filesystem::temp_directory_path() / ("mom-bench-" + std::to_string(::getpid()));
   codecs::SpeechConfig config;
   config.steps = 1;
@@ -35,13 +35,13 @@ std::unique_ptr<codecs::SpeechCodec> untrained_codec() {
   return codec;
 }
 
-Bench make() {
-  const std::shared_ptr<codecs::SpeechCodec> codec = untrained_codec();
-  auto sound = std::make_shared<std::vector<float>>(noise(kSeconds));
+Bench make_speech() {
+  const std::shared_ptr<codecs::SpeechCodec> codec = untrained_speech_codec();
+  auto sound = std::make_shared<std::vector<float>>(noise(kSoundSeconds));
   Bench bench;
   bench.name = "encode_speech";
   bench.shape = "60 s of 16 kHz, 25 codes/s";
-  bench.work.tokens = kSeconds * 25;
+  bench.work.tokens = kSoundSeconds * 25;
   bench.check = [=] {
     const int threads = at::get_num_threads();
     const auto codes = codec->encode(*sound).codes;
@@ -58,7 +58,7 @@ Bench make() {
 }  // namespace
 
 void register_speech_benches() {
-  Register("encode_speech", "speech to codes; 25 tokens/s is real time", make);
+  Register("encode_speech", "speech to codes; 25 tokens/s is real time", make_speech);
 }
 
 }  // namespace mom::bench

@@ -1,7 +1,8 @@
 // The whole training step: forward, backward, clipping, AdamW. train_step* have the sizes the peers are timed
 // at (bench/peers); benches with a baseline time two kinds of step in turns, so that the drift of the
 // machine's speed is in both.
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "bench/bench.h"
 #include "mom/models/counts.h"

@@ -1,36 +1,48 @@
-# mom_library(NAME [DEPENDS folders...] [LINKS libs...] [TORCH] [SHARED] [NO_UNITY] [OUTPUT file])
-#   one folder = one target mom_NAME, made of all *.cpp in the folder.
+# mom_library(NAME [DEPENDS folders...] [LINKS libs...] [TORCH] [SHARED] [OUTPUT file])
+#   one folder = one target mom_NAME, made of all *.cpp in the folder, joined a few at a time (MOM_UNITY).
 function(mom_library name)
-  cmake_parse_arguments(ARG "TORCH;SHARED;NO_UNITY" "OUTPUT" "DEPENDS;LINKS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "TORCH;SHARED" "OUTPUT" "DEPENDS;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   set(kind STATIC)
   if(ARG_SHARED)
     set(kind SHARED)
   endif()
-  if(NOT sources)
-    set(sources ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
-  endif()
   add_library(mom_${name} ${kind} ${sources})
-  target_include_directories(mom_${name} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_compile_options(mom_${name} PRIVATE ${MOM_WARNINGS})
+  mom_compile(mom_${name} ${ARG_TORCH})
   list(TRANSFORM ARG_DEPENDS PREPEND mom_)
   target_link_libraries(mom_${name} PUBLIC ${ARG_DEPENDS} ${ARG_LINKS})
   if(ARG_TORCH)
     target_link_libraries(mom_${name} PUBLIC mom_torch)
-    target_precompile_headers(mom_${name} REUSE_FROM mom_torch_pch)
-    if(ARG_NO_UNITY)
-      set(MOM_UNITY OFF)
-    endif()
-    # torch/torch.h costs each file 5 s also when precompiled (its templates are instantiated again): compile several as one.
-    set_target_properties(mom_${name} PROPERTIES UNITY_BUILD ${MOM_UNITY} UNITY_BUILD_BATCH_SIZE 6)
-    target_compile_options(mom_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # false alarm in joined files
   endif()
   if(ARG_OUTPUT)
     set_target_properties(mom_${name} PROPERTIES OUTPUT_NAME ${ARG_OUTPUT})
   endif()
 endfunction()
 
-# mom_tests(NAME [DEPENDS folders...] [TORCH]): every *_test.cpp of the folder is one program and one ctest entry.
+# mom_compile(TARGET TORCH): what is the same for all our code. Joined files share what every file costs by itself: headers,
+# and with LibTorch the templates that its headers instantiate in every file, precompiled or not.
+function(mom_compile target torch)
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE ${MOM_WARNINGS})
+  if(torch)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ${MOM_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # false alarm in joined files
+    target_precompile_headers(${target} REUSE_FROM mom_torch_pch)
+  endif()
+endfunction()
+
+# mom_program(NAME [DEPENDS folders...]): one folder of apps/ = one program.
+function(mom_program name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(${name} ${sources})
+  mom_compile(${name} OFF)
+  target_precompile_headers(${name} REUSE_FROM mom_program)
+  list(TRANSFORM ARG_DEPENDS PREPEND mom_)
+  target_link_libraries(${name} PRIVATE ${MOM_ALLOCATOR} mom_program ${ARG_DEPENDS})  # the allocator first: its malloc is the program's
+endfunction()
+
+# mom_tests(NAME [DEPENDS folders...] [TORCH]): the *_test.cpp of a folder are one program, NAME_tests, and one ctest entry each.
 #   *_slow_test.cpp carry the label "slow" and run with `make test-slow`.
 #   Tests of the quickstart read the packages that scripts/setup unpacked, where it did.
 if(EXISTS ${CMAKE_SOURCE_DIR}/.deps/packages)
@@ -39,19 +51,17 @@ endif()
 function(mom_tests name)
   cmake_parse_arguments(ARG "TORCH" "" "DEPENDS;LINKS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_test.cpp)
+  set(target ${name}_tests)
+  add_executable(${target} ${sources})
+  mom_compile(${target} ${ARG_TORCH})
   list(TRANSFORM ARG_DEPENDS PREPEND mom_)
+  target_link_libraries(${target} PRIVATE mom_test_main mom_${name} ${ARG_DEPENDS} ${ARG_LINKS})
+  if(ARG_TORCH)
+    target_link_libraries(${target} PRIVATE mom_torch)
+  endif()
   foreach(source ${sources})
     get_filename_component(stem ${source} NAME_WE)
-    set(target ${name}_${stem})
-    add_executable(${target} ${source})
-    target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
-    target_compile_options(${target} PRIVATE ${MOM_WARNINGS})
-    target_link_libraries(${target} PRIVATE mom_${name} ${ARG_DEPENDS} ${ARG_LINKS} GTest::gtest_main)
-    if(ARG_TORCH)
-      target_link_libraries(${target} PRIVATE mom_torch)
-      target_precompile_headers(${target} REUSE_FROM mom_torch_pch)
-    endif()
-    add_test(NAME ${name}.${stem} COMMAND ${target})
+    add_test(NAME ${name}.${stem} COMMAND ${target} --file=${stem}.cpp)
     # Threads that wait must not spin: tests run side by side.
     set_tests_properties(${name}.${stem} PROPERTIES TIMEOUT 900
         ENVIRONMENT "MOM_BINARY=$<TARGET_FILE:mom>;MOM_SOURCE=${CMAKE_SOURCE_DIR};OMP_WAIT_POLICY=passive;${MOM_TEST_PACKAGES}")

@@ -6,29 +6,17 @@
 #include "mom/data/encode.h"
 #include "mom/data/import.h"
 #include "mom/data/inspect.h"
-#include "mom/quickstart/quickstart.h"
 
 namespace mom::app {
 namespace {
 
+// Draws and speaks, with libraries that nothing else needs: a program of its own, which knows the options.
 void add_quickstart(CLI::App& data) {
-  auto options = std::make_shared<quickstart::QuickstartOptions>();
   CLI::App* verb =
       data.add_subcommand("quickstart", "make the quickstart data set from installed Debian packages");
-  verb->add_option("--out", options->out, "documents folder to make")->required();
-  verb->add_option("--packages", options->packages,
-                   "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
-  verb->add_option(
-          "--setting", options->setting,
-          "transfusion, chameleon (the same documents), styles (images in two styles, and a third to "
-          "validate on; scripts/setup --with styles), three_modality (and spoken captions) or tuxpaint "
-          "(recorded captions; package tuxpaint-stamps-default)")
-      ->capture_default_str();
-  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
-  verb->callback([options] {
-    quickstart::make_quickstart(*options);
-    std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
-  });
+  verb->prefix_command();
+  verb->set_help_flag();
+  verb->callback([verb] { become("mom-quickstart-data", verb->remaining()); });
 }
 
 void add_import(CLI::App& data) {

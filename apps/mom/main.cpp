@@ -1,12 +1,5 @@
 // mom: pre-train, compare and sample multimodal state-space models.
-#include <c10/util/Exception.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <filesystem>
-#include <iostream>
-#include <new>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -17,14 +10,7 @@
 
 namespace mom::app {
 
-void print_json(const OrderedJson& value) { std::cout << value.dump(2) << std::endl; }
-
 namespace {
-
-int fail(ExitCode code, const char* message) {
-  std::fprintf(stderr, "mom: error: %s\n", message);
-  return static_cast<int>(code);
-}
 
 // A misspelt verb is answered with its nearest neighbour; CLI11 would only say that a subcommand is required.
 void check_verb(const CLI::App& app, const std::string& word) {
@@ -57,29 +43,9 @@ int run(int argc, char** argv) {
   add_ssm_verb(app);
   add_bench_verb(app);
   add_doctor_verb(app);
-  try {
+  return run_program(app, argc, argv, [&] {
     if (argc > 1) check_verb(app, argv[1]);
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "mom: error: %s; see 'mom --help'\n", error.what());
-    return static_cast<int>(ExitCode::kUsage);
-  } catch (const Error& error) {
-    return fail(error.code(), error.what());
-  } catch (const std::filesystem::filesystem_error& error) {  // creating or removing folders
-    return fail(ExitCode::kNoResource, error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kNoResource, "out of memory");
-  } catch (const c10::Error& error) {
-    return fail(ExitCode::kInternal, error.what_without_backtrace());
-  } catch (const std::invalid_argument&
-               error) {  // of the kernels, which do not know our errors: MOM_CPU_CAPABILITY
-    return fail(ExitCode::kUsage, error.what());
-  } catch (const std::exception& error) {
-    return fail(ExitCode::kInternal, error.what());
-  }
-  return 0;
+  });
 }
 
 }  // namespace

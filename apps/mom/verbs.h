@@ -1,9 +1,7 @@
 // One file per verb: each adds its subcommand, options and callback. Callbacks throw mom::Error to fail.
 #pragma once
 
-#include <CLI/CLI.hpp>
-
-#include "mom/base/json.h"
+#include "apps/program.h"
 
 namespace mom::app {
 
@@ -21,8 +19,5 @@ void add_convert_verb(CLI::App& app);
 void add_ssm_verb(CLI::App& app);
 void add_bench_verb(CLI::App& app);
 void add_doctor_verb(CLI::App& app);
-
-// `--json` prints exactly one JSON object on stdout, through this.
-void print_json(const OrderedJson& value);
 
 }  // namespace mom::app

@@ -30,7 +30,7 @@ class Promise:
 class Case:
     name: str
     help: str
-    benches: tuple  # of `mom bench`; their times add up
+    benches: tuple  # of `mom-bench`; their times add up
     tokens: int
     size: tuple  # arguments of the peers' scripts
     small_size: tuple

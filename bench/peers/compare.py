@@ -1,4 +1,4 @@
-"""Times the peers and `mom bench` on the same sizes, one process after the other, and prints tables in Markdown.
+"""Times the peers and `mom-bench` on the same sizes, one process after the other, and prints tables in Markdown.
 
 Every peer runs as installed and with its heap kept, where freed pages are not given back between steps: the fastest it can do. Ours
 runs as a user runs it, before and after the peers, so that the machine's drift shows. All times that are compared are minima.
@@ -81,16 +81,16 @@ def measure_peer(case, peer, heap, options):
 
 def measure_ours(case, when, options):
     """The benches of the case, as one row."""
-    text = output_of([options.mom, "bench", *case.benches, "--json"], environment(options.threads), 900)
+    text = output_of([options.bench, *case.benches, "--json"], environment(options.threads), 900)
     whole = json.loads(text)
     found = [bench["name"] for bench in whole["benches"]]
     if found[: len(case.benches)] != list(case.benches):  # the peak memory is of all that ran so far
-        raise Failure(f"mom bench {' '.join(case.benches)}: expected these benches first, found {', '.join(found)}")
+        raise Failure(f"mom-bench {' '.join(case.benches)}: expected these benches first, found {', '.join(found)}")
     benches = whole["benches"][: len(case.benches)]
     for bench in benches:
         tokens = round(bench.get("tokens_per_s", 0) * bench["median_ms"] / 1e3)
         if tokens not in (0, case.tokens):
-            raise Failure(f"mom bench {bench['name']}: expected {case.tokens} tokens per step, found {tokens}")
+            raise Failure(f"mom-bench {bench['name']}: expected {case.tokens} tokens per step, found {tokens}")
     return {
         "who": f"mom, {when}", "heap": "as installed", "steps": str(benches[0]["repeats"]),
         "min_ms": [bench["min_ms"] for bench in benches],
@@ -126,18 +126,18 @@ def measure(case, options):
     return rows
 
 
-def check_benches(chosen, mom):
+def check_benches(chosen, program):
     """All benches must be there before an hour is spent."""
-    listed = json.loads(output_of([mom, "bench", "--list", "--json"], dict(os.environ), 60))
+    listed = json.loads(output_of([program, "--list", "--json"], dict(os.environ), 60))
     names = [bench["name"] for bench in listed["benches"]]
     missing = [name for case in chosen for name in case.benches if name not in names]
     if missing:
-        raise Failure(f"{mom} bench: expected the benches {', '.join(missing)}, found only {', '.join(names)}; build a mom that has them")
+        raise Failure(f"{program}: expected the benches {', '.join(missing)}, found only {', '.join(names)}; build one that has them")
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="bench/peers/run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="CASE", help="cases, default all; one with a slash is the mom program to time")
+    parser.add_argument("names", nargs="*", metavar="CASE", help="cases, default all; one with a slash is the mom-bench to time")
     parser.add_argument("--list", action="store_true", help="list the cases")
     parser.add_argument("--threads", type=int, default=2, help="of every process, default 2")
     parser.add_argument("--steps", type=int, default=8, help="timed steps of a peer, default 8; the slow ones take fewer")
@@ -145,7 +145,7 @@ def parse():
     parser.add_argument("--promised", action="store_true", help="only the peers that a promise is about")
     parser.add_argument("--small", action="store_true", help="smoke test: small sizes, peers only, no promise is judged")
     options = parser.parse_args()
-    options.mom = next((name for name in options.names if "/" in name), str(ROOT / "build/release/bin/mom"))
+    options.bench = next((name for name in options.names if "/" in name), str(ROOT / "build/release/bin/mom-bench"))
     names = [name for name in options.names if "/" not in name]
     unknown = [name for name in names if name not in cases.CASES]
     if unknown:
@@ -159,9 +159,9 @@ def parse():
 def compare(options):
     """True when all went well: every promise kept, or with --small every peer ran."""
     if not options.small:
-        if not os.access(options.mom, os.X_OK):
-            raise Failure(f"expected the program {options.mom}, found none; build it, or name another")
-        check_benches(options.cases, options.mom)
+        if not os.access(options.bench, os.X_OK):
+            raise Failure(f"expected the program {options.bench}, found none; build it, or name another")
+        check_benches(options.cases, options.bench)
     print(table.heading(options))
     results, well = {}, True
     for case in options.cases:

@@ -1,5 +1,9 @@
 #include "mom/codecs/conv_net.h"
 
+#include <torch/nn/init.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/pixelshuffle.h>
+
 namespace mom::codecs {
 namespace {
 

@@ -4,7 +4,11 @@
 // Pixels are in [-1, 1], channels last. N pictures, S picture side, C latent channels, f downsampling.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/nn/pimpl.h>
 
 #include <cstdint>
 

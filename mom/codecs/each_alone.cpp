@@ -1,6 +1,8 @@
 #include "mom/codecs/each_alone.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include "mom/base/parallel.h"
 

@@ -1,6 +1,8 @@
 #include "mom/codecs/fit.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/nn/utils/clip_grad.h>
+#include <torch/optim/adamw.h>
 
 #include <algorithm>
 #include <cmath>

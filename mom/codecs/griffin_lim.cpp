@@ -1,5 +1,6 @@
 // waveform_of() of mel.h: mel bands -> magnitudes -> phases -> samples. F frames, K bins, B bands.
-#include <torch/torch.h>
+#include <torch/fft.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <numbers>

@@ -1,6 +1,7 @@
 #include "mom/codecs/image_vae_train.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/codecs/fit.h"
 #include "mom/codecs/vae_net.h"

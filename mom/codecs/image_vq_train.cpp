@@ -1,6 +1,7 @@
 #include "mom/codecs/image_vq_train.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/codecs/fit.h"
 #include "mom/codecs/vector_quantizer.h"

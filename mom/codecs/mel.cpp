@@ -1,6 +1,7 @@
 #include "mom/codecs/mel.h"
 
-#include <torch/torch.h>
+#include <torch/fft.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "mom/codecs/roundtrip.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/codecs/image_vae.h"

@@ -1,5 +1,7 @@
 #include "mom/codecs/speech_net.h"
 
+#include <torch/nn/init.h>
+
 #include <array>
 
 #include "mom/codecs/mel.h"

@@ -2,7 +2,10 @@
 // column of P x B numbers. N sounds, L codes, P frames per code, B mel bands, K codes, C their channels.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/pimpl.h>
 
 #include "mom/codecs/speech_codec.h"
 

@@ -1,6 +1,6 @@
 #include "mom/codecs/speech_report.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <array>

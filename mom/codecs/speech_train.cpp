@@ -1,6 +1,7 @@
 #include "mom/codecs/speech_train.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <cstdio>

@@ -1,6 +1,6 @@
 #include "mom/codecs/training_pictures.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <cstdio>

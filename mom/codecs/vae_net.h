@@ -2,7 +2,10 @@
 // variance. N pictures, C latent channels, S picture side, f downsampling.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/pimpl.h>
 
 #include <utility>
 

@@ -2,7 +2,10 @@
 // side, L positions per picture (S/f per side), E width of a code, K codes, f downsampling.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/pimpl.h>
 
 #include "mom/codecs/conv_net.h"
 #include "mom/codecs/image_vq.h"

@@ -1,6 +1,7 @@
 #include "mom/codecs/weights.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
 
 #include "mom/base/error.h"
 #include "mom/nn/tensor_io.h"

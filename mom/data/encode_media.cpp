@@ -1,6 +1,6 @@
 #include "mom/data/encode_media.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <limits>
 

@@ -1,6 +1,6 @@
 #include "mom/data/packer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <bit>

@@ -1,6 +1,6 @@
 #include "mom/eval/evaluate.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "mom/base/error.h"
 #include "mom/base/progress.h"

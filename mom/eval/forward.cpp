@@ -1,6 +1,7 @@
 #include "mom/eval/forward.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/base/error.h"
 #include "mom/models/model.h"

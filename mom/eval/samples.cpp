@@ -1,7 +1,8 @@
 #include "mom/eval/samples.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/base/random.h"
 #include "mom/codecs/image_vae.h"

@@ -1,6 +1,6 @@
 #include "mom/generate/codec_set.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/codecs/pictures.h"

@@ -1,6 +1,6 @@
 #include "mom/generate/decode_state.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace mom::generate {
 namespace {

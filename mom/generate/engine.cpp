@@ -1,6 +1,6 @@
 #include "mom/generate/engine.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <iterator>

@@ -1,6 +1,6 @@
 #include "mom/generate/generate.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <algorithm>
 #include <chrono>

@@ -1,6 +1,8 @@
 #include "mom/generate/mamba_decoder.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,7 @@
 #include "mom/generate/step.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 #include "mom/models/diffusion.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,8 @@
 #include "mom/models/model.h"
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <torch/nn/functional/linear.h>
+#include <torch/nn/modules/container/modulelist.h>
 
 #include <cmath>
 

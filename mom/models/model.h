@@ -3,7 +3,8 @@
 // width, P patch width, I pictures, Q patches in all.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include <memory>
 #include <vector>

@@ -9,7 +9,7 @@
 // Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <vector>
 

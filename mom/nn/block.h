@@ -1,7 +1,8 @@
 // A block: pre-norm residual branch around a mixer. The one table of mixers is in block.cpp.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include <memory>
 #include <string>

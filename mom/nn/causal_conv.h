@@ -2,7 +2,8 @@
 // convolution before it, with SiLU: parameters conv1d.weight [D, 1, K] and conv1d.bias [D], shared by all modalities.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include "mom/nn/mixer.h"
 

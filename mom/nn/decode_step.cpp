@@ -1,6 +1,6 @@
 #include "mom/nn/decode_step.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,5 +1,8 @@
 #include "mom/nn/experts.h"
 
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/special.h>
+
 #include <algorithm>
 #include <cmath>
 

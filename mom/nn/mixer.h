@@ -3,7 +3,7 @@
 // a norm and a mixer (block.h), so everything around them is the same for all: trainer, generator, checkpoints, counts.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <map>

@@ -3,7 +3,8 @@
 // shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include <string>
 #include <vector>

@@ -2,7 +2,8 @@
 // modality. T rows, E width.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include <string>
 #include <vector>

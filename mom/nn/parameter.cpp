@@ -1,6 +1,6 @@
 #include "mom/nn/parameter.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

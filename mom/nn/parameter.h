@@ -5,7 +5,8 @@
 // A network is built on the meta device to be counted: shapes without memory.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/pimpl.h>
 
 #include <functional>
 #include <map>

@@ -1,5 +1,8 @@
 #include "mom/nn/recompute.h"
 
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
 namespace mom::nn {
 namespace {
 

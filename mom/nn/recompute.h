@@ -1,7 +1,7 @@
 // Trades time for memory: a function's inner activations are not kept for backward, but computed again there.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <functional>
 

@@ -1,6 +1,6 @@
 #include "mom/nn/routing.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace mom::nn {
 

@@ -1,6 +1,7 @@
 #include "mom/nn/split_columns.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 namespace mom::nn {
 namespace {

@@ -1,6 +1,6 @@
 #include "mom/nn/tensor_io.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstring>
 #include <vector>

@@ -1,6 +1,6 @@
 #include "mom/ops/arguments.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <sstream>
 

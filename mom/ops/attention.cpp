@@ -1,8 +1,10 @@
 #include "mom/ops/attention.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention_for_cpu_backward.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <numeric>
@@ -15,7 +17,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "attention";
+constexpr const char* kAttention = "attention";
 using torch::autograd::variable_list;
 
 // [n, H, W] rows of positions as the [1, H, n, W] that ATen takes; a view.
@@ -118,7 +120,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
   }
 
   static variable_list backward(torch::autograd::AutogradContext* ctx, const variable_list& output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative: use backend reference");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kAttention,
+                "] has no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
     const auto plan = c10::static_intrusive_pointer_cast<AttentionPlan>(ctx->saved_data["plan"].toCapsule());
     const at::Tensor dy = output_grads[0].contiguous();
@@ -138,9 +141,9 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
 
 void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      const AttentionPlan& plan) {
-  check_float(kOp, "q_THW", q, {plan.offsets_S1.back(), -1, -1});
-  check_float(kOp, "k_LHW", k, {plan.key_offsets_S1.back(), q.size(1), q.size(2)});
-  check_float(kOp, "v_LHW", v, k.sizes());
+  check_float(kAttention, "q_THW", q, {plan.offsets_S1.back(), -1, -1});
+  check_float(kAttention, "k_LHW", k, {plan.key_offsets_S1.back(), q.size(1), q.size(2)});
+  check_float(kAttention, "v_LHW", v, k.sizes());
 }
 
 }  // namespace
@@ -172,13 +175,13 @@ at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW,
 at::Tensor attention(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
                      const AttentionPlanPtr& plan) {
   check_arguments(q_THW, k_LHW, v_LHW, *plan);
-  const Backend backend = choose_backend(kOp, why_not_cpu({q_THW, k_LHW, v_LHW}));
+  const Backend backend = choose_backend(kAttention, why_not_cpu({q_THW, k_LHW, v_LHW}));
   if (backend == Backend::kReference) return attention_reference(q_THW, k_LHW, v_LHW, *plan);
   const at::Tensor q = q_THW.contiguous(), k = k_LHW.contiguous(), v = v_LHW.contiguous();
   const at::Tensor y = any_requires_grad({q, k, v}) ? AttentionFunction::apply(q, k, v, plan)
                                                     : run_forward(q, k, v, *plan).y_THW;
   if (backend == Backend::kCheck)
-    check_values(kOp, {"y_THW"}, {y},
+    check_values(kAttention, {"y_THW"}, {y},
                  [&](const auto& t) { return std::vector{attention_reference(t[0], t[1], t[2], *plan)}; },
                  {q, k, v});
   return y;

@@ -1,6 +1,6 @@
 #include "mom/ops/attention_plan.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace mom::ops {
 namespace {

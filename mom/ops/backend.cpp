@@ -1,6 +1,6 @@
 #include "mom/ops/backend.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <atomic>
 
@@ -11,7 +11,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr std::string_view kNames[] = {"auto", "reference", "cpu", "check"};
+constexpr std::string_view kBackendNames[] = {"auto", "reference", "cpu", "check"};
 constexpr int kNotSet = -1;
 
 std::atomic<Backend> process_backend{Backend::kAuto};
@@ -21,12 +21,12 @@ thread_local int thread_backend = kNotSet;
 
 Backend parse_backend(std::string_view name) {
   for (int i = 0; i < 4; ++i) {
-    if (name == kNames[i]) return static_cast<Backend>(i);
+    if (name == kBackendNames[i]) return static_cast<Backend>(i);
   }
   throw UserError({"scan_backend", "auto, reference, cpu or check", "'" + std::string(name) + "'", ""});
 }
 
-std::string_view backend_name(Backend backend) { return kNames[static_cast<int>(backend)]; }
+std::string_view backend_name(Backend backend) { return kBackendNames[static_cast<int>(backend)]; }
 
 void set_backend(Backend backend) { process_backend = backend; }
 

@@ -1,6 +1,7 @@
 #include "mom/ops/causal_conv1d.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/kernels/causal_conv1d.h"
 #include "mom/ops/arguments.h"
@@ -13,11 +14,11 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "causal_conv1d";
-const std::vector<std::string> kNames = {"x_TD", "weight_DK", "bias_D", "initial_state_SDK"};
+constexpr const char* kCausalConv1d = "causal_conv1d";
+const std::vector<std::string> kConvNames = {"x_TD", "weight_DK", "bias_D", "initial_state_SDK"};
 
 // The arguments, absent tensors undefined. `offsets_S1` is always there.
-struct Arguments {
+struct ConvArguments {
   at::Tensor x, weight, bias, initial, offsets_S1, order_T;
   bool silu = false;
 
@@ -27,8 +28,8 @@ struct Arguments {
 };
 
 // Converted to what the kernels read; must outlive the call. Taps and state slots come first, channels last.
-struct KernelArguments {
-  explicit KernelArguments(const Arguments& a)
+struct ConvKernelArguments {
+  explicit ConvKernelArguments(const ConvArguments& a)
       : x(with_dense_rows(a.x)),
         weight_KD(as_f32(a.weight.t())),
         bias(as_f32(a.bias)),
@@ -49,7 +50,7 @@ struct KernelArguments {
   kernels::ConvInputs in;
 };
 
-TensorFunction reference_of(const Arguments& a) {
+TensorFunction reference_of(const ConvArguments& a) {
   return [offsets = a.offsets_S1, order = a.order_T, silu = a.silu](const std::vector<at::Tensor>& t) {
     auto [y, state] = causal_conv1d_reference(t[0], t[1], if_defined(t[2]), silu, offsets, if_defined(t[3]),
                                               if_defined(order));
@@ -57,21 +58,22 @@ TensorFunction reference_of(const Arguments& a) {
   };
 }
 
-torch::autograd::variable_list run_forward(const Arguments& a, bool check) {
-  const KernelArguments kernel(a);
+torch::autograd::variable_list run_forward(const ConvArguments& a, bool check) {
+  const ConvKernelArguments kernel(a);
   const auto f32 = a.x.options().dtype(at::kFloat);
   at::Tensor y = at::empty(a.x.sizes(), a.x.options());
   at::Tensor final_SKD = at::empty({a.num_sequences(), a.num_taps() - 1, a.x.size(1)}, f32);
   kernels::causal_conv1d_forward(kernel.in, mutable_rows_of(y), mutable_floats_of(final_SKD), parallel_tiles);
   at::Tensor final_SDK = final_SKD.transpose(1, 2).contiguous().to(a.x.scalar_type());
-  if (check) check_values(kOp, {"y_TD", "final_state_SDK"}, {y, final_SDK}, reference_of(a), a.floats());
+  if (check)
+    check_values(kCausalConv1d, {"y_TD", "final_state_SDK"}, {y, final_SDK}, reference_of(a), a.floats());
   return {y, final_SDK};
 }
 
-// Gradients in the order of Arguments::floats().
-torch::autograd::variable_list run_backward(const Arguments& a, const at::Tensor& dy,
+// Gradients in the order of ConvArguments::floats().
+torch::autograd::variable_list run_backward(const ConvArguments& a, const at::Tensor& dy,
                                             const at::Tensor& dfinal, bool check) {
-  const KernelArguments kernel(a);
+  const ConvKernelArguments kernel(a);
   const auto f32 = a.x.options().dtype(at::kFloat);
   const at::Tensor dy_rows = dy.defined() ? with_dense_rows(dy) : at::zeros(a.x.sizes(), a.x.options());
   const at::Tensor dfinal_SKD = dfinal.defined() ? as_f32(dfinal.transpose(1, 2)) : at::Tensor();
@@ -86,7 +88,7 @@ torch::autograd::variable_list run_backward(const Arguments& a, const at::Tensor
       parallel_tiles);
   torch::autograd::variable_list grads{dx, dweight_KD.t(), dbias,
                                        dinitial_SKD.defined() ? dinitial_SKD.transpose(1, 2) : at::Tensor()};
-  if (check) check_gradients(kOp, kNames, grads, reference_of(a), a.floats(), {dy, dfinal});
+  if (check) check_gradients(kCausalConv1d, kConvNames, grads, reference_of(a), a.floats(), {dy, dfinal});
   return grads;
 }
 
@@ -96,8 +98,8 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
                                                 const at::Tensor& weight, const Optional& bias,
                                                 const Optional& initial, const at::Tensor& offsets,
                                                 const Optional& order, bool silu, bool check) {
-    const Arguments a{x,   weight, or_undefined(bias), or_undefined(initial), offsets, or_undefined(order),
-                      silu};
+    const ConvArguments a{
+        x, weight, or_undefined(bias), or_undefined(initial), offsets, or_undefined(order), silu};
     ctx->save_for_backward({a.x, a.weight, a.bias, a.initial, a.offsets_S1, a.order_T});
     ctx->saved_data["silu"] = silu;
     ctx->saved_data["check"] = check;
@@ -107,32 +109,33 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp,
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kCausalConv1d,
                 "] the kernels have no second derivative: use backend reference");
     const auto t = ctx->get_saved_variables();
-    const Arguments a{t[0], t[1], t[2], t[3], t[4], t[5], ctx->saved_data["silu"].toBool()};
+    const ConvArguments a{t[0], t[1], t[2], t[3], t[4], t[5], ctx->saved_data["silu"].toBool()};
     auto grads = run_backward(a, output_grads[0], output_grads[1], ctx->saved_data["check"].toBool());
     grads.resize(8);  // offsets, order, silu, check
     return grads;
   }
 };
 
-void check_arguments(const Arguments& a, const std::optional<at::Tensor>& offsets_S1) {
-  check_float(kOp, "x_TD", a.x, {-1, -1});
+void check_arguments(const ConvArguments& a, const std::optional<at::Tensor>& offsets_S1) {
+  check_float(kCausalConv1d, "x_TD", a.x, {-1, -1});
   const int64_t num_tokens = a.x.size(0), num_channels = a.x.size(1);
-  check_float(kOp, "weight_DK", a.weight, {num_channels, -1});
-  TORCH_CHECK(a.num_taps() >= 1, "[", kOp, "] weight_DK: expected at least one tap, got ",
+  check_float(kCausalConv1d, "weight_DK", a.weight, {num_channels, -1});
+  TORCH_CHECK(a.num_taps() >= 1, "[", kCausalConv1d, "] weight_DK: expected at least one tap, got ",
               describe(a.weight));
-  check_float(kOp, "bias_D", if_defined(a.bias), {num_channels});
-  const int64_t num_sequences = check_offsets(kOp, "offsets_S1", offsets_S1, num_tokens);
-  check_float(kOp, "initial_state_SDK", if_defined(a.initial),
+  check_float(kCausalConv1d, "bias_D", if_defined(a.bias), {num_channels});
+  const int64_t num_sequences = check_offsets(kCausalConv1d, "offsets_S1", offsets_S1, num_tokens);
+  check_float(kCausalConv1d, "initial_state_SDK", if_defined(a.initial),
               {num_sequences, num_channels, a.num_taps() - 1});
-  check_order(kOp, if_defined(a.order_T), num_tokens);
+  check_order(kCausalConv1d, if_defined(a.order_T), num_tokens);
   const std::vector<at::Tensor> floats = a.floats();
-  for (size_t i = 1; i < floats.size(); ++i) check_same_device(kOp, kNames[i], if_defined(floats[i]), a.x);
+  for (size_t i = 1; i < floats.size(); ++i)
+    check_same_device(kCausalConv1d, kConvNames[i], if_defined(floats[i]), a.x);
 }
 
-std::string why_not(const Arguments& a) {
+std::string why_not(const ConvArguments& a) {
   if (a.num_taps() > kernels::kMaxConvTaps) {
     return "the kernel takes at most " + std::to_string(kernels::kMaxConvTaps) + " taps, not " +
            std::to_string(a.num_taps());
@@ -147,11 +150,11 @@ std::tuple<at::Tensor, at::Tensor> causal_conv1d(const at::Tensor& x_TD, const a
                                                  const std::optional<at::Tensor>& offsets_S1,
                                                  const std::optional<at::Tensor>& initial_state_SDK,
                                                  const std::optional<at::Tensor>& order_T) {
-  Arguments a{
+  ConvArguments a{
       x_TD, weight_DK, or_undefined(bias_D), or_undefined(initial_state_SDK), {}, or_undefined(order_T),
       silu};
   check_arguments(a, offsets_S1);
-  const Backend backend = choose_backend(kOp, why_not(a));
+  const Backend backend = choose_backend(kCausalConv1d, why_not(a));
   if (backend == Backend::kReference) {
     return causal_conv1d_reference(x_TD, weight_DK, bias_D, silu, offsets_S1, initial_state_SDK, order_T);
   }

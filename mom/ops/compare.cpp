@@ -1,6 +1,8 @@
 #include "mom/ops/compare.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/ops/backend.h"
 

@@ -1,6 +1,8 @@
 #include "mom/ops/diagonal_ssm.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/fft.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <map>
@@ -12,7 +14,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "diagonal_ssm";
+constexpr const char* kDiagonalSsm = "diagonal_ssm";
 
 struct Sampled {
   at::Tensor a_bar_DN, b_bar_DN;  // complex f64
@@ -57,7 +59,7 @@ struct ResponseFunction : torch::autograd::Function<ResponseFunction> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  const torch::autograd::variable_list& grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kDiagonalSsm, "] has no second derivative");
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &exponent = saved[0], &weight = saved[1], &dresponse_LD = grads[0];
     at::Tensor dexponent = torch::zeros_like(exponent), dweight = torch::zeros_like(weight);
@@ -113,12 +115,12 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& response) {
 }
 
 void check_arguments(const at::Tensor& u, const DiagonalSsm& ssm) {
-  check_float(kOp, "u_TD", u, {-1, -1});
-  check_float(kOp, "dt_D", ssm.dt_D, {u.size(1)});
-  check_float(kOp, "skip_D", ssm.skip_D, {u.size(1)});
-  TORCH_CHECK(ssm.a_DN.is_complex() && ssm.a_DN.dim() == 2 && ssm.a_DN.size(0) == u.size(1), "[", kOp,
-              "] a_DN: expected complex [", u.size(1), ", -1], got ", describe(ssm.a_DN));
-  TORCH_CHECK(ssm.c_DN.is_complex() && ssm.c_DN.sizes() == ssm.a_DN.sizes(), "[", kOp,
+  check_float(kDiagonalSsm, "u_TD", u, {-1, -1});
+  check_float(kDiagonalSsm, "dt_D", ssm.dt_D, {u.size(1)});
+  check_float(kDiagonalSsm, "skip_D", ssm.skip_D, {u.size(1)});
+  TORCH_CHECK(ssm.a_DN.is_complex() && ssm.a_DN.dim() == 2 && ssm.a_DN.size(0) == u.size(1), "[",
+              kDiagonalSsm, "] a_DN: expected complex [", u.size(1), ", -1], got ", describe(ssm.a_DN));
+  TORCH_CHECK(ssm.c_DN.is_complex() && ssm.c_DN.sizes() == ssm.a_DN.sizes(), "[", kDiagonalSsm,
               "] c_DN: expected complex as a_DN, got ", describe(ssm.c_DN));
 }
 

@@ -1,13 +1,14 @@
 #include "mom/ops/embedding.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/ops/arguments.h"
 
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "embedding_of_parameter";
+constexpr const char* kEmbedding = "embedding_of_parameter";
 
 struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& weight,
@@ -18,7 +19,7 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kEmbedding, "] has no second derivative");
     const auto saved = ctx->get_saved_variables();
     const at::Tensor &weight = saved[0], &ids = saved[1];
     at::Tensor grad = weight.is_leaf() ? weight.grad() : at::Tensor();
@@ -33,8 +34,8 @@ struct EmbeddingFunction : torch::autograd::Function<EmbeddingFunction> {
 }  // namespace
 
 at::Tensor embedding_of_parameter(const at::Tensor& weight_VE, const at::Tensor& ids_T) {
-  check_float(kOp, "weight_VE", weight_VE, {-1, -1});
-  TORCH_CHECK(ids_T.dim() == 1 && ids_T.scalar_type() == at::kLong, "[", kOp,
+  check_float(kEmbedding, "weight_VE", weight_VE, {-1, -1});
+  TORCH_CHECK(ids_T.dim() == 1 && ids_T.scalar_type() == at::kLong, "[", kEmbedding,
               "] ids_T: expected i64 [T], got ", describe(ids_T));
   return EmbeddingFunction::apply(weight_VE, ids_T);
 }

@@ -1,8 +1,8 @@
 #include "mom/ops/gemm.h"
 
+#include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
-#include <torch/torch.h>
 
 #include "mom/base/log.h"
 #include "mom/ops/gemm_libraries.h"

@@ -1,6 +1,7 @@
 #include "mom/ops/head_loss.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/kernels/softmax_loss.h"
 #include "mom/ops/arguments.h"
@@ -59,9 +60,9 @@ Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
   return result;
 }
 
-const std::vector<std::string> kNames = {"hidden_TE", "weight_OE", "bias_O"};
+const std::vector<std::string> kHeadNames = {"hidden_TE", "weight_OE", "bias_O"};
 
-// What a head computes, from the tensors of kNames.
+// What a head computes, from the tensors of kHeadNames.
 struct Head {
   const char* op;
   double scale;
@@ -79,7 +80,7 @@ at::Tensor run_checked(const Head& head, const std::vector<at::Tensor>& inputs, 
   if (with_gradient) *grads = {result.hidden, result.weight, result.bias};
   if (head.check) check_values(head.op, {"loss"}, {value}, head.reference, inputs);
   if (head.check && with_gradient)
-    check_gradients(head.op, kNames, *grads, head.reference, inputs, {at::ones_like(value)});
+    check_gradients(head.op, kHeadNames, *grads, head.reference, inputs, {at::ones_like(value)});
   return value;
 }
 
@@ -99,15 +100,15 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "[head loss] has no second derivative: use backend reference");
     torch::autograd::variable_list grads = ctx->get_saved_variables();
     const double factor = output_grads[0].item<double>();
-    for (size_t i = 0; i < kNames.size() && factor != 1.0;
+    for (size_t i = 0; i < kHeadNames.size() && factor != 1.0;
          ++i) {  // 1 where this is the loss that backward() begins with
       if (grads[i].defined()) grads[i] = grads[i] * factor;
     }
-    if (grads.size() > kNames.size()) {
+    if (grads.size() > kHeadNames.size()) {
       add_to_leaf(grads.back(), grads[1]);
       grads[1] = at::Tensor();
     }
-    grads.resize(kNames.size());
+    grads.resize(kHeadNames.size());
     grads.resize(5);  // rows, head
     return grads;
   }

@@ -1,6 +1,6 @@
 #include "mom/ops/head_loss_reference.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace mom::ops {
 

@@ -1,6 +1,6 @@
 // The ops as torch operators `mom::*`, for Python and TorchScript: torch.ops.load_library("libmom_ops.so").
+#include <ATen/ATen.h>
 #include <torch/library.h>
-#include <torch/torch.h>
 
 #include "mom/ops/causal_conv1d.h"
 #include "mom/ops/modality_linear.h"

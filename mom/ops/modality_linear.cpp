@@ -1,6 +1,7 @@
 #include "mom/ops/modality_linear.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
@@ -10,7 +11,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "modality_linear";
+constexpr const char* kModalityLinear = "modality_linear";
 using torch::autograd::variable_list;
 
 // rows of group m; `offsets` has M + 1 entries.
@@ -53,7 +54,8 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
   }
 
   static variable_list backward(torch::autograd::AutogradContext* ctx, variable_list output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative: use backend reference");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kModalityLinear,
+                "] has no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
     const auto offsets = ctx->saved_data["offsets"].toIntVector();
     const at::Tensor &x = saved[0], &dy = output_grads[0];
@@ -96,28 +98,29 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 
 void check_arguments(const at::Tensor& x, at::TensorList weights, at::TensorList biases,
                      const at::Tensor& offsets) {
-  check_float(kOp, "x_TI", x, {-1, -1});
+  check_float(kModalityLinear, "x_TI", x, {-1, -1});
   const auto num_groups = static_cast<int64_t>(weights.size());
-  TORCH_CHECK(num_groups > 0, "[", kOp, "] weights_OI: expected at least one, got none");
-  TORCH_CHECK(check_offsets(kOp, "group_offsets_M1", offsets, x.size(0)) == num_groups, "[", kOp,
-              "] group_offsets_M1: expected [", num_groups + 1, "], one more than weights, got ",
-              describe(offsets));
-  TORCH_CHECK(biases.empty() || biases.size() == weights.size(), "[", kOp, "] biases_O: expected none or ",
-              num_groups, ", got ", biases.size());
+  TORCH_CHECK(num_groups > 0, "[", kModalityLinear, "] weights_OI: expected at least one, got none");
+  TORCH_CHECK(check_offsets(kModalityLinear, "group_offsets_M1", offsets, x.size(0)) == num_groups, "[",
+              kModalityLinear, "] group_offsets_M1: expected [", num_groups + 1,
+              "], one more than weights, got ", describe(offsets));
+  TORCH_CHECK(biases.empty() || biases.size() == weights.size(), "[", kModalityLinear,
+              "] biases_O: expected none or ", num_groups, ", got ", biases.size());
   auto same_type = [&](const std::string& name, const at::Tensor& tensor) {
     const bool master = x.scalar_type() == at::kBFloat16 && tensor.scalar_type() == at::kFloat;
-    TORCH_CHECK(master || tensor.scalar_type() == x.scalar_type(), "[", kOp, "] ", name, ": expected ",
-                x.scalar_type(), " as x_TI (or float32 where that is bfloat16), got ", describe(tensor));
-    check_same_device(kOp, name, tensor, x);
+    TORCH_CHECK(master || tensor.scalar_type() == x.scalar_type(), "[", kModalityLinear, "] ", name,
+                ": expected ", x.scalar_type(), " as x_TI (or float32 where that is bfloat16), got ",
+                describe(tensor));
+    check_same_device(kModalityLinear, name, tensor, x);
   };
   for (size_t m = 0; m < weights.size(); ++m) {
     const std::string name = "weights_OI[" + std::to_string(m) + "]";
-    check_float(kOp, name, weights[m], {m == 0 ? -1 : weights[0].size(0), x.size(1)});
+    check_float(kModalityLinear, name, weights[m], {m == 0 ? -1 : weights[0].size(0), x.size(1)});
     same_type(name, weights[m]);
   }
   for (size_t m = 0; m < biases.size(); ++m) {
     const std::string name = "biases_O[" + std::to_string(m) + "]";
-    check_float(kOp, name, biases[m], {weights[0].size(0)});
+    check_float(kModalityLinear, name, biases[m], {weights[0].size(0)});
     same_type(name, biases[m]);
   }
 }

@@ -1,6 +1,6 @@
 #include "mom/ops/modality_linear_reference.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include "mom/ops/arguments.h"
 

@@ -1,6 +1,7 @@
 #include "mom/ops/rms_norm.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include "mom/kernels/rms_norm.h"
 #include "mom/ops/arguments.h"
@@ -13,7 +14,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "add_rms_norm";
+constexpr const char* kRmsNorm = "add_rms_norm";
 using torch::autograd::variable_list;
 
 // Arguments besides the tensors: rows of group m are [offsets[m], offsets[m + 1]).
@@ -59,7 +60,7 @@ variable_list run_forward(const std::vector<at::Tensor>& tensors, const Plan& pl
   }
   if (plan.check)
     check_values(
-        kOp, {"normed_TE", "residual"}, {normed, sum}, [&](const auto& t) { return reference(t, plan); },
+        kRmsNorm, {"normed_TE", "residual"}, {normed, sum}, [&](const auto& t) { return reference(t, plan); },
         tensors);
   return {normed, sum, scale};
 }
@@ -86,7 +87,7 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
   }
 
   static variable_list backward(torch::autograd::AutogradContext* ctx, const variable_list& output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp,
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kRmsNorm,
                 "] the kernels have no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
     const Plan plan{ctx->saved_data["offsets"].toIntVector(), ctx->saved_data["with_residual"].toBool(),
@@ -110,7 +111,7 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
     if (plan.check) {
       std::vector<std::string> names{"x_TE", "residual_TE"};
       names.resize(all.size(), "weight_E");
-      check_gradients(kOp, names, grads, [&](const auto& t) { return reference(t, plan); }, all,
+      check_gradients(kRmsNorm, names, grads, [&](const auto& t) { return reference(t, plan); }, all,
                       {output_grads[0], output_grads[1]});
     }
     grads[0] = dx.to(static_cast<at::ScalarType>(ctx->saved_data["x_type"].toInt()));
@@ -122,16 +123,16 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
 
 std::tuple<at::Tensor, at::Tensor> run(const at::Tensor& x, const std::optional<at::Tensor>& residual,
                                        at::TensorList weights, std::vector<int64_t> offsets, double eps) {
-  check_float(kOp, "x_TE", x, {-1, -1});
-  check_float(kOp, "residual_TE", residual, x.sizes());
-  check_same_device(kOp, "residual_TE", residual, x);
+  check_float(kRmsNorm, "x_TE", x, {-1, -1});
+  check_float(kRmsNorm, "residual_TE", residual, x.sizes());
+  check_same_device(kRmsNorm, "residual_TE", residual, x);
   std::vector<at::Tensor> floats{x, or_undefined(residual)};
   for (const at::Tensor& weight : weights) {
-    check_float(kOp, "weight_E", weight, {x.size(1)});
-    check_same_device(kOp, "weight_E", weight, x);
+    check_float(kRmsNorm, "weight_E", weight, {x.size(1)});
+    check_same_device(kRmsNorm, "weight_E", weight, x);
     floats.push_back(weight);
   }
-  const Backend backend = choose_backend(kOp, why_not_cpu(floats));
+  const Backend backend = choose_backend(kRmsNorm, why_not_cpu(floats));
   const Plan plan{std::move(offsets), residual.has_value(), backend == Backend::kCheck, eps};
   if (backend == Backend::kReference) {
     auto results = reference(floats, plan);
@@ -156,9 +157,9 @@ std::tuple<at::Tensor, at::Tensor> add_modality_rms_norm(const at::Tensor& x_TE,
                                                          const std::optional<at::Tensor>& residual_TE,
                                                          at::TensorList weights_E,
                                                          const at::Tensor& group_offsets_M1, double eps) {
-  TORCH_CHECK(check_offsets(kOp, "group_offsets_M1", group_offsets_M1, x_TE.size(0)) ==
+  TORCH_CHECK(check_offsets(kRmsNorm, "group_offsets_M1", group_offsets_M1, x_TE.size(0)) ==
                   static_cast<int64_t>(weights_E.size()),
-              "[", kOp, "] group_offsets_M1: expected [", weights_E.size() + 1,
+              "[", kRmsNorm, "] group_offsets_M1: expected [", weights_E.size() + 1,
               "], one more than weights, got ", describe(group_offsets_M1));
   return run(x_TE, residual_TE, weights_E, offsets_or_whole(group_offsets_M1, x_TE.size(0)), eps);
 }

@@ -1,6 +1,6 @@
 #include "mom/ops/rms_norm_reference.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace mom::ops {
 

@@ -1,6 +1,7 @@
 #include "mom/ops/rotary.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include <cmath>
 
@@ -14,7 +15,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "rotary";
+constexpr const char* kRotary = "rotary";
 using torch::autograd::variable_list;
 
 kernels::RotaryPlan plan_of(const at::Tensor& order, const at::Tensor& table, int64_t heads) {
@@ -35,7 +36,8 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
     return run_forward(x, order, table, heads);
   }
   static variable_list backward(torch::autograd::AutogradContext* ctx, const variable_list& grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative: use backend reference");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kRotary,
+                "] has no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
     const at::Tensor dy = grads[0].contiguous().view({grads[0].size(0), -1});
     const at::Tensor dx = at::empty(dy.sizes(), dy.options());
@@ -64,18 +66,18 @@ at::Tensor rotary_reference(const at::Tensor& x_TE, const at::Tensor& order_T, c
 
 at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::Tensor& table_TW,
                   int64_t heads) {
-  check_float(kOp, "x_TE", x_TE, {-1, -1});
-  TORCH_CHECK(heads > 0 && x_TE.size(1) % (2 * heads) == 0, "[", kOp, "] x_TE: expected a multiple of 2 x ",
-              heads, " columns, got ", describe(x_TE));
-  check_float(kOp, "table_TW", table_TW, {x_TE.size(0), x_TE.size(1) / heads});
-  check_order(kOp, order_T, x_TE.size(0));
-  const Backend backend = choose_backend(kOp, why_not_cpu({x_TE}));
+  check_float(kRotary, "x_TE", x_TE, {-1, -1});
+  TORCH_CHECK(heads > 0 && x_TE.size(1) % (2 * heads) == 0, "[", kRotary,
+              "] x_TE: expected a multiple of 2 x ", heads, " columns, got ", describe(x_TE));
+  check_float(kRotary, "table_TW", table_TW, {x_TE.size(0), x_TE.size(1) / heads});
+  check_order(kRotary, order_T, x_TE.size(0));
+  const Backend backend = choose_backend(kRotary, why_not_cpu({x_TE}));
   if (backend == Backend::kReference) return rotary_reference(x_TE, order_T, table_TW, heads);
   const at::Tensor order = order_T.contiguous(), table = as_f32(table_TW);
   const at::Tensor y = any_requires_grad({x_TE}) ? RotaryFunction::apply(x_TE, order, table, heads)
                                                  : run_forward(x_TE, order, table, heads);
   if (backend == Backend::kCheck)
-    check_values(kOp, {"y_THW"}, {y},
+    check_values(kRotary, {"y_THW"}, {y},
                  [&](const auto& t) { return std::vector{rotary_reference(t[0], order, table, heads)}; },
                  {x_TE});
   return y;

@@ -1,6 +1,7 @@
 #include "mom/ops/row_map.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include "mom/kernels/gather_rows.h"
 #include "mom/ops/arguments.h"

@@ -1,6 +1,7 @@
 #include "mom/ops/selective_scan.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include "mom/kernels/selective_scan.h"
 #include "mom/ops/arguments.h"
@@ -13,25 +14,25 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "selective_scan";
-const std::vector<std::string> kNames = {
+constexpr const char* kSelectiveScan = "selective_scan";
+const std::vector<std::string> kScanNames = {
     "u_TD", "dt_TD", "a_DN", "b_TN", "c_TN", "skip_D", "gate_TD", "dt_bias_D", "initial_state_SDN"};
 
 // The arguments, absent tensors undefined. `offsets_S1` is always there.
-struct Arguments {
+struct ScanArguments {
   at::Tensor u, dt, a, b, c, skip, gate, dt_bias, initial, offsets_S1, order_T;
   bool dt_softplus = false;
 
   std::vector<at::Tensor> floats() const { return {u, dt, a, b, c, skip, gate, dt_bias, initial}; }
-  static Arguments from(const torch::autograd::variable_list& t, bool softplus) {
+  static ScanArguments from(const torch::autograd::variable_list& t, bool softplus) {
     return {t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], softplus};
   }
   int64_t num_sequences() const { return offsets_S1.numel() - 1; }
 };
 
 // Converted to what the kernels read; must outlive the call. Row matrices stay as they are.
-struct KernelArguments {
-  explicit KernelArguments(const Arguments& x)
+struct ScanKernelArguments {
+  explicit ScanKernelArguments(const ScanArguments& x)
       : u(with_dense_rows(x.u)),
         dt(with_dense_rows(x.dt)),
         b(with_dense_rows(x.b)),
@@ -62,7 +63,7 @@ struct KernelArguments {
   kernels::ScanInputs in;
 };
 
-TensorFunction reference_of(const Arguments& x) {
+TensorFunction reference_of(const ScanArguments& x) {
   return [offsets = x.offsets_S1, order = x.order_T,
           softplus = x.dt_softplus](const std::vector<at::Tensor>& t) {
     auto [y, state] =
@@ -76,8 +77,8 @@ struct Forward {
   at::Tensor y, final_state, chunk_states;  // chunk_states only where a backward follows
 };
 
-Forward run_forward(const Arguments& x, bool keep_chunk_states, bool check) {
-  const KernelArguments kernel(x);
+Forward run_forward(const ScanArguments& x, bool keep_chunk_states, bool check) {
+  const ScanKernelArguments kernel(x);
   const auto f32 = x.u.options().dtype(at::kFloat);
   Forward result{at::empty(x.u.sizes(), x.u.options()),
                  at::empty({x.num_sequences(), x.a.size(0), x.a.size(1)}, f32),
@@ -88,7 +89,7 @@ Forward run_forward(const Arguments& x, bool keep_chunk_states, bool check) {
                                    mutable_floats_of(result.chunk_states)},
                                   parallel_tiles);
   if (check)
-    check_values(kOp, {"y_TD", "final_state_SDN"}, {result.y, result.final_state}, reference_of(x),
+    check_values(kSelectiveScan, {"y_TD", "final_state_SDN"}, {result.y, result.final_state}, reference_of(x),
                  x.floats());
   return result;
 }
@@ -97,10 +98,10 @@ at::Tensor empty_for(const at::Tensor& wanted, at::ScalarType type) {
   return wanted.defined() ? at::empty(wanted.sizes(), wanted.options().dtype(type)) : at::Tensor();
 }
 
-// Gradients in the order of Arguments::floats().
-std::vector<at::Tensor> run_backward(const Arguments& x, const at::Tensor& chunk_states, const at::Tensor& dy,
-                                     const at::Tensor& dfinal, bool check) {
-  const KernelArguments kernel(x);
+// Gradients in the order of ScanArguments::floats().
+std::vector<at::Tensor> run_backward(const ScanArguments& x, const at::Tensor& chunk_states,
+                                     const at::Tensor& dy, const at::Tensor& dfinal, bool check) {
+  const ScanKernelArguments kernel(x);
   const at::Tensor dy_rows =
       dy.defined() ? with_dense_rows(dy) : at::zeros_like(x.u, at::MemoryFormat::Contiguous);
   const at::Tensor dfinal_f32 = as_f32(dfinal);
@@ -123,7 +124,7 @@ std::vector<at::Tensor> run_backward(const Arguments& x, const at::Tensor& chunk
   grad.dt_bias = mutable_floats_of(grads[7]);
   grad.initial = mutable_floats_of(grads[8]);
   kernels::selective_scan_backward(kernel.in, grad, parallel_tiles);
-  if (check) check_gradients(kOp, kNames, grads, reference_of(x), x.floats(), {dy, dfinal});
+  if (check) check_gradients(kSelectiveScan, kScanNames, grads, reference_of(x), x.floats(), {dy, dfinal});
   return grads;
 }
 
@@ -136,18 +137,18 @@ struct ScanFunction : torch::autograd::Function<ScanFunction> {
                                                 const Optional& dt_bias, const Optional& initial,
                                                 const at::Tensor& offsets, const Optional& order,
                                                 bool softplus, bool check) {
-    const Arguments x{u,
-                      dt,
-                      a,
-                      b,
-                      c,
-                      or_undefined(skip),
-                      or_undefined(gate),
-                      or_undefined(dt_bias),
-                      or_undefined(initial),
-                      offsets,
-                      or_undefined(order),
-                      softplus};
+    const ScanArguments x{u,
+                          dt,
+                          a,
+                          b,
+                          c,
+                          or_undefined(skip),
+                          or_undefined(gate),
+                          or_undefined(dt_bias),
+                          or_undefined(initial),
+                          offsets,
+                          or_undefined(order),
+                          softplus};
     Forward result = run_forward(x, /*keep_chunk_states=*/true, check);
     ctx->save_for_backward({x.u, x.dt, x.a, x.b, x.c, x.skip, x.gate, x.dt_bias, x.initial, x.offsets_S1,
                             x.order_T, result.chunk_states});
@@ -159,10 +160,10 @@ struct ScanFunction : torch::autograd::Function<ScanFunction> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  torch::autograd::variable_list output_grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp,
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kSelectiveScan,
                 "] the kernels have no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
-    const Arguments x = Arguments::from(saved, ctx->saved_data["dt_softplus"].toBool());
+    const ScanArguments x = ScanArguments::from(saved, ctx->saved_data["dt_softplus"].toBool());
     auto grads =
         run_backward(x, saved[11], output_grads[0], output_grads[1], ctx->saved_data["check"].toBool());
     grads.resize(13);  // offsets, order, softplus, check
@@ -170,22 +171,24 @@ struct ScanFunction : torch::autograd::Function<ScanFunction> {
   }
 };
 
-void check_arguments(const Arguments& x, const std::optional<at::Tensor>& offsets_S1) {
-  check_float(kOp, "u_TD", x.u, {-1, -1});
+void check_arguments(const ScanArguments& x, const std::optional<at::Tensor>& offsets_S1) {
+  check_float(kSelectiveScan, "u_TD", x.u, {-1, -1});
   const int64_t num_tokens = x.u.size(0), num_channels = x.u.size(1);
-  check_float(kOp, "dt_TD", x.dt, {num_tokens, num_channels});
-  check_float(kOp, "a_DN", x.a, {num_channels, -1});
+  check_float(kSelectiveScan, "dt_TD", x.dt, {num_tokens, num_channels});
+  check_float(kSelectiveScan, "a_DN", x.a, {num_channels, -1});
   const int64_t num_states = x.a.size(1);
-  check_float(kOp, "b_TN", x.b, {num_tokens, num_states});
-  check_float(kOp, "c_TN", x.c, {num_tokens, num_states});
-  check_float(kOp, "skip_D", if_defined(x.skip), {num_channels});
-  check_float(kOp, "gate_TD", if_defined(x.gate), {num_tokens, num_channels});
-  check_float(kOp, "dt_bias_D", if_defined(x.dt_bias), {num_channels});
-  const int64_t num_sequences = check_offsets(kOp, "offsets_S1", offsets_S1, num_tokens);
-  check_float(kOp, "initial_state_SDN", if_defined(x.initial), {num_sequences, num_channels, num_states});
-  check_order(kOp, if_defined(x.order_T), num_tokens);
+  check_float(kSelectiveScan, "b_TN", x.b, {num_tokens, num_states});
+  check_float(kSelectiveScan, "c_TN", x.c, {num_tokens, num_states});
+  check_float(kSelectiveScan, "skip_D", if_defined(x.skip), {num_channels});
+  check_float(kSelectiveScan, "gate_TD", if_defined(x.gate), {num_tokens, num_channels});
+  check_float(kSelectiveScan, "dt_bias_D", if_defined(x.dt_bias), {num_channels});
+  const int64_t num_sequences = check_offsets(kSelectiveScan, "offsets_S1", offsets_S1, num_tokens);
+  check_float(kSelectiveScan, "initial_state_SDN", if_defined(x.initial),
+              {num_sequences, num_channels, num_states});
+  check_order(kSelectiveScan, if_defined(x.order_T), num_tokens);
   const std::vector<at::Tensor> floats = x.floats();
-  for (size_t i = 1; i < floats.size(); ++i) check_same_device(kOp, kNames[i], if_defined(floats[i]), x.u);
+  for (size_t i = 1; i < floats.size(); ++i)
+    check_same_device(kSelectiveScan, kScanNames[i], if_defined(floats[i]), x.u);
 }
 
 }  // namespace
@@ -195,20 +198,20 @@ std::tuple<at::Tensor, at::Tensor> selective_scan(
     const at::Tensor& c_TN, const std::optional<at::Tensor>& skip_D, const std::optional<at::Tensor>& gate_TD,
     const std::optional<at::Tensor>& dt_bias_D, bool dt_softplus, const std::optional<at::Tensor>& offsets_S1,
     const std::optional<at::Tensor>& initial_state_SDN, const std::optional<at::Tensor>& order_T) {
-  Arguments x{u_TD,
-              dt_TD,
-              a_DN,
-              b_TN,
-              c_TN,
-              or_undefined(skip_D),
-              or_undefined(gate_TD),
-              or_undefined(dt_bias_D),
-              or_undefined(initial_state_SDN),
-              {},
-              or_undefined(order_T),
-              dt_softplus};
+  ScanArguments x{u_TD,
+                  dt_TD,
+                  a_DN,
+                  b_TN,
+                  c_TN,
+                  or_undefined(skip_D),
+                  or_undefined(gate_TD),
+                  or_undefined(dt_bias_D),
+                  or_undefined(initial_state_SDN),
+                  {},
+                  or_undefined(order_T),
+                  dt_softplus};
   check_arguments(x, offsets_S1);
-  const Backend backend = choose_backend(kOp, why_not_cpu(x.floats()));
+  const Backend backend = choose_backend(kSelectiveScan, why_not_cpu(x.floats()));
   if (backend == Backend::kReference) {
     return selective_scan_reference(u_TD, dt_TD, a_DN, b_TN, c_TN, skip_D, gate_TD, dt_bias_D, dt_softplus,
                                     offsets_S1, initial_state_SDN, order_T);

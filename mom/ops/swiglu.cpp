@@ -1,6 +1,7 @@
 #include "mom/ops/swiglu.h"
 
-#include <torch/torch.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/types.h>
 
 #include "mom/kernels/swiglu.h"
 #include "mom/ops/arguments.h"
@@ -12,7 +13,7 @@
 namespace mom::ops {
 namespace {
 
-constexpr const char* kOp = "swiglu";
+constexpr const char* kSwiglu = "swiglu";
 using torch::autograd::variable_list;
 
 kernels::SwigluInputs inputs_of(const at::Tensor& gate, const at::Tensor& up) {
@@ -32,7 +33,8 @@ struct SwigluFunction : torch::autograd::Function<SwigluFunction> {
     return run_forward(gate, up);
   }
   static variable_list backward(torch::autograd::AutogradContext* ctx, const variable_list& grads) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kOp, "] has no second derivative: use backend reference");
+    TORCH_CHECK(!at::GradMode::is_enabled(), "[", kSwiglu,
+                "] has no second derivative: use backend reference");
     const auto saved = ctx->get_saved_variables();
     const at::Tensor dy = with_dense_rows(grads[0]);
     const at::Tensor dgate = at::empty(saved[0].sizes(), saved[0].options()),
@@ -51,16 +53,16 @@ at::Tensor swiglu_reference(const at::Tensor& gate_TF, const at::Tensor& up_TF) 
 }
 
 at::Tensor swiglu(const at::Tensor& gate_TF, const at::Tensor& up_TF) {
-  check_float(kOp, "gate_TF", gate_TF, {-1, -1});
-  check_float(kOp, "up_TF", up_TF, gate_TF.sizes());
-  const Backend backend = choose_backend(kOp, why_not_cpu({gate_TF, up_TF}));
+  check_float(kSwiglu, "gate_TF", gate_TF, {-1, -1});
+  check_float(kSwiglu, "up_TF", up_TF, gate_TF.sizes());
+  const Backend backend = choose_backend(kSwiglu, why_not_cpu({gate_TF, up_TF}));
   if (backend == Backend::kReference) return swiglu_reference(gate_TF, up_TF);
   const at::Tensor gate = with_dense_rows(gate_TF), up = with_dense_rows(up_TF);
   const at::Tensor y =
       any_requires_grad({gate, up}) ? SwigluFunction::apply(gate, up) : run_forward(gate, up);
   if (backend == Backend::kCheck)
-    check_values(kOp, {"y_TF"}, {y}, [](const auto& t) { return std::vector{swiglu_reference(t[0], t[1])}; },
-                 {gate, up});
+    check_values(kSwiglu, {"y_TF"}, {y},
+                 [](const auto& t) { return std::vector{swiglu_reference(t[0], t[1])}; }, {gate, up});
   return y;
 }
 

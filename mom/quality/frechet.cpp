@@ -1,6 +1,6 @@
 #include "mom/quality/frechet.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace mom::quality {
 namespace {

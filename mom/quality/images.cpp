@@ -1,6 +1,6 @@
 #include "mom/quality/images.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -1,6 +1,7 @@
 #include "mom/quality/likelihood.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace mom::quality {
 

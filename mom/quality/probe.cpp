@@ -1,6 +1,6 @@
 #include "mom/quality/probe.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <set>
 

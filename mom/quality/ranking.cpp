@@ -9,7 +9,7 @@
 namespace mom::quality {
 namespace {
 
-constexpr size_t kTogether = 20;  // captions in one batch: affects memory, not results
+constexpr size_t kCaptionsTogether = 20;  // captions in one batch: affects memory, not results
 
 generate::Feed start_of_document() {
   generate::Feed feed;
@@ -36,7 +36,7 @@ std::map<size_t, double> without_media(models::ModelImpl& model, const std::vect
   for (auto first = found.begin(); first != found.end();) {
     std::vector<Continuation> batch;
     auto last = first;
-    for (; last != found.end() && batch.size() < kTogether; ++last)
+    for (; last != found.end() && batch.size() < kCaptionsTogether; ++last)
       batch.push_back({start_of_document(), pairs[last->first].caption});
     for (const double value : log_likelihoods(model, batch)) (first++)->second = value;
   }

@@ -1,6 +1,6 @@
 #include "mom/ssm/input_signal.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

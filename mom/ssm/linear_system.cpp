@@ -1,6 +1,7 @@
 #include "mom/ssm/linear_system.h"
 
-#include <torch/torch.h>
+#include <torch/fft.h>
+#include <torch/types.h>
 
 #include <bit>
 #include <cmath>

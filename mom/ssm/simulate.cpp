@@ -1,7 +1,8 @@
 // N states, U inputs, Y outputs, L steps.
 #include "mom/ssm/simulate.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"

@@ -1,6 +1,6 @@
 #include "mom/ssm/system_file.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/ssm/csv.h"

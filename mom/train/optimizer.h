@@ -1,7 +1,7 @@
 // AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments per parameter.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 #include <map>
 #include <string>

@@ -1,6 +1,8 @@
 #include "mom/train/run.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <torch/version.h>
 
 #include <cstdio>
 #include <iostream>

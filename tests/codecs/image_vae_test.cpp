@@ -1,7 +1,7 @@
 #include "mom/codecs/image_vae.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/codecs/image_vae_train.h"
@@ -16,7 +16,7 @@ namespace {
 
 using test::discs;
 
-ImageVaeConfig small_config() {
+ImageVaeConfig small_vae() {
   ImageVaeConfig config;
   config.image_size = 16;
   config.downsample = 4;
@@ -31,7 +31,7 @@ class ImageVaeTest : public testing::Test {
     at::set_num_threads(1);  // at these sizes more threads only wait for each other on a busy machine
     folder_ = new test::TempFolder;
     report_ =
-        new Json(train_image_vae(small_config(), {{discs(64, 1)}, discs(16, 2)}, *folder_ / "codec", false));
+        new Json(train_image_vae(small_vae(), {{discs(64, 1)}, discs(16, 2)}, *folder_ / "codec", false));
     codec_ = new ImageVae(*folder_ / "codec");
   }
   static void TearDownTestSuite() {
@@ -75,7 +75,7 @@ TEST_F(ImageVaeTest, LatentsOfTrainingPicturesHaveMeanZeroAndVarianceOne) {
 }
 
 TEST_F(ImageVaeTest, SameSeedSameCodecOtherSeedAnother) {
-  ImageVaeConfig config = small_config();
+  ImageVaeConfig config = small_vae();
   config.steps = 5;
   const TrainingPictures pictures{{discs(12, 1), discs(12, 4)}, discs(3, 2)};
   train_image_vae(config, pictures, *folder_ / "a", false);
@@ -88,7 +88,7 @@ TEST_F(ImageVaeTest, SameSeedSameCodecOtherSeedAnother) {
 
 TEST_F(ImageVaeTest, EveryDownsamplingFactorTrains) {
   for (int64_t downsample : {2, 8}) {
-    ImageVaeConfig config = small_config();
+    ImageVaeConfig config = small_vae();
     config.downsample = downsample;
     config.steps = 2;
     const Path out = *folder_ / ("f" + std::to_string(downsample));
@@ -99,13 +99,12 @@ TEST_F(ImageVaeTest, EveryDownsamplingFactorTrains) {
 }
 
 TEST_F(ImageVaeTest, RefusesConfigsThatDoNotGoTogether) {
-  ImageVaeConfig config = small_config();
+  ImageVaeConfig config = small_vae();
   config.downsample = 3;
   EXPECT_THROW(train_image_vae(config, {{discs(4, 1)}, discs(0, 2)}, *folder_ / "no", false), UserError);
   config.downsample = 16;
   EXPECT_THROW(train_image_vae(config, {{discs(4, 1)}, discs(0, 2)}, *folder_ / "no", false), UserError);
-  EXPECT_THROW(train_image_vae(small_config(), {{discs(0, 1)}, discs(0, 2)}, *folder_ / "no", false),
-               UserError);
+  EXPECT_THROW(train_image_vae(small_vae(), {{discs(0, 1)}, discs(0, 2)}, *folder_ / "no", false), UserError);
   EXPECT_FALSE(std::filesystem::exists(*folder_ / "no"));
 }
 

@@ -1,7 +1,8 @@
 #include "mom/codecs/image_vq.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/codecs/image_vq_train.h"
@@ -19,7 +20,7 @@ namespace {
 using test::discs;
 
 // 16 x 16 pictures -> 4 x 4 codes.
-ImageVqConfig small_config() {
+ImageVqConfig small_vq() {
   ImageVqConfig config;
   config.image_size = 16;
   config.downsample = 4;
@@ -35,8 +36,7 @@ class ImageVqTest : public testing::Test {
   static void SetUpTestSuite() {
     at::set_num_threads(1);  // at these sizes more threads only wait for each other on a busy machine
     folder_ = new test::TempFolder;
-    report_ =
-        new Json(train_image_vq(small_config(), {{discs(64, 1)}, discs(16, 2)}, *folder_ / "codec", false));
+    report_ = new Json(train_image_vq(small_vq(), {{discs(64, 1)}, discs(16, 2)}, *folder_ / "codec", false));
     codec_ = new ImageVq(*folder_ / "codec");
   }
   static void TearDownTestSuite() {
@@ -124,7 +124,7 @@ TEST_F(ImageVqTest, CodesAreInRasterOrder) {
 }
 
 TEST_F(ImageVqTest, SameSeedSameCodecOtherSeedAnother) {
-  ImageVqConfig config = small_config();
+  ImageVqConfig config = small_vq();
   config.steps = 6;
   train(config, "a");
   train(config, "b");
@@ -135,7 +135,7 @@ TEST_F(ImageVqTest, SameSeedSameCodecOtherSeedAnother) {
 }
 
 TEST_F(ImageVqTest, LargePicturesBecome1024Codes) {
-  ImageVqConfig config = small_config();
+  ImageVqConfig config = small_vq();
   config.image_size = 512;
   config.downsample = 16;
   config.codebook_size = 8;
@@ -153,13 +153,12 @@ TEST_F(ImageVqTest, LargePicturesBecome1024Codes) {
 }
 
 TEST_F(ImageVqTest, RefusesConfigsThatDoNotGoTogether) {
-  ImageVqConfig config = small_config();
+  ImageVqConfig config = small_vq();
   config.downsample = 3;
   EXPECT_THROW(train(config, "no"), UserError);
   config.downsample = 32;
   EXPECT_THROW(train(config, "no"), UserError);
-  EXPECT_THROW(train_image_vq(small_config(), {{discs(0, 1)}, discs(0, 2)}, *folder_ / "no", false),
-               UserError);
+  EXPECT_THROW(train_image_vq(small_vq(), {{discs(0, 1)}, discs(0, 2)}, *folder_ / "no", false), UserError);
   EXPECT_FALSE(std::filesystem::exists(*folder_ / "no"));
 }
 

@@ -1,7 +1,9 @@
 #include "mom/codecs/speech_codec.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <limits>
 
@@ -19,7 +21,7 @@ namespace {
 
 using test::babble;
 
-SpeechConfig small_config() {
+SpeechConfig small_speech() {
   SpeechConfig config;
   config.width = 48;
   config.codebook_size = 32;
@@ -42,7 +44,7 @@ class SpeechCodecTest : public testing::Test {
   static void SetUpTestSuite() {
     at::set_num_threads(1);  // at these sizes more threads only wait for each other on a busy machine
     folder_ = new test::TempFolder;
-    report_ = new Json(train_speech_codec(small_config(), small_sounds(), *folder_ / "codec", false));
+    report_ = new Json(train_speech_codec(small_speech(), small_sounds(), *folder_ / "codec", false));
     codec_ = new SpeechCodec(*folder_ / "codec");
   }
   static void TearDownTestSuite() {
@@ -94,7 +96,7 @@ TEST_F(SpeechCodecTest, LoudnessChangesNothing) {
 
 TEST_F(SpeechCodecTest, ReachIsExactlyWhatTheNetworkSees) {
   torch::NoGradGuard no_grad;
-  SpeechNet net(small_config());
+  SpeechNet net(small_speech());
   for (at::Tensor& weight : net->parameters()) weight.normal_(0, 0.3);
   const int64_t L = 60, P = 4, at = 30, reach = SpeechNetImpl::kReach;
   at::Tensor mel = torch::randn({1, L * P, kMelBands}), changed = mel.clone();
@@ -121,7 +123,7 @@ TEST(SpeechCodes, MergedRunsComeBackExactly) {
 }
 
 TEST_F(SpeechCodecTest, DeduplicatedCodesDecodeToTheSameSound) {
-  SpeechConfig config = small_config();
+  SpeechConfig config = small_speech();
   config.deduplicate = true;
   train_speech_codec(config, small_sounds(), *folder_ / "merged", false);
   const SpeechCodec merging(*folder_ / "merged");
@@ -152,10 +154,10 @@ TEST_F(SpeechCodecTest, RefusesBadSoundsAndCodesByName) {
   EXPECT_THROW(codec_->decode({{-1}, {}}), UserError);
   EXPECT_THROW(codec_->decode({{1, 2}, {1}}), UserError);
   EXPECT_THROW(codec_->decode({{1}, {0}}), UserError);
-  SpeechConfig config = small_config();
+  SpeechConfig config = small_speech();
   config.code_rate_hz = 30;
   EXPECT_THROW(train_speech_codec(config, small_sounds(), *folder_ / "no", false), UserError);
-  EXPECT_THROW(train_speech_codec(small_config(), {}, *folder_ / "no", false), UserError);
+  EXPECT_THROW(train_speech_codec(small_speech(), {}, *folder_ / "no", false), UserError);
   EXPECT_FALSE(std::filesystem::exists(*folder_ / "no"));
 }
 
@@ -177,7 +179,7 @@ TEST_F(SpeechCodecTest, HeldOutMelIsBetterThanItsMean) {
 }
 
 TEST_F(SpeechCodecTest, SameSeedSameCodecAndFiftyHertz) {
-  SpeechConfig config = small_config();
+  SpeechConfig config = small_speech();
   config.steps = 4;
   config.code_rate_hz = 50;
   train_speech_codec(config, small_sounds(), *folder_ / "a", false);

@@ -1,7 +1,7 @@
 #include "mom/data/encode.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/codecs/image_vae.h"

@@ -1,6 +1,7 @@
 // Samplers on problems whose answer is known.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/base/error.h"
 #include "mom/generate/diffusion_sampler.h"

@@ -1,8 +1,9 @@
 // The decoder against the network it was made from.
 #include "mom/generate/mamba_decoder.h"
 
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "mom/generate/step.h"

@@ -1,7 +1,7 @@
 // Answers as people see them: segments, and text for a terminal.
 #include <gtest/gtest.h>
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/codecs/text_codec.h"
 #include "mom/generate/outputs.h"

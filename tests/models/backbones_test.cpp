@@ -1,5 +1,6 @@
 // What every backbone owes: packing, causality, state, counts, files, names. One suite over all of them.
 #include <gtest/gtest.h>
+#include <torch/optim/adamw.h>
 
 #include "mom/base/error.h"
 #include "mom/modality/presets.h"

@@ -1,6 +1,6 @@
 // How a model is computed does not change what it computes: recomputation, bf16, gradients that are added up.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/models/objective.h"
 #include "tests/support/tiny_model.h"

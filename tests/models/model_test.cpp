@@ -3,6 +3,7 @@
 #include "mom/models/model.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/activation.h>
 
 #include "mom/base/error.h"
 #include "mom/models/convert.h"

@@ -2,6 +2,7 @@
 #include "mom/nn/experts.h"
 
 #include <gtest/gtest.h>
+#include <torch/special.h>
 
 #include "mom/base/error.h"
 #include "tests/support/gradcheck.h"

@@ -2,8 +2,8 @@
 // against a plain rule.
 #include "mom/ops/attention.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/ops/backend.h"
 #include "tests/support/gradcheck.h"

@@ -2,8 +2,8 @@
 // properties.
 #include "mom/ops/causal_conv1d.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/ops/arguments.h"
@@ -14,7 +14,7 @@
 namespace mom::ops {
 namespace {
 
-struct Case {
+struct ConvCase {
   int64_t T = 17, D = 16, K = 4;
   std::vector<int64_t> offsets{};  // empty = absent
   bool bias = true, silu = true, initial = true, order = false, strided = false;
@@ -38,7 +38,7 @@ struct Conv {
   }
 };
 
-Conv make(const Case& c) {
+Conv make_conv(const ConvCase& c) {
   at::manual_seed(6);
   Conv conv;
   conv.silu = c.silu;
@@ -53,20 +53,20 @@ Conv make(const Case& c) {
   return conv;
 }
 
-void check(const Case& c, const std::string& what, double limit = test::kF32Nmse) {
+void check_conv(const ConvCase& c, const std::string& what, double limit = test::kF32Nmse) {
   ScopedBackend cpu(Backend::kCpu);
-  const Conv conv = make(c);
+  const Conv conv = make_conv(c);
   test::expect_same(conv.op(), conv.reference(), conv.inputs, limit, what, /*offset=*/3);
 }
 
 TEST(CausalConv1dReference, GradientsAgreeWithCentralDifferences) {
-  Conv conv = make({.T = 9, .D = 3, .offsets = {0, 2, 2, 3, 9}, .order = true});
+  Conv conv = make_conv({.T = 9, .D = 3, .offsets = {0, 2, 2, 3, 9}, .order = true});
   for (at::Tensor& input : conv.inputs) input = input.to(at::kDouble);
   test::expect_gradients(conv.reference(), conv.inputs);
 }
 
 TEST(CausalConv1dReference, AgreesWithTorchConvolution) {
-  const Conv conv = make({.T = 20, .silu = false, .initial = false});
+  const Conv conv = make_conv({.T = 20, .silu = false, .initial = false});
   const at::Tensor padded = at::constant_pad_nd(conv.inputs[0].t().unsqueeze(0), {3, 0});
   const at::Tensor expected =
       at::conv1d(padded, conv.inputs[1].unsqueeze(1), conv.inputs[2], at::IntArrayRef{1}, at::IntArrayRef{0},
@@ -78,59 +78,61 @@ TEST(CausalConv1d, SizesThatHurt) {
   for (int64_t T : {0, 1, 3, 17, 1023}) {
     for (int64_t D : {1, 15, 16, 100}) {
       for (int64_t K : {1, 2, 4, 8}) {
-        check({.T = T, .D = D, .K = K},
-              "T " + std::to_string(T) + " D " + std::to_string(D) + " K " + std::to_string(K));
+        check_conv({.T = T, .D = D, .K = K},
+                   "T " + std::to_string(T) + " D " + std::to_string(D) + " K " + std::to_string(K));
       }
     }
   }
 }
 
 TEST(CausalConv1d, SequencesShorterThanTheTaps) {
-  check({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 38, 40, 40}}, "offsets");
-  check({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 38, 40, 40}, .initial = false}, "offsets, no initial state");
-  check({.T = 0, .offsets = {0, 0, 0}}, "only empty sequences");
-  check({.T = 0, .offsets = {0}, .initial = false}, "no sequences");
-  check({.T = 300, .offsets = {0, 127, 128, 256, 300}}, "borders of tiles");
-  check({.T = 130, .K = 8}, "a tile's taps beyond its end");
+  check_conv({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 38, 40, 40}}, "offsets");
+  check_conv({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 38, 40, 40}, .initial = false},
+             "offsets, no initial state");
+  check_conv({.T = 0, .offsets = {0, 0, 0}}, "only empty sequences");
+  check_conv({.T = 0, .offsets = {0}, .initial = false}, "no sequences");
+  check_conv({.T = 300, .offsets = {0, 127, 128, 256, 300}}, "borders of tiles");
+  check_conv({.T = 130, .K = 8}, "a tile's taps beyond its end");
 }
 
 TEST(CausalConv1d, ArgumentsPresentAndAbsent) {
   for (int bits = 0; bits < 32; ++bits) {
     auto on = [&](int i) { return ((bits >> i) & 1) != 0; };
-    check(
+    check_conv(
         {.T = 35, .D = 18, .bias = on(0), .silu = on(1), .initial = on(2), .order = on(3), .strided = on(4)},
         "case " + std::to_string(bits));
   }
 }
 
 TEST(CausalConv1d, Bfloat16) {
-  check({.T = 70, .D = 20, .order = true, .strided = true, .type = at::kBFloat16}, "bf16", test::kBf16Nmse);
+  check_conv({.T = 70, .D = 20, .order = true, .strided = true, .type = at::kBFloat16}, "bf16",
+             test::kBf16Nmse);
 }
 
 TEST(CausalConv1d, EveryCpuCapability) {
   for (const std::string& name : kernels::cpu_capabilities()) {
     kernels::set_cpu_capability(name);
-    check({.T = 67, .D = 70, .offsets = {0, 20, 67}, .order = true}, name);
-    check({.T = 35, .D = 15, .type = at::kBFloat16}, name + " bf16", test::kBf16Nmse);
+    check_conv({.T = 67, .D = 70, .offsets = {0, 20, 67}, .order = true}, name);
+    check_conv({.T = 35, .D = 15, .type = at::kBFloat16}, name + " bf16", test::kBf16Nmse);
   }
   kernels::set_cpu_capability("");
 }
 
 TEST(CausalConv1d, CheckBackendAndTooManyTaps) {
-  Conv conv = make({.T = 35, .order = true});
+  Conv conv = make_conv({.T = 35, .order = true});
   for (at::Tensor& input : conv.inputs) input.set_requires_grad(true);
   {
     ScopedBackend both(Backend::kCheck);
     EXPECT_NO_THROW(test::weighted_sum(conv.op()(conv.inputs)).backward());
   }
-  const Conv wide = make({.K = 9});
+  const Conv wide = make_conv({.K = 9});
   EXPECT_NO_THROW(wide.op()(wide.inputs));  // auto takes the reference
   ScopedBackend cpu(Backend::kCpu);
   EXPECT_THROW(wide.op()(wide.inputs), c10::Error);
 }
 
 TEST(CausalConv1d, SplitAnywhereAndStepByStepEqualWhole) {
-  const Conv conv = make({.T = 140, .D = 20});
+  const Conv conv = make_conv({.T = 140, .D = 20});
   const auto whole = conv.op()(conv.inputs);
   for (int64_t cut : {0, 1, 2, 3, 128, 140}) {
     auto head = conv.inputs, tail = conv.inputs;
@@ -152,7 +154,7 @@ TEST(CausalConv1d, SplitAnywhereAndStepByStepEqualWhole) {
 }
 
 TEST(CausalConv1d, SameBitsForOneAndTwoThreads) {
-  Conv conv = make({.T = 700, .D = 50, .offsets = {0, 500, 510, 700}, .order = true});
+  Conv conv = make_conv({.T = 700, .D = 50, .offsets = {0, 500, 510, 700}, .order = true});
   test::expect_same_bits_for_any_threads(conv.op(), conv.inputs);
 }
 

@@ -2,7 +2,7 @@
 #include "mom/ops/diagonal_ssm.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "mom/base/error.h"
 #include "tests/support/gradcheck.h"

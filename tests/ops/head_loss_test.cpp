@@ -1,8 +1,8 @@
 // Output heads with their losses against the plain versions, which are checked against central differences.
 #include "mom/ops/head_loss.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/ops/arguments.h"

@@ -1,7 +1,7 @@
 // modality_linear and add_rms_norm against their f64 references, and the references against central
 // differences.
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/base/error.h"
 #include "mom/kernels/cpu_capability.h"

@@ -1,8 +1,8 @@
 // take_rows, add_rows, rotary and swiglu against their f64 references, and those against central differences.
 #include "mom/ops/row_map.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/ops/backend.h"

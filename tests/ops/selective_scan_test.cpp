@@ -2,8 +2,8 @@
 // properties. T tokens, S sequences, D channels, N states.
 #include "mom/ops/selective_scan.h"
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/ops/arguments.h"
@@ -18,7 +18,7 @@ using test::expect_same;
 using test::kBf16Nmse;
 using test::kF32Nmse;
 
-struct Case {
+struct ScanCase {
   int64_t T = 17, D = 16, N = 16;
   std::vector<int64_t> offsets{};  // empty = absent
   bool skip = true, gate = true, bias = true, softplus = true, initial = true, order = false, strided = false;
@@ -44,7 +44,7 @@ struct Scan {
   }
 };
 
-Scan make(const Case& c) {
+Scan make_scan(const ScanCase& c) {
   at::manual_seed(5);
   const auto options = at::TensorOptions(at::kFloat);
   auto rows = [&](int64_t width) {
@@ -73,16 +73,16 @@ Scan make(const Case& c) {
   return scan;
 }
 
-void check(const Case& c, const std::string& what, double limit = kF32Nmse) {
+void check_scan(const ScanCase& c, const std::string& what, double limit = kF32Nmse) {
   ScopedBackend cpu(Backend::kCpu);
-  const Scan scan = make(c);
+  const Scan scan = make_scan(c);
   expect_same(scan.op(), scan.reference(), scan.inputs, limit, what);
 }
 
 TEST(SelectiveScanReference, GradientsAgreeWithCentralDifferences) {
   for (bool softplus : {true, false}) {
-    Case c{.T = 7, .D = 2, .N = 3, .offsets = {0, 3, 3, 4, 7}, .softplus = softplus, .order = true};
-    Scan scan = make(c);
+    ScanCase c{.T = 7, .D = 2, .N = 3, .offsets = {0, 3, 3, 4, 7}, .softplus = softplus, .order = true};
+    Scan scan = make_scan(c);
     for (at::Tensor& input : scan.inputs) input = input.to(at::kDouble);
     test::expect_gradients(scan.reference(), scan.inputs);
   }
@@ -92,8 +92,8 @@ TEST(SelectiveScan, SizesThatHurt) {
   for (int64_t T : {0, 1, 3, 17, 33}) {
     for (int64_t D : {1, 15, 16, 100}) {
       for (int64_t N : {1, 8, 16, 5}) {
-        check({.T = T, .D = D, .N = N},
-              "T " + std::to_string(T) + " D " + std::to_string(D) + " N " + std::to_string(N));
+        check_scan({.T = T, .D = D, .N = N},
+                   "T " + std::to_string(T) + " D " + std::to_string(D) + " N " + std::to_string(N));
       }
     }
   }
@@ -102,81 +102,83 @@ TEST(SelectiveScan, SizesThatHurt) {
 TEST(SelectiveScan, LongSequence) {
   for (int64_t D : {1, 15, 16, 100}) {
     for (int64_t N : {1, 8, 16}) {
-      check({.T = 1023, .D = D, .N = N}, "T 1023 D " + std::to_string(D) + " N " + std::to_string(N));
+      check_scan({.T = 1023, .D = D, .N = N}, "T 1023 D " + std::to_string(D) + " N " + std::to_string(N));
     }
   }
 }
 
 TEST(SelectiveScan, SequencesOfLengthOneAndZero) {
-  check({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 40, 40}}, "offsets");
-  check({.T = 0, .offsets = {0, 0, 0}}, "only empty sequences");
-  check({.T = 0, .offsets = {0}, .initial = false}, "no sequences");
+  check_scan({.T = 40, .offsets = {0, 0, 1, 2, 2, 35, 40, 40}}, "offsets");
+  check_scan({.T = 0, .offsets = {0, 0, 0}}, "only empty sequences");
+  check_scan({.T = 0, .offsets = {0}, .initial = false}, "no sequences");
 }
 
 TEST(SelectiveScan, ManyGroupsOfSequences) {
   std::vector<int64_t> offsets;
   for (int64_t t = 0; t <= 1023; t += 11) offsets.push_back(t);
-  check({.T = 1023, .D = 70, .N = 4, .offsets = offsets, .order = true}, "93 sequences");
+  check_scan({.T = 1023, .D = 70, .N = 4, .offsets = offsets, .order = true}, "93 sequences");
 }
 
 // Long sequences are cut into pieces, short ones share a unit, and both occur in any order.
 TEST(SelectiveScan, LongAndShortSequencesTogether) {
-  check({.T = 2700, .D = 40, .N = 5, .offsets = {0, 300, 1500, 1500, 1510, 2022, 2700}, .order = true},
-        "mixed");
-  check({.T = 1030, .D = 24, .offsets = {0, 512, 1030}, .initial = false}, "a piece's length and just above");
+  check_scan({.T = 2700, .D = 40, .N = 5, .offsets = {0, 300, 1500, 1500, 1510, 2022, 2700}, .order = true},
+             "mixed");
+  check_scan({.T = 1030, .D = 24, .offsets = {0, 512, 1030}, .initial = false},
+             "a piece's length and just above");
 }
 
 TEST(SelectiveScan, ArgumentsPresentAndAbsent) {
   for (int bits = 0; bits < 64; ++bits) {
     auto on = [&](int i) { return ((bits >> i) & 1) != 0; };
-    Case c{.T = 35,
-           .D = 18,
-           .N = 4,
-           .skip = on(0),
-           .gate = on(1),
-           .bias = on(2),
-           .initial = on(3),
-           .order = on(4)};
+    ScanCase c{.T = 35,
+               .D = 18,
+               .N = 4,
+               .skip = on(0),
+               .gate = on(1),
+               .bias = on(2),
+               .initial = on(3),
+               .order = on(4)};
     c.strided = on(5);
-    check(c, "case " + std::to_string(bits));
+    check_scan(c, "case " + std::to_string(bits));
   }
 }
 
 TEST(SelectiveScan, StepsFromTinyToHuge) {
-  check({.T = 200, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 2e-6}, "dt 1e-6");
-  check({.T = 1023, .D = 3, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 1.1e-6},
-        "dt 1e-6, long");
-  check({.T = 200, .bias = false, .dt_low = -14, .dt_high = -12}, "softplus of -14 to -12");
-  check({.T = 200, .bias = false, .dt_low = -80, .dt_high = -70}, "softplus of -80 to -70");
-  check({.T = 200, .bias = false, .dt_low = 20, .dt_high = 30}, "dt 30");
-  check({.T = 200, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 30}, "dt 1e-6 to 30");
+  check_scan({.T = 200, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 2e-6}, "dt 1e-6");
+  check_scan({.T = 1023, .D = 3, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 1.1e-6},
+             "dt 1e-6, long");
+  check_scan({.T = 200, .bias = false, .dt_low = -14, .dt_high = -12}, "softplus of -14 to -12");
+  check_scan({.T = 200, .bias = false, .dt_low = -80, .dt_high = -70}, "softplus of -80 to -70");
+  check_scan({.T = 200, .bias = false, .dt_low = 20, .dt_high = 30}, "dt 30");
+  check_scan({.T = 200, .bias = false, .softplus = false, .dt_low = 1e-6, .dt_high = 30}, "dt 1e-6 to 30");
 }
 
 TEST(SelectiveScan, Bfloat16Inputs) {
-  check({.T = 70, .D = 20, .type = at::kBFloat16}, "bf16", kBf16Nmse);
-  check({.T = 70, .D = 20, .order = true, .strided = true, .type = at::kBFloat16}, "bf16 strided", kBf16Nmse);
+  check_scan({.T = 70, .D = 20, .type = at::kBFloat16}, "bf16", kBf16Nmse);
+  check_scan({.T = 70, .D = 20, .order = true, .strided = true, .type = at::kBFloat16}, "bf16 strided",
+             kBf16Nmse);
 }
 
 TEST(SelectiveScan, EveryCpuCapability) {
   for (const std::string& name : kernels::cpu_capabilities()) {
     kernels::set_cpu_capability(name);
     EXPECT_EQ(kernels::cpu_capability(), name);
-    check({.T = 67, .D = 70, .N = 9, .offsets = {0, 20, 67}, .order = true}, name);
-    check({.T = 35, .D = 15, .N = 16, .type = at::kBFloat16}, name + " bf16", kBf16Nmse);
+    check_scan({.T = 67, .D = 70, .N = 9, .offsets = {0, 20, 67}, .order = true}, name);
+    check_scan({.T = 35, .D = 15, .N = 16, .type = at::kBFloat16}, name + " bf16", kBf16Nmse);
   }
   kernels::set_cpu_capability("");
 }
 
 TEST(SelectiveScan, CheckBackendComparesValuesAndGradients) {
   ScopedBackend both(Backend::kCheck);
-  Scan scan = make({.T = 35, .order = true});
+  Scan scan = make_scan({.T = 35, .order = true});
   for (at::Tensor& input : scan.inputs) input.set_requires_grad(true);
   EXPECT_NO_THROW(test::weighted_sum(scan.op()(scan.inputs)).backward());
 }
 
 TEST(SelectiveScan, ForcedBackendThatCannotRunSaysWhy) {
   ScopedBackend cpu(Backend::kCpu);
-  Scan scan = make({});
+  Scan scan = make_scan({});
   for (at::Tensor& input : scan.inputs) input = input.to(at::kDouble);
   try {
     scan.op()(scan.inputs);
@@ -187,7 +189,7 @@ TEST(SelectiveScan, ForcedBackendThatCannotRunSaysWhy) {
 }
 
 TEST(SelectiveScan, WrongArgumentsAreNamed) {
-  Scan scan = make({});
+  Scan scan = make_scan({});
   auto fails = [&](size_t i, const at::Tensor& bad, const std::string& name) {
     auto inputs = scan.inputs;
     inputs[i] = bad;
@@ -218,7 +220,7 @@ std::vector<at::Tensor> slice_rows(std::vector<at::Tensor> inputs, int64_t begin
 }
 
 TEST(SelectiveScan, SplitAnywhereAndCarryEqualsWhole) {
-  const Scan scan = make({.T = 75, .D = 20});
+  const Scan scan = make_scan({.T = 75, .D = 20});
   const auto whole = scan.op()(scan.inputs);
   for (int64_t cut : {0, 1, 31, 32, 33, 74, 75}) {
     const auto head = scan.op()(slice_rows(scan.inputs, 0, cut));
@@ -231,7 +233,7 @@ TEST(SelectiveScan, SplitAnywhereAndCarryEqualsWhole) {
 }
 
 TEST(SelectiveScan, StepByStepEqualsWhole) {
-  const Scan scan = make({.T = 40, .D = 20});
+  const Scan scan = make_scan({.T = 40, .D = 20});
   const auto whole = scan.op()(scan.inputs);
   at::Tensor state = scan.inputs[8];
   for (int64_t t = 0; t < 40; ++t) {
@@ -245,7 +247,7 @@ TEST(SelectiveScan, StepByStepEqualsWhole) {
 }
 
 TEST(SelectiveScan, PackedEqualsSeparate) {
-  const Scan packed = make({.T = 60, .D = 20, .offsets = {0, 7, 7, 40, 60}});
+  const Scan packed = make_scan({.T = 60, .D = 20, .offsets = {0, 7, 7, 40, 60}});
   const auto together = packed.op()(packed.inputs);
   const int64_t offsets[] = {0, 7, 7, 40, 60};
   Scan alone = packed;
@@ -260,7 +262,7 @@ TEST(SelectiveScan, PackedEqualsSeparate) {
 }
 
 TEST(SelectiveScan, LaterTokensDoNotChangeEarlierOutputs) {
-  const Scan scan = make({.T = 70, .D = 20});
+  const Scan scan = make_scan({.T = 70, .D = 20});
   const auto before = scan.op()(scan.inputs);
   auto changed = scan.inputs;
   for (size_t i : {0, 1, 3, 4, 6}) {
@@ -273,7 +275,7 @@ TEST(SelectiveScan, LaterTokensDoNotChangeEarlierOutputs) {
 }
 
 TEST(SelectiveScan, PermutedRowsWithOrderAreTheSame) {
-  const Scan scan = make({.T = 70, .D = 20, .offsets = {0, 30, 70}});
+  const Scan scan = make_scan({.T = 70, .D = 20, .offsets = {0, 30, 70}});
   Scan permuted = scan;
   permuted.order = at::randperm(70, at::kLong);
   for (size_t i : {0, 1, 3, 4, 6}) {
@@ -286,7 +288,7 @@ TEST(SelectiveScan, PermutedRowsWithOrderAreTheSame) {
 }
 
 TEST(SelectiveScan, SameBitsForOneAndTwoThreads) {
-  Scan scan = make({.T = 1100, .D = 200, .offsets = {0, 500, 510, 1100}, .order = true});
+  Scan scan = make_scan({.T = 1100, .D = 200, .offsets = {0, 500, 510, 1100}, .order = true});
   test::expect_same_bits_for_any_threads(scan.op(), scan.inputs);
 }
 

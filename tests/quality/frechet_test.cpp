@@ -1,7 +1,8 @@
 #include "mom/quality/frechet.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace mom::quality {
 namespace {

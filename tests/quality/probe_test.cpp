@@ -1,7 +1,8 @@
 #include "mom/quality/probe.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/base/random.h"
 #include "mom/quality/accuracy.h"

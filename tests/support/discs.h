@@ -1,7 +1,8 @@
 // Small pictures for the tests of image codecs.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 namespace mom::test {
 

@@ -1,8 +1,9 @@
 // Gradients by central differences, in f64: what the references are tested against.
 #pragma once
 
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
 
 #include <functional>
 #include <string>

@@ -1,7 +1,8 @@
 // A small model of text and latents, and random packed input, for tests of the model's properties.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include "mom/data/batch.h"
 #include "mom/models/backbones.h"

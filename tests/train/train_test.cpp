@@ -2,7 +2,8 @@
 // divergence.
 #include <gtest/gtest.h>
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 #include <future>
 
 #include <cstdlib>

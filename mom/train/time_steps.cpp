@@ -1,44 +1,56 @@
-// Whole training steps of a recipe on its own data, without evaluation and checkpoints.
-#include <torch/torch.h>
+#include "mom/train/time_steps.h"
+
+#include <ATen/ATen.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <iostream>
+#include <chrono>
 
-#include "bench/bench.h"
 #include "mom/base/error.h"
-#include "mom/base/json.h"
 #include "mom/base/machine.h"
 #include "mom/nn/mamba.h"
+#include "mom/ops/gemm.h"
 #include "mom/train/trainer.h"
 
-namespace mom::bench {
+namespace mom::train {
 namespace {
 
-constexpr int kWarmups = 3;
+constexpr int kWarmups = 3, kGemmRepeats = 7;
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
 }
 
+// FLOP/s of a GEMM [M, K] x [K, N], the best of a few.
+double gemm_flops_per_s(int64_t M, int64_t N, int64_t K, at::ScalarType type) {
+  const at::Tensor left = at::randn({M, K}).to(type), right = at::randn({N, K}).to(type),
+                   to = at::empty({M, N}, type);
+  double best_s = INFINITY;
+  for (int i = 0; i < kGemmRepeats; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    ops::multiply(left, right.t(), to);
+    best_s =
+        std::min(best_s, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return 2.0 * static_cast<double>(M) * static_cast<double>(N) * static_cast<double>(K) / best_s;
+}
+
 }  // namespace
 
-int run_train(const std::string& recipe_file, const std::vector<std::string>& overrides, int64_t steps,
-              bool json) {
-  train::Recipe recipe = train::load_recipe(recipe_file, overrides);
+OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::string>& overrides,
+                       int64_t steps) {
+  Recipe recipe = load_recipe(recipe_file, overrides);
   if (recipe.data.path.empty())
     throw UserError({recipe_file + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
   recipe.train.steps = std::max(recipe.train.steps, steps + kWarmups);
-  train::Trainer trainer(recipe,
-                         std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
+  Trainer trainer(recipe, std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
   for (int i = 0; i < kWarmups; ++i) trainer.step();
   std::vector<double> step, data, forward, backward, optimizer;
   double tokens = 0;
   const double flops_before = trainer.flops();
   for (int64_t i = 0; i < steps; ++i) {
-    const train::StepReport report = trainer.step();
+    const StepReport report = trainer.step();
     step.push_back(report.seconds);
     data.push_back(report.data_seconds);
     forward.push_back(report.forward_seconds);
@@ -50,7 +62,7 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
   const models::ModelSpec& spec = trainer.model().spec();
   const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
                                        2 * spec.mixers.get<nn::MambaConfig>().d_inner, spec.d_model,
-                                       recipe.train.precision == "bfloat16");
+                                       recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat);
   OrderedJson result;
   result["tokens_per_s"] = tokens / num_steps / step_s;
   result["step_ms"] = 1e3 * step_s;
@@ -61,13 +73,7 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
   result["peak_rss_bytes"] = peak_rss_bytes();
   result["model_flops_per_s"] = (trainer.flops() - flops_before) / num_steps / step_s;
   result["gemm_peak_flops_per_s"] = gemm;
-  if (json) {
-    std::cout << result.dump(2) << std::endl;
-    return 0;
-  }
-  for (const auto& [key, value] : result.items())
-    std::printf("%-22s %.6g\n", key.c_str(), value.get<double>());
-  return 0;
+  return result;
 }
 
-}  // namespace mom::bench
+}  // namespace mom::train

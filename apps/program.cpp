@@ -1,0 +1,61 @@
+#include "apps/program.h"
+
+#include <c10/util/Exception.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <new>
+#include <stdexcept>
+
+#include "mom/base/error.h"
+#include "mom/base/files.h"
+
+namespace mom::app {
+
+void print_json(const OrderedJson& value) { std::cout << value.dump(2) << std::endl; }
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& check) {
+  const std::string name = app.get_name(), program = name.substr(0, name.find(' '));
+  const auto fail = [&](ExitCode code, const char* message) {
+    std::fprintf(stderr, "%s: error: %s\n", program.c_str(), message);
+    return static_cast<int>(code);
+  };
+  try {
+    if (check) check();
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return fail(ExitCode::kUsage, (std::string(error.what()) + "; see '" + name + " --help'").c_str());
+  } catch (const Error& error) {
+    return fail(error.code(), error.what());
+  } catch (const std::filesystem::filesystem_error& error) {  // creating or removing folders
+    return fail(ExitCode::kNoResource, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::kNoResource, "out of memory");
+  } catch (const c10::Error& error) {
+    return fail(ExitCode::kInternal, error.what_without_backtrace());
+  } catch (const std::invalid_argument& error) {  // of the kernels: MOM_CPU_CAPABILITY
+    return fail(ExitCode::kUsage, error.what());
+  } catch (const std::exception& error) {
+    return fail(ExitCode::kInternal, error.what());
+  }
+  return 0;
+}
+
+void become(const std::string& program, const std::vector<std::string>& arguments) {
+  const Path path = std::filesystem::read_symlink("/proc/self/exe").parent_path() / program;
+  std::string name = path.string();
+  std::vector<std::string> words = arguments;
+  std::vector<char*> argv = {name.data()};
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  ::execv(path.c_str(), argv.data());
+  throw UserError({path.string(), "a program to start", std::strerror(errno), "build it: `make build`"});
+}
+
+}  // namespace mom::app
