@@ -2,7 +2,7 @@
 
 #include <torch/nn/init.h>
 #include <torch/nn/modules/activation.h>
-#include <torch/nn/modules/pixelshuffle.h>
+#include <torch/nn/modules/container/functional.h>
 
 namespace mom::codecs {
 namespace {
