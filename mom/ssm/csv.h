@@ -1,4 +1,4 @@
-// Numbers as comma-separated text: a head line of names, then one row a step.
+// Numbers as comma-separated text: a header line of names, then one row per step.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -123,8 +123,8 @@ void InputConfig::describe(config::Table& table) {
   table.field("end_frequency", end_frequency, "of a chirp after the last step").at_least(0);
   table.field("channel", channel, "the input that gets the signal, from 1; 0: all").at_least(0);
   table.field("seed", seed, "of noise").range(0, 9007199254740992);
-  table.field("values", values, "x itself: a row a step, a number an input");
-  table.field("file", file, "CSV with a row a step, found from this file's folder");
+  table.field("values", values, "x itself: one row per step, one number per input");
+  table.field("file", file, "CSV with one row per step, relative to this file's folder");
   table.field("columns", columns, "names of the CSV's columns to use, one an input; empty: all there are");
 }
 

@@ -92,7 +92,7 @@ void check_size(SystemConfig& config, const LinearSystem& system) {
   if (config.steps <= most) return;
   throw UserError({config.place("steps"),
                    "at most " + std::to_string(most) + " for " + std::to_string(a_step) +
-                       " numbers a step in the CSV files",
+                       "  numbers per step in the CSV files",
                    std::to_string(config.steps), "take fewer"});
 }
 
