@@ -160,9 +160,11 @@ TEST(Objective, ZLossIsTrainedButNotReported) {
   models::ObjectiveConfig config;
   config.z_loss = 0.01;
   const auto terms = models::count_terms(made.batch, made.spec);
-  const auto plain =
-      models::Objective{models::ObjectiveConfig{}}(*model, made.batch, terms, models::Timesteps::kUniform);
-  const auto with_z = models::Objective{config}(*model, made.batch, terms, models::Timesteps::kUniform);
+  auto loss = [&](const models::ObjectiveConfig& objective) {
+    return models::Objective(objective, made.spec.vocabulary)(*model, made.batch, terms,
+                                                              models::Timesteps::kUniform);
+  };
+  const models::BatchLoss plain = loss({}), with_z = loss(config);
   const at::Tensor log_sum = model->logits(model->forward({made.batch.routing, made.batch.tokens_T, {}, {}}))
                                  .index_select(0, made.batch.target_rows_R)
                                  .logsumexp(1);
