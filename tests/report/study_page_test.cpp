@@ -272,7 +272,7 @@ TEST(Sweep, GroupsThatDifferInTheirRateOnly) {
   EXPECT_EQ(sweeps[0].rates[0].text, "0.001");
   EXPECT_EQ(sweeps[0].rates[2].runs.size(), 2u);
   EXPECT_EQ(
-      sweep_sentence(sweeps[1]),
+      sweep_sentence({{"noto", "emoji of held-out concepts"}}, sweeps[1]),
       "transfusion, dense Mamba, emoji of held-out concepts (noto): lowest loss at learning rate 0.003 for "
       "image, 0.006 for text, 0.006 for overall.");
   EXPECT_TRUE(sweeps_of(subject_of("subsets").results).empty());
