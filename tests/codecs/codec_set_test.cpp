@@ -11,6 +11,7 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/text_codec_train.h"
 #include "mom/formats/image_file.h"
+#include "mom/modality/special_tokens.h"
 #include "tests/support/discs.h"
 #include "tests/support/temp_folder.h"
 
@@ -88,7 +89,8 @@ TEST_F(CodecSetTest, SaysTheModalitiesOfAnEncoding) {
   EXPECT_EQ(latents.vocabulary().latents()->latent_shape, (std::vector<int64_t>{4, 4, 4}));
   EXPECT_EQ(codes.vocabulary().size(), 280 + 8);
   EXPECT_EQ(codes.vocabulary().find("image")->positions_per_item(), 4);
-  EXPECT_EQ(codes.vocabulary().opened_by(4), codes.vocabulary().opened_by(4));
+  const modality::Vocabulary vocabulary = codes.vocabulary();
+  EXPECT_EQ(vocabulary.opened_by(modality::special::kBoi), vocabulary.find("image"));
   EXPECT_THROW(CodecSet({*folder_ / "vae", *folder_ / "image"}), UserError) << "two of one modality";
 }
 

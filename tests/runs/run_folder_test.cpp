@@ -69,7 +69,7 @@ TEST_F(RunFolderTest, NamesEveryBackboneInWords) {
   EXPECT_EQ(name(test::fake_backbone("mixture_of_transformers")), "Mixture-of-Transformers");
   EXPECT_EQ(name(test::fake_backbone("moe_transformer")), "Transformer with 4 experts");
   EXPECT_EQ(name(test::fake_backbone("moe_mamba")), "MoE-Mamba with 4 experts");
-  EXPECT_EQ(name(twice), "Transformer with 8 experts (2 a token)");
+  EXPECT_EQ(name(twice), "Transformer with 8 experts (2 per token)");
   EXPECT_EQ(name(choosing), "MoE-Mamba with 4 experts (expert choice)");
   EXPECT_EQ(name(test::fake_backbone("of_tomorrow")), "of_tomorrow");
 }
