@@ -31,8 +31,9 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
     throw UserError({recipe_file + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
   recipe.train.steps = std::max(recipe.train.steps, steps + kWarmups);
-  train::Trainer trainer(recipe,
-                         std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
+  const auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  const int64_t memory_before = peak_allocator_bytes();
+  train::Trainer trainer(recipe, dataset);
   for (int i = 0; i < kWarmups; ++i) trainer.step();
   std::vector<double> step, data, forward, backward, optimizer;
   double tokens = 0;
@@ -46,6 +47,7 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
     optimizer.push_back(report.optimizer_seconds);
     tokens += static_cast<double>(report.num_tokens);
   }
+  const int64_t training_bytes = peak_allocator_bytes() - memory_before;
   const double step_s = median(step), num_steps = static_cast<double>(steps);
   const models::ModelSpec& spec = trainer.model().spec();
   const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
@@ -59,6 +61,7 @@ int run_train(const std::string& recipe_file, const std::vector<std::string>& ov
   result["backward_ms"] = 1e3 * median(backward);
   result["optimizer_ms"] = 1e3 * median(optimizer);
   result["peak_rss_bytes"] = peak_rss_bytes();
+  result["training_bytes"] = training_bytes;
   result["model_flops_per_s"] = (trainer.flops() - flops_before) / num_steps / step_s;
   result["gemm_peak_flops_per_s"] = gemm;
   if (json) {

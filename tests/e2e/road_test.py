@@ -7,32 +7,14 @@ Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the tes
 import json
 import pathlib
 import signal
-import struct
 import subprocess
 import tempfile
 import time
 import unittest
 
 from program import BINARY, run_mom, try_mom
+from tensors import read_safetensors, write_safetensors
 from tiny import make_data, write_recipe
-
-
-def read_safetensors(path):
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    return header, content[8 + length :]
-
-
-def write_safetensors(path, tensors):
-    header, body = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        data = struct.pack("<%d%s" % (len(values), {"I64": "q", "F32": "f"}[dtype]), *values)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
-        body += data
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
 class Road(unittest.TestCase):
