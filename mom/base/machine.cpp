@@ -21,6 +21,10 @@
 #define MOM_BUILD "unknown"
 #endif
 
+// jemalloc's door to its statistics, where the program is linked with it.
+extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                                     size_t new_size);
+
 namespace mom {
 namespace {
 
@@ -224,6 +228,14 @@ int64_t peak_rss_bytes() {
   struct rusage usage = {};
   getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss * 1024;
+}
+
+int64_t peak_allocator_bytes() {
+  if (mallctl == nullptr) return 0;
+  uint64_t epoch = 1;
+  mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch);  // brings the statistics up to date
+  size_t bytes = 0, size = sizeof bytes;
+  return mallctl("stats.resident", &bytes, &size, nullptr, 0) == 0 ? static_cast<int64_t>(bytes) : 0;
 }
 
 }  // namespace mom

@@ -35,6 +35,10 @@ double processor_seconds();
 // The most memory this process has had resident so far.
 int64_t peak_rss_bytes();
 
+// The most memory this process's allocator has had from the system so far, whether or not the system has taken pages
+// back since (jemalloc with pages kept, as the program sets it). 0 where the allocator is another.
+int64_t peak_allocator_bytes();
+
 struct Finding {
   bool fatal;           // false: slower or odd, but it works
   std::string problem;  // what is wrong

@@ -44,7 +44,9 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
     throw UserError({recipe_file + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
   recipe.train.steps = std::max(recipe.train.steps, steps + kWarmups);
-  Trainer trainer(recipe, std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path)));
+  const auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  const int64_t memory_before = peak_allocator_bytes();
+  Trainer trainer(recipe, dataset);
   for (int i = 0; i < kWarmups; ++i) trainer.step();
   std::vector<double> step, data, forward, backward, optimizer;
   double tokens = 0;
@@ -58,6 +60,7 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
     optimizer.push_back(report.optimizer_seconds);
     tokens += static_cast<double>(report.num_tokens);
   }
+  const int64_t training_bytes = peak_allocator_bytes() - memory_before;
   const double step_s = median(step), num_steps = static_cast<double>(steps);
   const models::ModelSpec& spec = trainer.model().spec();
   const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
@@ -71,6 +74,7 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
   result["backward_ms"] = 1e3 * median(backward);
   result["optimizer_ms"] = 1e3 * median(optimizer);
   result["peak_rss_bytes"] = peak_rss_bytes();
+  result["training_bytes"] = training_bytes;
   result["model_flops_per_s"] = (trainer.flops() - flops_before) / num_steps / step_s;
   result["gemm_peak_flops_per_s"] = gemm;
   return result;

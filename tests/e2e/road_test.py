@@ -7,32 +7,14 @@ Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the tes
 import json
 import pathlib
 import signal
-import struct
 import subprocess
 import tempfile
 import time
 import unittest
 
 from program import BINARY, run_mom, try_mom
+from tensors import read_safetensors, write_safetensors
 from tiny import make_data, write_recipe
-
-
-def read_safetensors(path):
-    content = path.read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    return header, content[8 + length :]
-
-
-def write_safetensors(path, tensors):
-    header, body = {}, b""
-    for name, (dtype, shape, values) in tensors.items():
-        data = struct.pack("<%d%s" % (len(values), {"I64": "q", "F32": "f"}[dtype]), *values)
-        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [len(body), len(body) + len(data)]}
-        body += data
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + body)
 
 
 class Road(unittest.TestCase):
@@ -74,7 +56,7 @@ class Road(unittest.TestCase):
         self.assertEqual(json.loads((checkpoint / "config.json").read_text())["model_type"], "mixture_of_mamba")
 
     def test_bench_train_splits_a_step(self):
-        """The parts of a step add up, in the bench and in the log; the peak was foretold."""
+        """The parts of a step add up, in the bench and in the log."""
         arguments = ("--set", "model.d_model=128", "--set", "data.batch_tokens=2048")
         step = json.loads(run_mom("bench", "train", self.recipe, *arguments, "--steps", 6, "--json"))
         for key in ("tokens_per_s", "step_ms", "data_ms", "forward_ms", "backward_ms", "optimizer_ms", "peak_rss_bytes",
@@ -86,8 +68,23 @@ class Road(unittest.TestCase):
         for line in (line for line in lines if line["kind"] == "train"):
             parts = sum(line[f"{part}_s"] for part in ("data", "forward", "backward", "optimizer"))
             self.assertAlmostEqual(parts / line["step_s"], 1, delta=0.05)
-        plan = json.loads(run_mom("train", self.recipe, *arguments, "--dry-run", "--json"))
-        self.assertAlmostEqual(plan["memory_bytes"]["peak"] / step["peak_rss_bytes"], 1, delta=0.15)
+
+    def training_bytes(self, *arguments):
+        """What training has taken from the allocator, resident or not: the system may reclaim pages of a process at any time."""
+        taken = json.loads(run_mom("bench", "train", self.recipe, *arguments, "--json"))["training_bytes"]
+        if taken == 0:
+            self.skipTest("the allocator is not jemalloc: a build with sanitizers")
+        return taken
+
+    def test_memory_is_as_planned(self):
+        planned, taken = [], []
+        for d_model, tokens in ((128, 2048), (256, 4096)):
+            arguments = ("--set", f"model.d_model={d_model}", "--set", f"data.batch_tokens={tokens}")
+            memory = json.loads(run_mom("train", self.recipe, *arguments, "--dry-run", "--json"))["memory_bytes"]
+            planned.append(memory["state"] + memory["activations"])
+            taken.append(self.training_bytes(*arguments, "--steps", 6))
+            self.assertLess(taken[-1], planned[-1] + 100e6)  # generated code, which the plan counts as libraries
+        self.assertAlmostEqual((planned[1] - planned[0]) / (taken[1] - taken[0]), 1, delta=0.15)
 
     def test_bfloat16_and_recomputation(self):
         for name, setting in (("bf16", "train.precision=bfloat16"), ("again", "train.recompute=true")):
@@ -182,8 +179,8 @@ class Road(unittest.TestCase):
 
     def test_memory_stays_when_steps_go_on(self):
         """Every batch has row counts of its own; what is kept of products of such shapes is little (apps/mom/memory_settings.cpp)."""
-        few, many = (json.loads(run_mom("bench", "train", self.recipe, "--steps", steps, "--json"))["peak_rss_bytes"] for steps in (20, 500))
-        self.assertLess(many - few, 60e6)  # 16e6 here, 176e6 with LibTorch's limits
+        few, many = (self.training_bytes("--steps", steps) for steps in (20, 500))
+        self.assertLess(many - few, 60e6)  # 11e6 with AVX-512, 30e6 with AVX2; 175e6 and 112e6 with LibTorch's limits
 
     def test_sigterm_saves_and_resumes(self):
         run = self.root / "stopped"
