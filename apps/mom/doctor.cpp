@@ -5,6 +5,7 @@
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/formats/versions.h"
+#include "mom/kernels/cpu_capability.h"
 #include "mom/ops/gemm_libraries.h"
 
 namespace mom::app {
@@ -17,6 +18,7 @@ OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& find
   report["folder"] = facts.folder;
   report["disk_free_bytes"] = facts.disk_free_bytes;
   for (const auto& [name, version] : formats::library_versions()) report["libraries"][name] = version;
+  report["kernels"] = kernels::cpu_capability();
   const ops::GemmLibraries gemm = ops::gemm_libraries();
   report["gemm"] = {{"float32", gemm.f32}, {"bfloat16", gemm.bf16}};
   report["findings"] = OrderedJson::array();
@@ -47,6 +49,7 @@ void print_report(const MachineFacts& facts, const std::vector<Finding>& finding
   row("memory", bytes(facts.memory_free_bytes) + " free of " + bytes(facts.memory_bytes));
   row("disk", bytes(facts.disk_free_bytes) + " free at " + facts.folder);
   row("libraries", libraries);
+  row("kernels", kernels::cpu_capability());
   const ops::GemmLibraries gemm = ops::gemm_libraries();
   row("products", "float32: " + gemm.f32 + "; bfloat16: " + gemm.bf16);
   for (const Finding& finding : findings)
