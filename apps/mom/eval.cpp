@@ -18,10 +18,8 @@ void print_table(const OrderedJson& result) {
     for (const auto& [modality, loss] : set["loss"].items())
       std::printf("%-20s %-10s %12.5f %12lld\n", name.c_str(), modality.c_str(), loss.get<double>(),
                   set["tokens"][modality].get<long long>());
-  std::puts(result["setting"] == "transfusion"
-                ? "text: nats a token; image: mean squared error of the predicted noise (predicting nothing "
-                  "gives 1)"
-                : "nats a token, counted to the modality of the token that is predicted");
+  for (const auto& [modality, unit] : result["units"].items())
+    std::printf("%s: %s\n", modality.c_str(), unit.get<std::string>().c_str());
 }
 
 std::string accuracy_words(const OrderedJson& accuracy) {
@@ -45,12 +43,13 @@ void print_quality(const OrderedJson& result) {
     std::printf("  distance to nearest training picture, of that of real ones: %.2f\n",
                 pictures["nearest"]["ratio"].get<double>());
   }
-  for (const char* modality : {"image", "speech"}) {
-    const std::string key = std::string("captions_of_") + modality;
-    if (!result.contains(key)) continue;
-    for (const auto& [source, ranking] : result[key].items())
-      std::printf("%s: caption chosen among %lld, %-12s %s\n", modality, ranking["among"].get<long long>(),
-                  source.c_str(), accuracy_words(ranking["by_information"]).c_str());
+  const std::string captions = "captions_of_";
+  for (const auto& [key, sources] : result.items()) {
+    if (!key.starts_with(captions)) continue;
+    for (const auto& [source, ranking] : sources.items())
+      std::printf("%s: caption chosen among %lld, %-12s %s\n", key.substr(captions.size()).c_str(),
+                  ranking["among"].get<long long>(), source.c_str(),
+                  accuracy_words(ranking["by_information"]).c_str());
   }
   if (result.contains("text"))
     for (const auto& [source, text] : result["text"].items())

@@ -21,8 +21,17 @@ void print_texts(const OrderedJson& result) {
 
 void add_prompt(CLI::App& verb, Options& o) {
   verb.add_option("--prompt", o.prompt, "text that the document begins with");
-  verb.add_option("--image", o.image, "image file before the text");
-  verb.add_option("--speech", o.speech, "sound file before the text");
+  // Files precede the text in this order, whatever the order of the options.
+  for (const auto& [modality, help] :
+       {std::pair{"image", "image file before the text"}, {"speech", "sound file before the text"}}) {
+    const std::string option = std::string("--") + modality;
+    verb.add_option_function<std::string>(
+        option,
+        [&o, option, name = std::string(modality)](const std::string& file) {
+          o.files.push_back({option, name, file});
+        },
+        help);
+  }
   verb.add_option("--tokens", o.tokens, "the whole prompt as ids, e.g. 2,17,301")->delimiter(',');
 }
 
@@ -66,8 +75,9 @@ void add_generate_verb(CLI::App& app) {
   verb->add_option("RUN", options->run,
                    "run folder, or a model folder (also of Hugging Face's Mamba and Llama)")
       ->required();
-  verb->add_option("--codecs", options->codecs,
-                   "folder with text/, image/, speech/ codecs, instead of those of the run's data");
+  verb->add_option(
+      "--codecs", options->codecs,
+      "folder with a codec per modality (text/, image/ ...), instead of those of the run's data");
   verb->add_option(
           "--weights", options->weights,
           "for steps of text and codes: float32, bfloat16 or int8; by default as stored in the folder")
@@ -85,9 +95,9 @@ void add_generate_verb(CLI::App& app) {
     }
     const OrderedJson result = generate::generate(*options);
     if (options->json) return print_json(result);
-    if (options->modality == "text" && options->count == 1)
+    if (options->modality == modality::kTextName && options->count == 1)
       std::puts(result.contains("text") ? "" : result["tokens"].dump().c_str());
-    if (options->modality == "text" && options->count > 1) print_texts(result);
+    if (options->modality == modality::kTextName && options->count > 1) print_texts(result);
     for (const OrderedJson& file : result["files"]) std::printf("%s\n", file.get<std::string>().c_str());
   });
 }

@@ -72,6 +72,14 @@ void write_codec_info(const Path& folder, const std::string& kind, const std::st
   publish_json(folder / kInfoFile, ordered);
 }
 
+Codec::Codec(CodecInfo info, const char* kind) : info_(std::move(info)) {
+  if (info_.kind != kind)
+    throw InputError({info_.folder.string(), std::string("a codec of kind \"") + kind + "\"",
+                      "kind \"" + info_.kind + "\"", ""});
+}
+
+OrderedJson Codec::describe(int64_t) const { return OrderedJson::object(); }
+
 Json schema_json(const config::Schema& schema) {
   Json values = Json::object();
   for (const config::Table& table : schema.tables()) {

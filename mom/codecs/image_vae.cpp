@@ -5,6 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/codecs/vae_net.h"
 #include "mom/codecs/weights.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {
 namespace {
@@ -55,18 +56,40 @@ struct ImageVae::State {
   VaeNet net{nullptr};
 };
 
-ImageVae::ImageVae(const Path& folder) : info_(read_codec_info(folder)), state_(std::make_unique<State>()) {
-  if (info_.kind != "image_vae")
-    throw InputError({folder.string(), "an image codec", "kind \"" + info_.kind + "\"", ""});
-  state_->config = config_from_json<ImageVaeConfig>(info_.config, (folder / "codec.json").string());
+ImageVae::ImageVae(CodecInfo codec_info)
+    : ImageCodec(std::move(codec_info), kKind), state_(std::make_unique<State>()) {
+  state_->config = config_of<ImageVaeConfig>(info());
   torch::NoGradGuard no_grad;
   state_->net = VaeNet(state_->config);
-  load_weights(*state_->net, folder / "model.safetensors");
+  load_weights(*state_->net, info().folder / "model.safetensors");
 }
 
 ImageVae::~ImageVae() = default;
 
 const ImageVaeConfig& ImageVae::config() const { return state_->config; }
+
+modality::Modality ImageVae::modality() const {
+  const int64_t side = config().image_size / config().downsample;
+  return modality::Modality::latents(info().modality, modality::special::kImageBrackets,
+                                     {config().latent_channels, side, side});
+}
+
+std::vector<CodedItem> ImageVae::encode_items(const std::vector<at::Tensor>& inputs) const {
+  const at::Tensor latents_NCHW = encode(torch::stack(inputs));
+  std::vector<CodedItem> items;
+  for (int64_t i = 0; i < latents_NCHW.size(0); ++i) items.push_back({.latents_CHW = latents_NCHW[i]});
+  return items;
+}
+
+at::Tensor ImageVae::decode_images(const std::vector<CodedItem>& items) const {
+  std::vector<at::Tensor> latents;
+  for (const CodedItem& item : items) latents.push_back(item.latents_CHW);
+  return decode(torch::stack(latents));
+}
+
+OrderedJson ImageVae::roundtrip_figures(const CodedItem& item) const {
+  return {{"latent_shape", item.latents_CHW.sizes().vec()}};
+}
 
 at::Tensor ImageVae::encode(const at::Tensor& images_NCHW) const {
   const int64_t side = state_->config.image_size;

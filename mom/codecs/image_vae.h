@@ -7,7 +7,7 @@
 
 #include <memory>
 
-#include "mom/codecs/codec.h"
+#include "mom/codecs/image_codec.h"
 #include "mom/config/schema.h"
 
 namespace mom::codecs {
@@ -27,14 +27,19 @@ struct ImageVaeConfig {
   void check() const;  // UserError: values that do not go together
 };
 
-class ImageVae {
+class ImageVae : public ImageCodec {
  public:
-  explicit ImageVae(const Path& folder);
-  ~ImageVae();
-  ImageVae(const ImageVae&) = delete;
-  ImageVae& operator=(const ImageVae&) = delete;
+  static constexpr const char* kKind = "image_vae";
+  explicit ImageVae(const Path& folder) : ImageVae(read_codec_info(folder)) {}
+  explicit ImageVae(CodecInfo info);
+  ~ImageVae() override;
 
-  const CodecInfo& info() const { return info_; }
+  int64_t image_size() const override { return config().image_size; }
+  modality::Modality modality() const override;
+  int64_t num_ids() const override { return 0; }
+  std::vector<CodedItem> encode_items(const std::vector<at::Tensor>& inputs) const override;
+  at::Tensor features(const CodedItem& item) const override { return item.latents_CHW; }
+
   const ImageVaeConfig& config() const;
   // u8 [N, 3, S, S] -> f32 [N, C, S/f, S/f]: the posterior mean, shifted and scaled per channel to mean 0, variance 1.
   at::Tensor encode(const at::Tensor& images_NCHW) const;
@@ -42,8 +47,10 @@ class ImageVae {
   at::Tensor decode(const at::Tensor& latents_NCHW) const;
 
  private:
+  at::Tensor decode_images(const std::vector<CodedItem>& items) const override;
+  OrderedJson roundtrip_figures(const CodedItem& item) const override;
+
   struct State;
-  CodecInfo info_;
   std::unique_ptr<State> state_;
 };
 

@@ -47,12 +47,12 @@ Json train_image_vae(const ImageVaeConfig& config, const TrainingPictures& pictu
       [&](int64_t) { return loss_of(config, *net, to_pixels(order.next(config.batch_images))); }, psnr_words);
   measure_latents(*net, pictures.train_views[0]);
   write_weights(publisher.path() / "model.safetensors", *net);
-  write_codec_info(publisher.path(), "image_vae", "image", config_json(config), Json::object());
+  write_codec_info(publisher.path(), ImageVae::kKind, "image", config_json(config), Json::object());
   const ImageVae codec(publisher.path());
   const Json report = picture_report(publisher.path(), pictures, [&](const at::Tensor& images) {
     return codec.decode(codec.encode(images));
   });
-  write_codec_info(publisher.path(), "image_vae", "image", config_json(config), report);
+  write_codec_info(publisher.path(), ImageVae::kKind, "image", config_json(config), report);
   publisher.commit();
   return report;
 }

@@ -7,6 +7,7 @@
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/vq_net.h"
 #include "mom/codecs/weights.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {
 
@@ -53,13 +54,11 @@ struct ImageVq::State {
   VqNet net{nullptr};
 };
 
-ImageVq::ImageVq(const Path& folder) : info_(read_codec_info(folder)), state_(std::make_unique<State>()) {
-  if (info_.kind != "vq_image")
-    throw InputError({folder.string(), "a codec of kind \"vq_image\"", "kind \"" + info_.kind + "\"", ""});
-  state_->config = config_from_json<ImageVqConfig>(info_.config, (folder / "codec.json").string());
-  state_->config.check();
+ImageVq::ImageVq(CodecInfo codec_info)
+    : ImageCodec(std::move(codec_info), kKind), state_(std::make_unique<State>()) {
+  state_->config = config_of<ImageVqConfig>(info());
   state_->net = VqNet(state_->config);
-  load_weights(*state_->net, folder / "model.safetensors");
+  load_weights(*state_->net, info().folder / "model.safetensors");
 }
 
 ImageVq::~ImageVq() = default;
@@ -69,6 +68,40 @@ const ImageVqConfig& ImageVq::config() const { return state_->config; }
 int64_t ImageVq::codes_per_image() const {
   const int64_t side = config().image_size / config().downsample;
   return side * side;
+}
+
+modality::Modality ImageVq::modality() const {
+  return modality::Modality::codes(info().modality, modality::special::kImageBrackets, codes_per_image());
+}
+
+namespace {
+
+at::Tensor codes_of(const std::vector<CodedItem>& items) {  // i32 [N, L]
+  std::vector<at::Tensor> codes;
+  for (const CodedItem& item : items) codes.push_back(torch::tensor(item.codes, torch::kInt32));
+  return torch::stack(codes);
+}
+
+}  // namespace
+
+std::vector<CodedItem> ImageVq::encode_items(const std::vector<at::Tensor>& inputs) const {
+  const at::Tensor codes_NL = encode(torch::stack(inputs));
+  const int32_t* code = codes_NL.const_data_ptr<int32_t>();
+  std::vector<CodedItem> items;
+  for (size_t i = 0; i < inputs.size(); ++i, code += codes_per_image())
+    items.push_back({.codes = {code, code + codes_per_image()}});
+  return items;
+}
+
+at::Tensor ImageVq::decode_images(const std::vector<CodedItem>& items) const {
+  return decode(codes_of(items));
+}
+
+at::Tensor ImageVq::features(const CodedItem& item) const { return vectors(codes_of({item}))[0]; }
+
+OrderedJson ImageVq::roundtrip_figures(const CodedItem& item) const {
+  return {{"codes", item.codes.size()},
+          {"different_codes", code_use(codes_of({item}), codebook_size()).num_used}};
 }
 
 at::Tensor ImageVq::encode(const at::Tensor& images_NCHW) const {

@@ -11,7 +11,7 @@
 
 #include <memory>
 
-#include "mom/codecs/codec.h"
+#include "mom/codecs/image_codec.h"
 #include "mom/config/schema.h"
 
 namespace mom::codecs {
@@ -36,14 +36,19 @@ struct ImageVqConfig {
   void check() const;  // UserError: values that do not go together
 };
 
-class ImageVq {
+class ImageVq : public ImageCodec {
  public:
-  explicit ImageVq(const Path& folder);
-  ~ImageVq();
-  ImageVq(const ImageVq&) = delete;
-  ImageVq& operator=(const ImageVq&) = delete;
+  static constexpr const char* kKind = "vq_image";
+  explicit ImageVq(const Path& folder) : ImageVq(read_codec_info(folder)) {}
+  explicit ImageVq(CodecInfo info);
+  ~ImageVq() override;
 
-  const CodecInfo& info() const { return info_; }
+  int64_t image_size() const override { return config().image_size; }
+  modality::Modality modality() const override;
+  int64_t num_ids() const override { return codebook_size(); }
+  std::vector<CodedItem> encode_items(const std::vector<at::Tensor>& inputs) const override;
+  at::Tensor features(const CodedItem& item) const override;
+
   const ImageVqConfig& config() const;
   int64_t codebook_size() const { return config().codebook_size; }
   int64_t codes_per_image() const;  // L = (S / f)^2
@@ -56,8 +61,10 @@ class ImageVq {
   at::Tensor vectors(const at::Tensor& codes_NL) const;
 
  private:
+  at::Tensor decode_images(const std::vector<CodedItem>& items) const override;
+  OrderedJson roundtrip_figures(const CodedItem& item) const override;
+
   struct State;
-  CodecInfo info_;
   std::unique_ptr<State> state_;
 };
 

@@ -106,9 +106,9 @@ Json train_image_vq(const ImageVqConfig& config, const TrainingPictures& picture
   torch::manual_seed(static_cast<uint64_t>(config.seed));
   const VqNet net = Training(config, pictures).run();
   write_weights(publisher.path() / "model.safetensors", *net);
-  write_codec_info(publisher.path(), "vq_image", "image", config_json(config), Json::object());
+  write_codec_info(publisher.path(), ImageVq::kKind, "image", config_json(config), Json::object());
   const Json report = held_out_report(publisher.path(), pictures);
-  write_codec_info(publisher.path(), "vq_image", "image", config_json(config), report);
+  write_codec_info(publisher.path(), ImageVq::kKind, "image", config_json(config), report);
   publisher.commit();
   return report;
 }

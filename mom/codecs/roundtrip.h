@@ -8,7 +8,7 @@ namespace mom::codecs {
 
 struct RoundtripOptions {
   Path codec, file, out;
-  // Speech only, empty = none: safetensors with `original` and `decoded`, f32 log-mel [F, 80] (codecs/mel.h).
+  // Sounds only, empty = none: safetensors with `original` and `decoded`, f32 log-mel [F, 80] (codecs/mel.h).
   Path mel;
 };
 

@@ -9,11 +9,14 @@
 #include "mom/base/error.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/mel.h"
+#include "mom/codecs/roundtrip.h"
 #include "mom/codecs/speech_net.h"
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/weights.h"
 #include "mom/formats/resample.h"
 #include "mom/formats/sound_file.h"
+#include "mom/modality/special_tokens.h"
+#include "mom/nn/tensor_io.h"
 
 namespace mom::codecs {
 namespace {
@@ -130,20 +133,64 @@ struct SpeechCodec::State {
   double mean_run = 1;
 };
 
-SpeechCodec::SpeechCodec(const Path& folder)
-    : info_(read_codec_info(folder)), state_(std::make_unique<State>()) {
-  if (info_.kind != "speech")
-    throw InputError({folder.string(), "a speech codec", "kind \"" + info_.kind + "\"", ""});
-  state_->config = config_from_json<SpeechConfig>(info_.config, (folder / "codec.json").string());
-  state_->config.check();
+SpeechCodec::SpeechCodec(CodecInfo codec_info)
+    : MediaCodec(std::move(codec_info), kKind), state_(std::make_unique<State>()) {
+  state_->config = config_of<SpeechConfig>(info());
   state_->net = SpeechNet(state_->config);
-  load_weights(*state_->net, folder / "model.safetensors");
+  load_weights(*state_->net, info().folder / "model.safetensors");
   state_->mean_run = state_->net->mean_run.item<double>();
 }
 
 SpeechCodec::~SpeechCodec() = default;
 
 const SpeechConfig& SpeechCodec::config() const { return state_->config; }
+
+modality::Modality SpeechCodec::modality() const {
+  return modality::Modality::codes(info().modality, modality::special::kSpeechBrackets, 0);
+}
+
+OrderedJson SpeechCodec::describe(int64_t) const {
+  return {{"code_rate_hz", config().code_rate_hz}, {"deduplicated", config().deduplicate}};
+}
+
+std::vector<at::Tensor> SpeechCodec::read(std::span<const std::byte> bytes, std::string_view where, int64_t,
+                                          std::string_view) const {
+  return {torch::tensor(decode_speech(bytes, where))};
+}
+
+std::vector<CodedItem> SpeechCodec::encode_items(const std::vector<at::Tensor>& inputs) const {
+  std::vector<CodedItem> items;
+  for (const at::Tensor& samples : inputs) {
+    SpeechCodes codes = encode({samples.const_data_ptr<float>(), static_cast<size_t>(samples.numel())});
+    if (!config().deduplicate) codes.counts.clear();
+    items.push_back({std::move(codes.codes), std::move(codes.counts), {}});
+  }
+  return items;
+}
+
+std::vector<Media> SpeechCodec::decode_items(const std::vector<CodedItem>& items) const {
+  std::vector<Media> decoded;
+  for (const CodedItem& item : items) decoded.emplace_back(decode({item.codes, item.counts}));
+  return decoded;
+}
+
+OrderedJson SpeechCodec::roundtrip(const RoundtripOptions& options) const {
+  const std::string bytes = read_file(options.file);
+  const std::vector<float> samples = decode_speech(std::as_bytes(std::span(bytes)), options.file.string());
+  const SpeechCodes codes = encode(samples);
+  const at::Tensor original_FB = mel_of(samples), decoded_FB = decode_mel(codes);
+  publish_file(options.out, to_file(decode(codes)));
+  if (!options.mel.empty()) {
+    publish_with(options.mel, [&](const Path& aside) {
+      nn::write_tensors(aside, {{"original", original_FB}, {"decoded", decoded_FB}});
+    });
+  }
+  return {{"kind", info().kind},
+          {"hash", info().hash},
+          {"seconds", static_cast<double>(samples.size()) / kSpeechRateHz},
+          {"codes", codes.codes.size()},
+          {"mel_l1", (original_FB - decoded_FB).abs().mean().item<double>()}};
+}
 
 int64_t SpeechCodec::samples_per_code() const { return config().frames_per_code() * kMelHop; }
 

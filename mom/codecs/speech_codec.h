@@ -47,16 +47,27 @@ struct SpeechCodes {
   std::vector<int32_t> counts;
 };
 
-class SpeechCodec {
+class SpeechCodec : public MediaCodec {
  public:
+  static constexpr const char* kKind = "speech";
   static constexpr int64_t kPieceCodes = 400;
 
-  explicit SpeechCodec(const Path& folder);
-  ~SpeechCodec();
-  SpeechCodec(const SpeechCodec&) = delete;
-  SpeechCodec& operator=(const SpeechCodec&) = delete;
+  explicit SpeechCodec(const Path& folder) : SpeechCodec(read_codec_info(folder)) {}
+  explicit SpeechCodec(CodecInfo info);
+  ~SpeechCodec() override;
 
-  const CodecInfo& info() const { return info_; }
+  MediaKind media() const override { return MediaKind::kSound; }
+  modality::Modality modality() const override;
+  int64_t num_ids() const override { return codebook_size(); }
+  OrderedJson describe(int64_t variants) const override;
+  // Items are f32 [samples]; there is one view of a sound. Each is encoded alone.
+  std::vector<at::Tensor> read(std::span<const std::byte> bytes, std::string_view where, int64_t variants,
+                               std::string_view key) const override;
+  bool prefers_batches() const override { return false; }
+  std::vector<CodedItem> encode_items(const std::vector<at::Tensor>& inputs) const override;
+  std::vector<Media> decode_items(const std::vector<CodedItem>& items) const override;
+  OrderedJson roundtrip(const RoundtripOptions& options) const override;
+
   const SpeechConfig& config() const;
   int64_t codebook_size() const { return config().codebook_size; }
   int64_t samples_per_code() const;
@@ -74,7 +85,6 @@ class SpeechCodec {
 
  private:
   struct State;
-  CodecInfo info_;
   std::unique_ptr<State> state_;
 };
 

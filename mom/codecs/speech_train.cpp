@@ -215,12 +215,12 @@ Json train_speech_codec(const SpeechConfig& config, SpeechSounds sounds, const P
   report.update(code_figures(config, *net, mels));
   net->mean_run.fill_(report["mean_run_length"].get<double>());
   write_weights(publisher.path() / "model.safetensors", *net);
-  write_codec_info(publisher.path(), "speech", "speech", config_json(config), Json::object());
+  write_codec_info(publisher.path(), SpeechCodec::kKind, "speech", config_json(config), Json::object());
   const SpeechCodec codec(publisher.path());
   if (!sounds.validation.empty()) add_held_out_errors(codec, sounds.validation, report);
   write_listening_folder(codec, sounds.validation.empty() ? sounds.train : sounds.validation,
                          publisher.path() / "report");
-  write_codec_info(publisher.path(), "speech", "speech", config_json(config), report);
+  write_codec_info(publisher.path(), SpeechCodec::kKind, "speech", config_json(config), report);
   publisher.commit();
   return report;
 }

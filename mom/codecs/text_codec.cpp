@@ -2,6 +2,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"
+#include "mom/codecs/roundtrip.h"
 #include "mom/codecs/sentence_piece.h"
 
 namespace mom::codecs {
@@ -21,10 +22,9 @@ void TextCodecConfig::describe(config::Table& table) {
       .range(1, 1e9);
 }
 
-TextCodec::TextCodec(const Path& folder) : info_(read_codec_info(folder)) {
-  if (info_.kind != "text")
-    throw InputError({folder.string(), "a text codec", "kind \"" + info_.kind + "\"", ""});
-  const Path model = folder / "tokenizer.model";
+TextCodec::TextCodec(CodecInfo codec_info) : Codec(std::move(codec_info), kKind) {
+  config_of<TextCodecConfig>(info());
+  const Path model = info().folder / "tokenizer.model";
   pieces_ = std::make_unique<SentencePiece>(model);
   for (int byte = 0; byte < 256; ++byte) {
     if (pieces_->id_of_byte(static_cast<unsigned char>(byte)) < 0)
@@ -69,6 +69,17 @@ std::string TextCodec::decode(const std::vector<int32_t>& tokens) const {
     text += pieces_->bytes_of(token);
   }
   return text;
+}
+
+OrderedJson TextCodec::roundtrip(const RoundtripOptions& options) const {
+  const std::string text = read_file(options.file);
+  const std::vector<int32_t> tokens = encode(text);
+  const std::string back = decode(tokens);
+  publish_file(options.out, back);
+  const double per_byte =
+      text.empty() ? 0 : static_cast<double>(tokens.size()) / static_cast<double>(text.size());
+  return {{"kind", info().kind},     {"hash", info().hash},         {"bytes", text.size()},
+          {"tokens", tokens.size()}, {"tokens_per_byte", per_byte}, {"exact", back == text}};
 }
 
 std::string TextCodec::piece(int32_t id) const {

@@ -17,25 +17,29 @@ struct TextCodecConfig {
   int64_t vocabulary = 4096;          // pieces in all: specials, 256 bytes, learned
   int64_t sample_bytes = 12'000'000;  // text the merges are learned from, drawn evenly over the sources
   void describe(config::Table& table);
+  void check() const {}
 };
 
 class SentencePiece;
 
-class TextCodec {
+class TextCodec : public Codec {
  public:
-  explicit TextCodec(const Path& folder);
-  ~TextCodec();
-  TextCodec(const TextCodec&) = delete;
-  TextCodec& operator=(const TextCodec&) = delete;
+  static constexpr const char* kKind = "text";
+  explicit TextCodec(const Path& folder) : TextCodec(read_codec_info(folder)) {}
+  explicit TextCodec(CodecInfo info);
+  ~TextCodec() override;
 
-  const CodecInfo& info() const { return info_; }
+  MediaKind media() const override { return MediaKind::kText; }
+  modality::Modality modality() const override { return modality::Modality::tokens(info().modality); }
+  int64_t num_ids() const override { return vocabulary(); }
+  OrderedJson roundtrip(const RoundtripOptions& options) const override;
+
   int64_t vocabulary() const;
   std::vector<int32_t> encode(std::string_view text) const;
   std::string decode(const std::vector<int32_t>& tokens) const;  // specials decode to nothing
   std::string piece(int32_t id) const;
 
  private:
-  CodecInfo info_;
   std::unique_ptr<SentencePiece> pieces_;
 };
 

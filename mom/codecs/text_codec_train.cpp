@@ -118,13 +118,13 @@ Json train_text_codec(const TextCodecConfig& config, const std::vector<TextSourc
            format_bytes(static_cast<double>(bytes)) + " of text");
   publish_file(publisher.path() / "tokenizer.model", learn(config, train));
   Json report = {{"sample_bytes", bytes}};
-  write_codec_info(publisher.path(), "text", "text", config_json(config), report);
+  write_codec_info(publisher.path(), TextCodec::kKind, modality::kTextName, config_json(config), report);
   {
     const TextCodec codec(publisher.path());
     check_control_ids(codec);
     report = held_out_report(codec, validation, std::move(report));
   }
-  write_codec_info(publisher.path(), "text", "text", config_json(config), report);
+  write_codec_info(publisher.path(), TextCodec::kKind, modality::kTextName, config_json(config), report);
   publisher.commit();
   return report;
 }

@@ -53,9 +53,9 @@ std::optional<Clock> clock_of(const runs::RunFolder& run) {
 }
 
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,
-                                      const Row& row, double image_weight, Amount amount) {
+                                      const Row& row, const modality::TrainedSum& trained, Amount amount) {
   if (!row.flops_to_match) return std::nullopt;
-  const double dense_flops = held_out_curve(dense, row.set, row.modality, image_weight).flops.back();
+  const double dense_flops = held_out_curve(dense, row.set, row.modality, trained).flops.back();
   const auto of_mix = amount_at(mix, amount, *row.flops_to_match * dense_flops),
              of_dense = amount_at(dense, amount, dense_flops);
   if (!of_mix || !of_dense || *of_dense <= 0) return std::nullopt;

@@ -18,7 +18,7 @@ std::optional<double> amount_at(const runs::RunFolder& run, Amount amount, doubl
 // What the mix had spent when it reached the dense run's final loss (the end point of `row`), as a fraction of
 // what the dense run spent in total; nullopt = never, or not measured.
 std::optional<double> amount_to_match(const runs::RunFolder& dense, const runs::RunFolder& mix,
-                                      const Row& row, double image_weight, Amount amount);
+                                      const Row& row, const modality::TrainedSum& trained, Amount amount);
 
 // Seconds a run has taken by each of its train lines: CPU seconds where every line has them, which are
 // comparable between runs that share a machine; else those of its steps.

@@ -7,6 +7,8 @@
 #include "mom/compare/comparable.h"
 
 namespace mom::compare {
+using modality::TrainedSum;
+
 namespace {
 
 using runs::RunFolder;
@@ -17,24 +19,24 @@ std::optional<double> find(const std::map<std::string, double>& values, const st
   return found->second;
 }
 
+std::optional<double> sum_of(const std::map<std::string, double>& losses, const TrainedSum& trained) {
+  const auto tokens = find(losses, trained.tokens), latents = find(losses, trained.latents);
+  return tokens && latents ? std::optional(*tokens + trained.weight * *latents) : std::nullopt;
+}
+
 std::optional<double> point_loss(const runs::MetricPoint& point, const std::string& modality,
-                                 double image_weight) {
+                                 const TrainedSum& trained) {
   if (modality != kOverall) return find(point.losses, modality);
-  if (image_weight == 0) return point.loss;
-  const auto text = find(point.losses, "text"), image = find(point.losses, "image");
-  if (!text || !image) return std::nullopt;
-  return *text + image_weight * *image;
+  return trained.weight == 0 ? std::optional(point.loss) : sum_of(point.losses, trained);
 }
 
 std::optional<double> evaluated_loss(const RunFolder& run, const std::string& set,
-                                     const std::string& modality, double image_weight) {
+                                     const std::string& modality, const TrainedSum& trained) {
   const auto found = run.evaluation.find(set);
   if (found == run.evaluation.end()) return std::nullopt;
   const std::map<std::string, double>& losses = found->second.losses;
   if (modality != kOverall) return find(losses, modality);
-  const auto text = find(losses, "text"), image = find(losses, "image");
-  if (image_weight > 0) return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
-  return found->second.overall;
+  return trained.weight > 0 ? sum_of(losses, trained) : found->second.overall;
 }
 
 struct Losses {
@@ -105,8 +107,8 @@ bool trains_on(const RunFolder& run, const std::string& set) {
   return mixture.find('=') == std::string::npos || mixture.find(" " + set + " =") != std::string::npos;
 }
 
-double image_weight_of(const RunFolder& run) {
-  return run.setting() == "transfusion" ? run.recipe_number("objective.image_weight", 5) : 0;
+TrainedSum trained_sum_of(const RunFolder& run) {
+  return modality::trained_sum(run.setting(), run.recipe_number("objective.image_weight", 5));
 }
 
 bool evaluated_at_end(const RunFolder& run) {
@@ -114,19 +116,19 @@ bool evaluated_at_end(const RunFolder& run) {
 }
 
 std::optional<double> final_loss(const RunFolder& run, const std::string& set, const std::string& modality,
-                                 double image_weight, bool from_file) {
-  if (from_file) return evaluated_loss(run, set, modality, image_weight);
-  const Curve curve = held_out_curve(run, set, modality, image_weight);
+                                 const TrainedSum& trained, bool from_file) {
+  if (from_file) return evaluated_loss(run, set, modality, trained);
+  const Curve curve = held_out_curve(run, set, modality, trained);
   return curve.size() > 0 ? std::optional(curve.loss.back()) : std::nullopt;
 }
 
 Curve held_out_curve(const RunFolder& run, const std::string& set, const std::string& modality,
-                     double image_weight) {
+                     const TrainedSum& trained) {
   Curve curve;
   const auto found = run.evals.find(set);
   if (found == run.evals.end()) return curve;
   for (const auto& point : found->second) {
-    const auto loss = point_loss(point, modality, image_weight);
+    const auto loss = point_loss(point, modality, trained);
     if (!loss) continue;
     curve.flops.push_back(point.flops);
     curve.loss.push_back(*loss);
@@ -158,7 +160,7 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
                  set,
                  {},
                  "",
-                 image_weight_of(dense),
+                 trained_sum_of(dense),
                  step_flops_ratio(dense, mix),
                  comparability_warnings(dense, mix),
                  mix.set_titles};
@@ -167,11 +169,11 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
   out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
   for (const std::string& name : ordered_sets(dense, mix, out.set)) {
     for (const std::string& modality : modalities_of(dense, name)) {
-      const Curve dense_curve = held_out_curve(dense, name, modality, out.image_weight);
-      const Curve mix_curve = held_out_curve(mix, name, modality, out.image_weight);
+      const Curve dense_curve = held_out_curve(dense, name, modality, out.trained);
+      const Curve mix_curve = held_out_curve(mix, name, modality, out.trained);
       const auto losses = [&](bool file) -> Losses {
-        return {final_loss(dense, name, modality, out.image_weight, file),
-                final_loss(mix, name, modality, out.image_weight, file)};
+        return {final_loss(dense, name, modality, out.trained, file),
+                final_loss(mix, name, modality, out.trained, file)};
       };
       Losses final = losses(from_file);
       if (!final.dense || !final.mix) final = losses(false);
@@ -219,7 +221,7 @@ OrderedJson to_json(const Comparison& comparison) {
   for (const Row& row : comparison.rows) out["sets"][row.set][row.modality] = row_json(row);
   out["loss_source"] = comparison.loss_source;
   out["image_weight"] =
-      comparison.image_weight > 0 ? OrderedJson(comparison.image_weight) : OrderedJson(nullptr);
+      comparison.trained.weight > 0 ? OrderedJson(comparison.trained.weight) : OrderedJson(nullptr);
   out["step_flops_ratio"] = comparison.step_flops_ratio;
   out["warnings"] = comparison.warnings;
   return out;

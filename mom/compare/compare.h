@@ -6,7 +6,7 @@
 //   gain               (dense - mix) / dense, from the final losses: those of evaluation.json when both runs have them
 //                      at their final step, else the last evaluation in training
 //   FLOPs to match     curve.h, from the evaluations in training, over cumulative training FLOPs
-//   overall            transfusion: text + image_weight x image, the sum that is trained (the paper does not print its
+//   overall            with latents: text + image_weight x image, the sum that is trained (the paper does not print its
 //                      formula); else the mean over all tokens of the set
 //
 // Units: losses are nats per token or the mean squared error of the noise; gain and FLOPs to match are fractions
@@ -20,6 +20,7 @@
 
 #include "mom/base/json.h"
 #include "mom/compare/curve.h"
+#include "mom/modality/presets.h"
 #include "mom/runs/run_folder.h"
 
 namespace mom::compare {
@@ -46,7 +47,7 @@ struct Comparison {
   std::string set;        // the held-out set the verdict is about
   std::vector<Row> rows;  // those of `set` first
   std::string loss_source;
-  double image_weight = 0;            // 0 where the setting has none
+  modality::TrainedSum trained;       // "image_weight" of the JSON: its weight, null where that is 0
   double step_flops_ratio = 1;        // FLOPs of a step: mix over dense
   std::vector<std::string> warnings;  // why the runs may not be comparable
   runs::SetTitles set_titles;
@@ -59,15 +60,16 @@ Comparison compare_runs(const runs::RunFolder& dense, const runs::RunFolder& mix
 
 // The held-out curve of a modality or "overall", as measured; empty when not measured.
 Curve held_out_curve(const runs::RunFolder& run, const std::string& set, const std::string& modality,
-                     double image_weight);
-double image_weight_of(const runs::RunFolder& run);  // 0 unless transfusion
+                     const modality::TrainedSum& trained);
+modality::TrainedSum trained_sum_of(const runs::RunFolder& run);
 
 // Whether the run trains on documents of the set's source: true where its recipe has no mixture.
 bool trains_on(const runs::RunFolder& run, const std::string& set);
 
 // A run's final loss: that of evaluation.json (`from_file`), else of the last evaluation in training.
 std::optional<double> final_loss(const runs::RunFolder& run, const std::string& set,
-                                 const std::string& modality, double image_weight, bool from_file);
+                                 const std::string& modality, const modality::TrainedSum& trained,
+                                 bool from_file);
 // evaluation.json is there, and of the run's last step.
 bool evaluated_at_end(const runs::RunFolder& run);
 

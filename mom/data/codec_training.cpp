@@ -16,8 +16,8 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/speech_train.h"
 #include "mom/codecs/text_codec_train.h"
+#include "mom/data/media.h"
 #include "mom/data/sounds.h"
-#include "mom/data/views.h"
 
 namespace mom::data {
 namespace {
@@ -36,11 +36,13 @@ struct CodecConfig {
   void describe(config::Schema& schema) {
     schema.table("", "")
         .field("kind", kind, "what to train")
-        .one_of({"text", "image_vae", "vq_image", "speech"});
-    text.describe(schema.table("text", "text codec: SentencePiece BPE with byte fallback"));
-    image_vae.describe(schema.table("image_vae", "image codec: convolutional KL-VAE"));
-    vq_image.describe(schema.table("vq_image", "image codec of discrete codes: convolutional VQ-VAE"));
-    speech.describe(schema.table("speech", "speech codec: convolutional VQ of log-mel"));
+        .one_of({codecs::TextCodec::kKind, codecs::ImageVae::kKind, codecs::ImageVq::kKind,
+                 codecs::SpeechCodec::kKind});
+    text.describe(schema.table(codecs::TextCodec::kKind, "text codec: SentencePiece BPE with byte fallback"));
+    image_vae.describe(schema.table(codecs::ImageVae::kKind, "image codec: convolutional KL-VAE"));
+    vq_image.describe(
+        schema.table(codecs::ImageVq::kKind, "image codec of discrete codes: convolutional VQ-VAE"));
+    speech.describe(schema.table(codecs::SpeechCodec::kKind, "speech codec: convolutional VQ of log-mel"));
   }
 };
 
@@ -71,7 +73,7 @@ CodecConfig load_config(const CodecTrainOptions& options) {
 std::string text_of(const Document& document) {
   std::string text;
   for (const Segment& segment : document.segments) {
-    if (segment.modality != "text") continue;
+    if (segment.modality != kText) continue;
     if (!text.empty()) text += '\n';
     text += segment.text;
     for (size_t i = 0; i < segment.keywords.size(); ++i) text += (i == 0 ? ": " : ", ") + segment.keywords[i];
@@ -85,7 +87,7 @@ std::vector<codecs::TextSource> sample_texts(const DocumentReader& reader, const
   std::vector<const Collection*> collections;
   std::vector<uint64_t> sizes;
   for (const Collection& collection : reader.collections()) {
-    if (collection.split != split || collection.num_segments.count("text") == 0) continue;
+    if (collection.split != split || collection.num_segments.count(kText) == 0) continue;
     collections.push_back(&collection);
     reader.for_each(collection, [&, size = &sizes.emplace_back(0)](const Document& document) {
       *size += text_of(document).size();
@@ -109,7 +111,7 @@ std::vector<codecs::TextSource> sample_texts(const DocumentReader& reader, const
 uint64_t count_pictures(const DocumentReader& reader, const std::string& split) {
   uint64_t count = 0;
   for (const Collection& collection : reader.collections()) {
-    const auto found = collection.num_segments.find("image");
+    const auto found = collection.num_segments.find(kImage);
     if (collection.split == split && found != collection.num_segments.end()) count += found->second;
   }
   return count;
@@ -124,15 +126,15 @@ std::vector<at::Tensor> sample_pictures(const DocumentReader& reader, const std:
   Progress progress("reading " + split + " pictures", "pictures", total);
   uint64_t seen = 0;
   for (const Collection& collection : reader.collections()) {
-    if (collection.split != split || collection.num_segments.count("image") == 0) continue;
+    if (collection.split != split || collection.num_segments.count(kImage) == 0) continue;
     reader.for_each(collection, [&](const Document& document) {
       const bool drawn = sample_draw(collection, document) < share;
       for (const Segment& segment : document.segments) {
-        if (segment.modality != "image") continue;
+        if (segment.modality != kImage) continue;
         progress.update(++seen);
         if (!drawn) continue;
-        const formats::Image picture = read_picture(reader, segment.media, sample_name(collection, document));
-        const std::vector<formats::Image> made = picture_views(picture, side, num_views, document.key);
+        const formats::Image picture = read_image(reader, segment.media, sample_name(collection, document));
+        const std::vector<formats::Image> made = codecs::image_views(picture, side, num_views, document.key);
         for (size_t v = 0; v < made.size(); ++v) views[v].push_back(codecs::to_tensor(made[v]));
       }
     });
@@ -152,17 +154,17 @@ codecs::TrainingPictures pictures_for(const Config& config, const DocumentReader
 
 Json train_by_kind(const CodecConfig& config, const DocumentReader& reader,
                    const CodecTrainOptions& options) {
-  if (config.kind == "text") {
+  if (config.kind == codecs::TextCodec::kKind) {
     return codecs::train_text_codec(
         config.text, sample_texts(reader, "train", static_cast<uint64_t>(config.text.sample_bytes), true),
         sample_texts(reader, "validation", kHeldOutBytes, false), options.out, options.replace);
   }
-  if (config.kind == "image_vae") {
+  if (config.kind == codecs::ImageVae::kKind) {
     config.image_vae.check();
     return codecs::train_image_vae(config.image_vae, pictures_for(config.image_vae, reader), options.out,
                                    options.replace);
   }
-  if (config.kind == "speech") {
+  if (config.kind == codecs::SpeechCodec::kKind) {
     config.speech.check();
     codecs::SpeechSounds sounds{sample_speech(reader, "train", 60 * config.speech.max_minutes),
                                 sample_speech(reader, "validation", kHeldOutSpeechSeconds)};

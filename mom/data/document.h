@@ -23,8 +23,12 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/modality/modality.h"
 
 namespace mom::data {
+
+// What segments hold; the names are the keys of the format, and the modalities' names.
+inline constexpr const char *kText = modality::kTextName, *kImage = "image", *kSpeech = "speech";
 
 // Bytes of a media file inside one of the folder's tars.
 struct MediaRef {
@@ -34,7 +38,7 @@ struct MediaRef {
 };
 
 struct Segment {
-  std::string modality;               // "text", "image", "speech"
+  std::string modality;               // kText, kImage or kSpeech
   std::string text;                   // text only, UTF-8
   std::vector<std::string> keywords;  // text only: drawn and shuffled anew each time the document is used
   MediaRef media;                     // image and speech

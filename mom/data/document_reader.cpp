@@ -49,14 +49,14 @@ std::string checked_text(const Json& value, const char* what, const std::string&
 Segment parse_segment(const Json& json, const std::string& where) {
   Segment segment;
   if (!json.is_object()) throw InputError({where, "a segment as an object", json.type_name(), ""});
-  if (json.contains("text")) {
-    segment.modality = "text";
-    segment.text = checked_text(json["text"], "\"text\"", where);
+  if (json.contains(kText)) {
+    segment.modality = kText;
+    segment.text = checked_text(json[kText], "\"text\"", where);
     for (const Json& word : json.value("keywords", Json::array()))
       segment.keywords.push_back(checked_text(word, "a keyword", where));
     return segment;
   }
-  for (const char* modality : {"image", "speech"}) {
+  for (const char* modality : {kImage, kSpeech}) {
     if (!json.contains(modality)) continue;
     const Json& media = json[modality];
     if (!media.is_object()) throw InputError({where, "media as an object", media.type_name(), ""});

@@ -39,8 +39,8 @@ double in_milliseconds(double seconds) { return std::round(seconds * 1000) / 100
 
 OrderedJson to_json(const Segment& segment) {
   OrderedJson json;
-  if (segment.modality == "text") {
-    json["text"] = segment.text;
+  if (segment.modality == kText) {
+    json[kText] = segment.text;
     if (!segment.keywords.empty()) json["keywords"] = segment.keywords;
   } else {
     json[segment.modality] = OrderedJson{

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <optional>
 
@@ -13,12 +14,11 @@
 #include "mom/base/log.h"
 #include "mom/base/parallel.h"
 #include "mom/base/progress.h"
-#include "mom/codecs/pictures.h"
+#include "mom/codecs/codec_set.h"
 #include "mom/data/document.h"
-#include "mom/data/encode_media.h"
+#include "mom/data/media.h"
 #include "mom/data/shard.h"
-#include "mom/data/sounds.h"
-#include "mom/data/views.h"
+#include "mom/data/shard_writer.h"
 
 namespace mom::data {
 namespace {
@@ -27,10 +27,10 @@ constexpr size_t kBatchDocuments = 256;
 constexpr uint64_t kMaxShardBytes = uint64_t{256} << 20;
 constexpr int64_t kThreads = 2;
 
-void require_codecs(const DocumentReader& reader, const CodecSet& codecs) {
+void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vocabulary) {
   for (const Collection& collection : reader.collections()) {
     for (const auto& [modality, count] : collection.num_segments) {
-      if (count == 0 || codecs.vocabulary().find(modality)) continue;
+      if (count == 0 || vocabulary.find(modality)) continue;
       throw UserError({"--codecs",
                        "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
                            " such segments)",
@@ -39,22 +39,64 @@ void require_codecs(const DocumentReader& reader, const CodecSet& codecs) {
   }
 }
 
-// A document on its way: token ids and speech codes are there, pictures are still pixels.
+// An item that waits to be encoded with others.
+struct Waiting {
+  size_t segment;
+  std::vector<at::Tensor> views;
+};
+
+// A document on its way.
 struct Prepared {
   Document document;
   EncodedDocument encoded;
-  std::vector<std::pair<size_t, at::Tensor>> pictures;  // segment, u8 [K, 3, S, S]
+  std::vector<Waiting> waiting;
   std::string error;
 };
 
+ShardFormat shard_format(const codecs::CodecSet& codecs, const modality::Vocabulary& vocabulary,
+                         int64_t num_variants) {
+  ShardFormat format;
+  if (const modality::Modality* text = vocabulary.text()) {
+    format.colon = codecs.text(text->name).encode(":");
+    format.comma = codecs.text(text->name).encode(",");
+  }
+  if (const modality::Modality* latents = vocabulary.latents()) {
+    format.num_variants = num_variants;
+    std::copy_n(latents->latent_shape.begin(), 3, format.latent_shape.begin());
+  }
+  return format;
+}
+
+// A view's codes as tokens, and how many in a row each stands for where the codec says so.
+void append_codes(const codecs::CodedItem& item, int64_t begin, EncodedSegment& segment) {
+  constexpr int32_t kMost = std::numeric_limits<int16_t>::max();
+  std::vector<int32_t>& tokens = segment.parts.emplace_back();
+  for (size_t i = 0; i < item.codes.size(); ++i) {
+    // A run longer than the shard can say (22 minutes of one code of speech) is written as several.
+    for (int32_t left = item.counts.empty() ? 1 : item.counts[i]; left > 0; left -= kMost) {
+      tokens.push_back(static_cast<int32_t>(begin) + item.codes[i]);
+      if (!item.counts.empty()) segment.repeats.push_back(static_cast<int16_t>(std::min(left, kMost)));
+    }
+  }
+}
+
+void append_view(const codecs::CodedItem& item, const modality::Modality& modality, EncodedSegment& segment) {
+  if (!modality.is_continuous()) return append_codes(item, modality.begin, segment);
+  const at::Tensor latents = item.latents_CHW.to(at::kHalf).contiguous();
+  const auto* bits = reinterpret_cast<const uint16_t*>(latents.const_data_ptr());
+  segment.latents.insert(segment.latents.end(), bits, bits + latents.numel());
+}
+
 class Encoder {
  public:
-  Encoder(const EncodeOptions& options, const DocumentReader& reader, const CodecSet& codecs, const Path& out)
+  Encoder(const EncodeOptions& options, const DocumentReader& reader, const codecs::CodecSet& codecs,
+          const modality::Vocabulary& vocabulary, const Path& out)
       : options_(options),
         reader_(reader),
         codecs_(codecs),
+        vocabulary_(vocabulary),
         out_(out),
-        format_(codecs.shard_format(options.variants)) {}
+        format_(shard_format(codecs, vocabulary, options.variants)) {}
 
   void run() {
     uint64_t total = 0;
@@ -114,7 +156,7 @@ class Encoder {
     parallel_for(static_cast<int64_t>(batch.size()), kThreads,
                  [&](int64_t i) { prepare(batch[static_cast<size_t>(i)]); });
     drop_bad(batch);
-    encode_pictures(batch);
+    encode_waiting(batch);
     for (const Prepared& item : batch) add(item.encoded);
     batch.clear();
   }
@@ -143,46 +185,39 @@ class Encoder {
   }
 
   void prepare_segment(Prepared& item, const Segment& segment, const std::string& sample) const {
-    const int64_t modality = index_of(segment.modality);
-    if (modality < 0)
+    const modality::Modality* modality = vocabulary_.find(segment.modality);
+    if (!modality)
       throw InputError(
           {sample, "segments of a modality that dataset.json counts", "\"" + segment.modality + "\"", ""});
     EncodedSegment& encoded = item.encoded.segments.emplace_back();
-    encoded.modality = static_cast<uint8_t>(modality);
-    const size_t index = item.encoded.segments.size() - 1;
-    if (segment.modality == "text") {
-      encoded.parts.push_back(codecs_.text()->encode(segment.text));
+    encoded.modality = static_cast<uint8_t>(vocabulary_.index_of(modality));
+    if (modality->is_text()) {
+      const codecs::TextCodec& codec = codecs_.text(modality->name);
+      encoded.parts.push_back(codec.encode(segment.text));
       for (const std::string& keyword : segment.keywords)
-        encoded.parts.push_back(codecs_.text()->encode(" " + keyword));
-    } else if (segment.modality == "image") {
-      item.pictures.emplace_back(index, views_of(item.document, segment, index, sample));
+        encoded.parts.push_back(codec.encode(" " + keyword));
+      return;
+    }
+    const codecs::MediaCodec& codec = codecs_.media(modality->name);
+    const size_t index = item.encoded.segments.size() - 1;
+    std::vector<at::Tensor> views = views_of(codec, item.document, segment, index, sample);
+    if (codec.prefers_batches()) {
+      item.waiting.push_back({index, std::move(views)});
     } else {
-      encode_speech(segment, sample, encoded);
+      try {
+        for (const codecs::CodedItem& view : codec.encode_items(views)) append_view(view, *modality, encoded);
+      } catch (const InputError& error) {
+        throw InputError(sample + ": " + error.what());
+      }
     }
   }
 
-  void encode_speech(const Segment& segment, const std::string& sample, EncodedSegment& encoded) const {
-    const std::vector<float> samples = read_speech(reader_, segment.media, sample);
-    try {
-      codecs_.encode_speech(samples, encoded);
-    } catch (const InputError& error) {
-      throw InputError(sample + ": " + error.what());
-    }
-  }
-
-  int64_t index_of(const std::string& modality) const {
-    return codecs_.vocabulary().index_of(codecs_.vocabulary().find(modality));
-  }
-
-  at::Tensor views_of(const Document& document, const Segment& segment, size_t index,
-                      const std::string& sample) const {
+  std::vector<at::Tensor> views_of(const codecs::MediaCodec& codec, const Document& document,
+                                   const Segment& segment, size_t index, const std::string& sample) const {
     const std::string key = document.key + (index == 0 ? "" : "#" + std::to_string(index));
-    std::vector<at::Tensor> views;
-    for (const formats::Image& view : picture_views(read_picture(reader_, segment.media, sample),
-                                                    codecs_.image_side(), options_.variants, key)) {
-      views.push_back(codecs::to_tensor(view));
-    }
-    return torch::stack(views);
+    return with_media(reader_, segment.media, sample, [&](auto bytes, const std::string& where) {
+      return codec.read(bytes, where, options_.variants, key);
+    });
   }
 
   static void check_free(const Document& document, const std::string& sample) {
@@ -194,21 +229,28 @@ class Encoder {
          ""});
   }
 
-  void encode_pictures(std::vector<Prepared>& batch) const {
-    std::vector<at::Tensor> images;
-    std::vector<EncodedSegment*> segments;
-    for (Prepared& item : batch) {
-      for (const auto& [index, views] : item.pictures) {
-        images.push_back(views);
-        segments.push_back(&item.encoded.segments[index]);
+  // Items of one codec go through it together.
+  void encode_waiting(std::vector<Prepared>& batch) const {
+    for (const modality::Modality& modality : vocabulary_.modalities()) {
+      std::vector<at::Tensor> inputs;
+      std::vector<EncodedSegment*> segments;  // of each input
+      for (Prepared& item : batch) {
+        for (const Waiting& waiting : item.waiting) {
+          EncodedSegment& segment = item.encoded.segments[waiting.segment];
+          if (segment.modality != vocabulary_.index_of(&modality)) continue;
+          inputs.insert(inputs.end(), waiting.views.begin(), waiting.views.end());
+          segments.insert(segments.end(), waiting.views.size(), &segment);
+        }
       }
+      if (inputs.empty()) continue;
+      const std::vector<codecs::CodedItem> views = codecs_.media(modality.name).encode_items(inputs);
+      for (size_t i = 0; i < views.size(); ++i) append_view(views[i], modality, *segments[i]);
     }
-    if (!images.empty()) codecs_.encode_images(torch::cat(images), options_.variants, segments);
   }
 
   void add(const EncodedDocument& document) {
     for (const EncodedSegment& segment : document.segments) {
-      const modality::Modality& modality = codecs_.vocabulary().modalities()[segment.modality];
+      const modality::Modality& modality = vocabulary_.modalities()[segment.modality];
       ++shard_segments_[modality.name];
       shard_tokens_[modality.name] += num_tokens_of(segment, modality);
     }
@@ -227,7 +269,8 @@ class Encoder {
 
   const EncodeOptions& options_;
   const DocumentReader& reader_;
-  const CodecSet& codecs_;
+  const codecs::CodecSet& codecs_;
+  const modality::Vocabulary& vocabulary_;
   Path out_;
   ShardFormat format_;
   const Collection* collection_ = nullptr;
@@ -243,19 +286,20 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   if (options.variants < 1 || options.variants > 64)
     throw UserError({"--variants", "1 to 64", std::to_string(options.variants), ""});
   const DocumentReader reader(options.documents);
-  const CodecSet codecs(options.codecs);
-  require_codecs(reader, codecs);
+  const codecs::CodecSet codecs(options.codecs);
+  const modality::Vocabulary vocabulary = codecs.vocabulary();
+  require_codecs(reader, vocabulary);
   FolderPublisher publisher(options.out, options.replace);
-  Encoder encoder(options, reader, codecs, publisher.path());
+  Encoder encoder(options, reader, codecs, vocabulary, publisher.path());
   encoder.run();
   if (encoder.num_documents == 0)
     throw InputError({options.documents.string(), "at least one good document", "none", ""});
   codecs.copy_to(publisher.path() / "codecs");
   OrderedJson manifest = {{"format", "mom-encoded"},
                           {"version", 3},
-                          {"modalities", codecs.vocabulary().names()},
-                          {"vocabulary", codecs.vocabulary().to_json()},
-                          {"modality_table", codecs.vocabulary().table_json()},
+                          {"modalities", vocabulary.names()},
+                          {"vocabulary", vocabulary.to_json()},
+                          {"modality_table", vocabulary.table_json()},
                           {"codecs", codecs.describe(options.variants)},
                           {"skipped", reader.skipped() + encoder.num_skipped}};
   if (!reader.titles().empty()) manifest["titles"] = reader.titles();

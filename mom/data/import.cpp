@@ -71,7 +71,7 @@ void import_source(ImportRun& run, const Path& source) {
 std::vector<std::string> media_named_by_json_lines(const Path& folder, const std::string& name) {
   std::vector<std::string> media;
   auto add = [&](const Json& object) {
-    for (const char* modality : {"image", "speech"})
+    for (const char* modality : {kImage, kSpeech})
       if (object.is_object() && object.contains(modality) && object[modality].is_string())
         media.push_back((Path(name).parent_path() / object[modality].get<std::string>())
                             .lexically_normal()

@@ -17,7 +17,7 @@ std::string_view trim(std::string_view text) {
 }
 
 DraftSegment parse_text(const Json& json, const std::string& where) {
-  DraftSegment segment = text_segment(json_string(json, "text", where), where);
+  DraftSegment segment = text_segment(json_string(json, kText, where), where);
   if (!json.contains("keywords")) return segment;
   const Json& keywords = json["keywords"];
   bool strings = keywords.is_array();
@@ -37,7 +37,7 @@ DraftSegment parse_media(const Json& json, const char* modality, const std::stri
 
 DraftSegment parse_segment(const Json& json, const std::string& where, const FindMedia& find) {
   const char* kind = nullptr;
-  for (const char* modality : {"text", "image", "speech"}) {
+  for (const char* modality : {kText, kImage, kSpeech}) {
     if (!json.is_object() || !json.contains(modality)) continue;
     if (kind != nullptr)
       throw InputError({where, "one of \"text\", \"image\", \"speech\"",
@@ -47,17 +47,17 @@ DraftSegment parse_segment(const Json& json, const std::string& where, const Fin
   if (kind == nullptr)
     throw InputError(
         {where, "an object with \"text\", \"image\" or \"speech\"", json.dump().substr(0, 80), ""});
-  return std::string_view(kind) == "text" ? parse_text(json, where) : parse_media(json, kind, where, find);
+  return std::string_view(kind) == kText ? parse_text(json, where) : parse_media(json, kind, where, find);
 }
 
 // The short form: a caption with its picture and its sound.
 void parse_fields(const Json& json, const std::string& where, const FindMedia& find, Draft& draft) {
-  if (json.contains("text")) draft.segments.push_back(parse_text(json, where));
-  for (const char* modality : {"image", "speech"})
+  if (json.contains(kText)) draft.segments.push_back(parse_text(json, where));
+  for (const char* modality : {kImage, kSpeech})
     if (json.contains(modality)) draft.segments.push_back(parse_media(json, modality, where, find));
   if (draft.segments.empty())
     throw InputError({where, "\"segments\" or \"text\"", "neither", "see 'mom data import --help'"});
-  if (!json.contains("text"))
+  if (!json.contains(kText))
     throw InputError({where, "\"text\" beside picture or sound", "none", "use \"segments\" for media alone"});
   draft.free_order = draft.segments.size() > 1;
 }
@@ -79,14 +79,14 @@ DraftSegment text_segment(std::string text, std::string_view where) {
   std::string_view trimmed = trim(text);
   if (trimmed.empty()) throw InputError({std::string(where), "text", "nothing but blanks", ""});
   return {
-      .modality = "text", .text = std::string(trimmed), .keywords = {}, .media_name = {}, .media_bytes = {}};
+      .modality = kText, .text = std::string(trimmed), .keywords = {}, .media_name = {}, .media_bytes = {}};
 }
 
 DraftSegment media_segment(const std::string& modality, std::string name, std::string bytes,
                            std::string_view where) {
   auto data = std::as_bytes(std::span(bytes.data(), bytes.size()));
   double seconds = 0;
-  if (modality == "image") {
+  if (modality == kImage) {
     formats::decode_image(data, where);
   } else {
     seconds = formats::read_sound_info(data, where).seconds();

@@ -31,7 +31,7 @@ void ImportRun::store(const Draft& draft) {
   Document document{.key = draft.key, .free_order = draft.free_order, .segments = {}};
   for (const DraftSegment& segment : draft.segments) {
     MediaRef media;
-    if (segment.modality != "text") media = writer_.add_media(segment.media_name, segment.media_bytes);
+    if (segment.modality != kText) media = writer_.add_media(segment.media_name, segment.media_bytes);
     document.segments.push_back({segment.modality, segment.text, segment.keywords, media, segment.seconds});
   }
   writer_.add(source_, options_.split.empty() ? split_by_hash(draft.key) : options_.split, document);

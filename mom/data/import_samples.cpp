@@ -32,7 +32,7 @@ std::vector<std::string> media_in(const Json& json) {
   std::vector<std::string> names;
   if (!json.is_object() || !json.contains("segments") || !json["segments"].is_array()) return names;
   for (const Json& segment : json["segments"])
-    for (const char* modality : {"image", "speech"})
+    for (const char* modality : {kImage, kSpeech})
       if (segment.is_object() && segment.contains(modality) && segment[modality].is_string())
         names.push_back(segment[modality].get<std::string>());
   return names;
@@ -175,7 +175,7 @@ class SampleImport {
       const std::string& name = only(sample, Kind::kText);
       draft.segments.push_back(text_segment(members_.read(name), where(sample, name)));
     }
-    for (auto [kind, modality] : {std::pair{Kind::kImage, "image"}, {Kind::kSpeech, "speech"}}) {
+    for (auto [kind, modality] : {std::pair{Kind::kImage, kImage}, {Kind::kSpeech, kSpeech}}) {
       if (!sample.files.contains(kind)) continue;
       const std::string& name = only(sample, kind);
       draft.segments.push_back(media_segment(modality, name, members_.read(name), where(sample, name)));

@@ -25,7 +25,7 @@ std::string excerpt(const std::string& text, size_t limit) {
 std::string describe(const Document& document) {
   std::string line = "  " + document.key + ":";
   for (const Segment& segment : document.segments) {
-    if (segment.modality != "text") {
+    if (segment.modality != kText) {
       char seconds[32] = "";
       if (segment.seconds > 0) std::snprintf(seconds, sizeof seconds, " %.1f s", segment.seconds);
       line += " [" + segment.modality + seconds + "]";
@@ -54,10 +54,10 @@ std::string examples(const DocumentReader& reader, const Collection& collection,
 std::vector<MediaRef> spread_pictures(const DocumentReader& reader) {
   std::vector<MediaRef> all, chosen;
   for (const Collection& collection : reader.collections()) {
-    if (!collection.num_segments.contains("image")) continue;
+    if (!collection.num_segments.contains(kImage)) continue;
     reader.for_each(collection, [&](const Document& document) {
       for (const Segment& segment : document.segments)
-        if (segment.modality == "image") all.push_back(segment.media);
+        if (segment.modality == kImage) all.push_back(segment.media);
     });
   }
   size_t count = std::min<size_t>(all.size(), kMaxPictures);
@@ -71,7 +71,7 @@ OrderedJson inspect_json(const Path& folder) {
   FolderSummary summary = summarise_folder(folder);
   OrderedJson json = {{"documents", summary.num_documents()}, {"segments", summary.num_segments()}};
   if (summary.encoded) json["tokens"] = summary.num_tokens();
-  if (summary.speech_seconds() > 0) json["seconds"] = {{"speech", summary.speech_seconds()}};
+  if (summary.speech_seconds() > 0) json["seconds"] = {{kSpeech, summary.speech_seconds()}};
   json["skipped"] = summary.skipped;
   return json;
 }

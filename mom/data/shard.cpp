@@ -3,7 +3,7 @@
 #include <set>
 
 #include "mom/base/error.h"
-#include "mom/codecs/codec.h"
+#include "mom/codecs/codec_set.h"
 #include "mom/modality/special_tokens.h"
 
 namespace mom::data {
@@ -224,6 +224,10 @@ modality::Vocabulary read_vocabulary(const Json& manifest, int64_t version, cons
 }
 
 }  // namespace
+
+codecs::CodecSet codecs_of(const EncodedDataset& dataset) {
+  return codecs::CodecSet(dataset.folder / "codecs", dataset.codec_hashes, dataset.folder.string());
+}
 
 EncodedDataset open_encoded(const Path& folder) {
   EncodedDataset dataset;

@@ -43,6 +43,10 @@
 #include "mom/formats/safetensors.h"
 #include "mom/modality/vocabulary.h"
 
+namespace mom::codecs {
+class CodecSet;
+}
+
 namespace mom::data {
 
 struct Shard {
@@ -70,6 +74,9 @@ struct EncodedDataset {
 
   std::vector<std::string> modalities() const { return vocabulary.names(); }
 };
+
+// The codecs in the folder, which open_encoded has found to be those of the data.
+codecs::CodecSet codecs_of(const EncodedDataset& dataset);
 
 // InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one stated.
 EncodedDataset open_encoded(const Path& folder);

@@ -1,14 +1,12 @@
 #include "mom/data/sounds.h"
 
 #include <algorithm>
-#include <span>
 
 #include "mom/base/error.h"
 #include "mom/base/progress.h"
 #include "mom/codecs/mel.h"
-#include "mom/codecs/speech_codec.h"
 #include "mom/data/codec_training.h"
-#include "mom/data/views.h"
+#include "mom/data/media.h"
 
 namespace mom::data {
 namespace {
@@ -22,10 +20,10 @@ struct DrawnSound {
 std::vector<DrawnSound> drawn_sounds(const DocumentReader& reader, const std::string& split) {
   std::vector<DrawnSound> sounds;
   for (const Collection& collection : reader.collections()) {
-    if (collection.split != split || collection.num_segments.count("speech") == 0) continue;
+    if (collection.split != split || collection.num_segments.count(kSpeech) == 0) continue;
     reader.for_each(collection, [&](const Document& document) {
       for (const Segment& segment : document.segments) {
-        if (segment.modality != "speech") continue;
+        if (segment.modality != kSpeech) continue;
         sounds.push_back(
             {sample_draw(collection, document), segment.media, sample_name(collection, document)});
       }
@@ -37,17 +35,6 @@ std::vector<DrawnSound> drawn_sounds(const DocumentReader& reader, const std::st
 }
 
 }  // namespace
-
-std::vector<float> read_speech(const DocumentReader& reader, const MediaRef& media,
-                               const std::string& sample) {
-  try {
-    const std::string bytes = reader.read_media(media);
-    return codecs::decode_speech(std::as_bytes(std::span(bytes)),
-                                 media.file + " at byte " + std::to_string(media.offset));
-  } catch (const InputError& error) {
-    throw InputError(sample + ": " + error.what());
-  }
-}
 
 std::vector<std::vector<float>> sample_speech(const DocumentReader& reader, const std::string& split,
                                               double max_seconds) {

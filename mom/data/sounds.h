@@ -1,4 +1,4 @@
-// How a sound of a document becomes what a speech codec takes: 16 kHz mono.
+// Sounds of documents to train a speech codec on: 16 kHz mono.
 #pragma once
 
 #include <string>
@@ -7,10 +7,6 @@
 #include "mom/data/document.h"
 
 namespace mom::data {
-
-// Reads, decodes, mixes down and resamples a segment's sound; InputError names `sample`. At most an hour (SoundLimits).
-std::vector<float> read_speech(const DocumentReader& reader, const MediaRef& media,
-                               const std::string& sample);
 
 // Sounds of one split in a fixed drawn order until they are max_seconds long together; the same for the same documents.
 std::vector<std::vector<float>> sample_speech(const DocumentReader& reader, const std::string& split,

@@ -21,6 +21,15 @@ OrderedJson loss_json(const models::LossReport& report, const std::vector<std::s
   return json;
 }
 
+OrderedJson units_json(const modality::Vocabulary& vocabulary) {
+  OrderedJson json = OrderedJson::object();
+  for (const modality::Modality& modality : vocabulary.modalities())
+    json[modality.name] = modality.loss() == modality::Loss::kNoise
+                              ? "mean squared error of the predicted noise"
+                              : "nats per token";
+  return json;
+}
+
 OrderedJson tokens_json(const std::vector<int64_t>& tokens, const std::vector<std::string>& modalities) {
   OrderedJson json = OrderedJson::object();
   for (size_t m = 0; m < modalities.size(); ++m) json[modalities[m]] = tokens[m];
@@ -47,6 +56,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["step"] = run.step;
   json["setting"] = recipe.setting;
   json["split"] = options.split;
+  json["units"] = units_json(model->spec().vocabulary);
   json["loss"] = OrderedJson::object();
   json["tokens"] = OrderedJson::object();
   std::vector<train::HeldOutSet> sets =

@@ -17,10 +17,10 @@ struct EvalOptions {
   int64_t samples = 8;              // of each kind, written to RUN/samples; 0: none
 };
 
-// Returns {"step", "setting", "split", "loss": {MODALITY: mean over all sets}, "tokens": {..},
-//          "sets": {NAME: {"loss", "loss_overall": what training minimises, "tokens"}}}
-// Losses are nats per token or mean squared errors of the noise. Also published as RUN/evaluation.json when data and
-// weights are the run's own and the split is validation. InputError: not a run, or no checkpoint in it.
+// Returns {"step", "setting", "split", "units": {MODALITY: of its loss}, "loss": {MODALITY: mean over all sets},
+//          "tokens": {..}, "sets": {NAME: {"loss", "loss_overall": what training minimises, "tokens"}}}
+// Also published as RUN/evaluation.json when data and weights are the run's own and the split is validation.
+// InputError: not a run, or no checkpoint in it.
 OrderedJson evaluate_run(const EvalOptions& options);
 
 }  // namespace mom::eval

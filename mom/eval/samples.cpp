@@ -5,11 +5,8 @@
 #include <torch/utils.h>
 
 #include "mom/base/random.h"
-#include "mom/codecs/image_vae.h"
-#include "mom/codecs/pictures.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/codecs/codec_set.h"
 #include "mom/data/packer.h"
-#include "mom/formats/image_file.h"
 
 namespace mom::eval {
 namespace {
@@ -51,10 +48,11 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
                             const data::EncodedDataset& dataset, const train::Recipe& recipe, int64_t step,
                             int64_t count) {
   torch::NoGradGuard no_grad;
-  const codecs::TextCodec text(dataset.folder / "codecs" / "text");
-  const codecs::ImageVae vae(dataset.folder / "codecs" / "image");
+  const codecs::CodecSet codecs = data::codecs_of(dataset);
+  const codecs::TextCodec& text = codecs.text(dataset.vocabulary.text()->name);
   const models::CosineSchedule& schedule = objective.schedule();
   const modality::Modality& latents = *model.spec().latents();
+  const codecs::MediaCodec& codec = codecs.media(latents.name);
   const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
@@ -69,15 +67,18 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
         models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing),
                            latents.latent_shape, latents.patch_size);
     const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
-    const at::Tensor pixels = vae.decode(torch::cat({example.batch.latents_ICHW, input, clean}));
+    const std::vector<codecs::Media> decoded =
+        codec.decode_items({{.latents_CHW = example.batch.latents_ICHW[0]},
+                            {.latents_CHW = input[0]},
+                            {.latents_CHW = clean[0]}});
     const std::string stem = "picture-" + std::to_string(items.size());
     const char* kinds[] = {"original", "noised", "denoised"};
     OrderedJson item;
     item["caption"] = example.caption;
     item["timestep"] = timestep;
-    for (int64_t k = 0; k < 3; ++k) {
-      const std::string name = stem + "-" + kinds[k] + ".png";
-      publish_file(folder.path() / name, formats::encode_png(codecs::to_image(pixels[k])));
+    for (size_t k = 0; k < 3; ++k) {
+      const std::string name = stem + "-" + kinds[k] + codecs::file_ending(codec.media());
+      publish_file(folder.path() / name, codecs::to_file(decoded[k]));
       item[kinds[k]] = name;
     }
     items.push_back(item);

@@ -2,15 +2,9 @@
 #include <torch/utils.h>
 
 #include "mom/base/random.h"
-#include "mom/codecs/image_vq.h"
-#include "mom/codecs/mel.h"
-#include "mom/codecs/pictures.h"
-#include "mom/codecs/speech_codec.h"
-#include "mom/codecs/text_codec.h"
+#include "mom/codecs/codec_set.h"
 #include "mom/data/packer.h"
 #include "mom/eval/samples.h"
-#include "mom/formats/image_file.h"
-#include "mom/formats/sound_file.h"
 
 namespace mom::eval {
 namespace {
@@ -20,23 +14,6 @@ struct Prediction {
   std::string caption;
   std::vector<int32_t> original, predicted;
 };
-
-// Turns codes into a file's bytes; `ending` is the file's kind.
-struct Renderer {
-  std::string ending;
-  std::function<std::string(const std::vector<int32_t>&)> render;
-};
-
-Renderer renderer_of(const std::string& modality, const Path& folder) {
-  if (modality == "image")
-    return {".png", [codec = std::make_shared<codecs::ImageVq>(folder)](const std::vector<int32_t>& codes) {
-              const at::Tensor codes_NL = torch::tensor(codes, torch::kInt32).unsqueeze(0);
-              return formats::encode_png(codecs::to_image(codec->decode(codes_NL)[0]));
-            }};
-  return {".wav", [codec = std::make_shared<codecs::SpeechCodec>(folder)](const std::vector<int32_t>& codes) {
-            return formats::encode_wav(codec->decode({codes, {}}), codecs::kSpeechRateHz);
-          }};
-}
 
 // The document's codes of `modality`, and the likeliest code of that range at each of their places.
 Prediction predict(models::ModelImpl& model, const data::LaidOut& document, const data::LayOutOptions& layout,
@@ -89,7 +66,8 @@ std::vector<Prediction> predict_some(models::ModelImpl& model, const data::Encod
 void write_predicted_samples(const Path& run, models::ModelImpl& model, const data::EncodedDataset& dataset,
                              const train::Recipe& recipe, int64_t step, int64_t count) {
   torch::NoGradGuard no_grad;
-  const codecs::TextCodec text(dataset.folder / "codecs" / "text");
+  const codecs::CodecSet codecs = data::codecs_of(dataset);
+  const codecs::TextCodec& text = codecs.text(dataset.vocabulary.text()->name);
   data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
   layout.caption_first = 1;
   OrderedJson items = OrderedJson::array();
@@ -97,13 +75,15 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
   for (size_t m = 0; m < dataset.vocabulary.modalities().size(); ++m) {
     const std::string& modality = dataset.vocabulary.modalities()[m].name;
     if (dataset.vocabulary.modalities()[m].is_text()) continue;
-    const Renderer renderer = renderer_of(modality, dataset.folder / "codecs" / modality);
+    const codecs::MediaCodec& codec = codecs.media(modality);
+    const std::string ending = codecs::file_ending(codec.media());
     for (const Prediction& prediction : predict_some(model, dataset, layout, m, text, count)) {
       const std::string stem = modality + "-" + std::to_string(items.size());
-      const std::string original = stem + "-original" + renderer.ending,
-                        predicted = stem + "-predicted" + renderer.ending;
-      publish_file(folder.path() / original, renderer.render(prediction.original));
-      publish_file(folder.path() / predicted, renderer.render(prediction.predicted));
+      const std::string original = stem + "-original" + ending, predicted = stem + "-predicted" + ending;
+      publish_file(folder.path() / original,
+                   codecs::to_file(codec.decode_item({.codes = prediction.original})));
+      publish_file(folder.path() / predicted,
+                   codecs::to_file(codec.decode_item({.codes = prediction.predicted})));
       items.push_back({{"modality", modality},
                        {"caption", prediction.caption},
                        {"original", original},

@@ -45,11 +45,11 @@ Path codecs_folder(const GenerateOptions& options) {
 // Says what happens while it does: text as it comes, or how far the network is.
 class Teller {
  public:
-  Teller(const GenerateOptions& options, const modality::Vocabulary& vocabulary, CodecSet& codecs)
+  Teller(const GenerateOptions& options, const models::ModelSpec& spec, const ModelCodecs& codecs)
       : options_(options),
-        vocabulary_(vocabulary),
+        vocabulary_(spec.vocabulary),
         codecs_(codecs),
-        streams_(options.on_text && options.count == 1 && options.modality == "text" && codecs.has_text()) {}
+        streams_(options.on_text && options.count == 1 && asks_text(options, spec) && codecs.has_text()) {}
 
   EngineEvents events() {
     if (streams_) return {[this](size_t, int32_t token) { options_.on_text(shown(token)); }, {}};
@@ -61,14 +61,19 @@ class Teller {
   }
 
  private:
-  // How long a picture takes is known, how long text will be is not.
+  // How long an item of fixed length takes is known, how long text will be is not.
   void show_progress(int64_t done, int64_t total) {
     const int64_t num_batches = (options_.count + kTogether - 1) / kTogether;
     if (!progress_)
       progress_.emplace("generate", "steps",
-                        options_.modality == "image" ? static_cast<uint64_t>(num_batches * total) : 0);
+                        has_fixed_length() ? static_cast<uint64_t>(num_batches * total) : 0);
     rounds_ = rounds_before_ + static_cast<uint64_t>(done);
     progress_->update(rounds_);
+  }
+
+  bool has_fixed_length() const {
+    const modality::Modality* asked = vocabulary_.find(options_.modality);
+    return asked && asked->has_fixed_length();
   }
 
   // A token as a terminal has it: text, or the name of what begins.
@@ -82,7 +87,7 @@ class Teller {
 
   const GenerateOptions& options_;
   const modality::Vocabulary& vocabulary_;
-  CodecSet& codecs_;
+  const ModelCodecs& codecs_;
   bool streams_;
   TextStream stream_;
   std::optional<Progress> progress_;
@@ -97,15 +102,18 @@ class Generation {
         model_(models::load_model(model_folder_)),
         codecs_(model_->spec(), codecs_folder(options), model_folder_) {
     check_options_for(options, model_->spec());
+    media_ = codecs_.media_kind(options.modality);
+    check_outputs(options, media_);
     require_codecs();
     rules_ = {codecs_.vocabulary(), model_->spec().vocab_size};
     request_ = make_request(options, model_->spec(), rules_, codecs_, model_folder_);
     // Before the work: a folder that is in use is refused.
-    if (!options.out.empty() && !is_single_file(options)) folder_.emplace(options.out, /*replace=*/false);
+    if (!options.out.empty() && !is_single_file(options, media_))
+      folder_.emplace(options.out, /*replace=*/false);
   }
 
   std::vector<Answer> answers() {
-    Teller teller(options_, model_->spec().vocabulary, codecs_);
+    Teller teller(options_, model_->spec(), codecs_);
     Engine engine({model_, options_.weights.value_or(default_weights())}, rules_, teller.events());
     std::vector<Answer> answers;
     for (int64_t first = 0; first < options_.count; first += kTogether) {
@@ -135,7 +143,7 @@ class Generation {
       files.push_back(options_.grid.string());
     }
     if (options_.out.empty()) return files;
-    is_single_file(options_) ? write_file(answers[0]) : write_folder(answers);
+    is_single_file(options_, media_) ? write_file(answers[0]) : write_folder(answers);
     files.push_back(options_.out.string());
     return files;
   }
@@ -146,22 +154,21 @@ class Generation {
     return MambaDecoder::supports(*model_) ? model_->spec().weight_type : "float32";
   }
 
-  // Those that write what is asked for, before the work.
-  void require_codecs() {
-    const bool plain = model_->spec().vocabulary.empty();
-    for (const std::string& modality : model_->spec().modalities)
-      if (options_.interleaved ? !plain : modality == options_.modality && modality != "text")
-        codecs_.require(modality);
+  // Those that write documents, before the work; that of what is asked for was opened.
+  void require_codecs() const {
+    for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
+      if (options_.interleaved) codecs_.set().of(modality.name);
   }
 
   std::vector<Segment> segments_of(const Answer& answer) const {
     return split(request_.prompt, answer.content, model_->spec().vocabulary);
   }
 
-  std::string text_of(const Answer& answer) {
+  std::string text_of(const Answer& answer) const {
     std::string text;
     for (const Segment& segment : segments_of(answer))
-      if (segment.modality == "text" && !segment.given) text += codecs_.text_of(segment.tokens);
+      if (codecs_.media_kind(segment.modality) == codecs::MediaKind::kText && !segment.given)
+        text += codecs_.text_of(segment.tokens);
     return text;
   }
 
@@ -177,16 +184,15 @@ class Generation {
 
   void write_grid(const std::vector<Answer>& answers) {
     std::vector<formats::Image> pictures;
-    for (const Answer& one : answers) pictures.push_back(codecs_.picture_of(segments_of(one).back()));
+    for (const Answer& one : answers)
+      pictures.push_back(std::get<formats::Image>(codecs_.media_of(segments_of(one).back())));
     publish_file(options_.grid, formats::encode_png(picture_grid(pictures)));
   }
 
   void write_file(const Answer& answer) {
-    if (options_.modality == "text") {
-      publish_file(options_.out, text_of(answer));
-    } else {
-      publish_segment(options_.out, segments_of(answer).back(), codecs_);
-    }
+    publish_file(options_.out, media_ == codecs::MediaKind::kText
+                                   ? text_of(answer)
+                                   : codecs::to_file(codecs_.media_of(segments_of(answer).back())));
   }
 
   void write_folder(const std::vector<Answer>& answers) {
@@ -203,21 +209,14 @@ class Generation {
   const GenerateOptions& options_;
   Path model_folder_;
   models::Model model_;
-  CodecSet codecs_;
+  ModelCodecs codecs_;
+  codecs::MediaKind media_{};  // of what is asked for
   DocumentRules rules_;
   Request request_;
   std::optional<FolderPublisher> folder_;  // where --out is one
 };
 
 }  // namespace
-
-bool is_single_file(const GenerateOptions& options) {
-  if (options.interleaved) return false;
-  const std::string ending = options.modality == "image"    ? ".png"
-                             : options.modality == "speech" ? ".wav"
-                                                            : ".txt";
-  return options.out.extension() == ending;
-}
 
 OrderedJson generate(const GenerateOptions& options) {
   Watch watch;

@@ -1,4 +1,4 @@
-// `mom generate`: text, pictures, speech and interleaved documents from a trained model. The entry has no torch.
+// `mom generate`: text, images, speech and interleaved documents from a trained model. The entry has no torch.
 #pragma once
 
 #include <functional>
@@ -10,17 +10,24 @@
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/generate/token_sampler.h"
+#include "mom/modality/modality.h"
 
 namespace mom::generate {
 
+struct PromptFile {
+  std::string option;  // that it was given by, for errors
+  std::string modality;
+  Path file;
+};
+
 struct GenerateOptions {
   Path run;     // a run folder (newest checkpoint), or a model folder
-  Path codecs;  // a folder with text/, image/, speech/; empty: those of the run's data
-  // The prompt: a document's beginning, picture and speech before text; or all of it as ids.
+  Path codecs;  // a folder with one for each modality; empty: those of the run's data
+  // The prompt: a document's beginning, files before text; or all of it as ids.
   std::optional<std::string> prompt;
-  Path image, speech;
+  std::vector<PromptFile> files;
   std::vector<int64_t> tokens;
-  std::string modality = "text";  // of what is asked for
+  std::string modality = modality::kTextName;  // of what is asked for
   // Of the steps of single tokens: float32, bfloat16 or int8; empty: the folder's.
   std::optional<std::string> weights;
   bool interleaved = false;  // everything the model writes, until the end of the document
@@ -35,9 +42,6 @@ struct GenerateOptions {
   double guidance = 1;
   std::function<void(std::string_view)> on_text;  // text as it comes, of a single answer
 };
-
-// `out` is a file for the one answer, by its ending, and not a folder.
-bool is_single_file(const GenerateOptions& options);
 
 // {"tokens", "log_probabilities", "stop": "end" or "length", "text" (where there is a tokenizer)} of the one
 // answer, or "answers": a list of them when count is above 1; then "files", "seconds", "timings": {"load_s",

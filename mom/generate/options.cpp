@@ -13,29 +13,23 @@ namespace {
 constexpr double kMaxCount = 1000, kMaxPositions = 1e6;
 constexpr int64_t kDefaultPositions = 256;
 
-bool draws_pictures(const GenerateOptions& o) { return o.interleaved || o.modality == "image"; }
+// Whether items of one length may be written, which guidance is for.
+bool draws_whole_items(const GenerateOptions& o, const modality::Vocabulary& vocabulary) {
+  const auto& all = vocabulary.modalities();
+  return std::any_of(all.begin(), all.end(), [&](const modality::Modality& one) {
+    return one.has_fixed_length() && (o.interleaved || one.name == o.modality);
+  });
+}
 
 void check_prompt(const GenerateOptions& o) {
-  if (!o.prompt && o.tokens.empty() && o.image.empty() && o.speech.empty())
+  if (!o.prompt && o.tokens.empty() && o.files.empty())
     throw UserError({"prompt", "--prompt, --image, --speech or --tokens", "none", ""});
   if (o.prompt && o.prompt->empty()) throw UserError({"--prompt", "text", "none", ""});
-  if (!o.tokens.empty() && (o.prompt || !o.image.empty() || !o.speech.empty()))
+  if (!o.tokens.empty() && (o.prompt || !o.files.empty()))
     throw UserError({"--tokens", "the whole prompt as ids", "another prompt beside it", ""});
 }
 
-void check_outputs(const GenerateOptions& o) {
-  if (o.interleaved && o.modality != "text")
-    throw UserError({"--modality", "none with --interleaved, which writes all", o.modality, ""});
-  if (!o.grid.empty() && (o.interleaved || o.modality != "image"))
-    throw UserError(
-        {"--grid", "pictures: --modality image", o.interleaved ? "--interleaved" : o.modality, ""});
-  if (o.interleaved ? o.out.empty() : o.modality != "text" && o.out.empty() && o.grid.empty())
-    throw UserError({"--out", "where to write what is generated", "none", ""});
-  if (is_single_file(o) && o.count > 1)
-    throw UserError({"--out", "a folder, for more than one answer", o.out.string(), ""});
-}
-
-void require_modality(const models::ModelSpec& spec, const char* option, const std::string& name) {
+void require_modality(const models::ModelSpec& spec, const std::string& option, const std::string& name) {
   std::string known;
   for (const std::string& one : spec.modalities) known += (known.empty() ? "" : ", ") + one;
   if (spec.modality_index(name) < 0)
@@ -49,12 +43,11 @@ DocumentCursor after(const Feed& prompt, const DocumentRules& rules) {
 }
 
 Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
-                 CodecSet& codecs) {
+                 const ModelCodecs& codecs) {
   Feed prompt;
   for (const int64_t token : o.tokens) prompt.append(static_cast<int32_t>(token));
   if (o.tokens.empty() && !spec.vocabulary.empty()) prompt.append(modality::special::kBos);
-  if (!o.image.empty()) codecs.append_image(o.image, prompt);
-  if (!o.speech.empty()) codecs.append_speech(o.speech, prompt);
+  for (const PromptFile& one : o.files) codecs.append_file(one.modality, one.file, prompt);
   if (o.prompt)
     for (const int32_t token : codecs.encode_text(*o.prompt)) prompt.append(token);
   const modality::Modality* asked = spec.vocabulary.find(o.modality);
@@ -85,31 +78,52 @@ void check_options(const GenerateOptions& o) {
   if (o.max_tokens) require_in_range("--max-tokens", *o.max_tokens, 1, kMaxPositions);
   o.sampling.check();
   check_prompt(o);
-  check_outputs(o);
+}
+
+bool asks_text(const GenerateOptions& o, const models::ModelSpec& spec) {
+  const modality::Modality* asked = spec.vocabulary.find(o.modality);
+  return !asked || asked->is_text();
+}
+
+bool is_single_file(const GenerateOptions& o, codecs::MediaKind media) {
+  return !o.interleaved && o.out.extension() == codecs::file_ending(media);
+}
+
+void check_outputs(const GenerateOptions& o, codecs::MediaKind media) {
+  const bool text = media == codecs::MediaKind::kText;
+  if (o.interleaved && !text)
+    throw UserError({"--modality", "none with --interleaved, which writes all", o.modality, ""});
+  if (!o.grid.empty() && (o.interleaved || media != codecs::MediaKind::kImage))
+    throw UserError(
+        {"--grid", "pictures: --modality image", o.interleaved ? "--interleaved" : o.modality, ""});
+  if (o.interleaved ? o.out.empty() : !text && o.out.empty() && o.grid.empty())
+    throw UserError({"--out", "where to write what is generated", "none", ""});
+  if (is_single_file(o, media) && o.count > 1)
+    throw UserError({"--out", "a folder, for more than one answer", o.out.string(), ""});
 }
 
 void check_options_for(const GenerateOptions& o, const models::ModelSpec& spec) {
   require_modality(spec, "--modality", o.modality);
-  if (!o.image.empty()) require_modality(spec, "--image", "image");
-  if (!o.speech.empty()) require_modality(spec, "--speech", "speech");
-  if (o.guidance != 1 && !(draws_pictures(o) && spec.modality_index("image") >= 0))
+  for (const PromptFile& one : o.files) require_modality(spec, one.option, one.modality);
+  const bool draws = draws_whole_items(o, spec.vocabulary);
+  if (o.guidance != 1 && !draws)
     throw UserError({"--guidance", "a picture to draw: --modality image or --interleaved", "none", ""});
   for (const int64_t token : o.tokens)
     if (token < 0 || token >= spec.vocab_size)
       throw UserError({"--tokens", "0 to " + std::to_string(spec.vocab_size - 1), std::to_string(token), ""});
-  if ((o.steps || o.sampler) && !(draws_pictures(o) && spec.latents()))
+  if ((o.steps || o.sampler) && !(draws && spec.latents()))
     log_warning("--steps and --sampler are not used: they are for pictures as latents");
-  if (o.max_tokens && !o.interleaved && o.modality == "image")
-    log_warning("--max-tokens is not used: a picture has a fixed size");
+  if (o.max_tokens && !o.interleaved && draws)
+    log_warning("--max-tokens is not used: " + o.modality + " has a fixed size");
 }
 
 Request make_request(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
-                     CodecSet& codecs, const Path& model_folder) {
+                     const ModelCodecs& codecs, const Path& model_folder) {
   Request request;
   request.prompt = make_prompt(o, spec, rules, codecs);
-  request.until = o.interleaved ? Until::kDocument : o.modality == "text" ? Until::kText : Until::kSegment;
+  request.until = o.interleaved ? Until::kDocument : asks_text(o, spec) ? Until::kText : Until::kSegment;
   request.needs_text = request.until == Until::kText && closes_segment(request.prompt, rules.vocabulary);
-  const bool fixed = !o.interleaved && o.modality == "image";
+  const bool fixed = !o.interleaved && draws_whole_items(o, spec.vocabulary);
   request.max_positions =
       fixed ? after(request.prompt, rules).to_close() : o.max_tokens.value_or(kDefaultPositions);
   if (spec.vocabulary.empty()) request.stop_tokens = stop_tokens(model_folder / "config.json");

@@ -5,17 +5,11 @@
 #include <map>
 
 #include "mom/base/markup.h"
-#include "mom/codecs/mel.h"
-#include "mom/formats/sound_file.h"
 
 namespace mom::generate {
 namespace {
 
 constexpr int64_t kGap = 2;  // pixels between pictures of a grid
-
-std::string file_of(const Segment& segment, int64_t number) {
-  return segment.modality + "-" + std::to_string(number) + (segment.modality == "image" ? ".png" : ".wav");
-}
 
 constexpr const char* kPageHead = R"(<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Generated document</title>
@@ -25,11 +19,12 @@ constexpr const char* kPageHead = R"(<!doctype html>
 img{image-rendering:pixelated;width:192px;max-width:100%}footer{color:#555;font-size:.85rem;margin-top:2rem}</style>
 )";
 
-std::string block_of(const OrderedJson& segment, const std::string& modality) {
-  const std::string content = escape(segment[modality].get<std::string>());
-  const std::string open = segment["given"].get<bool>() ? "<div class=\"given\">" : "<div>";
-  if (modality == "text") return open + "<p>" + content + "</p></div>\n";
-  if (modality == "image") return open + "<img src=\"" + content + "\" alt=\"picture\"></div>\n";
+std::string block_of(const std::string& text_or_file, bool given, codecs::MediaKind media) {
+  const std::string content = escape(text_or_file);
+  const std::string open = given ? "<div class=\"given\">" : "<div>";
+  if (media == codecs::MediaKind::kText) return open + "<p>" + content + "</p></div>\n";
+  if (media == codecs::MediaKind::kImage)
+    return open + "<img src=\"" + content + "\" alt=\"picture\"></div>\n";
   return open + "<audio controls preload=\"none\" src=\"" + content + "\"></audio></div>\n";
 }
 
@@ -48,28 +43,23 @@ formats::Image picture_grid(const std::vector<formats::Image>& pictures) {
   return grid;
 }
 
-void publish_segment(const Path& file, const Segment& segment, CodecSet& codecs) {
-  publish_file(file, segment.modality == "image"
-                         ? formats::encode_png(codecs.picture_of(segment))
-                         : formats::encode_wav(codecs.sound_of(segment), codecs::kSpeechRateHz));
-}
-
-void write_document(const Path& folder, const std::vector<Segment>& segments, CodecSet& codecs,
+void write_document(const Path& folder, const std::vector<Segment>& segments, const ModelCodecs& codecs,
                     const OrderedJson& about) {
   OrderedJson document{{"format", "mom-document"}, {"version", 1}, {"segments", OrderedJson::array()}};
   std::string page = kPageHead;
   std::map<std::string, int64_t> count;
   for (const Segment& segment : segments) {
-    OrderedJson entry;
-    if (segment.modality == "text") {
-      entry["text"] = codecs.text_of(segment.tokens);
+    const codecs::MediaKind media = codecs.media_kind(segment.modality);
+    std::string content;  // text, or the file's name
+    if (media == codecs::MediaKind::kText) {
+      content = codecs.text_of(segment.tokens);
     } else {
-      const std::string name = file_of(segment, ++count[segment.modality]);
-      publish_segment(folder / name, segment, codecs);
-      entry[segment.modality] = name;
+      content =
+          segment.modality + "-" + std::to_string(++count[segment.modality]) + codecs::file_ending(media);
+      publish_file(folder / content, codecs::to_file(codecs.media_of(segment)));
     }
-    entry["given"] = segment.given;
-    page += block_of(entry, segment.modality);
+    OrderedJson entry{{segment.modality, content}, {"given", segment.given}};
+    page += block_of(content, segment.given, media);
     document["segments"].push_back(entry);
   }
   document.update(about);

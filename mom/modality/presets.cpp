@@ -7,8 +7,6 @@
 namespace mom::modality {
 namespace {
 
-constexpr Brackets kImage{special::kBoi, special::kEoi}, kSpeech{special::kBosSpeech, special::kEosSpeech};
-
 // Transfusion has Llama 2's vocabulary. Chameleon's 65,536 ids hold its 8,192 image codes; how three
 // modalities share as many is not published. Speech: DinoSR's 500 codes (docs/decisions).
 constexpr int64_t kTransfusionText = 32'000, kJointIds = 65'536, kImageCodes = 8'192, kSpeechCodes = 500,
@@ -17,26 +15,32 @@ constexpr int64_t kTransfusionText = 32'000, kJointIds = 65'536, kImageCodes = 8
 Preset transfusion() {
   Preset preset{"transfusion", {}, {"text", "image_vae"}};
   preset.vocabulary.add(Modality::tokens("text"), kTransfusionText);
-  preset.vocabulary.add(Modality::latents("image", kImage, {8, 32, 32}), 0);
+  preset.vocabulary.add(Modality::latents("image", special::kImageBrackets, {8, 32, 32}), 0);
   return preset;
 }
 
 Preset chameleon() {
   Preset preset{"chameleon", {}, {"text", "vq_image"}};
   preset.vocabulary.add(Modality::tokens("text"), kJointIds - kImageCodes);
-  preset.vocabulary.add(Modality::codes("image", kImage, kCodesPerImage), kImageCodes);
+  preset.vocabulary.add(Modality::codes("image", special::kImageBrackets, kCodesPerImage), kImageCodes);
   return preset;
 }
 
 Preset three_modality() {
   Preset preset{"three_modality", {}, {"text", "vq_image", "speech"}};
   preset.vocabulary.add(Modality::tokens("text"), kJointIds - kImageCodes - kSpeechCodes);
-  preset.vocabulary.add(Modality::codes("image", kImage, kCodesPerImage), kImageCodes);
-  preset.vocabulary.add(Modality::codes("speech", kSpeech, 0), kSpeechCodes);
+  preset.vocabulary.add(Modality::codes("image", special::kImageBrackets, kCodesPerImage), kImageCodes);
+  preset.vocabulary.add(Modality::codes("speech", special::kSpeechBrackets, 0), kSpeechCodes);
   return preset;
 }
 
 }  // namespace
+
+TrainedSum trained_sum(std::string_view setting, double latent_weight) {
+  const Preset* preset = find_preset(setting);
+  if (!preset || !preset->has_latents()) return {};
+  return {latent_weight, preset->vocabulary.text()->name, preset->vocabulary.latents()->name};
+}
 
 const std::vector<Preset>& presets() {
   static const std::vector<Preset> table = {transfusion(), chameleon(), three_modality()};

@@ -22,6 +22,16 @@ struct Preset {
   bool has_latents() const { return vocabulary.latents() != nullptr; }
 };
 
+// The loss that a run of a setting minimises on a set: where latents are among its modalities, that of tokens
+// plus `weight` times that of latents (both by the modality's name); else, with weight 0, one mean over
+// tokens.
+struct TrainedSum {
+  double weight = 0;
+  std::string tokens, latents;
+};
+// `latent_weight`: objective.image_weight of the run's recipe. An unknown setting has no latents.
+TrainedSum trained_sum(std::string_view setting, double latent_weight);
+
 const std::vector<Preset>& presets();
 std::vector<std::string> preset_names();
 const Preset* find_preset(std::string_view name);  // null when there is none

@@ -6,7 +6,7 @@
 
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
-#include "mom/formats/image_file.h"
+#include "mom/codecs/image_codec.h"
 #include "mom/modality/special_tokens.h"
 #include "mom/quality/accuracy.h"
 #include "mom/quality/frechet.h"
@@ -27,8 +27,8 @@ std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
 
 class ImageJudge {
  public:
-  ImageJudge(const generate::Network& network, generate::CodecSet& codecs, const std::vector<Pair>& held_out,
-             const std::vector<Pair>& train, const QualityOptions& options)
+  ImageJudge(const generate::Network& network, const generate::ModelCodecs& codecs,
+             const std::vector<Pair>& held_out, const std::vector<Pair>& train, const QualityOptions& options)
       : network_(network),
         codecs_(codecs),
         held_out_(held_out),
@@ -100,7 +100,10 @@ class ImageJudge {
 
   at::Tensor encodings(const std::vector<generate::Segment>& images) {
     std::vector<at::Tensor> all;
-    for (const generate::Segment& image : images) all.push_back(codecs_.encoding_of(image));
+    for (const generate::Segment& image : images) {
+      const auto& codec = codecs_.set().as<codecs::ImageCodec>(image.modality, "of images");
+      all.push_back(codec.features(codecs_.item_of(image)));
+    }
     return torch::stack(all);
   }
 
@@ -163,7 +166,7 @@ class ImageJudge {
   }
 
   std::string write_image(const Path& folder, const std::string& name, const generate::Segment& image) {
-    publish_file(folder / name, formats::encode_png(codecs_.picture_of(image)));
+    publish_file(folder / name, codecs::to_file(codecs_.media_of(image)));
     return name;
   }
 
@@ -187,7 +190,7 @@ class ImageJudge {
   }
 
   generate::Network network_;
-  generate::CodecSet& codecs_;
+  const generate::ModelCodecs& codecs_;
   const std::vector<Pair>&held_out_, &train_;
   const QualityOptions& options_;
   const std::vector<size_t> asked_;  // of the held-out pairs, one per generated image
@@ -197,7 +200,7 @@ class ImageJudge {
 
 }  // namespace
 
-OrderedJson judge_images(const generate::Network& network, generate::CodecSet& codecs,
+OrderedJson judge_images(const generate::Network& network, const generate::ModelCodecs& codecs,
                          const std::vector<Pair>& held_out, const std::vector<Pair>& train,
                          const QualityOptions& options, const Path& folder) {
   return ImageJudge(network, codecs, held_out, train, options).run(folder);

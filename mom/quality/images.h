@@ -3,8 +3,8 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
-#include "mom/generate/codec_set.h"
 #include "mom/generate/engine.h"
+#include "mom/generate/model_codecs.h"
 #include "mom/quality/pairs.h"
 #include "mom/quality/quality.h"
 
@@ -12,7 +12,7 @@ namespace mom::quality {
 
 // {"generated", "sampling", "frechet", "retrieval", "nearest", "items"} (docs/quality.md). Files of the items
 // go into `folder`. `held_out` and `train` are pairs with images, both not empty.
-OrderedJson judge_images(const generate::Network& network, generate::CodecSet& codecs,
+OrderedJson judge_images(const generate::Network& network, const generate::ModelCodecs& codecs,
                          const std::vector<Pair>& held_out, const std::vector<Pair>& train,
                          const QualityOptions& options, const Path& folder);
 

@@ -45,9 +45,10 @@ class Evaluation {
     json["step"] = trained_.step;
     json["setting"] = recipe_.setting;
     json["split"] = options_.split;
-    if (has("image")) add_images(json, folder.path());
-    for (const std::string modality : {"image", "speech"})
-      if (has(modality)) add_ranking(json, modality);
+    for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
+      if (media_of(modality) == codecs::MediaKind::kImage) add_images(json, modality.name, folder.path());
+    for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
+      if (!modality.is_text()) add_ranking(json, modality);
     add_texts(json);
     publish_json(folder.path() / "quality.json", json);
     folder.commit();
@@ -55,11 +56,13 @@ class Evaluation {
   }
 
  private:
-  bool has(const std::string& modality) const { return model_->spec().modality_index(modality) >= 0; }
+  codecs::MediaKind media_of(const modality::Modality& modality) const {
+    return codecs_.media_kind(modality.name);
+  }
 
   // From the sources that the run is trained on.
-  std::vector<Pair> training_images() const {
-    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", "image");
+  std::vector<Pair> training_images(const std::string& modality) const {
+    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", modality);
     const config::Weights& mixture = recipe_.data.mixture;
     if (!mixture.empty())
       std::erase_if(pairs, [&](const Pair& pair) { return !mixture.contains(pair.source); });
@@ -67,19 +70,19 @@ class Evaluation {
   }
 
   // Images in other styles say nothing about a model's own: only sources it is trained on count.
-  void add_images(OrderedJson& json, const Path& folder) {
-    const std::vector<Pair> train = training_images();
+  void add_images(OrderedJson& json, const std::string& modality, const Path& folder) {
+    const std::vector<Pair> train = training_images(modality);
     std::set<std::string> sources;
     for (const Pair& pair : train) sources.insert(pair.source);
-    std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, "image");
+    std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, modality);
     std::erase_if(held_out, [&](const Pair& pair) { return !sources.contains(pair.source); });
     if (held_out.size() < 2 || train.size() < 2) return;
     json["pictures"] = judge_images({model_}, codecs_, held_out, train, options_, folder);
     json["pictures"]["sources"] = sources;
   }
 
-  void add_ranking(OrderedJson& json, const std::string& modality) {
-    const std::vector<Pair> pairs = pairs_of(dataset_, recipe_, options_.split, modality);
+  void add_ranking(OrderedJson& json, const modality::Modality& modality) {
+    const std::vector<Pair> pairs = pairs_of(dataset_, recipe_, options_.split, modality.name);
     std::map<std::string, std::vector<size_t>> of_source;
     for (size_t i = 0; i < pairs.size(); ++i) of_source[pairs[i].source].push_back(i);
     for (auto& [source, asked] : of_source) {
@@ -87,13 +90,13 @@ class Evaluation {
       const auto candidates =
           draw_candidates(pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
       if (candidates.front().size() < 2) continue;
-      Progress progress("rank captions of " + source, modality == "image" ? "images" : "recordings",
+      Progress progress("rank captions of " + source, std::string(codecs::noun(media_of(modality))) + "s",
                         candidates.size());
       const Ranking ranking =
           rank_captions(*model_, pairs, candidates, [&](size_t done) { progress.update(done); });
-      json["captions_of_" + modality][source] = {{"among", ranking.among},
-                                                 {"by_information", ranking.by_information.to_json()},
-                                                 {"by_likelihood", ranking.by_likelihood.to_json()}};
+      json["captions_of_" + modality.name][source] = {{"among", ranking.among},
+                                                      {"by_information", ranking.by_information.to_json()},
+                                                      {"by_likelihood", ranking.by_likelihood.to_json()}};
     }
   }
 
@@ -129,7 +132,7 @@ class Evaluation {
     return !batches.empty();
   }
 
-  int64_t bytes_of(const at::Tensor& tokens_R) {
+  int64_t bytes_of(const at::Tensor& tokens_R) const {
     int64_t sum = 0;
     const int64_t* token = tokens_R.const_data_ptr<int64_t>();
     for (int64_t i = 0; i < tokens_R.size(0); ++i)
@@ -142,7 +145,7 @@ class Evaluation {
   const train::Recipe& recipe_;
   data::EncodedDataset dataset_;
   models::Model model_;
-  generate::CodecSet codecs_;
+  generate::ModelCodecs codecs_;
 };
 
 }  // namespace

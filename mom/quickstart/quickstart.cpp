@@ -66,7 +66,7 @@ class SourceProgress {
 
 data::Segment speech_segment(const data::MediaRef& media, std::string_view bytes, const std::string& name) {
   const auto info = formats::read_sound_info(std::as_bytes(std::span(bytes)), name);
-  return {"speech", "", {}, media, info.seconds()};
+  return {data::kSpeech, "", {}, media, info.seconds()};
 }
 
 // `file` and `bytes`: the image in the style of `source`.
@@ -74,8 +74,8 @@ void add_emoji_image(data::DocumentWriter& writer, const std::string& source, co
                      const std::string& file, const std::string& bytes) {
   data::Document document{.key = image.emoji.key(), .free_order = true, .segments = {}};
   const data::MediaRef media = writer.add_media(file, bytes);
-  document.segments.push_back({"text", image.emoji.name, image.keywords, {}});
-  document.segments.push_back({"image", "", {}, media});
+  document.segments.push_back({data::kText, image.emoji.name, image.keywords, {}});
+  document.segments.push_back({data::kImage, "", {}, media});
   writer.add(source, data::split_by_hash(image.concept_name), document);
 }
 
@@ -117,8 +117,9 @@ void add_spoken(data::DocumentWriter& writer, const std::string& source, const s
     const EmojiImage& image = images[i];
     data::Document document{.key = image.emoji.key() + "-" + voice, .free_order = true, .segments = {}};
     const data::MediaRef media = writer.add_media(document.key + ".wav", recordings[i]);
-    document.segments.push_back({"text", image.emoji.name, {}, {}});
-    document.segments.push_back({"image", "", {}, writer.add_media(image.emoji.key() + ".png", image.png)});
+    document.segments.push_back({data::kText, image.emoji.name, {}, {}});
+    document.segments.push_back(
+        {data::kImage, "", {}, writer.add_media(image.emoji.key() + ".png", image.png)});
     document.segments.push_back(speech_segment(media, recordings[i], document.key));
     writer.add(source, data::split_by_hash(image.concept_name), document);
   }
@@ -160,8 +161,8 @@ void add_stamp(data::DocumentWriter& writer, const Stamp& stamp, std::string_vie
     data::Document document{
         .key = stamp.key + "-" + std::string(language), .free_order = true, .segments = {}};
     const std::string sound = read_file(recording->second);
-    document.segments.push_back({"text", caption->second, {}, {}});
-    document.segments.push_back({"image", "", {}, writer.add_media(stamp.key + ".png", image)});
+    document.segments.push_back({data::kText, caption->second, {}, {}});
+    document.segments.push_back({data::kImage, "", {}, writer.add_media(stamp.key + ".png", image)});
     document.segments.push_back(
         speech_segment(writer.add_media(document.key + ".ogg", sound), sound, recording->second.string()));
     writer.add("stamps", split, document);
@@ -179,12 +180,22 @@ void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, 
 
 }  // namespace
 
+std::vector<std::string> quickstart_settings() {
+  std::vector<std::string> settings = modality::preset_names();
+  settings.insert(settings.end(), {kStyles, kTuxpaint});
+  return settings;
+}
+
 void make_quickstart(const QuickstartOptions& options) {
-  if (std::find(kSettings.begin(), kSettings.end(), options.setting) == kSettings.end())
-    throw UserError({"--setting", "transfusion, chameleon, styles, three_modality or tuxpaint",
-                     "'" + options.setting + "'", ""});
-  const bool stamps_wanted = options.setting == "tuxpaint",
-             voices_wanted = options.setting == "three_modality", styles_wanted = options.setting == "styles";
+  const std::vector<std::string> settings = quickstart_settings();
+  if (std::find(settings.begin(), settings.end(), options.setting) == settings.end()) {
+    std::string known;
+    for (const std::string& name : settings) known += (known.empty() ? "" : ", ") + name;
+    throw UserError({"--setting", "one of " + known, "'" + options.setting + "'", ""});
+  }
+  const modality::Preset* preset = modality::find_preset(options.setting);
+  const bool stamps_wanted = options.setting == kTuxpaint, styles_wanted = options.setting == kStyles,
+             voices_wanted = preset && preset->vocabulary.find(data::kSpeech);
   const Packages packages(options.packages);
   const TextFiles texts =
       find_texts(packages);  // before any work, so that missing files are reported at once

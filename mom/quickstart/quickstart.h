@@ -21,25 +21,26 @@
 // Images are split by concept, the same in every voice and language.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mom/base/files.h"
+#include "mom/modality/presets.h"
 #include "mom/quickstart/emoji_list.h"
 
 namespace mom::quickstart {
 
-inline constexpr std::array<std::string_view, 5> kSettings = {"transfusion", "chameleon", "styles",
-                                                              "three_modality", "tuxpaint"};
+// What can be made: documents for each setting of recipes (modality/presets.h), and those of two studies.
+inline constexpr const char *kStyles = "styles", *kTuxpaint = "tuxpaint";
+std::vector<std::string> quickstart_settings();
 
 struct QuickstartOptions {
   Path out;
   Path packages;  // folder the packages were unpacked into; empty: the environment's MOM_PACKAGES, else "/"
   bool replace = false;
-  std::string setting = "transfusion";
+  std::string setting = modality::presets().front().name;
 };
 
 // InputError when a package is missing or a file of it cannot be read; nothing is left behind then.

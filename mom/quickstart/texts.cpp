@@ -22,7 +22,7 @@ std::string split_of_text(std::string_view key) {
 void add_text(data::DocumentWriter& writer, const std::string& source, const std::string& split,
               const std::string& key, std::string text) {
   data::Document document{.key = key, .free_order = false, .segments = {}};
-  document.segments.push_back({"text", std::move(text), {}, {}});
+  document.segments.push_back({data::kText, std::move(text), {}, {}});
   writer.add(source, split, document);
 }
 

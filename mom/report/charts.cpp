@@ -25,21 +25,22 @@ double shortened(double value) {
   return std::strtod(text, nullptr);
 }
 
-std::optional<double> loss_of(const MetricPoint& point, const std::string& modality, double image_weight) {
-  if (modality == compare::kOverall && image_weight == 0) return point.loss;
-  const auto find = [&](const char* name) -> std::optional<double> {
+std::optional<double> loss_of(const MetricPoint& point, const std::string& modality,
+                              const modality::TrainedSum& trained) {
+  if (modality == compare::kOverall && trained.weight == 0) return point.loss;
+  const auto find = [&](const std::string& name) -> std::optional<double> {
     const auto found = point.losses.find(name);
     return found == point.losses.end() ? std::nullopt : std::optional(found->second);
   };
-  if (modality != compare::kOverall) return find(modality.c_str());
-  const auto text = find("text"), image = find("image");
-  return text && image ? std::optional(*text + image_weight * *image) : std::nullopt;
+  if (modality != compare::kOverall) return find(modality);
+  const auto tokens = find(trained.tokens), latents = find(trained.latents);
+  return tokens && latents ? std::optional(*tokens + trained.weight * *latents) : std::nullopt;
 }
 
 using ValueOf = std::function<std::optional<double>(const MetricPoint&)>;
 
-ValueOf loss_in(const std::string& modality, double image_weight) {
-  return [=](const MetricPoint& point) { return loss_of(point, modality, image_weight); };
+ValueOf loss_in(const std::string& modality, const modality::TrainedSum& trained) {
+  return [=](const MetricPoint& point) { return loss_of(point, modality, trained); };
 }
 
 Series collect(const std::vector<MetricPoint>& points, const ValueOf& value_of) {
@@ -71,8 +72,8 @@ OrderedJson targets_of(const Subject& subject, const std::string& set, const std
         });
     if (row == comparison.rows.end() || row->match == compare::Match::kUnknown) continue;
     const size_t dense = index_of(subject, comparison.dense_path);
-    const auto curve = compare::smoothed(
-        compare::held_out_curve(subject.runs[dense], set, modality, comparison.image_weight));
+    const auto curve =
+        compare::smoothed(compare::held_out_curve(subject.runs[dense], set, modality, comparison.trained));
     OrderedJson& target = targets[dense];
     if (target.is_null())
       target = {{"run", dense}, {"loss", curve.loss.back()}, {"matches", OrderedJson::array()}};
@@ -89,14 +90,14 @@ OrderedJson targets_of(const Subject& subject, const std::string& set, const std
 OrderedJson held_out_chart(const Subject& subject, const std::string& set, const std::string& modality) {
   OrderedJson chart;
   chart["group"] = "held-out";
-  const double weight = compare::image_weight_of(subject.runs.front());
+  const modality::TrainedSum trained = compare::trained_sum_of(subject.runs.front());
   chart["title"] = modality + ": " + runs::set_text(subject.set_titles, set);
-  chart["unit"] = unit_of(modality, weight);
+  chart["unit"] = unit_of(modality, trained);
   chart["series"] = OrderedJson::array();
   for (size_t i = 0; i < subject.runs.size(); ++i) {
     const auto found = subject.runs[i].evals.find(set);
     if (found == subject.runs[i].evals.end()) continue;
-    Series series = collect(found->second, loss_in(modality, compare::image_weight_of(subject.runs[i])));
+    Series series = collect(found->second, loss_in(modality, compare::trained_sum_of(subject.runs[i])));
     if (series.raw.empty()) continue;
     series.fit = compare::smoothed({series.flops, series.raw}).loss;
     chart["series"].push_back(series_json(i, series));
@@ -124,9 +125,9 @@ OrderedJson averaged_series(const Subject& subject,
 OrderedJson training_chart(const Subject& subject, const std::string& modality) {
   return {{"group", "training"},
           {"title", modality + ": training loss"},
-          {"unit", unit_of(modality, compare::image_weight_of(subject.runs.front()))},
+          {"unit", unit_of(modality, compare::trained_sum_of(subject.runs.front()))},
           {"series", averaged_series(subject, [&](const RunFolder& run) {
-             return loss_in(modality, compare::image_weight_of(run));
+             return loss_in(modality, compare::trained_sum_of(run));
            })}};
 }
 
@@ -230,12 +231,12 @@ OrderedJson series_json(size_t run, const Series& series) {
   return json;
 }
 
-std::string unit_of(const std::string& modality, double image_weight) {
-  if (image_weight == 0) return "nats per token";
-  if (modality == "image") return "noise MSE";
-  return modality == compare::kOverall
-             ? "text + " + compare::fixed(image_weight, image_weight == 5 ? 0 : 2) + " x image"
-             : "nats per token";
+std::string unit_of(const std::string& modality, const modality::TrainedSum& trained) {
+  if (trained.weight > 0 && modality == trained.latents) return "noise MSE";
+  if (trained.weight > 0 && modality == compare::kOverall)
+    return trained.tokens + " + " + compare::fixed(trained.weight, trained.weight == 5 ? 0 : 2) + " x " +
+           trained.latents;
+  return "nats per token";
 }
 
 OrderedJson expert_panel(const Subject& subject) {

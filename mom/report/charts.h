@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "mom/base/json.h"
+#include "mom/modality/presets.h"
 #include "mom/report/report.h"
 
 namespace mom::report {
@@ -32,8 +33,8 @@ OrderedJson series_json(size_t run, const Series& series);
 inline constexpr double kHalfLifePart =
     0.02;  // half-life of the training average, as a fraction of all steps
 
-// "nats per token", "noise MSE", "text + 5 x image"; `image_weight` 0 where the setting has none.
-std::string unit_of(const std::string& modality, double image_weight);
+// "nats per token", "noise MSE", "text + 5 x image".
+std::string unit_of(const std::string& modality, const modality::TrainedSum& trained);
 // A label for each run: the model in words, with the run's name where two would be the same.
 std::vector<std::string> run_labels(const std::vector<runs::RunFolder>& runs);
 

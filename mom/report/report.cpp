@@ -114,7 +114,7 @@ std::string render_page(const Subject& subject) {
                            images_section(subject) + predictions_section(subject) +
                            generation_section(subject) + codecs_section(subject) + models_section(subject) +
                            recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
-                           definitions_html(compare::image_weight_of(subject.runs.front())) +
+                           definitions_html(compare::trained_sum_of(subject.runs.front())) +
                            notes_html(subject.notes);
   return render({title_of(subject), verdict_section(subject), body, chart_data(subject)});
 }

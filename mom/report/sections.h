@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "mom/modality/presets.h"
 #include "mom/report/report.h"
 
 namespace mom::report {
@@ -23,7 +24,7 @@ std::string reproduce_section(const Subject& subject);
 // Parts that are also on the page about a study.
 std::string curves_section();
 std::string notes_html(const std::vector<std::string>& notes);
-std::string definitions_html(double image_weight);  // 0 where no setting has one
+std::string definitions_html(const modality::TrainedSum& trained);
 std::string pre(const std::string& text);
 // Recipe keys by run. With more runs than keys, the rows are runs.
 std::string settings_table(const std::vector<std::string>& keys, const std::vector<std::string>& names,

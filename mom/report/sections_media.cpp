@@ -56,7 +56,7 @@ std::string codec_html(const CodecReport& codec) {
   }
   std::string out = "<h3>" + escape(codec.modality) + "</h3>\n" + table({"", "value"}, rows, false);
   for (const Path& image : codec.images) {
-    const bool spectrogram = codec.modality == "speech";
+    const bool spectrogram = image.stem() == "mel";
     const std::string words = spectrogram ? "Mel spectrograms: the original above, the decoded one below"
                                           : "Rows in pairs: held-out originals above, decoded ones below";
     out += "<figure class=\"wide\"><img src=\"" + data_uri(image) + "\" alt=\"" + words + "\"><figcaption>" +
@@ -109,7 +109,7 @@ std::string codecs_section(const Subject& subject) {
     for (const CodecReport& codec : run.codecs) {
       if (std::find(seen.begin(), seen.end(), codec.hash) != seen.end()) continue;
       seen.push_back(codec.hash);
-      if (codec.modality != "text") out += codec_html(codec);
+      if (codec.modality != modality::kTextName) out += codec_html(codec);
     }
   }
   if (out.empty()) return "";

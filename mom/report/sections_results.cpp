@@ -50,7 +50,7 @@ std::vector<std::string> overview_row(const Subject& subject, const Row& row, bo
   std::optional<double> lowest;
   for (const auto& run : subject.runs) {
     losses.push_back(
-        compare::final_loss(run, row.set, row.modality, subject.comparisons.front().image_weight, from_file));
+        compare::final_loss(run, row.set, row.modality, subject.comparisons.front().trained, from_file));
     if (losses.back() && (!lowest || *losses.back() < *lowest)) lowest = losses.back();
   }
   std::vector<std::string> cells = {row_name(subject.set_titles, row.set, row.modality)};
@@ -167,14 +167,14 @@ std::string notes_html(const std::vector<std::string>& notes) {
   return out + "</ul></section>\n";
 }
 
-std::string definitions_html(double weight) {
+std::string definitions_html(const modality::TrainedSum& trained) {
   std::string overall = "the mean over all tokens of the set.";
-  if (weight > 0) {
-    const std::string number = compare::fixed(weight, weight == static_cast<int>(weight) ? 0 : 2);
-    overall =
-        "text loss + " + number +
-        " &times; image loss, the sum that is trained (objective.image_weight in the recipe). The paper does "
-        "not print its formula for overall loss; this one fits the size of its numbers.";
+  if (trained.weight > 0) {
+    const std::string number =
+        compare::fixed(trained.weight, trained.weight == static_cast<int>(trained.weight) ? 0 : 2);
+    overall = trained.tokens + " loss + " + number + " &times; " + trained.latents +
+              " loss, the sum that is trained (objective.image_weight in the recipe). The paper does "
+              "not print its formula for overall loss; this one fits the size of its numbers.";
   }
   return "<section id=\"definitions\"><h2>What the numbers mean</h2><dl>\n"
          "<dt>Loss</dt><dd>Tokens (text, codes of images and speech): nats a token, counted to the modality "

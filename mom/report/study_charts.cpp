@@ -27,7 +27,7 @@ struct Line {
 // What the curves of a panel have in common. Times of runs without CPU time are not comparable
 // with those that have.
 struct Kind {
-  double image_weight = 0;
+  modality::TrainedSum trained;
   bool of_processor = false;
 };
 
@@ -148,7 +148,7 @@ OrderedJson targets_of(const std::vector<Line>& lines, const CurveChart& chart) 
 
 CurveChart chart_of(const std::vector<Line>& lines, const std::string& set, const std::string& modality,
                     const Kind& kind) {
-  CurveChart chart{set, modality, unit_of(modality, kind.image_weight), {}};
+  CurveChart chart{set, modality, unit_of(modality, kind.trained), {}};
   for (size_t i = 0; i < lines.size(); ++i) {
     Series series = line_series(lines[i], set, modality, kind);
     if (!series.fit.empty()) chart.lines.emplace_back(i, std::move(series));
@@ -157,13 +157,14 @@ CurveChart chart_of(const std::vector<Line>& lines, const std::string& set, cons
   return chart;
 }
 
-// Modalities in the order images, others, text; the sum last, where it is one of several.
+// Modalities by name, text behind them; the sum last, where it is one of several.
 std::vector<std::string> modalities_of(const CurvePoints& points, bool with_overall) {
   std::vector<std::string> names;
   for (const auto& [name, losses] : points.losses)
     if (name != compare::kOverall) names.push_back(name);
-  std::stable_sort(names.begin(), names.end(),
-                   [](const auto& a, const auto& b) { return (a == "image") > (b == "image"); });
+  std::stable_sort(names.begin(), names.end(), [](const auto& a, const auto& b) {
+    return (a == modality::kTextName) < (b == modality::kTextName);
+  });
   if (with_overall && names.size() > 1) names.push_back(compare::kOverall);
   return names;
 }
@@ -204,7 +205,7 @@ CurvePanel panel_of(const std::string& name, const std::vector<Line>& lines) {
   panel.name = name;
   for (const Line& line : lines) panel.lines.push_back(line.label);
   const RunResult& first = *lines.front().runs.front();
-  const Kind kind{image_weight_of(first), all_of_processor(lines)};
+  const Kind kind{trained_sum_of(first), all_of_processor(lines)};
   panel.of_processor = kind.of_processor;
   for (const auto& [set, points] : sets_of(first))
     for (const std::string& modality : modalities_of(points, true))

@@ -104,12 +104,11 @@ std::string setting_of(const StudyResults& results, const GroupResult& group) {
   return "";
 }
 
-double image_weight_of(const RunResult& run) {
+modality::TrainedSum trained_sum_of(const RunResult& run) {
   const auto setting = run.resolved_recipe.find("setting"),
              weight = run.resolved_recipe.find("objective.image_weight");
-  const bool weighted = setting != run.resolved_recipe.end() && setting->second == "transfusion" &&
-                        weight != run.resolved_recipe.end();
-  return weighted ? std::strtod(weight->second.c_str(), nullptr) : 0;
+  if (setting == run.resolved_recipe.end() || weight == run.resolved_recipe.end()) return {};
+  return modality::trained_sum(setting->second, std::strtod(weight->second.c_str(), nullptr));
 }
 
 std::string arm_label(const StudyResults& results, const GroupResult& group, const std::string& arm) {

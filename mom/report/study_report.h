@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "mom/modality/presets.h"
 #include "mom/report/report.h"
 #include "mom/study/results_file.h"
 
@@ -22,7 +23,7 @@ std::string render_study_page(const StudySubject& subject);
 
 // Of a group's runs; "" while none has finished.
 std::string setting_of(const study::StudyResults& results, const study::GroupResult& group);
-double image_weight_of(const study::RunResult& run);  // 0 unless transfusion
+modality::TrainedSum trained_sum_of(const study::RunResult& run);
 // The arm's model in words; its name while no run has finished.
 std::string arm_label(const study::StudyResults& results, const study::GroupResult& group,
                       const std::string& arm);

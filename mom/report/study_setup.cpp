@@ -112,9 +112,11 @@ std::string study_reproduce_section(const StudySubject& subject) {
 }
 
 std::string study_definitions_section(const StudySubject& subject) {
-  double weight = 0;
-  for (const RunResult& run : subject.results.runs) weight = std::max(weight, image_weight_of(run));
-  return definitions_html(weight);
+  modality::TrainedSum heaviest;
+  for (const RunResult& run : subject.results.runs)
+    if (const modality::TrainedSum trained = trained_sum_of(run); trained.weight > heaviest.weight)
+      heaviest = trained;
+  return definitions_html(heaviest);
 }
 
 std::string study_notes_section(const StudySubject& subject) { return notes_html(subject.notes); }

@@ -54,11 +54,11 @@ std::optional<GenerationQuality> read_generation_quality(const Path& run) {
   GenerationQuality quality;
   quality.step = json_int(json, "step", where);
   if (json.contains("pictures")) quality.images = images_of(object(json, "pictures", where), folder, where);
-  for (const std::string modality : {"image", "speech"}) {
-    const std::string key = "captions_of_" + modality;
-    if (!json.contains(key)) continue;
+  const std::string captions = "captions_of_";
+  for (const auto& [key, ignored] : json.items()) {
+    if (!key.starts_with(captions)) continue;
     for (const auto& [source, ranking] : object(json, key.c_str(), where).items())
-      quality.ranked.push_back({modality, source, json_int(ranking, "among", where),
+      quality.ranked.push_back({key.substr(captions.size()), source, json_int(ranking, "among", where),
                                 accuracy_of(ranking, "by_information", where),
                                 accuracy_of(ranking, "by_likelihood", where)});
   }

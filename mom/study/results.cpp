@@ -64,8 +64,7 @@ Values values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick)
 
 Values amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount amount) {
   return values_of(pairs, like, [&](const compare::Row& row, size_t i) {
-    return compare::amount_to_match(*pairs.base[i], *pairs.arm[i], row, pairs.comparisons[i].image_weight,
-                                    amount);
+    return compare::amount_to_match(*pairs.base[i], *pairs.arm[i], row, pairs.comparisons[i].trained, amount);
   });
 }
 

@@ -53,13 +53,13 @@ TEST(AmountToMatch, TokensAreNotFlops) {
   const Comparison comparison = compare_runs(a, b);
   const Row& row = comparison.rows.front();
   ASSERT_TRUE(row.flops_to_match.has_value());
-  const double tokens = amount_to_match(a, b, row, comparison.image_weight, Amount::kTokens).value();
+  const double tokens = amount_to_match(a, b, row, comparison.trained, Amount::kTokens).value();
   EXPECT_NEAR(tokens, *row.flops_to_match / 2, 1e-9);
   // Both logs say 5,200 tokens/s.
-  EXPECT_NEAR(amount_to_match(a, b, row, comparison.image_weight, Amount::kSeconds).value(), tokens, 1e-9);
+  EXPECT_NEAR(amount_to_match(a, b, row, comparison.trained, Amount::kSeconds).value(), tokens, 1e-9);
   Row never = row;
   never.flops_to_match.reset();
-  EXPECT_FALSE(amount_to_match(a, b, never, comparison.image_weight, Amount::kTokens).has_value());
+  EXPECT_FALSE(amount_to_match(a, b, never, comparison.trained, Amount::kTokens).has_value());
 }
 
 }  // namespace

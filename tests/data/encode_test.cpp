@@ -8,7 +8,6 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/text_codec.h"
 #include "mom/data/shard.h"
-#include "mom/data/views.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom::data {
@@ -173,14 +172,14 @@ TEST_F(EncodeTest, TextAloneNeedsNoImageCodec) {
 
 TEST(PictureViews, FirstIsThePictureOthersAreMovedByTheKey) {
   const formats::Image picture = test::tiny_picture(1);
-  const auto views = picture_views(picture, 16, 4, "key");
+  const auto views = codecs::image_views(picture, 16, 4, "key");
   ASSERT_EQ(views.size(), 4u);
   EXPECT_EQ(views[0].pixels, formats::fit_square(formats::blend_on_white(picture), 16).pixels);
   for (size_t i = 1; i < views.size(); ++i) {
     EXPECT_EQ(views[i].pixels.size(), 16u * 16 * 3);
     EXPECT_NE(views[i].pixels, views[i - 1].pixels);
-    EXPECT_EQ(views[i].pixels, picture_views(picture, 16, 4, "key")[i].pixels);
-    EXPECT_NE(views[i].pixels, picture_views(picture, 16, 4, "other key")[i].pixels);
+    EXPECT_EQ(views[i].pixels, codecs::image_views(picture, 16, 4, "key")[i].pixels);
+    EXPECT_NE(views[i].pixels, codecs::image_views(picture, 16, 4, "other key")[i].pixels);
   }
 }
 

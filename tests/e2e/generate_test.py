@@ -171,7 +171,7 @@ class Generate(unittest.TestCase):
         self.assertNotIn("text", result)
         self.assertIn("--codecs", self.fails(3, model, "--prompt", "red"))
         self.assertIn("text", json.loads(run_mom("generate", model, "--prompt", "red", "--json", "--codecs", self.root / "codes" / "codecs")))
-        self.assertIn("vq_image", self.fails(3, model, "--prompt", "red", "--codecs", self.root / "tiny" / "encoded" / "codecs"))
+        self.assertIn("image_vae", self.fails(3, model, "--prompt", "red", "--codecs", self.root / "tiny" / "encoded" / "codecs"))
         other = self.out / "other"  # of the right kind, but not the one
         shutil.copytree(self.root / "codes" / "codecs", other)
         (self.out / "text.toml").write_text('kind = "text"\n[text]\nvocabulary = 330\n')

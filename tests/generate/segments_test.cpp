@@ -41,9 +41,7 @@ TEST(Segments, TextEndsWhereThePromptDoesAndCodesGoOn) {
 }
 
 TEST(Segments, PicturesAsLatents) {
-  modality::Vocabulary table;
-  table.add("text", 40);
-  table.add("image", 0);
+  const modality::Vocabulary table = test::with_latents(40);
   Feed prompt, answer;
   for (const int32_t token : {2, 9, 4}) prompt.append(token);
   answer.append(generate::Picture{torch::ones({1}), 0});

@@ -161,8 +161,9 @@ TEST(Objective, ZLossIsTrainedButNotReported) {
   config.z_loss = 0.01;
   const auto terms = models::count_terms(made.batch, made.spec);
   const auto plain =
-      models::Objective{models::ObjectiveConfig{}}(*model, made.batch, terms, models::Timesteps::kUniform);
-  const auto with_z = models::Objective{config}(*model, made.batch, terms, models::Timesteps::kUniform);
+      models::Objective({}, model->spec().vocabulary)(*model, made.batch, terms, models::Timesteps::kUniform);
+  const auto with_z = models::Objective(config, model->spec().vocabulary)(*model, made.batch, terms,
+                                                                          models::Timesteps::kUniform);
   const at::Tensor log_sum = model->logits(model->forward({made.batch.routing, made.batch.tokens_T, {}, {}}))
                                  .index_select(0, made.batch.target_rows_R)
                                  .logsumexp(1);

@@ -1,0 +1,79 @@
+#include "mom/codecs/codec_set.h"
+
+#include <algorithm>
+
+#include "mom/base/error.h"
+#include "mom/codecs/codec_kinds.h"
+
+namespace mom::codecs {
+namespace {
+
+size_t place_of(const std::string& kind) {
+  const auto& kinds = codec_kinds();
+  return static_cast<size_t>(
+      std::find_if(kinds.begin(), kinds.end(), [&](const CodecKind& one) { return one.name == kind; }) -
+      kinds.begin());
+}
+
+}  // namespace
+
+CodecSet::CodecSet(const std::vector<Path>& folders) {
+  for (const Path& folder : folders) {
+    std::unique_ptr<Codec> codec = open_codec(folder);
+    const std::string modality = codec->info().modality;
+    if (opened_.contains(modality))
+      throw UserError(
+          {"--codecs " + folder.string(), "one codec per modality", "a second one for " + modality, ""});
+    keep(modality, std::move(codec));
+    order_.push_back(modality);
+  }
+  std::stable_sort(order_.begin(), order_.end(), [&](const std::string& a, const std::string& b) {
+    return place_of(of(a).info().kind) < place_of(of(b).info().kind);
+  });
+}
+
+CodecSet::CodecSet(Path folder, std::map<std::string, std::string> hashes, std::string owner)
+    : folder_(std::move(folder)), hashes_(std::move(hashes)), owner_(std::move(owner)) {}
+
+const Codec& CodecSet::keep(const std::string& modality, std::unique_ptr<Codec> codec) const {
+  return *(opened_[modality] = std::move(codec));
+}
+
+const Codec& CodecSet::of(const std::string& modality) const {
+  if (const auto found = opened_.find(modality); found != opened_.end()) return *found->second;
+  if (folder_.empty())
+    throw InputError({owner_, "the " + modality + " codec of this model", "none",
+                      "give a run folder, or --codecs DIR with " + modality + "/ in it"});
+  std::unique_ptr<Codec> codec = open_codec(folder_ / modality);
+  const auto hash = hashes_.find(modality);
+  if (hash != hashes_.end() && hash->second != codec->info().hash)
+    throw InputError(
+        {codec->info().folder.string(),
+         "the " + modality + " codec the model was trained with (" + hash->second.substr(0, 12) + ")",
+         codec->info().hash.substr(0, 12) + " of kind " + codec->info().kind,
+         "give the folder of that codec"});
+  return keep(modality, std::move(codec));
+}
+
+modality::Vocabulary CodecSet::vocabulary() const {
+  modality::Vocabulary vocabulary;
+  for (const std::string& name : order_) vocabulary.add(of(name).modality(), of(name).num_ids());
+  return vocabulary;
+}
+
+OrderedJson CodecSet::describe(int64_t variants) const {
+  OrderedJson described = OrderedJson::object();
+  for (const std::string& name : order_) {
+    described[name] = {{"hash", of(name).info().hash}, {"kind", of(name).info().kind}};
+    described[name].update(of(name).describe(variants));
+  }
+  return described;
+}
+
+void CodecSet::copy_to(const Path& folder) const {
+  std::filesystem::create_directory(folder);
+  for (const std::string& name : order_)
+    std::filesystem::copy(of(name).info().folder, folder / name, std::filesystem::copy_options::recursive);
+}
+
+}  // namespace mom::codecs

@@ -1,0 +1,95 @@
+#include "mom/generate/model_codecs.h"
+
+#include <c10/util/Exception.h>
+
+#include "mom/base/error.h"
+#include "mom/generate/text_stream.h"
+
+namespace mom::generate {
+
+ModelCodecs::ModelCodecs(const models::ModelSpec& spec, Path folder, Path model_folder)
+    : spec_(spec),
+      model_folder_(std::move(model_folder)),
+      set_(std::move(folder), spec.codec_hashes, model_folder_.string()) {}
+
+const modality::Modality& ModelCodecs::value_of(const std::string& modality) const {
+  const modality::Modality* value = spec_.vocabulary.find(modality);
+  TORCH_INTERNAL_ASSERT(value, "the request was checked: the model has ", modality);
+  return *value;
+}
+
+modality::Vocabulary ModelCodecs::vocabulary() const {
+  modality::Vocabulary vocabulary = spec_.vocabulary;
+  for (const modality::Modality& modality : spec_.vocabulary.modalities())
+    if (set_.known() && modality.has_fixed_length() && !modality.is_continuous())
+      vocabulary = vocabulary.with_codes_per_item(modality, set_.of(modality.name).modality().codes_per_item);
+  return vocabulary;
+}
+
+const codecs::SentencePiece* ModelCodecs::plain_tokenizer() const {
+  const Path file = model_folder_ / "tokenizer.model";
+  if (!plain_ && std::filesystem::exists(file)) plain_ = std::make_unique<codecs::SentencePiece>(file);
+  return plain_.get();
+}
+
+bool ModelCodecs::has_text() const {
+  return spec_.vocabulary.empty() ? plain_tokenizer() != nullptr : set_.known();
+}
+
+std::vector<int32_t> ModelCodecs::encode_text(std::string_view text_in) const {
+  if (!spec_.vocabulary.empty()) return text().encode(text_in);
+  const codecs::SentencePiece* tokenizer = plain_tokenizer();
+  if (!tokenizer)
+    throw InputError({model_folder_.string(), "a SentencePiece tokenizer (tokenizer.model)", "none",
+                      "give the prompt as ids: --tokens"});
+  std::vector<int32_t> tokens = tokenizer->encode(text_in);
+  const Path config = model_folder_ / "tokenizer_config.json";
+  const bool adds_bos =
+      std::filesystem::exists(config) && read_json(config).value("add_bos_token", Json()) == Json(true);
+  if (adds_bos && tokenizer->bos() >= 0) tokens.insert(tokens.begin(), tokenizer->bos());
+  return tokens;
+}
+
+std::string ModelCodecs::bytes_of(int32_t token) const {
+  if (!spec_.vocabulary.empty()) return text().decode({token});
+  const codecs::SentencePiece* tokenizer = plain_tokenizer();
+  // Vocabularies are often padded beyond the tokenizer's pieces.
+  return tokenizer && token < tokenizer->size() ? tokenizer->bytes_of(token) : std::string();
+}
+
+std::string ModelCodecs::text_of(const std::vector<int32_t>& tokens) const {
+  TextStream stream;
+  std::string text;
+  for (const int32_t token : tokens) text += stream.push(bytes_of(token));
+  return text + stream.finish();
+}
+
+codecs::MediaKind ModelCodecs::media_kind(const std::string& modality) const {
+  const modality::Modality* value = spec_.vocabulary.find(modality);
+  return !value || value->is_text() ? codecs::MediaKind::kText : set_.of(modality).media();
+}
+
+void ModelCodecs::append_file(const std::string& modality, const Path& file, Feed& feed) const {
+  const modality::Modality& value = value_of(modality);
+  const codecs::MediaCodec& codec = set_.media(modality);
+  const std::string bytes = read_file(file);
+  const codecs::CodedItem item =
+      codec.encode_items(codec.read(std::as_bytes(std::span(bytes)), file.string(), 1, "")).front();
+  feed.append(value.brackets->open);
+  if (value.is_continuous()) feed.append(Picture{item.latents_CHW, 0});
+  for (const int32_t code : item.codes) feed.append(static_cast<int32_t>(value.begin) + code);
+  feed.append(value.brackets->close);
+}
+
+codecs::CodedItem ModelCodecs::item_of(const Segment& segment) const {
+  if (segment.picture) return {.latents_CHW = segment.picture->latent_CHW};
+  codecs::CodedItem item{.codes = segment.tokens};
+  for (int32_t& code : item.codes) code -= static_cast<int32_t>(value_of(segment.modality).begin);
+  return item;
+}
+
+codecs::Media ModelCodecs::media_of(const Segment& segment) const {
+  return set_.media(segment.modality).decode_item(item_of(segment));
+}
+
+}  // namespace mom::generate

@@ -1,0 +1,50 @@
+// The codecs around a model, in terms of what it is fed and answers: text and files in, ids and latents out,
+// and back. Each is opened when it is first needed, and must be the one the model was trained with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "mom/codecs/codec_set.h"
+#include "mom/codecs/sentence_piece.h"
+#include "mom/generate/segments.h"
+
+namespace mom::generate {
+
+class ModelCodecs {
+ public:
+  // `folder`: a codec in a folder for each modality, as encoded data has them; empty: none. Of a plain
+  // language model only the SentencePiece tokenizer beside its weights is used.
+  ModelCodecs(const models::ModelSpec& spec, Path folder, Path model_folder);
+
+  const codecs::CodecSet& set() const { return set_; }
+  // The model's; where its folder does not say how many codes an item has, as the codec says.
+  modality::Vocabulary vocabulary() const;
+
+  std::vector<int32_t> encode_text(std::string_view text) const;  // a plain model's <bos> comes with it
+  bool has_text() const;                                          // whether text can be written at all
+  std::string text_of(const std::vector<int32_t>& tokens) const;  // as text_stream.h shows it
+  std::string bytes_of(int32_t token) const;
+
+  // What a modality's items are for people; text needs no codec for it.
+  codecs::MediaKind media_kind(const std::string& modality) const;
+  // A file with the tokens around it. InputError: one that cannot be decoded.
+  void append_file(const std::string& modality, const Path& file, Feed& feed) const;
+  // A segment as its codec has it, and decoded.
+  codecs::CodedItem item_of(const Segment& segment) const;
+  codecs::Media media_of(const Segment& segment) const;
+
+ private:
+  const modality::Modality& value_of(const std::string& modality) const;
+  const codecs::TextCodec& text() const { return set_.text(spec_.vocabulary.text()->name); }
+  const codecs::SentencePiece* plain_tokenizer() const;
+
+  const models::ModelSpec spec_;
+  const Path model_folder_;
+  const codecs::CodecSet set_;
+  mutable std::unique_ptr<codecs::SentencePiece> plain_;
+};
+
+}  // namespace mom::generate
