@@ -119,7 +119,7 @@ describe('study page', () => {
   test('without run folders the numbers are there, and what is not is said', async () => {
     const { page } = await openPage(context, 'kept');
     assert.equal(await page.$('#images'), null);
-    assert.match(await page.textContent('#notes'), /run folders are not beside results.json/);
+    assert.match(await page.textContent('#notes'), /there are no run folders beside results.json/);
     assert.equal((await rowsOf(page, '.subsets')).length, 16);
     assert.match(await page.textContent('#machine'), /a test, no machine/);
     await page.close();
