@@ -3,6 +3,7 @@
 #include "mom/ops/parallel.h"
 
 #include <ATen/Parallel.h>
+#include <hwy/cache_control.h>
 #include <omp.h>
 #include <sched.h>
 
@@ -30,7 +31,7 @@ void Team::wait() {
   }
   for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
     if (spins < kSpins) {
-      __builtin_ia32_pause();
+      hwy::Pause();
     } else {
       sched_yield();
     }
