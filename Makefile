@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build quickstart seeds test test-slow check speech-check bench asan format clean
+.PHONY: help setup configure build build-times quickstart seeds test test-slow check speech-check bench asan format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -25,6 +25,9 @@ configure: setup
 
 build: configure  ## build everything into build/release (PRESET=dev or asan for others)
 	cmake --build --preset $(PRESET) -j $(JOBS)
+
+build-times:  ## where the time of the last build went: targets and slowest files
+	@scripts/build-times $(BUILD)
 
 SETTING ?= transfusion
 quickstart: configure  ## data, codecs, both models, evaluation and report; SETTING=transfusion, chameleon or three_modality

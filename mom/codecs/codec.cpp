@@ -5,6 +5,8 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/codecs/codec_config.h"
+#include "mom/config/schema.h"
 
 namespace mom::codecs {
 namespace {

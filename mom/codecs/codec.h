@@ -17,11 +17,9 @@
 #include <string>
 #include <vector>
 
-#include "mom/base/error.h"
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/codecs/media.h"
-#include "mom/config/schema.h"
 #include "mom/modality/modality.h"
 
 namespace mom::codecs {
@@ -94,33 +92,5 @@ class MediaCodec : public Codec {
  protected:
   using Codec::Codec;
 };
-
-Json schema_json(const config::Schema& schema);
-void assign_schema(config::Schema& schema, const Json& values, std::string_view where);
-
-// The values of a config struct as a JSON object.
-template <class Config>
-Json config_json(Config config) {
-  config::Schema schema;
-  config.describe(schema.table("", ""));
-  return schema_json(schema);
-}
-
-// And back, checked. InputError naming the codec's folder: unknown keys, wrong types, values that do not go
-// together.
-template <class Config>
-Config config_of(const CodecInfo& info) {
-  const std::string where = (info.folder / "codec.json").string();
-  Config config;
-  config::Schema schema;
-  config.describe(schema.table("", ""));
-  assign_schema(schema, info.config, where);
-  try {
-    config.check();
-  } catch (const UserError& error) {
-    throw InputError(where + ": " + error.what());
-  }
-  return config;
-}
 
 }  // namespace mom::codecs

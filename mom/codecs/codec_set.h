@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "mom/base/error.h"
 #include "mom/codecs/codec.h"
 #include "mom/codecs/text_codec.h"
 #include "mom/modality/vocabulary.h"

@@ -3,8 +3,10 @@
 #include <bit>
 
 #include "mom/base/error.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/vae_net.h"
 #include "mom/codecs/weights.h"
+#include "mom/config/schema.h"
 #include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "mom/codecs/image_codec.h"
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 
 namespace mom::codecs {
 

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/fit.h"
 #include "mom/codecs/vae_net.h"
 #include "mom/codecs/weights.h"

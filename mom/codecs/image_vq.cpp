@@ -3,10 +3,12 @@
 #include <bit>
 
 #include "mom/base/error.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/vq_net.h"
 #include "mom/codecs/weights.h"
+#include "mom/config/schema.h"
 #include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/fit.h"
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/vq_net.h"

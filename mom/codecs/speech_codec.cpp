@@ -7,12 +7,14 @@
 #include <functional>
 
 #include "mom/base/error.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/mel.h"
 #include "mom/codecs/roundtrip.h"
 #include "mom/codecs/speech_net.h"
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/weights.h"
+#include "mom/config/schema.h"
 #include "mom/formats/resample.h"
 #include "mom/formats/sound_file.h"
 #include "mom/modality/special_tokens.h"

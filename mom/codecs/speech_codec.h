@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "mom/codecs/codec.h"
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 
 namespace mom::codecs {
 

@@ -8,6 +8,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/fit.h"
 #include "mom/codecs/mel.h"

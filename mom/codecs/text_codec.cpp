@@ -2,8 +2,10 @@
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/codecs/roundtrip.h"
 #include "mom/codecs/sentence_piece.h"
+#include "mom/config/schema.h"
 
 namespace mom::codecs {
 

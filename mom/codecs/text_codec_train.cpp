@@ -8,6 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
+#include "mom/codecs/codec_config.h"
 #include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {

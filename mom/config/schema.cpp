@@ -7,6 +7,11 @@
 #include "mom/config/toml_text.h"
 
 namespace mom::config {
+
+void to_json(Json& json, const NamedSettings& settings) {
+  json = {{"name", settings.name}, {"set", settings.set}};
+}
+
 namespace {
 
 template <class... Visitors>

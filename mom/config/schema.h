@@ -16,7 +16,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,20 +25,13 @@
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/base/nearest.h"
+#include "mom/config/fwd.h"
 #include "mom/config/matrix.h"
 
 namespace mom::config {
 
-// A TOML inline table or sub-table of numbers, such as mixture = {images = 0.5}.
-using Weights = std::map<std::string, double>;
-// [[NAME]] tables of the keys `name` and `set`: assignments "table.key=value" grouped under a name.
-struct NamedSettings {
-  std::string name;
-  std::vector<std::string> set;
-};
-inline void to_json(Json& json, const NamedSettings& settings) {
-  json = {{"name", settings.name}, {"set", settings.set}};
-}
+void to_json(Json& json, const NamedSettings& settings);
+
 using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*,
                             std::vector<int64_t>*, Weights*, std::vector<NamedSettings>*, Matrix*>;
 

@@ -16,6 +16,7 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/speech_train.h"
 #include "mom/codecs/text_codec_train.h"
+#include "mom/config/schema.h"
 #include "mom/data/media.h"
 #include "mom/data/sounds.h"
 

@@ -5,6 +5,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/config/schema.h"
 
 namespace mom::data {
 namespace {

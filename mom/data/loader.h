@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "mom/base/json.h"
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 #include "mom/data/batch.h"
 #include "mom/data/packer.h"
 #include "mom/data/shard.h"

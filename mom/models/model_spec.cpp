@@ -4,6 +4,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "mom/models/backbones.h"
 #include "mom/models/hugging_face.h"
 #include "mom/nn/attention.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "mom/base/json.h"
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 #include "mom/modality/vocabulary.h"
 #include "mom/nn/mixer_config.h"
 

@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include "mom/base/random.h"
+#include "mom/config/schema.h"
 
 namespace mom::models {
 namespace {

@@ -13,7 +13,7 @@
 
 #include <vector>
 
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 #include "mom/data/batch.h"
 #include "mom/models/diffusion.h"
 #include "mom/models/model.h"

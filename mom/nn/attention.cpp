@@ -1,5 +1,6 @@
 #include "mom/nn/attention.h"
 
+#include "mom/config/schema.h"
 #include "mom/ops/attention.h"
 #include "mom/ops/rotary.h"
 #include "mom/ops/row_map.h"

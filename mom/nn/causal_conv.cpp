@@ -1,5 +1,6 @@
 #include "mom/nn/causal_conv.h"
 
+#include "mom/config/schema.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/causal_conv1d.h"
 

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "mom/ops/modality_linear.h"
 #include "mom/ops/row_map.h"
 

@@ -1,5 +1,6 @@
 #include "mom/nn/feed_forward.h"
 
+#include "mom/config/schema.h"
 #include "mom/ops/swiglu.h"
 
 namespace mom::nn {

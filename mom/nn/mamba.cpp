@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "mom/config/schema.h"
 #include "mom/nn/split_columns.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/selective_scan.h"

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 
 namespace mom::nn {
 

@@ -10,6 +10,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/random.h"
+#include "mom/config/schema.h"
 #include "mom/ssm/csv.h"
 
 namespace mom::ssm {

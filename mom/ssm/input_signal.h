@@ -4,7 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
+#include "mom/config/matrix.h"
 
 namespace mom::ssm {
 

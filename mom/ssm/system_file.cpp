@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "mom/ssm/csv.h"
 #include "mom/ssm/input_signal.h"
 #include "mom/ssm/simulate.h"

@@ -6,6 +6,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/machine.h"
+#include "mom/config/schema.h"
 
 namespace mom::study {
 namespace {

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "mom/config/schema.h"
+#include "mom/base/files.h"
+#include "mom/config/fwd.h"
 
 namespace mom::study {
 

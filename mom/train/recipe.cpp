@@ -1,6 +1,7 @@
 #include "mom/train/recipe.h"
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "mom/models/backbones.h"
 
 namespace mom::train {

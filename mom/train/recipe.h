@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "mom/config/schema.h"
+#include "mom/config/fwd.h"
 #include "mom/data/loader.h"
 #include "mom/modality/presets.h"
 #include "mom/models/model_spec.h"

@@ -12,6 +12,7 @@
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/base/signals.h"
+#include "mom/config/schema.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"

@@ -3,6 +3,7 @@
 // causality, step by step, files, counts, a copy task in each setting.
 #pragma once
 
+#include "mom/config/schema.h"
 #include "mom/models/backbones.h"
 #include "mom/nn/causal_conv.h"
 #include "mom/nn/mixer.h"

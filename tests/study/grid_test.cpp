@@ -5,6 +5,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::study {

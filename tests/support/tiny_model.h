@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "mom/config/schema.h"
 #include "mom/data/batch.h"
 #include "mom/models/backbones.h"
 #include "mom/models/model.h"

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "mom/base/error.h"
+#include "mom/config/schema.h"
 #include "mom/models/backbones.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/run.h"
