@@ -8,11 +8,6 @@
 namespace mom::formats {
 namespace {
 
-bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
-  return bytes.size() >= offset + magic.size() &&
-         std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
-}
-
 std::string kind_of_foreign(Bytes bytes) {
   if (bytes.empty()) return "nothing";
   if (has_at(bytes, 0, "GIF8")) return "a GIF";

@@ -2,10 +2,9 @@
 #pragma once
 
 #include "mom/formats/image_file.h"
+#include "mom/formats/magic.h"
 
 namespace mom::formats {
-
-using Bytes = std::span<const std::byte>;
 
 Image decode_png(Bytes bytes, std::string_view where, const ImageLimits& limits);
 Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits);

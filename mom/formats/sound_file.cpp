@@ -9,12 +9,11 @@
 #include <memory>
 
 #include "mom/base/error.h"
+#include "mom/formats/magic.h"
 #include "mom/formats/sound_containers.h"
 
 namespace mom::formats {
 namespace {
-
-using Bytes = std::span<const std::byte>;
 
 constexpr float kMaxPeak = 8;  // 18 dB above full scale: a 16-bit integer written as float is far beyond
 constexpr sf_count_t kBlockFrames = 4096;
