@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/formats/image_kinds.h"
+#include "mom/formats/media_kinds.h"
 
 namespace mom::formats {
 namespace {
@@ -11,16 +12,6 @@ namespace {
 bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
   return bytes.size() >= offset + magic.size() &&
          std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
-}
-
-std::string kind_of_foreign(Bytes bytes) {
-  if (bytes.empty()) return "nothing";
-  if (has_at(bytes, 0, "GIF8")) return "a GIF";
-  if (has_at(bytes, 0, "BM")) return "a BMP";
-  if (has_at(bytes, 0, "II*") || has_at(bytes, 0, "MM")) return "a TIFF";
-  if (has_at(bytes, 4, "ftyp")) return "an AVIF, HEIF or video file";
-  if (has_at(bytes, 0, "<")) return "markup (SVG or HTML)";
-  return "bytes of another kind";
 }
 
 }  // namespace
@@ -55,7 +46,8 @@ Image decode_image(Bytes bytes, std::string_view where, const ImageLimits& limit
   if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);
   if (has_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(bytes, where, limits);
   if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WEBP")) return decode_webp(bytes, where, limits);
-  fail_image(where, "a PNG, JPEG or WebP image", kind_of_foreign(bytes));
+  throw InputError(
+      {std::string(where), std::string(kReadableImages), name_of_content(bytes), std::string(kConvertImage)});
 }
 
 Image read_image(const Path& path, const ImageLimits& limits) {

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "mom/base/error.h"
+#include "mom/formats/media_kinds.h"
 #include "mom/formats/sound_containers.h"
 
 namespace mom::formats {
@@ -90,14 +91,17 @@ void check_samples(std::span<const float> samples, sf_count_t first_frame, const
 using SoundFile = std::unique_ptr<SNDFILE, decltype(&sf_close)>;
 
 SoundFile open_sound(Stream& stream, SF_INFO& info, SoundKind kind, std::string_view where) {
-  if (stream.bytes.empty()) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "an empty file");
-  if (kind == SoundKind::kOther) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "bytes of another kind");
+  const std::string expected(kReadableSounds);
+  if (stream.bytes.empty()) fail(where, expected, "an empty file");
+  if (kind == SoundKind::kOther)
+    throw InputError(
+        {std::string(where), expected, name_of_content(stream.bytes), std::string(kConvertSound)});
   SF_VIRTUAL_IO callbacks{stream_length, stream_seek, stream_read, stream_write, stream_tell};
   SoundFile file(sf_open_virtual(&callbacks, SFM_READ, &info, &stream), &sf_close);
   if (!file) {
     std::string reason = sf_strerror(nullptr);
     std::replace(reason.begin(), reason.end(), '\n', ' ');
-    fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "a damaged one (" + reason + ")");
+    fail(where, expected, "a damaged one (" + reason + ")");
   }
   return file;
 }
@@ -167,10 +171,6 @@ std::string encode_wav(std::span<const float> samples, int64_t rate_hz) {
     put(bytes, static_cast<uint32_t>(static_cast<int32_t>(scaled)), 2);
   }
   return bytes;
-}
-
-bool is_sound_extension(std::string_view extension) {
-  return extension == "wav" || extension == "flac" || extension == "ogg" || extension == "mp3";
 }
 
 }  // namespace mom::formats

@@ -42,7 +42,4 @@ Sound decode_sound(std::span<const std::byte> bytes, std::string_view where, con
 // comes back bit for bit.
 std::string encode_wav(std::span<const float> samples, int64_t rate_hz);
 
-// "wav", "flac", "ogg" and "mp3", in lower case: what names of sound files end with.
-bool is_sound_extension(std::string_view extension);
-
 }  // namespace mom::formats

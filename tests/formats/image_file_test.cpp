@@ -199,9 +199,6 @@ TEST(ImageFile, AnimationsAreRefusedByName) {
 }
 
 TEST(ImageFile, ForeignBytesAreNamed) {
-  EXPECT_NE(error_of("GIF89a......").find("found a GIF"), std::string::npos);
-  EXPECT_NE(error_of("<svg/>").find("markup"), std::string::npos);
-  EXPECT_NE(error_of("").find("nothing"), std::string::npos);
   test::TempFolder folder;
   test::write_file(folder / "x.png", "not a picture");
   EXPECT_THROW(read_image(folder / "x.png"), InputError);

@@ -140,10 +140,10 @@ TEST(SoundFile, LoudSamplesAreClipped) {
 
 TEST(SoundFile, NoSound) {
   expect_error("", "an empty file");
-  expect_error("RIFF", "bytes of another kind");
-  expect_error(std::string(1000, 'x'), "bytes of another kind");
+  expect_error("RIFF", "bytes of an unknown kind");
+  expect_error(std::string(1000, 'x'), "bytes of an unknown kind");
   expect_error(sound_file(SF_FORMAT_AIFF | SF_FORMAT_PCM_16, 16000, 1, sine(100, 16000, 100)),
-               "bytes of another kind");
+               "found an AIFF sound; convert it to WAV or FLAC");
   expect_error(sound_file(kWav | SF_FORMAT_PCM_16, 16000, 1, {}), "found none");
   expect_error(sound_file(kFlac | SF_FORMAT_PCM_16, 16000, 1, {}), "sample");
   expect_error("RIFF\x10\0\0\0WAVEfmt " + std::string(100, '\0'), "sample");
