@@ -180,6 +180,71 @@ class Images(unittest.TestCase):
                                       "convert it to PNG or JPEG, or remove it")
 
 
+def wav(tag, bits, samples, rate=16000, valid=None, container=None):
+    """A WAV from integers (PCM) or floats, one column per channel; `valid` makes it WAVE_FORMAT_EXTENSIBLE."""
+    channels = samples.shape[1]
+    size = container or (bits + 7) // 8
+    if tag == 3:
+        data = samples.astype({32: "<f4", 64: "<f8"}[bits]).tobytes()
+    elif bits <= 8:
+        data = (samples + 128).astype(np.uint8).tobytes()
+    else:
+        data = b"".join(int(value).to_bytes(size, "little", signed=True) for value in samples.reshape(-1))
+    fmt = struct.pack("<HHIIHH", 0xFFFE if valid else tag, channels, rate, rate * channels * size, channels * size, bits)
+    if valid:
+        fmt += struct.pack("<HHIH", 22, valid, 0, tag) + bytes.fromhex("000000001000800000aa00389b71")
+    data += b"\0" * (len(data) % 2)
+    body = b"WAVEfmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", len(data) - len(data) % 2) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def tone(channels=1, frames=501):
+    angle = np.arange(frames)[:, None] * (0.11 + 0.013 * np.arange(channels))
+    return 0.7 * np.sin(angle)
+
+
+class Sounds(unittest.TestCase):
+    def test_wav_of_every_depth(self):
+        files, right = {}, {}
+        for channels in (1, 2, 3, 6, 8):
+            for bits, valid in ((8, None), (16, None), (24, None), (32, None), (16, 16), (24, 24), (24, 20), (32, 24), (32, 32)):
+                depth = valid or bits
+                values = np.round(tone(channels, 500) * 2 ** (depth - 1)).astype(np.int64) << (bits - depth)
+                name = f"pcm{bits}_{valid}_{channels}.wav"
+                files[name], right[name] = wav(1, bits, values, valid=valid), values / 2 ** (bits - 1)
+            for bits, valid in ((32, None), (64, None), (32, 32)):
+                name = f"float{bits}_{valid}_{channels}.wav"
+                files[name], right[name] = wav(3, bits, tone(channels), valid=valid), tone(channels)
+        for name, found in decode(files).items():
+            with self.subTest(name):
+                self.assertIsInstance(found, tuple, found)
+                self.assertEqual(found[0], 16000)
+                np.testing.assert_array_equal(found[1], right[name].astype(np.float32))
+
+    def test_rates(self):
+        rates = (1000, 8000, 11025, 22050, 44100, 44056, 192000, 384000)
+        files = {f"{rate}.wav": wav(1, 16, np.round(tone() * 32768).astype(int), rate) for rate in rates}
+        self.assertEqual({name: found[0] for name, found in decode(files).items()}, {f"{rate}.wav": rate for rate in rates})
+
+    def test_compressed(self):
+        # The same library with other settings: levels and length, by the names that files have.
+        def coded(rate, **options):
+            target = io.BytesIO()
+            soundfile.write(target, tone(2, rate), rate, **options)
+            return target.getvalue()
+
+        opus, vorbis = coded(48000, format="OGG", subtype="OPUS"), coded(16000, format="OGG", subtype="VORBIS")
+        files = {"a.opus": opus, "a.ogg": opus, "b.oga": vorbis, "b.ogg": vorbis,
+                 "c.flac": coded(16000, format="FLAC", subtype="PCM_24"), "d.mp3": coded(16000, format="MP3"),
+                 "e.wav": coded(16000, format="RF64", subtype="PCM_16"), "f.wave": coded(16000, format="WAV", subtype="ULAW")}
+        for name, (rate, found) in decode(files).items():
+            with self.subTest(name):
+                self.assertEqual(rate, 48000 if "OpusHead".encode() in files[name] else 16000)
+                self.assertEqual(found.shape, (rate, 2))
+                end = rate - 1000  # the encoder of Opus drops the sound before its end
+                self.assertLess(np.abs(found - tone(2, rate))[:end].max(), 0.1)
+
+
 # Small ICC profiles, version 2, written by hand: what cameras, monitors and presses would bring.
 SRGB = [(0.4360, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141)]
 P3 = [(0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841)]
