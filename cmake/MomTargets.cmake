@@ -24,9 +24,9 @@ endfunction()
 function(mom_compile target torch)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE ${MOM_WARNINGS})
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${MOM_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # false alarm in joined files
   if(torch)
-    set_target_properties(${target} PROPERTIES UNITY_BUILD ${MOM_UNITY} UNITY_BUILD_BATCH_SIZE 8)
-    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)  # false alarm in joined files
     target_precompile_headers(${target} REUSE_FROM mom_torch_pch)
   endif()
 endfunction()

@@ -9,7 +9,7 @@
 namespace mom::app {
 namespace {
 
-struct Options : generate::GenerateOptions {
+struct GenerateVerb : generate::GenerateOptions {
   bool json = false;
 };
 
@@ -19,7 +19,7 @@ void print_texts(const OrderedJson& result) {
                                                   : answer["tokens"].dump().c_str());
 }
 
-void add_prompt(CLI::App& verb, Options& o) {
+void add_prompt(CLI::App& verb, GenerateVerb& o) {
   verb.add_option("--prompt", o.prompt, "text that the document begins with");
   // Files precede the text in this order, whatever the order of the options.
   for (const auto& [modality, help] :
@@ -35,7 +35,7 @@ void add_prompt(CLI::App& verb, Options& o) {
   verb.add_option("--tokens", o.tokens, "the whole prompt as ids, e.g. 2,17,301")->delimiter(',');
 }
 
-void add_target(CLI::App& verb, Options& o) {
+void add_target(CLI::App& verb, GenerateVerb& o) {
   verb.add_option("--modality", o.modality, "what to generate: text, image or speech")->capture_default_str();
   verb.add_flag("--interleaved", o.interleaved, "all modalities the model writes, as a folder with a page");
   verb.add_option("--count", o.count, "number of answers (1 to 1000)")->capture_default_str();
@@ -46,7 +46,7 @@ void add_target(CLI::App& verb, Options& o) {
   verb.add_option("--grid", o.grid, "PNG with all images side by side");
 }
 
-void add_sampling(CLI::App& verb, Options& o) {
+void add_sampling(CLI::App& verb, GenerateVerb& o) {
   verb.add_option("--seed", o.seed, "the same seed gives the same answers")->capture_default_str();
   verb.add_option("--temperature", o.sampling.temperature, "sampling temperature; 0: the likeliest token")
       ->capture_default_str();
@@ -70,7 +70,7 @@ void add_sampling(CLI::App& verb, Options& o) {
 }  // namespace
 
 void add_generate_verb(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<GenerateVerb>();
   CLI::App* verb = app.add_subcommand("generate", "generate text, images, speech and documents of all three");
   verb->add_option("RUN", options->run,
                    "run folder, or a model folder (also of Hugging Face's Mamba and Llama)")

@@ -48,14 +48,14 @@ void print_side_by_side(const OrderedJson& json) {
   }
 }
 
-struct Options {
+struct InspectVerb {
   Path path;
   std::string size, backbone = "mixture_of_mamba", setting = modality::presets().front().name;
   int64_t length = 0;
   bool compare = false, json = false;
 };
 
-void inspect(const Options& o) {
+void inspect(const InspectVerb& o) {
   if (o.path.empty() == o.size.empty())
     throw UserError("inspect: expected either PATH or --size, found " +
                     std::string(o.size.empty() ? "neither" : "both"));
@@ -72,7 +72,7 @@ void inspect(const Options& o) {
 }  // namespace
 
 void add_inspect_verb(CLI::App& app) {
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<InspectVerb>();
   CLI::App* verb = app.add_subcommand("inspect", "parameters, FLOPs per token and state size");
   verb->add_option("PATH", options->path, "recipe, run or model folder");
   verb->add_option("--size", options->size, "a size from the papers, e.g. 163M");

@@ -10,20 +10,20 @@
 namespace mom::formats {
 namespace {
 
-struct Source {
+struct GifSource {
   Bytes bytes;
   size_t used = 0;
 };
 
-int read_bytes(GifFileType* gif, GifByteType* target, int size) {
-  auto* source = static_cast<Source*>(gif->UserData);
+int read_gif_bytes(GifFileType* gif, GifByteType* target, int size) {
+  auto* source = static_cast<GifSource*>(gif->UserData);
   const size_t count = std::min(static_cast<size_t>(std::max(size, 0)), source->bytes.size() - source->used);
   if (count > 0) std::memcpy(target, source->bytes.data() + source->used, count);
   source->used += count;
   return static_cast<int>(count);
 }
 
-struct Close {
+struct CloseGif {
   void operator()(GifFileType* gif) const { DGifCloseFile(gif, nullptr); }
 };
 
@@ -31,7 +31,7 @@ class GifReader {
  public:
   GifReader(Bytes bytes, std::string_view where) : source_{bytes}, where_(where) {
     int error = 0;
-    gif_.reset(DGifOpen(&source_, read_bytes, &error));
+    gif_.reset(DGifOpen(&source_, read_gif_bytes, &error));
     if (!gif_) fail(error);
   }
 
@@ -115,9 +115,9 @@ class GifReader {
     return rows;
   }
 
-  Source source_;
+  GifSource source_;
   std::string_view where_;
-  std::unique_ptr<GifFileType, Close> gif_;
+  std::unique_ptr<GifFileType, CloseGif> gif_;
   GraphicsControlBlock control_{0, false, 0, NO_TRANSPARENT_COLOR};
 };
 

@@ -13,7 +13,7 @@ namespace {
 
 using Kind = Colours::Kind;
 
-struct Close {
+struct CloseProfile {
   void operator()(void* profile) const { cmsCloseProfile(profile); }
 };
 struct DeleteTransform {
@@ -22,7 +22,7 @@ struct DeleteTransform {
 struct FreeCurve {
   void operator()(cmsToneCurve* curve) const { cmsFreeToneCurve(curve); }
 };
-using Profile = std::unique_ptr<void, Close>;
+using Profile = std::unique_ptr<void, CloseProfile>;
 using Transform = std::unique_ptr<void, DeleteTransform>;
 
 // Of the samples before, or of the pixels after: `extra` bytes or samples of each pixel are left as they are.

@@ -6,10 +6,9 @@
 #include <optional>
 
 #include "mom/formats/image_file.h"
+#include "mom/formats/magic.h"
 
 namespace mom::formats {
-
-using Bytes = std::span<const std::byte>;
 
 // How the numbers of an image are meant. Nothing stated: sRGB.
 struct Colours {

@@ -1,7 +1,5 @@
 #include "mom/formats/image_file.h"
 
-#include <cstring>
-
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/formats/image_decoders.h"
@@ -9,11 +7,6 @@
 
 namespace mom::formats {
 namespace {
-
-bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
-  return bytes.size() >= offset + magic.size() &&
-         std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
-}
 
 StoredImage decode_stored(Bytes bytes, std::string_view where, const ImageLimits& limits) {
   if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);

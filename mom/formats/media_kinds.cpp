@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+
+#include "mom/formats/magic.h"
 
 namespace mom::formats {
 namespace {
 
 using namespace std::string_view_literals;
-using Bytes = std::span<const std::byte>;
 
 constexpr std::array kImages = {"apng"sv, "gif"sv, "jfif"sv, "jpe"sv, "jpeg"sv, "jpg"sv, "png"sv, "webp"sv};
 constexpr std::array kSounds = {"flac"sv, "mp3"sv, "oga"sv, "ogg"sv, "opus"sv, "wav"sv, "wave"sv};
@@ -32,11 +32,6 @@ constexpr std::array kUnreadable = {
 template <size_t kSize>
 bool contains(const std::array<std::string_view, kSize>& list, std::string_view extension) {
   return std::find(list.begin(), list.end(), extension) != list.end();
-}
-
-bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
-  return bytes.size() >= offset + magic.size() &&
-         std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
 }
 
 struct Content {

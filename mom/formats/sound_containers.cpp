@@ -2,18 +2,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "mom/formats/magic.h"
 
 namespace mom::formats {
 namespace {
-
-using Bytes = std::span<const std::byte>;
-
-bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
-  return bytes.size() >= offset + magic.size() &&
-         std::memcmp(bytes.data() + offset, magic.data(), magic.size()) == 0;
-}
 
 uint32_t byte_at(Bytes bytes, size_t at) { return std::to_integer<uint32_t>(bytes[at]); }
 

@@ -9,14 +9,13 @@
 #include <memory>
 
 #include "mom/base/error.h"
+#include "mom/formats/magic.h"
 #include "mom/formats/media_kinds.h"
 #include "mom/formats/sound_containers.h"
 #include "mom/formats/wav_header.h"
 
 namespace mom::formats {
 namespace {
-
-using Bytes = std::span<const std::byte>;
 
 constexpr float kMaxPeak = 8;  // 18 dB above full scale: a 16-bit integer written as float is far beyond
 constexpr sf_count_t kBlockFrames = 4096;

@@ -10,7 +10,6 @@
 namespace mom::formats {
 namespace {
 
-constexpr size_t kBlock = 512;
 constexpr size_t kChunk = size_t{1} << 18;
 
 using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
@@ -106,16 +105,16 @@ class TarReader {
     const std::string_view file(reinterpret_cast<const char*>(file_.bytes().data()), file_.bytes().size());
     uint64_t at = static_cast<uint64_t>(position());
     for (;;) {
-      if (at > file.size() || file.size() - at < kBlock) return 0;
-      const std::string_view block = file.substr(at, kBlock);
-      at += kBlock;
+      if (at > file.size() || file.size() - at < kTarBlockBytes) return 0;
+      const std::string_view block = file.substr(at, kTarBlockBytes);
+      at += kTarBlockBytes;
       if (std::all_of(block.begin(), block.end(), [](char c) { return c == 0; }))
         continue;  // between joined tars
       if (std::string_view("xgLK").find(block[156]) == std::string_view::npos) break;
       uint64_t size = 0;
       for (const char c : block.substr(124, 12))
         if (c >= '0' && c <= '7') size = size * 8 + static_cast<uint64_t>(c - '0');
-      at += (size + kBlock - 1) / kBlock * kBlock;
+      at += (size + kTarBlockBytes - 1) / kTarBlockBytes * kTarBlockBytes;
     }
     return at <= file.size() && file.substr(at, bytes.size()) == bytes ? at : 0;
   }

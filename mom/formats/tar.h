@@ -10,6 +10,8 @@
 
 namespace mom::formats {
 
+inline constexpr size_t kTarBlockBytes = 512;  // headers and members begin at multiples of it
+
 struct TarEntry {
   std::string name;
   uint64_t data_offset = 0;  // byte of the content in an uncompressed tar, 0 when compressed

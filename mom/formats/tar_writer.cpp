@@ -9,15 +9,13 @@
 namespace mom::formats {
 namespace {
 
-constexpr size_t kBlock = 512;
-
 // POSIX.1-1988 ustar header.
 struct UstarHeader {
   char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6],
       version[2];
   char user[32], group[32], device_major[8], device_minor[8], prefix[155], padding[12];
 };
-static_assert(sizeof(UstarHeader) == kBlock);
+static_assert(sizeof(UstarHeader) == kTarBlockBytes);
 
 std::string header(std::string_view name, std::string_view prefix, uint64_t size, char type) {
   UstarHeader block = {};
@@ -36,10 +34,10 @@ std::string header(std::string_view name, std::string_view prefix, uint64_t size
   std::memcpy(block.version, "00", 2);
   const auto* bytes = reinterpret_cast<const unsigned char*>(&block);
   unsigned sum = 0;
-  for (size_t i = 0; i < kBlock; ++i) sum += bytes[i];
+  for (size_t i = 0; i < kTarBlockBytes; ++i) sum += bytes[i];
   std::snprintf(octal, sizeof octal, "%06o", sum);
   std::memcpy(block.checksum, octal, 7);  // six digits, NUL, and the space that is there
-  return std::string(reinterpret_cast<const char*>(&block), kBlock);
+  return std::string(reinterpret_cast<const char*>(&block), kTarBlockBytes);
 }
 
 // "LENGTH path=NAME\n", where LENGTH counts itself.
@@ -69,7 +67,7 @@ struct TarWriter::State {
   explicit State(const Path& target) : path(target), file(target) {}
   void add_block_aligned(std::string_view bytes) {
     file.write(bytes);
-    file.write(std::string((kBlock - bytes.size() % kBlock) % kBlock, '\0'));
+    file.write(std::string((kTarBlockBytes - bytes.size() % kTarBlockBytes) % kTarBlockBytes, '\0'));
   }
   Path path;
   FileWriter file;
@@ -102,7 +100,7 @@ uint64_t TarWriter::add(std::string_view name, std::string_view content) {
 
 void TarWriter::close() {
   if (state_->closed) return;
-  state_->file.write(std::string(2 * kBlock, '\0'));
+  state_->file.write(std::string(2 * kTarBlockBytes, '\0'));
   state_->file.close();
   state_->closed = true;
 }

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <string_view>
 
+#include "mom/formats/magic.h"
+
 namespace mom::formats {
 namespace {
-
-using Bytes = std::span<const std::byte>;
 
 constexpr uint32_t kPcm = 1, kFloat = 3, kExtensible = 0xFFFE;
 constexpr uint32_t kIn64Bits = 0xFFFFFFFFu;  // RF64: the length is in the ds64 chunk

@@ -12,12 +12,12 @@ namespace mom::formats {
 
 namespace {
 
-struct Delete {
+struct DeleteDecoder {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
   void operator()(WebPAnimDecoder* decoder) const { WebPAnimDecoderDelete(decoder); }
 };
 
-std::string chunk(const WebPDemuxer* demuxer, const char* name) {
+std::string metadata_chunk(const WebPDemuxer* demuxer, const char* name) {
   WebPChunkIterator found{};
   std::string bytes;
   if (WebPDemuxGetChunk(demuxer, name, 1, &found))
@@ -35,7 +35,7 @@ void read_still(const WebPData& file, bool has_alpha, std::string_view where, Im
 
 // The whole canvas, RGBA, as it is when the first frame has been drawn.
 void read_first_frame(const WebPData& file, std::string_view where, Image& image) {
-  const std::unique_ptr<WebPAnimDecoder, Delete> decoder(WebPAnimDecoderNew(&file, nullptr));
+  const std::unique_ptr<WebPAnimDecoder, DeleteDecoder> decoder(WebPAnimDecoderNew(&file, nullptr));
   uint8_t* canvas = nullptr;
   int end_ms = 0;
   if (!decoder || !WebPAnimDecoderGetNext(decoder.get(), &canvas, &end_ms))
@@ -58,11 +58,11 @@ StoredImage decode_webp(Bytes bytes, std::string_view where, const ImageLimits& 
   } else {
     read_still(file, features.has_alpha, where, stored.image);
   }
-  if (const std::unique_ptr<WebPDemuxer, Delete> demuxer{WebPDemux(&file)}) {
+  if (const std::unique_ptr<WebPDemuxer, DeleteDecoder> demuxer{WebPDemux(&file)}) {
     stored.animated = WebPDemuxGetI(demuxer.get(), WEBP_FF_FRAME_COUNT) > 1;
-    stored.colours.icc = chunk(demuxer.get(), "ICCP");
-    stored.exif = chunk(demuxer.get(), "EXIF");
-    stored.xmp = chunk(demuxer.get(), "XMP ");
+    stored.colours.icc = metadata_chunk(demuxer.get(), "ICCP");
+    stored.exif = metadata_chunk(demuxer.get(), "EXIF");
+    stored.xmp = metadata_chunk(demuxer.get(), "XMP ");
   }
   return stored;
 }

@@ -37,7 +37,7 @@ std::string repair_utf8(std::string_view text) {
   return repaired += text;
 }
 
-std::string_view trim(std::string_view text) {
+std::string_view trim_blanks(std::string_view text) {
   size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
@@ -45,7 +45,7 @@ std::string_view trim(std::string_view text) {
 
 std::string headword_of(std::string_view text, const std::string& index_word) {
   std::string_view line = text.substr(0, text.find('\n'));
-  std::string_view word = trim(line.substr(0, line.find('\\')));
+  std::string_view word = trim_blanks(line.substr(0, line.find('\\')));
   return word.empty() ? index_word : std::string(word);
 }
 
@@ -94,7 +94,7 @@ template <class Visit>
 void for_each_indented(std::string_view text, Visit visit) {
   while (!text.empty()) {
     size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end), content = trim(line);
+    std::string_view line = text.substr(0, end), content = trim_blanks(line);
     size_t indent = 0;
     for (char c : line.substr(0, static_cast<size_t>(content.data() - line.data())))
       indent += c == '\t' ? 8 : 1;

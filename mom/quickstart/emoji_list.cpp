@@ -10,7 +10,7 @@
 namespace mom::quickstart {
 namespace {
 
-constexpr char32_t kPresentation = 0xFE0F, kJoiner = 0x200D, kFemale = 0x2640, kMale = 0x2642;
+constexpr char32_t kFemale = 0x2640, kMale = 0x2642;
 constexpr char32_t kMan = 0x1F468, kWoman = 0x1F469, kPerson = 0x1F9D1;
 
 bool is_skin_tone(char32_t c) { return c >= 0x1F3FB && c <= 0x1F3FF; }

@@ -10,6 +10,9 @@
 
 namespace mom::quickstart {
 
+// Code points that choose the coloured form, and that join emoji to one.
+inline constexpr char32_t kPresentation = 0xFE0F, kJoiner = 0x200D;
+
 struct Emoji {
   std::vector<char32_t> code_points;  // fully qualified, with U+FE0F
   std::string name;                   // "red apple", "person: light skin tone"

@@ -14,7 +14,7 @@ namespace {
 
 constexpr const char* kPackage = "tuxpaint-stamps-default";
 constexpr const char* kFolder = "usr/share/tuxpaint/stamps";
-constexpr const char* kDrawnSide = "512";
+constexpr const char* kStampSide = "512";
 
 bool is_language(std::string_view name) {
   return std::find(kStampLanguages.begin(), kStampLanguages.end(), name) != kStampLanguages.end();
@@ -147,7 +147,7 @@ std::vector<std::string> draw_stamps(const std::vector<Stamp>& stamps) {
     const std::string file = stamps[static_cast<size_t>(i)].image.string();
     if (file.ends_with(".png")) return read_file(file);
     return run_program(
-        {"rsvg-convert", "--keep-aspect-ratio", "--width", kDrawnSide, "--height", kDrawnSide, file}, file,
+        {"rsvg-convert", "--keep-aspect-ratio", "--width", kStampSide, "--height", kStampSide, file}, file,
         "librsvg2-bin");
   };
   return run_in_processes(static_cast<int64_t>(stamps.size()), default_processes(), "drawing stamps", draw,

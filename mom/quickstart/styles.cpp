@@ -10,8 +10,7 @@ namespace mom::quickstart {
 namespace {
 
 constexpr std::string_view kModules = "usr/local/lib/node_modules";
-constexpr const char* kDrawnSide = "128";
-constexpr char32_t kPresentation = 0xFE0F, kJoiner = 0x200D;
+constexpr const char* kStyleSide = "128";
 
 // Twemoji names a sequence without U+FE0F, unless it is a joined one.
 std::vector<char32_t> named_code_points(const Style& style, const Emoji& emoji) {
@@ -29,7 +28,7 @@ std::string hex(char32_t point, int digits) {
 
 std::string drawn(const Path& file) {
   return run_program(
-      {"rsvg-convert", "--keep-aspect-ratio", "--width", kDrawnSide, "--height", kDrawnSide, file.string()},
+      {"rsvg-convert", "--keep-aspect-ratio", "--width", kStyleSide, "--height", kStyleSide, file.string()},
       file.string(), "librsvg2-bin");
 }
 

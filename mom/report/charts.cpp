@@ -16,7 +16,7 @@ namespace {
 using runs::MetricPoint;
 using runs::RunFolder;
 
-constexpr size_t kMaxPoints = 800;  // of a training curve; more than a chart has pixels for
+constexpr size_t kMaxTrainingPoints = 800;  // of a training curve; more than a chart has pixels for
 
 // Six digits are more than a chart or its readout shows, and take half the bytes.
 double shortened(double value) {
@@ -54,12 +54,6 @@ Series collect(const std::vector<MetricPoint>& points, const ValueOf& value_of) 
     series.raw.push_back(*value);
   }
   return series;
-}
-
-size_t index_of(const Subject& subject, const Path& path) {
-  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
-                                  [&](const RunFolder& run) { return run.path == path; });
-  return static_cast<size_t>(found - subject.runs.begin());
 }
 
 // The baselines whose final loss others are measured against, each with the runs that reach it.
@@ -116,7 +110,7 @@ OrderedJson averaged_series(const Subject& subject,
     if (series.raw.empty()) continue;
     const double half_life = std::max(1.0, kHalfLifePart * static_cast<double>(run.final_step()));
     series.fit = compare::moving_average(series.steps, series.raw, half_life);
-    thin(series, kMaxPoints);
+    thin(series, kMaxTrainingPoints);
     all.push_back(series_json(i, series));
   }
   return all;

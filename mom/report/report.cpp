@@ -95,6 +95,12 @@ void compare_run(Subject& subject, const RunFolder& run) {
 
 }  // namespace
 
+size_t index_of(const Subject& subject, const Path& path) {
+  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
+                                  [&](const RunFolder& run) { return run.path == path; });
+  return static_cast<size_t>(found - subject.runs.begin());
+}
+
 Subject read_subject(const std::vector<Path>& inputs) {
   Subject subject;
   for (const Path& path : runs_in(inputs)) subject.runs.push_back(runs::read_run_folder(path));

@@ -26,6 +26,9 @@ struct Subject {
 // mixtures. Runs of that backbone have none.
 Subject read_subject(const std::vector<Path>& inputs);
 
+// The place of a run among the subject's.
+size_t index_of(const Subject& subject, const Path& path);
+
 std::string render_page(const Subject& subject);
 
 // Writes the page (atomic) and returns the verdicts, one a comparison: of a study when that is the one input.

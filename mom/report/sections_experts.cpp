@@ -129,7 +129,7 @@ std::vector<std::string> overview_row(const Subject& subject, size_t index) {
           use->dropped ? percent_text(*use->dropped) : kAbsent, entropy};
 }
 
-std::string overview(const Subject& subject) {
+std::string experts_overview(const Subject& subject) {
   Cells rows;
   for (size_t i = 0; i < subject.runs.size(); ++i) {
     const RunFolder& run = subject.runs[i];
@@ -153,7 +153,7 @@ std::string experts_section(const Subject& subject) {
          "evenly used: an expert has places for its even share times the capacity factor, and choices beyond "
          "them are dropped while training. Weights per modality (Mixture-of-Mamba, Mixture-of-Transformers) "
          "follow from the token itself: no router, no capacity, no balance loss.</p>\n" +
-         overview(subject) + runs +
+         experts_overview(subject) + runs +
          "<p class=\"remark\">Tables: share of a block&rsquo;s choices that fell on each expert, before "
          "any is dropped; the largest of a row in bold. Orange: more than an even share, blue: less, "
          "deeper with the distance. Blocks and experts are numbered from 0, as in the "

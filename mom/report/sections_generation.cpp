@@ -20,7 +20,7 @@ using runs::GeneratedItem;
 using runs::GenerationQuality;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 12;  // per run, so that the page stays small enough to mail
+constexpr size_t kMaxGenerated = 12;  // per run, so that the page stays small enough to mail
 
 std::string accuracy_html(const Accuracy& accuracy, const std::string& more = "") {
   return with_small(percent_text(accuracy.share) + "<br>",
@@ -126,7 +126,7 @@ std::vector<Shot> load_shots(const std::vector<RunFolder>& runs) {
   for (size_t run = 0; run < runs.size(); ++run) {
     if (!runs[run].generation || !runs[run].generation->images) continue;
     const auto& items = runs[run].generation->images->items;
-    for (size_t i = 0; i < std::min(items.size(), kMaxItems); ++i) {
+    for (size_t i = 0; i < std::min(items.size(), kMaxGenerated); ++i) {
       const std::string original = data_uri(items[i].original);
       auto same = std::find_if(shots.begin(), shots.end(), [&](const Shot& shot) {
         return shot.caption == items[i].caption && shot.original == original && !shot.of_runs[run];

@@ -12,30 +12,30 @@ namespace {
 using runs::DenoisedItem;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 16;  // per run, so that the page stays small enough to mail
+constexpr size_t kMaxDenoised = 16;  // per run, so that the page stays small enough to mail
 
-struct Shot {
+struct DenoisedShot {
   std::string caption;
   int64_t timestep;
   std::string original, noised;       // data URIs
   std::vector<std::string> denoised;  // one per run, empty where a run has none
 };
 
-Shot load(const DenoisedItem& item, size_t run, size_t num_runs) {
-  Shot shot{item.caption, item.timestep, data_uri(item.original), data_uri(item.noised), {}};
+DenoisedShot load(const DenoisedItem& item, size_t run, size_t num_runs) {
+  DenoisedShot shot{item.caption, item.timestep, data_uri(item.original), data_uri(item.noised), {}};
   shot.denoised.resize(num_runs);
   shot.denoised[run] = data_uri(item.denoised);
   return shot;
 }
 
 // Runs given the same noised image share a row; other noise would make them not comparable, so it gets its own.
-std::vector<Shot> load_shots(const Subject& subject) {
-  std::vector<Shot> shots;
+std::vector<DenoisedShot> load_shots(const Subject& subject) {
+  std::vector<DenoisedShot> shots;
   for (size_t run = 0; run < subject.runs.size(); ++run) {
     const auto& items = subject.runs[run].denoised;
-    for (size_t i = 0; i < std::min(items.size(), kMaxItems); ++i) {
-      Shot shot = load(items[i], run, subject.runs.size());
-      const auto same = std::find_if(shots.begin(), shots.end(), [&](const Shot& other) {
+    for (size_t i = 0; i < std::min(items.size(), kMaxDenoised); ++i) {
+      DenoisedShot shot = load(items[i], run, subject.runs.size());
+      const auto same = std::find_if(shots.begin(), shots.end(), [&](const DenoisedShot& other) {
         return other.caption == shot.caption && other.timestep == shot.timestep &&
                other.original == shot.original && other.noised == shot.noised && other.denoised[run].empty();
       });
@@ -49,7 +49,7 @@ std::vector<Shot> load_shots(const Subject& subject) {
   return shots;
 }
 
-std::string shot_html(const Shot& shot, const std::vector<std::string>& labels,
+std::string shot_html(const DenoisedShot& shot, const std::vector<std::string>& labels,
                       const std::vector<bool>& shown) {
   std::string out =
       "<figure><div class=\"strip\">" + image_cell(shot.original, "original", shot.caption) +
@@ -64,7 +64,7 @@ std::string shot_html(const Shot& shot, const std::vector<std::string>& labels,
 }  // namespace
 
 std::string images_section(const Subject& subject) {
-  const std::vector<Shot> shots = load_shots(subject);
+  const std::vector<DenoisedShot> shots = load_shots(subject);
   if (shots.empty()) return "";
   std::vector<bool> shown;
   std::string steps;
@@ -76,7 +76,7 @@ std::string images_section(const Subject& subject) {
     if (run.denoised.empty()) continue;
     steps +=
         (steps.empty() ? "" : ", ") + escape(labels[i]) + " at step " + std::to_string(run.denoised_step);
-    left_out = std::max(left_out, run.denoised.size() - std::min(run.denoised.size(), kMaxItems));
+    left_out = std::max(left_out, run.denoised.size() - std::min(run.denoised.size(), kMaxDenoised));
   }
   std::string out =
       "<section id=\"images\"><h2>Held-out images, denoised</h2>\n<p>Each model is given the caption and "
@@ -84,7 +84,7 @@ std::string images_section(const Subject& subject) {
       "Originals are shown as the image codec decodes them. t counts noise: none at 0, only noise at the "
       "end of the schedule. Shown: " +
       steps + ".</p>\n<div class=\"gallery\">\n";
-  for (const Shot& shot : shots) out += shot_html(shot, labels, shown);
+  for (const DenoisedShot& shot : shots) out += shot_html(shot, labels, shown);
   out += "</div>\n";
   if (left_out > 0)
     out += "<p class=\"remark\">" + std::to_string(left_out) + " more are in the run folder, samples/.</p>\n";

@@ -15,7 +15,7 @@ using runs::CodecReport;
 using runs::PredictedItem;
 using runs::RunFolder;
 
-constexpr size_t kMaxItems = 12;  // per modality, so that the page stays small enough to mail
+constexpr size_t kMaxMedia = 12;  // per modality, so that the page stays small enough to mail
 
 std::string media(const Path& path, const std::string& label, const std::string& alt) {
   const std::string shown = is_sound(path)
@@ -64,7 +64,7 @@ std::string codec_html(const CodecReport& codec) {
   }
   if (codec.sounds.empty()) return out;
   out += "<div class=\"gallery\">\n";
-  for (size_t i = 0; i < std::min(codec.sounds.size(), kMaxItems); ++i) {
+  for (size_t i = 0; i < std::min(codec.sounds.size(), kMaxMedia); ++i) {
     const std::string name = "held-out recording " + std::to_string(i + 1);
     out += "<figure><div class=\"strip sounds\">" + media(codec.sounds[i].first, "original", name) +
            media(codec.sounds[i].second, "decoded", name + ", decoded") + "</div></figure>\n";
@@ -86,7 +86,7 @@ std::string predictions_section(const Subject& subject) {
     for (const RunFolder& run : subject.runs)
       of_runs.push_back(i < run.predicted.size() ? &run.predicted[i] : nullptr);
     const auto* first = *std::find_if(of_runs.begin(), of_runs.end(), [](auto* item) { return item; });
-    if (shown[first->modality]++ < kMaxItems) figures += item_html(of_runs, labels);
+    if (shown[first->modality]++ < kMaxMedia) figures += item_html(of_runs, labels);
   }
   std::string steps;
   for (size_t i = 0; i < subject.runs.size(); ++i) {

@@ -26,12 +26,6 @@ std::string match_cell(const Row& row, const std::string& colour) {
          "\" style=\"width:" + width + "%\"></span></span>";
 }
 
-size_t index_of(const Subject& subject, const Path& path) {
-  const auto found = std::find_if(subject.runs.begin(), subject.runs.end(),
-                                  [&](const auto& run) { return run.path == path; });
-  return static_cast<size_t>(found - subject.runs.begin());
-}
-
 std::string comparison_table(const Subject& subject, const Comparison& comparison) {
   const size_t dense = index_of(subject, comparison.dense_path), mix = index_of(subject, comparison.mix_path);
   Cells rows;

@@ -15,8 +15,8 @@ using study::GroupResult;
 using study::RunResult;
 using study::StudyResults;
 
-constexpr size_t kMaxPoints = 100;  // of a curve: there may be twenty in a chart
-constexpr size_t kMaxLines = 8;     // drawn at first: as many as there are colours
+constexpr size_t kMaxCurvePoints = 100;  // of a curve: there may be twenty in a chart
+constexpr size_t kMaxLines = 8;          // drawn at first: as many as there are colours
 
 struct Line {
   std::string label;
@@ -120,7 +120,7 @@ Series line_series(const Line& line, const std::string& set, const std::string& 
   }
   Series series = seeds.empty() ? Series{} : over_seeds(seeds);
   if (set.empty()) series.raw.clear();  // single steps are noise: only their average is drawn
-  thin(series, kMaxPoints);
+  thin(series, kMaxCurvePoints);
   return series;
 }
 

@@ -11,7 +11,7 @@
 namespace mom::study {
 namespace {
 
-using Values = std::vector<std::optional<double>>;
+using Numbers = std::vector<std::optional<double>>;
 using Folders = std::map<std::string, runs::RunFolder>;
 
 // The rows of one arm in one group, by seed.
@@ -53,8 +53,8 @@ const compare::Row* find_row(const compare::Comparison& comparison, const std::s
 
 // One number of a row for every seed.
 template <class Pick>
-Values values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick) {
-  Values values;
+Numbers values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick) {
+  Numbers values;
   for (size_t i = 0; i < pairs.comparisons.size(); ++i) {
     const compare::Row* row = find_row(pairs.comparisons[i], like.set, like.modality);
     values.push_back(row ? pick(*row, i) : std::nullopt);
@@ -62,7 +62,7 @@ Values values_of(const Pairs& pairs, const compare::Row& like, const Pick& pick)
   return values;
 }
 
-Values amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount amount) {
+Numbers amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount amount) {
   return values_of(pairs, like, [&](const compare::Row& row, size_t i) {
     return compare::amount_to_match(*pairs.base[i], *pairs.arm[i], row, pairs.comparisons[i].trained, amount);
   });
@@ -146,7 +146,7 @@ OrderedJson interaction_json(const Grid& grid, const OrderedJson& arms) {
   for (const auto& [set, modalities] : of_joint["sets"].items())
     for (const auto& each : modalities.items()) {
       const std::string& modality = each.key();
-      Values values;
+      Numbers values;
       for (size_t i = 0; i < of_joint["seeds"].size(); ++i) {
         std::optional<double> value = gain_of(of_joint, set, modality, i);
         for (const std::string& part : parts) {

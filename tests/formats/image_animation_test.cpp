@@ -1,27 +1,15 @@
 // GIF, and the first frame of animations of all kinds.
 #include <gtest/gtest.h>
 
-#include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "tests/support/image_metadata.h"
 
 namespace mom::formats {
 namespace {
 
+using test::decode_bytes, test::image_error_of;
+
 using test::GifFrame, test::make_gif;
-
-Image decode(std::string_view bytes, const ImageLimits& limits = {}) {
-  return decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample", limits);
-}
-
-std::string error_of(std::string_view bytes, const ImageLimits& limits = {}) {
-  try {
-    decode(bytes, limits);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 const std::vector<GifColorType> kPalette = {{10, 20, 30}, {200, 100, 50}, {0, 255, 0}, {255, 255, 255}};
 
@@ -47,26 +35,27 @@ TEST(Gif, PaletteOfTheFileOrOfTheFrameInterlacedOrNot) {
   const auto indices = random_indices(21 * 13);
   std::vector<GifColorType> own = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}, {250, 251, 252}};
   for (const bool interlaced : {false, true}) {
-    const Image shared = decode(make_gif(21, 13, kPalette, {{0, 0, 21, 13, indices, {}, -1, interlaced}}));
+    const Image shared =
+        decode_bytes(make_gif(21, 13, kPalette, {{0, 0, 21, 13, indices, {}, -1, interlaced}}));
     EXPECT_EQ(shared.channels, 3);
     expect_colours(shared, indices, kPalette);
-    expect_colours(decode(make_gif(21, 13, kPalette, {{0, 0, 21, 13, indices, own, -1, interlaced}})),
+    expect_colours(decode_bytes(make_gif(21, 13, kPalette, {{0, 0, 21, 13, indices, own, -1, interlaced}})),
                    indices, own);
-    expect_colours(decode(make_gif(21, 13, {}, {{0, 0, 21, 13, indices, own, -1, interlaced}})), indices,
-                   own);
+    expect_colours(decode_bytes(make_gif(21, 13, {}, {{0, 0, 21, 13, indices, own, -1, interlaced}})),
+                   indices, own);
   }
 }
 
 TEST(Gif, TheTransparentIndexIsTransparent) {
   const auto indices = random_indices(64);
-  const Image image = decode(make_gif(8, 8, kPalette, {{0, 0, 8, 8, indices, {}, 2}}));
+  const Image image = decode_bytes(make_gif(8, 8, kPalette, {{0, 0, 8, 8, indices, {}, 2}}));
   ASSERT_EQ(image.channels, 4);
   expect_colours(image, indices, kPalette);
   for (size_t i = 0; i < indices.size(); ++i) EXPECT_EQ(image.pixels[i * 4 + 3], indices[i] == 2 ? 0 : 255);
 }
 
 TEST(Gif, WhatTheFrameDoesNotCoverIsTransparent) {
-  const Image image = decode(make_gif(4, 3, kPalette, {{1, 1, 2, 2, {0, 1, 1, 0}}}));
+  const Image image = decode_bytes(make_gif(4, 3, kPalette, {{1, 1, 2, 2, {0, 1, 1, 0}}}));
   ASSERT_EQ(image.channels, 4);
   ASSERT_EQ(image.width, 4);
   ASSERT_EQ(image.height, 3);
@@ -81,34 +70,35 @@ TEST(Gif, WhatTheFrameDoesNotCoverIsTransparent) {
   }
   EXPECT_EQ(found, covered);
   // A frame beyond the screen makes the canvas larger.
-  EXPECT_EQ(decode(make_gif(1, 1, kPalette, {{0, 0, 2, 2, {0, 1, 1, 0}}})).width, 2);
+  EXPECT_EQ(decode_bytes(make_gif(1, 1, kPalette, {{0, 0, 2, 2, {0, 1, 1, 0}}})).width, 2);
 }
 
 TEST(Gif, FaultsAreNamed) {
   const std::string whole = make_gif(1, 1, kPalette, {{0, 0, 1, 1, {0}}});
   const size_t palette = 13, frame = whole.find(','), num_palette_bytes = 12;
   std::string no_frame = whole.substr(0, palette + num_palette_bytes) + ";";
-  EXPECT_NE(error_of(no_frame).find("a GIF with an image, found none"), std::string::npos)
-      << error_of(no_frame);
+  EXPECT_NE(image_error_of(no_frame).find("a GIF with an image, found none"), std::string::npos)
+      << image_error_of(no_frame);
   std::string no_palette = whole;
   no_palette[10] = 0;
   no_palette.erase(palette, num_palette_bytes);
-  EXPECT_NE(error_of(no_palette).find("a GIF with a table of colours"), std::string::npos)
-      << error_of(no_palette);
+  EXPECT_NE(image_error_of(no_palette).find("a GIF with a table of colours"), std::string::npos)
+      << image_error_of(no_palette);
   std::string no_pixels = whole;
   no_pixels[frame + 5] = 0;
-  EXPECT_NE(error_of(no_pixels).find("an image with pixels"), std::string::npos) << error_of(no_pixels);
+  EXPECT_NE(image_error_of(no_pixels).find("an image with pixels"), std::string::npos)
+      << image_error_of(no_pixels);
   const std::string large = make_gif(40, 10, kPalette, {{0, 0, 40, 10, random_indices(400)}});
-  EXPECT_NE(error_of(large, {39, 1000}).find("found 40 x 10"), std::string::npos);
-  EXPECT_NE(error_of(large, {40, 399}).find("found 40 x 10"), std::string::npos);
+  EXPECT_NE(image_error_of(large, {39, 1000}).find("found 40 x 10"), std::string::npos);
+  EXPECT_NE(image_error_of(large, {40, 399}).find("found 40 x 10"), std::string::npos);
 }
 
 TEST(Gif, EveryTruncationOfThePixelsIsRefused) {
   const std::string whole = make_gif(24, 24, kPalette, {{0, 0, 24, 24, random_indices(576)}});
   // Without the last byte, the end of the file, all pixels are there.
-  EXPECT_EQ(error_of(whole.substr(0, whole.size() - 1)), "no error");
+  EXPECT_EQ(image_error_of(whole.substr(0, whole.size() - 1)), "no error");
   for (size_t size = 0; size + 1 < whole.size(); ++size)
-    EXPECT_NE(error_of(whole.substr(0, size)), "no error") << size << " of " << whole.size();
+    EXPECT_NE(image_error_of(whole.substr(0, size)), "no error") << size << " of " << whole.size();
 }
 
 TEST(Animation, OfEveryKindGivesItsFirstFrame) {
@@ -124,7 +114,7 @@ TEST(Animation, OfEveryKindGivesItsFirstFrame) {
         {"png", test::make_animated_png(first)},
         {"webp", test::make_animated_webp(first, 4, 3, 0, 0)}}) {
     testing::internal::CaptureStderr();
-    const Image image = blend_on_white(decode(bytes));
+    const Image image = blend_on_white(decode_bytes(bytes));
     EXPECT_EQ(image.width, 4) << name;
     EXPECT_EQ(image.height, 3) << name;
     EXPECT_EQ(image.pixels, first.pixels) << name;
@@ -140,7 +130,7 @@ TEST(Animation, OfEveryKindGivesItsFirstFrame) {
 
 TEST(Animation, WebpFramesLieOnATransparentCanvas) {
   const Image first{2, 2, 3, std::vector<uint8_t>(12, 100)};
-  const Image image = decode(test::make_animated_webp(first, 6, 4, 2, 2));
+  const Image image = decode_bytes(test::make_animated_webp(first, 6, 4, 2, 2));
   ASSERT_EQ(image.channels, 4);
   ASSERT_EQ(image.width, 6);
   for (int y = 0; y < 4; ++y)

@@ -4,15 +4,12 @@
 
 #include <cmath>
 
-#include "mom/base/error.h"
 #include "tests/support/image_metadata.h"
 
 namespace mom::formats {
 namespace {
 
-Image decode(std::string_view bytes) {
-  return decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample");
-}
+using test::decode_bytes;
 
 using Rgb = std::array<double, 3>;
 
@@ -108,8 +105,8 @@ Rgb converted(const Rgb& stored, double gamma) {
 TEST(ImageColour, ProfilesAreFollowedInEveryFormat) {
   const std::string profile = rgb_profile(1.4);
   const Rgb expected = converted({128, 64, 200}, 1.4);
-  for (const Image& image :
-       {decode(png_with_profile(encode_png(kThree), profile)), decode(webp_with_profile(kThree, profile))}) {
+  for (const Image& image : {decode_bytes(png_with_profile(encode_png(kThree), profile)),
+                             decode_bytes(webp_with_profile(kThree, profile))}) {
     expect_pixel(image, 0, {255, 255, 255}, 0);
     expect_pixel(image, 1, expected, 1);
     expect_pixel(image, 2, {0, 0, 0}, 0);
@@ -117,18 +114,18 @@ TEST(ImageColour, ProfilesAreFollowedInEveryFormat) {
   std::vector<uint8_t> flat;
   for (int i = 0; i < 64; ++i) flat.insert(flat.end(), {128, 64, 200});
   const std::string jpeg = test::make_jpeg(8, 8, flat, 3, JCS_RGB, false);
-  expect_pixel(decode(jpeg_with_profile(jpeg, profile)), 0, expected, 3);  // JPEG's own loss, and 1
+  expect_pixel(decode_bytes(jpeg_with_profile(jpeg, profile)), 0, expected, 3);  // JPEG's own loss, and 1
   // In two markers, the second one first.
   const std::string two =
       test::with_jpeg_marker(test::with_jpeg_marker(jpeg, 0xE2, icc_marker(profile.substr(0, 100), 1, 2)),
                              0xE2, icc_marker(profile.substr(100), 2, 2));
-  expect_pixel(decode(two), 0, expected, 3);
+  expect_pixel(decode_bytes(two), 0, expected, 3);
 }
 
 TEST(ImageColour, AlphaIsKeptByProfiles) {
   const Image image{2, 1, 4, {128, 64, 200, 77, 10, 20, 30, 0}};
-  for (const Image& found : {decode(png_with_profile(encode_png(image), rgb_profile(1.4))),
-                             decode(webp_with_profile(image, rgb_profile(1.4)))}) {
+  for (const Image& found : {decode_bytes(png_with_profile(encode_png(image), rgb_profile(1.4))),
+                             decode_bytes(webp_with_profile(image, rgb_profile(1.4)))}) {
     ASSERT_EQ(found.channels, 4);
     expect_pixel(found, 0, converted({128, 64, 200}, 1.4), 1);
     EXPECT_EQ(found.pixels[3], 77);
@@ -141,32 +138,33 @@ TEST(ImageColour, AProfileOfSrgbLeavesEveryPixelAsItIs) {
   for (int i = 0; i < 256 * 3; ++i)
     for (const int value : {i, i * 7, i * 31}) image.pixels.push_back(static_cast<uint8_t>(value));
   const std::string profile = bytes_of(cmsCreate_sRGBProfile());
-  EXPECT_EQ(decode(png_with_profile(encode_png(image), profile)).pixels, image.pixels);
-  EXPECT_EQ(decode(webp_with_profile(image, profile)).pixels, image.pixels);
+  EXPECT_EQ(decode_bytes(png_with_profile(encode_png(image), profile)).pixels, image.pixels);
+  EXPECT_EQ(decode_bytes(webp_with_profile(image, profile)).pixels, image.pixels);
 }
 
 TEST(ImageColour, GreyProfiles) {
   const std::string profile = grey_profile(1.4);
   const std::string png = test::make_png(2, 1, {{128, 255}}, {8, PNG_COLOR_TYPE_GRAY});
-  const Image image = decode(png_with_profile(png, profile));
+  const Image image = decode_bytes(png_with_profile(png, profile));
   ASSERT_EQ(image.channels, 3);
   expect_pixel(image, 0, converted({128, 128, 128}, 1.4), 1);
   expect_pixel(image, 1, {255, 255, 255}, 0);
   const std::string alpha = test::make_png(1, 1, {{128, 99}}, {8, PNG_COLOR_TYPE_GRAY_ALPHA});
-  const Image with_alpha = decode(png_with_profile(alpha, profile));
+  const Image with_alpha = decode_bytes(png_with_profile(alpha, profile));
   ASSERT_EQ(with_alpha.channels, 4);
   expect_pixel(with_alpha, 0, converted({128, 128, 128}, 1.4), 1);
   EXPECT_EQ(with_alpha.pixels[3], 99);
   const std::string jpeg = test::make_jpeg(8, 8, std::vector<uint8_t>(64, 128), 1, JCS_GRAYSCALE, false);
-  expect_pixel(decode(jpeg_with_profile(jpeg, profile)), 0, converted({128, 128, 128}, 1.4), 2);
+  expect_pixel(decode_bytes(jpeg_with_profile(jpeg, profile)), 0, converted({128, 128, 128}, 1.4), 2);
 }
 
 TEST(ImageColour, CmykByItsProfile) {
   std::vector<uint8_t> ink;
   for (int i = 0; i < 64; ++i) ink.insert(ink.end(), {255, 200, 100, 255 - 128});  // Adobe's: 255 is no ink
   const std::string jpeg = test::make_jpeg(8, 8, ink, 4, JCS_CMYK, true);
-  EXPECT_NE(decode(jpeg).pixels[0], decode(jpeg).pixels[2]);  // without a profile, yellow ink counts
-  const Image image = decode(jpeg_with_profile(jpeg, cmyk_profile()));
+  EXPECT_NE(decode_bytes(jpeg).pixels[0],
+            decode_bytes(jpeg).pixels[2]);  // without a profile, yellow ink counts
+  const Image image = decode_bytes(jpeg_with_profile(jpeg, cmyk_profile()));
   ASSERT_EQ(image.channels, 3);
   expect_pixel(image, 0, {118, 118, 118}, 3);  // L* = 49.8
 }
@@ -177,15 +175,15 @@ TEST(ImageColour, ProfilesThatDoNotFitAreLeftOut) {
   damaged.resize(60);
   for (const std::string& bytes : {png_with_profile(png, damaged), png_with_profile(png, grey_profile(1.4)),
                                    png_with_profile(png, "")}) {
-    EXPECT_EQ(decode(bytes).pixels, kThree.pixels);
+    EXPECT_EQ(decode_bytes(bytes).pixels, kThree.pixels);
   }
   for (const std::string& profile : {damaged, grey_profile(1.4), cmyk_profile(), std::string()})
-    EXPECT_EQ(decode(webp_with_profile(kThree, profile)).pixels, kThree.pixels);
+    EXPECT_EQ(decode_bytes(webp_with_profile(kThree, profile)).pixels, kThree.pixels);
   const std::string jpeg = test::make_jpeg(8, 8, std::vector<uint8_t>(192, 128), 3, JCS_RGB, false);
-  const std::vector<uint8_t> plain = decode(jpeg).pixels;
+  const std::vector<uint8_t> plain = decode_bytes(jpeg).pixels;
   for (const std::string& bad :
        {icc_marker("", 0, 0), icc_marker(rgb_profile(1.4), 2, 1), icc_marker(rgb_profile(1.4), 1, 2)})
-    EXPECT_EQ(decode(test::with_jpeg_marker(jpeg, 0xE2, bad)).pixels, plain);
+    EXPECT_EQ(decode_bytes(test::with_jpeg_marker(jpeg, 0xE2, bad)).pixels, plain);
 }
 
 std::string gama(double gamma) { return test::number(static_cast<uint32_t>(gamma * 100000 + 0.5), 4, true); }
@@ -193,18 +191,18 @@ std::string gama(double gamma) { return test::number(static_cast<uint32_t>(gamma
 TEST(ImageColour, GammaOfPngs) {
   const std::string png = encode_png(kThree);
   for (const double gamma : {1.0, 0.55, 1 / 1.8, 1 / 2.6}) {
-    const Image image = decode(test::with_png_chunk(png, "gAMA", gama(gamma)));
+    const Image image = decode_bytes(test::with_png_chunk(png, "gAMA", gama(gamma)));
     expect_pixel(image, 0, {255, 255, 255}, 0);
     expect_pixel(image, 1, converted({128, 64, 200}, 1 / gamma), 1);
     expect_pixel(image, 2, {0, 0, 0}, 0);
   }
-  EXPECT_EQ(decode(test::with_png_chunk(png, "gAMA", gama(0.45455))).pixels, kThree.pixels);
-  EXPECT_EQ(
-      decode(test::with_png_chunk(test::with_png_chunk(png, "gAMA", gama(1)), "sRGB", std::string(1, '\0')))
-          .pixels,
-      kThree.pixels);
+  EXPECT_EQ(decode_bytes(test::with_png_chunk(png, "gAMA", gama(0.45455))).pixels, kThree.pixels);
+  EXPECT_EQ(decode_bytes(test::with_png_chunk(test::with_png_chunk(png, "gAMA", gama(1)), "sRGB",
+                                              std::string(1, '\0')))
+                .pixels,
+            kThree.pixels);
   for (const uint32_t nonsense : {0u, 1u, 0x7FFFFFFFu, 0xFFFFFFFFu})
-    EXPECT_NO_THROW(decode(test::with_png_chunk(png, "gAMA", test::number(nonsense, 4, true))));
+    EXPECT_NO_THROW(decode_bytes(test::with_png_chunk(png, "gAMA", test::number(nonsense, 4, true))));
 }
 
 TEST(ImageColour, ChromaticitiesOfPngs) {
@@ -215,13 +213,13 @@ TEST(ImageColour, ChromaticitiesOfPngs) {
   };
   const std::string png = encode_png({1, 1, 3, {200, 50, 50}});
   const std::string srgb = chrm({0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06});
-  EXPECT_EQ(
-      decode(test::with_png_chunk(test::with_png_chunk(png, "gAMA", gama(0.45455)), "cHRM", srgb)).pixels,
-      (std::vector<uint8_t>{200, 50, 50}));
+  EXPECT_EQ(decode_bytes(test::with_png_chunk(test::with_png_chunk(png, "gAMA", gama(0.45455)), "cHRM", srgb))
+                .pixels,
+            (std::vector<uint8_t>{200, 50, 50}));
   // Display P3 has a redder red: the same numbers are a stronger colour, which sRGB writes with larger ones.
   // By the matrices of both spaces (CSS Color 4): 217.9, 23.7, 40.0.
   const std::string p3 = chrm({0.3127, 0.3290, 0.680, 0.320, 0.265, 0.690, 0.150, 0.060});
-  expect_pixel(decode(test::with_png_chunk(png, "cHRM", p3)), 0, {217.9, 23.7, 40.0}, 1);
+  expect_pixel(decode_bytes(test::with_png_chunk(png, "cHRM", p3)), 0, {217.9, 23.7, 40.0}, 1);
 }
 
 // Light itself in 16 bits: dark tones have to be converted before they are cut to 8.
@@ -231,7 +229,7 @@ TEST(ImageColour, SixteenBitsAreConvertedBeforeTheyAreRounded) {
   for (const int value : samples)
     row.push_back(static_cast<uint8_t>(value >> 8)), row.push_back(static_cast<uint8_t>(value));
   const std::string png = test::make_png(2, 1, {row}, {16, PNG_COLOR_TYPE_RGB});
-  const Image image = decode(test::with_png_chunk(png, "gAMA", gama(1)));
+  const Image image = decode_bytes(test::with_png_chunk(png, "gAMA", gama(1)));
   for (size_t i = 0; i < 6; ++i)
     EXPECT_NEAR(image.pixels[i], 255 * srgb_encode(samples[i] / 65535.0), 1) << samples[i];
 }
@@ -239,7 +237,7 @@ TEST(ImageColour, SixteenBitsAreConvertedBeforeTheyAreRounded) {
 TEST(ImageColour, VideoColoursOfPngsAreSaid) {
   testing::internal::CaptureStderr();
   const Image image =
-      decode(test::with_png_chunk(encode_png(kThree), "cICP", std::string("\x09\x10\x00\x01", 4)));
+      decode_bytes(test::with_png_chunk(encode_png(kThree), "cICP", std::string("\x09\x10\x00\x01", 4)));
   EXPECT_EQ(image.pixels, kThree.pixels);
   EXPECT_NE(testing::internal::GetCapturedStderr().find("high dynamic range (cICP)"), std::string::npos);
 }

@@ -4,12 +4,13 @@
 #include <functional>
 #include <map>
 
-#include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "tests/support/image_metadata.h"
 
 namespace mom::formats {
 namespace {
+
+using test::decode_bytes;
 
 // Six pixels of different greys:  0 1 2
 //                                 3 4 5
@@ -17,10 +18,6 @@ Image six_pixels() {
   Image image{3, 2, 3, {}};
   for (int i = 0; i < 6; ++i) image.pixels.insert(image.pixels.end(), 3, static_cast<uint8_t>(i * 40));
   return image;
-}
-
-Image decode(std::string_view bytes) {
-  return decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample");
 }
 
 // "012/345": the greys of six_pixels, row by row.
@@ -100,7 +97,7 @@ const std::map<std::string, Put> kXmpFiles = {
     {"webp", [](const std::string& d) { return webp_of_six(test::kWebpXmp, "XMP ", d); }}};
 
 std::string layout_of_file(const std::string& bytes) {
-  const Image image = decode(bytes);
+  const Image image = decode_bytes(bytes);
   return layout(image.width * image.height == 6 ? image : every_sixteenth(image));
 }
 
@@ -129,7 +126,7 @@ TEST(ImageOrientation, AlphaTurnsWithThePixels) {
   for (int i = 0; i < 6; ++i)
     for (const int value : {i * 40, i * 40, i * 40, 255 - i})
       alpha.pixels.push_back(static_cast<uint8_t>(value));
-  const Image turned = decode(test::with_png_chunk(encode_png(alpha), "eXIf", test::exif(6, false)));
+  const Image turned = decode_bytes(test::with_png_chunk(encode_png(alpha), "eXIf", test::exif(6, false)));
   ASSERT_EQ(turned.channels, 4);
   EXPECT_EQ(layout(turned), "30/41/52");
   EXPECT_EQ(turned.pixels[3], 255 - 3);

@@ -18,15 +18,15 @@ std::span<const std::byte> as_bytes(std::string_view bytes) {
   return std::as_bytes(std::span(bytes.data(), bytes.size()));
 }
 
-Sound decode(std::string_view bytes, const SoundLimits& limits = {}) {
+Sound decode_sound_bytes(std::string_view bytes, const SoundLimits& limits = {}) {
   return decode_sound(as_bytes(bytes), "sample", limits);
 }
 
 // The message of both readers, which must agree.
-std::string error_of(std::string_view bytes, const SoundLimits& limits = {}) {
+std::string sound_error_of(std::string_view bytes, const SoundLimits& limits = {}) {
   std::string messages[2] = {"no error", "no error"};
   try {
-    decode(bytes, limits);
+    decode_sound_bytes(bytes, limits);
   } catch (const InputError& error) {
     messages[0] = error.what();
   }
@@ -42,7 +42,7 @@ std::string error_of(std::string_view bytes, const SoundLimits& limits = {}) {
 }
 
 void expect_error(std::string_view bytes, const std::string& part, const SoundLimits& limits = {}) {
-  const std::string message = error_of(bytes, limits);
+  const std::string message = sound_error_of(bytes, limits);
   EXPECT_NE(message.find(part), std::string::npos) << message;
 }
 
@@ -74,7 +74,7 @@ TEST_P(EveryKind, DecodesToTheSamplesThatWereWritten) {
   const Kind kind = GetParam();
   const auto written = sine(440, kind.rate_hz, kind.rate_hz / 2, 0.5, kind.channels);
   const std::string bytes = sound_file(kind.format, kind.rate_hz, kind.channels, written);
-  const Sound sound = decode(bytes);
+  const Sound sound = decode_sound_bytes(bytes);
   EXPECT_EQ(sound.rate_hz, kind.rate_hz);
   EXPECT_EQ(sound.channels, kind.channels);
   ASSERT_EQ(sound.samples.size(), written.size());
@@ -106,7 +106,7 @@ TEST(SoundFile, Mp3) {
   for (const int rate : {16000, 44100}) {
     const std::string bytes =
         sound_file(SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, rate, 1, sine(440, rate, rate));
-    const Sound sound = decode(bytes);
+    const Sound sound = decode_sound_bytes(bytes);
     EXPECT_EQ(sound.rate_hz, rate);
     EXPECT_EQ(sound.channels, 1);
     EXPECT_NEAR(static_cast<double>(sound.num_frames()), rate, 3000);
@@ -121,7 +121,7 @@ TEST(SoundFile, WavComesBackBitForBit) {
   for (int i = -32768; i < 32768; i += 7) samples.push_back(static_cast<float>(i) / 32768.0f);
   const std::string bytes = encode_wav(samples, 16000);
   EXPECT_EQ(bytes.size(), 44 + 2 * samples.size());
-  const Sound sound = decode(bytes);
+  const Sound sound = decode_sound_bytes(bytes);
   EXPECT_EQ(sound.rate_hz, 16000);
   EXPECT_EQ(sound.samples, samples);
   EXPECT_EQ(encode_wav(sound.samples, 16000), bytes);
@@ -134,7 +134,7 @@ TEST(SoundFile, WavIsReadByLibsndfileAsItIsWrittenByIt) {
 }
 
 TEST(SoundFile, LoudSamplesAreClipped) {
-  EXPECT_EQ(decode(encode_wav(std::vector<float>{1.5f, -1.5f, 1.0f}, 16000)).samples,
+  EXPECT_EQ(decode_sound_bytes(encode_wav(std::vector<float>{1.5f, -1.5f, 1.0f}, 16000)).samples,
             (std::vector<float>{32767 / 32768.0f, -1.0f, 32767 / 32768.0f}));
 }
 
@@ -160,7 +160,7 @@ TEST(SoundFile, OddRatesAndChannels) {
 TEST(SoundFile, LongerThanAllowed) {
   SoundLimits limits;
   limits.max_seconds = 1;
-  EXPECT_EQ(error_of(encode_wav(sine(100, 8000, 8000), 8000), limits), "no error");
+  EXPECT_EQ(sound_error_of(encode_wav(sine(100, 8000, 8000), 8000), limits), "no error");
   expect_error(encode_wav(sine(100, 8000, 8001), 8000), "at most 1 s", limits);
   expect_error(sound_file(kFlac | SF_FORMAT_PCM_16, 8000, 1, sine(100, 8000, 16000)),
                "at most 1 s, found 2 s", limits);
@@ -194,7 +194,7 @@ TEST(SoundFile, SamplesThatAreNoNumbers) {
   expect_error(with(std::numeric_limits<float>::infinity()),
                "sample 7000: expected a finite number, found an infinite");
   expect_error(with(-30'000), "sample 7000: expected numbers around full scale");
-  EXPECT_EQ(error_of(with(1.2f)), "no error");
+  EXPECT_EQ(sound_error_of(with(1.2f)), "no error");
 }
 
 // Cut at every byte: an error, or (behind a whole page of Ogg, a whole frame of MP3) the sound up to there;
@@ -206,13 +206,13 @@ TEST(SoundFile, CutAtEveryByte) {
         kOgg | SF_FORMAT_OPUS, SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III}) {
     const int kind = format & SF_FORMAT_TYPEMASK;
     const std::string whole = sound_file(format, 8000, 1, samples);
-    const int64_t num_frames = decode(whole).num_frames();
+    const int64_t num_frames = decode_sound_bytes(whole).num_frames();
     int64_t num_accepted = 0;
     for (size_t size = 0; size < whole.size(); ++size) {
       const std::string cut = whole.substr(0, size);
-      if (error_of(cut) != "no error") continue;
+      if (sound_error_of(cut) != "no error") continue;
       ++num_accepted;
-      EXPECT_LE(decode(cut).num_frames(), num_frames) << size;
+      EXPECT_LE(decode_sound_bytes(cut).num_frames(), num_frames) << size;
     }
     if (kind == kWav || kind == kFlac) {
       EXPECT_EQ(num_accepted, 0) << "format " << format;
@@ -229,7 +229,7 @@ TEST(SoundFile, DamagedAtEveryByte) {
       for (const char value : {'\0', '\x7F', '\xFF'}) {
         std::string damaged = whole;
         damaged[at] = value;
-        error_of(damaged);
+        sound_error_of(damaged);
       }
   }
 }

@@ -10,7 +10,7 @@ namespace {
 
 using test::sine;
 
-std::string number(uint64_t value, int size) {
+std::string wav_number(uint64_t value, int size) {
   std::string bytes;
   for (int i = 0; i < size; ++i) bytes += static_cast<char>(value >> 8 * i & 0xFF);
   return bytes;
@@ -21,12 +21,14 @@ struct Format {
 };
 
 std::string format_chunk(const Format& f) {
-  return "fmt " + number(16, 4) + number(f.tag, 2) + number(f.channels, 2) + number(f.rate_hz, 4) +
-         number(uint64_t{f.rate_hz} * f.frame_bytes, 4) + number(f.frame_bytes, 2) + number(f.bits, 2);
+  return "fmt " + wav_number(16, 4) + wav_number(f.tag, 2) + wav_number(f.channels, 2) +
+         wav_number(f.rate_hz, 4) + wav_number(uint64_t{f.rate_hz} * f.frame_bytes, 4) +
+         wav_number(f.frame_bytes, 2) + wav_number(f.bits, 2);
 }
 
 std::string wav(uint32_t riff, uint32_t data, const std::string& samples, const Format& format = {}) {
-  return "RIFF" + number(riff, 4) + "WAVE" + format_chunk(format) + "data" + number(data, 4) + samples;
+  return "RIFF" + wav_number(riff, 4) + "WAVE" + format_chunk(format) + "data" + wav_number(data, 4) +
+         samples;
 }
 
 std::string whole_wav(const std::string& samples, const Format& format = {}) {
@@ -36,14 +38,14 @@ std::string whole_wav(const std::string& samples, const Format& format = {}) {
 
 // As ffmpeg writes it when it is asked to: the lengths are in a chunk of their own, in 64 bits.
 std::string rf64(uint64_t data, const std::string& samples) {
-  return "RF64" + number(0xFFFFFFFF, 4) + "WAVEds64" + number(28, 4) + number(72 + samples.size(), 8) +
-         number(data, 8) + number(samples.size() / 2, 8) + number(0, 4) + format_chunk({}) + "data" +
-         number(0xFFFFFFFF, 4) + samples;
+  return "RF64" + wav_number(0xFFFFFFFF, 4) + "WAVEds64" + wav_number(28, 4) +
+         wav_number(72 + samples.size(), 8) + wav_number(data, 8) + wav_number(samples.size() / 2, 8) +
+         wav_number(0, 4) + format_chunk({}) + "data" + wav_number(0xFFFFFFFF, 4) + samples;
 }
 
 std::string pcm16(int num_samples) {
   std::string bytes;
-  for (int i = 0; i < num_samples; ++i) bytes += number(static_cast<uint64_t>(i * 37 % 20000 - 10000), 2);
+  for (int i = 0; i < num_samples; ++i) bytes += wav_number(static_cast<uint64_t>(i * 37 % 20000 - 10000), 2);
   return bytes;
 }
 
@@ -51,7 +53,7 @@ std::vector<float> samples_of(const std::string& bytes) {
   return decode_sound(std::as_bytes(std::span(bytes)), "sample").samples;
 }
 
-std::string error_of(const std::string& bytes) {
+std::string wav_error_of(const std::string& bytes) {
   try {
     samples_of(bytes);
   } catch (const InputError& error) {
@@ -79,7 +81,7 @@ TEST(WavHeader, LengthsThatWereNotKnownMeanToTheEndOfTheFile) {
                                                   {36, kSize},
                                                   {0xFFFFFFFF, kSize}}) {
     const std::string bytes = wav(riff, data, kSamples);
-    ASSERT_EQ(error_of(bytes), "no error") << std::hex << riff << ", " << data;
+    ASSERT_EQ(wav_error_of(bytes), "no error") << std::hex << riff << ", " << data;
     EXPECT_EQ(samples_of(bytes), expected) << std::hex << riff << ", " << data;
   }
   // Half a sample at the end is none.
@@ -90,14 +92,15 @@ TEST(WavHeader, LengthsThatWereNotKnownMeanToTheEndOfTheFile) {
 }
 
 TEST(WavHeader, AnEmptyDataChunkBeforeOthersHasNoSound) {
-  const std::string list = "LIST" + number(12, 4) + "INFOISFT" + number(0, 4);
-  EXPECT_NE(error_of(wav(36 + 20, 0, list)).find("expected sound, found none"), std::string::npos);
-  EXPECT_NE(error_of(wav(0xFFFFFFFF, 0xFFFFFFFF, "")).find("expected sound, found none"), std::string::npos);
+  const std::string list = "LIST" + wav_number(12, 4) + "INFOISFT" + wav_number(0, 4);
+  EXPECT_NE(wav_error_of(wav(36 + 20, 0, list)).find("expected sound, found none"), std::string::npos);
+  EXPECT_NE(wav_error_of(wav(0xFFFFFFFF, 0xFFFFFFFF, "")).find("expected sound, found none"),
+            std::string::npos);
 }
 
 TEST(WavHeader, ALengthThatTheFileDoesNotHaveIsACut) {
   for (const uint32_t more : {2u, 100u, 0x10000000u, 0x60000000u}) {
-    const std::string message = error_of(wav(36 + kSize + more, kSize + more, kSamples));
+    const std::string message = wav_error_of(wav(36 + kSize + more, kSize + more, kSamples));
     EXPECT_NE(message.find("expected sound as long as the header says"), std::string::npos)
         << more << message;
   }
@@ -110,21 +113,21 @@ TEST(WavHeader, Rf64) {
   const std::vector<float> expected = samples_of(whole_wav(kSamples));
   for (const uint64_t length : {uint64_t{kSize}, uint64_t{0}, UINT64_MAX, uint64_t{0xFFFFFFFF}}) {
     const std::string bytes = rf64(length, kSamples);
-    ASSERT_EQ(error_of(bytes), "no error") << length;
+    ASSERT_EQ(wav_error_of(bytes), "no error") << length;
     EXPECT_EQ(samples_of(bytes), expected) << length;
   }
-  EXPECT_NE(error_of(rf64(kSize + 1000, kSamples)).find("as long as the header says"), std::string::npos);
+  EXPECT_NE(wav_error_of(rf64(kSize + 1000, kSamples)).find("as long as the header says"), std::string::npos);
 }
 
 TEST(WavHeader, RatesAndChannelsThatCannotBe) {
   for (const uint32_t rate : {0u, 1u, 999u, 384'001u, 0x7FFFFFFFu, 0x80000001u, 0xFFFFFFFFu})
     EXPECT_NE(
-        error_of(whole_wav(kSamples, {1, 1, rate}))
+        wav_error_of(whole_wav(kSamples, {1, 1, rate}))
             .find("expected a sound of 1000 to 384000 samples per second, found " + std::to_string(rate)),
         std::string::npos)
         << rate;
   for (const uint32_t channels : {0u, 9u, 65535u})
-    EXPECT_NE(error_of(whole_wav(kSamples, {1, channels, 16000, channels * 2 & 0xFFFF}))
+    EXPECT_NE(wav_error_of(whole_wav(kSamples, {1, channels, 16000, channels * 2 & 0xFFFF}))
                   .find("expected a sound of 1 to 8 channels, found " + std::to_string(channels)),
               std::string::npos)
         << channels;
@@ -136,29 +139,31 @@ TEST(WavHeader, FramesThatDoNotFitTheirSamplesAreRefused) {
        {Format{1, 1, 16000, 4, 24}, Format{1, 1, 16000, 2, 17}, Format{1, 1, 16000, 4, 16},
         Format{1, 2, 16000, 2, 16}, Format{1, 1, 16000, 0, 16}, Format{1, 1, 16000, 2, 0},
         Format{3, 1, 16000, 8, 32}, Format{1, 1, 16000, 2, 255}})
-    EXPECT_NE(
-        error_of(whole_wav(kSamples, format)).find("found frames of " + std::to_string(format.frame_bytes)),
-        std::string::npos)
-        << format.bits << " bits in " << format.frame_bytes << ": " << error_of(whole_wav(kSamples, format));
+    EXPECT_NE(wav_error_of(whole_wav(kSamples, format))
+                  .find("found frames of " + std::to_string(format.frame_bytes)),
+              std::string::npos)
+        << format.bits << " bits in " << format.frame_bytes << ": "
+        << wav_error_of(whole_wav(kSamples, format));
   // 12 bits in 2 bytes are the upper 12 of them.
   EXPECT_EQ(samples_of(whole_wav(kSamples, {1, 1, 16000, 2, 12})), samples_of(whole_wav(kSamples)));
 }
 
 TEST(WavHeader, CodingsThatCannotBeReadAreNamed) {
   for (const uint32_t tag : {0u, 0x55u, 0xFFu, 0x161u, 0xABCDu}) {
-    const std::string message = error_of(whole_wav(kSamples, {tag, 1, 16000, 1, 0}));
+    const std::string message = wav_error_of(whole_wav(kSamples, {tag, 1, 16000, 1, 0}));
     EXPECT_NE(message.find("found one that cannot be decoded"), std::string::npos) << tag << ": " << message;
   }
   for (const Format& format : {Format{3, 1, 16000, 2, 16}, Format{1, 1, 16000, 8, 64}})
-    EXPECT_NE(error_of(whole_wav(kSamples, format)).find("cannot be decoded"), std::string::npos)
+    EXPECT_NE(wav_error_of(whole_wav(kSamples, format)).find("cannot be decoded"), std::string::npos)
         << format.bits;
 }
 
 TEST(WavHeader, OtherChunksAroundTheSound) {
   const std::vector<float> expected = samples_of(whole_wav(kSamples));
-  const std::string list = "LIST" + number(15, 4) + "INFOISFT" + number(3, 4) + "mom" + std::string(1, '\0');
-  const std::string before = "RIFF" + number(36 + 24 + kSize, 4) + "WAVE" + list + format_chunk({}) + list +
-                             "data" + number(kSize, 4) + kSamples;
+  const std::string list =
+      "LIST" + wav_number(15, 4) + "INFOISFT" + wav_number(3, 4) + "mom" + std::string(1, '\0');
+  const std::string before = "RIFF" + wav_number(36 + 24 + kSize, 4) + "WAVE" + list + format_chunk({}) +
+                             list + "data" + wav_number(kSize, 4) + kSamples;
   EXPECT_EQ(samples_of(before), expected);
   EXPECT_EQ(samples_of(whole_wav(kSamples) + list), expected);
   EXPECT_EQ(samples_of(whole_wav(kSamples) + "\1\2\3 other bytes"), expected);
@@ -177,12 +182,12 @@ TEST(SoundFile, TagsAndZerosInFrontOfTheSound) {
     const std::string plain = test::sound_file(format, 16000, 1, samples);
     for (const std::string& lead : {id3(3000), id3(3000) + std::string(1500, '\0'), std::string(1500, '\0'),
                                     id3(10) + id3(3000), id3(0)}) {
-      ASSERT_EQ(error_of(lead + plain), "no error") << lead.size();
+      ASSERT_EQ(wav_error_of(lead + plain), "no error") << lead.size();
       EXPECT_EQ(samples_of(lead + plain), samples_of(plain)) << lead.size();
     }
   }
-  EXPECT_NE(error_of(id3(3000)), "no error");
-  EXPECT_NE(error_of(id3(0x0FFFFFFF).substr(0, 500)), "no error");
+  EXPECT_NE(wav_error_of(id3(3000)), "no error");
+  EXPECT_NE(wav_error_of(id3(0x0FFFFFFF).substr(0, 500)), "no error");
 }
 
 }  // namespace

@@ -11,17 +11,17 @@
 namespace mom::study {
 namespace {
 
-const Known kKnown = {{"mamba", "mixture_of_mamba", "transformer"},
-                      {"in_proj", "x_proj", "dt_proj", "out_proj"}};
+const Known kKnownToGrid = {{"mamba", "mixture_of_mamba", "transformer"},
+                            {"in_proj", "x_proj", "dt_proj", "out_proj"}};
 
 class GridTest : public testing::Test {
  protected:
   StudyConfig load(const std::string& text, const std::vector<std::string>& overrides = {}) {
     test::write_file(folder_ / "s.toml", text);
-    return load_study(folder_ / "s.toml", overrides, kKnown);
+    return load_study(folder_ / "s.toml", overrides, kKnownToGrid);
   }
   Grid grid(const std::string& text, const std::vector<std::string>& overrides = {}) {
-    return expand(load(text, overrides), kKnown);
+    return expand(load(text, overrides), kKnownToGrid);
   }
   std::string error(const std::string& text, const std::vector<std::string>& overrides = {}) {
     try {
@@ -132,7 +132,7 @@ TEST_F(GridTest, TheStudiesThatComeWithTheProgram) {
   if (!source) GTEST_SKIP() << "NOT TESTED: MOM_SOURCE does not name the source tree (ctest sets it)";
   const Known all = {{"mamba", "mixture_of_mamba", "ssm", "transformer", "mixture_of_transformers",
                       "moe_transformer", "moe_mamba"},
-                     kKnown.projections};
+                     kKnownToGrid.projections};
   for (const auto& [name, runs] : {std::pair("settings", 18u), {"decoupling", 32u}, {"backbones", 14u}}) {
     const Path file = Path(source) / "configs" / "studies" / (std::string(name) + ".toml");
     EXPECT_EQ(expand(load_study(file, {}, all), all).runs.size(), runs) << name;
@@ -144,7 +144,7 @@ TEST_F(GridTest, DocsAreTheFieldLists) {
   if (!source) GTEST_SKIP() << "NOT TESTED: MOM_SOURCE does not name the source tree (ctest sets it)";
   const std::string docs = read_file(Path(source) / "docs" / "study.md");
   StudyConfig study;
-  config::Schema schema = study.schema(kKnown);
+  config::Schema schema = study.schema(kKnownToGrid);
   for (const config::Field& field : schema.tables()[0].fields())
     EXPECT_NE(docs.find("`" + field.name() + "`"), std::string::npos) << field.name();
 }

@@ -10,7 +10,7 @@
 namespace mom::study {
 namespace {
 
-const Known kKnown = {{"mamba", "mixture_of_mamba"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}};
+const Known kKnownToResults = {{"mamba", "mixture_of_mamba"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}};
 
 // Runs with made-up curves: dense image loss 0.13 at its floor; the others by `image_floor`.
 class ResultsTest : public testing::Test {
@@ -32,7 +32,9 @@ class ResultsTest : public testing::Test {
     const Path run = test::write_fake_run(folder_ / "runs" / name, fake);
     test::write_text(run / "checkpoints" / "step-00000450" / "manifest.json", "{}");
   }
-  StudyTables tables() { return make_tables(study_, expand(study_, kKnown), folder_.path(), failed_); }
+  StudyTables tables() {
+    return make_tables(study_, expand(study_, kKnownToResults), folder_.path(), failed_);
+  }
 
   test::TempFolder folder_;
   StudyConfig study_;
@@ -184,11 +186,11 @@ TEST_F(ResultsTest, InteractionIsJointLessTheSumOfSingles) {
   study_.decoupled = {"all_subsets"};
   study_.seeds = {1};
   const std::vector<double> alone = {0.128, 0.131, 0.130, 0.127};  // one of them worse than dense
-  for (const Arm& arm : expand(study_, kKnown).arms) {
+  for (const Arm& arm : expand(study_, kKnownToResults).arms) {
     const auto subset = arm.decoupled.value_or(std::vector<std::string>());
     double floor = 0.13;
     for (size_t i = 0; i < 4; ++i)
-      if (std::count(subset.begin(), subset.end(), kKnown.projections[i])) floor += alone[i] - 0.13;
+      if (std::count(subset.begin(), subset.end(), kKnownToResults.projections[i])) floor += alone[i] - 0.13;
     if (subset.size() == 4) floor -= 0.002;  // more together
     finish("r-" + arm.name + "-1", floor, subset.empty() ? "" : Json(subset).dump());
   }

@@ -8,7 +8,7 @@
 namespace mom::study {
 namespace {
 
-const Known kKnown = {{"mamba", "mixture_of_mamba"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}};
+const Known kKnownToState = {{"mamba", "mixture_of_mamba"}, {"in_proj", "x_proj", "dt_proj", "out_proj"}};
 
 class StateTest : public testing::Test {
  protected:
@@ -57,13 +57,13 @@ TEST_F(StateTest, TokensAreThoseOfTheLastWholeLine) {
 }
 
 TEST_F(StateTest, PlannedTokensFollowTheOverrides) {
-  const Grid grid = expand(study_, kKnown);
+  const Grid grid = expand(study_, kKnownToState);
   EXPECT_EQ(planned_tokens(grid.runs[0]), 450.0 * 2048);
   study_.set = {"train.steps=10", "train.steps = 20"};
-  EXPECT_EQ(planned_tokens(expand(study_, kKnown).runs[0]), 20.0 * 2048);
+  EXPECT_EQ(planned_tokens(expand(study_, kKnownToState).runs[0]), 20.0 * 2048);
   test::write_text(folder_ / "r.toml", "");
   study_.set = {};
-  EXPECT_EQ(planned_tokens(expand(study_, kKnown).runs[0]), 0);
+  EXPECT_EQ(planned_tokens(expand(study_, kKnownToState).runs[0]), 0);
 }
 
 TEST_F(StateTest, OnlyARunWithoutACheckpointIsRemoved) {
@@ -78,24 +78,25 @@ TEST_F(StateTest, OnlyARunWithoutACheckpointIsRemoved) {
 
 TEST_F(StateTest, ARunIsNotGoneOnWithAsAnother) {
   const Path run_folder = run();
-  publish_manifest(folder_.path(), study_, expand(study_, kKnown));
-  publish_manifest(folder_.path(), study_, expand(study_, kKnown));  // the same again
+  publish_manifest(folder_.path(), study_, expand(study_, kKnownToState));
+  publish_manifest(folder_.path(), study_, expand(study_, kKnownToState));  // the same again
   test::write_text(folder_ / "r.toml", "# a comment\n[data]\nbatch_tokens = 2048\n[train]\nsteps = 450\n");
-  publish_manifest(folder_.path(), study_, expand(study_, kKnown));  // and with another comment
+  publish_manifest(folder_.path(), study_, expand(study_, kKnownToState));  // and with another comment
   StudyConfig other = study_;
   other.set = {"train.steps=9"};
-  EXPECT_THROW(publish_manifest(folder_.path(), other, expand(other, kKnown)), UserError);
+  EXPECT_THROW(publish_manifest(folder_.path(), other, expand(other, kKnownToState)), UserError);
   test::write_text(folder_ / "r.toml", "[data]\nbatch_tokens = 4096\n[train]\nsteps = 450\n");
-  EXPECT_THROW(publish_manifest(folder_.path(), study_, expand(study_, kKnown)), UserError);
+  EXPECT_THROW(publish_manifest(folder_.path(), study_, expand(study_, kKnownToState)), UserError);
   std::filesystem::remove_all(folder_ / "runs");
-  publish_manifest(folder_.path(), other, expand(other, kKnown));  // no run there: nothing to contradict
+  publish_manifest(folder_.path(), other,
+                   expand(other, kKnownToState));  // no run there: nothing to contradict
 }
 
 TEST_F(StateTest, AnotherNumberOfEvaluationTokensAsksForAnotherEvaluation) {
   const Path run_folder = run();
-  publish_manifest(folder_.path(), study_, expand(study_, kKnown));
+  publish_manifest(folder_.path(), study_, expand(study_, kKnownToState));
   study_.eval_tokens = 100;
-  publish_manifest(folder_.path(), study_, expand(study_, kKnown));
+  publish_manifest(folder_.path(), study_, expand(study_, kKnownToState));
   EXPECT_FALSE(std::filesystem::exists(run_folder / "evaluation.json"));
 }
 

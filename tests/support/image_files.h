@@ -12,9 +12,24 @@
 #include <string>
 #include <vector>
 
+#include "mom/base/error.h"
 #include "mom/formats/image_file.h"
 
 namespace mom::test {
+
+inline formats::Image decode_bytes(std::string_view bytes, const formats::ImageLimits& limits = {}) {
+  return formats::decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample", limits);
+}
+
+// Why it is not an image; "no error" if it is one.
+inline std::string image_error_of(std::string_view bytes, const formats::ImageLimits& limits = {}) {
+  try {
+    decode_bytes(bytes, limits);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
 
 // A PNG of any kind from raw rows: what other programs write.
 struct PngKind {
