@@ -122,7 +122,7 @@ Transform transform_of(StoredImage& stored) {
           ? profile_of_png(colours)
           : Profile(cmsOpenProfileFromMem(colours.icc.data(), static_cast<uint32_t>(colours.icc.size())));
   const auto input = profile ? input_layout(stored, profile.get()) : std::nullopt;
-  colours.unused = profile ? "a colour profile of another kind than its pixels" : "a damaged colour profile";
+  colours.unused = profile ? "a colour profile of another kind than its pixels" : kDamagedProfile;
   if (!input) return nullptr;
   const Profile srgb(cmsCreate_sRGBProfile());
   colours.unused = "";
@@ -130,7 +130,7 @@ Transform transform_of(StoredImage& stored) {
   const int64_t extra = colours.kind == Kind::kCmyk ? 0 : stored.image.channels - 3;
   Transform transform(cmsCreateTransform(profile.get(), *input, srgb.get(), layout(PT_RGB, 3, extra, 1),
                                          INTENT_PERCEPTUAL, 0));
-  if (!transform) colours.unused = "a damaged colour profile";
+  if (!transform) colours.unused = kDamagedProfile;
   return transform;
 }
 

@@ -10,6 +10,8 @@
 
 namespace mom::formats {
 
+inline constexpr std::string_view kDamagedProfile = "a damaged colour profile";
+
 // How the numbers of an image are meant. Nothing stated: sRGB.
 struct Colours {
   enum class Kind { kGrey, kRgb, kCmyk } kind = Kind::kRgb;

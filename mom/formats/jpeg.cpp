@@ -33,7 +33,6 @@ void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;
   switch (info->err->msg_code) {
     case JWRN_ADOBE_XFORM:
-    case JWRN_BOGUS_ICC:
     case JWRN_EXTRANEOUS_DATA:
     case JWRN_JFIF_MAJOR:
     case JWRN_TOO_MUCH_DATA:
@@ -111,7 +110,7 @@ void read_colours(Decoder& decoder, StoredImage& stored) {
                                           : Colours::Kind::kRgb;
   JOCTET* profile = nullptr;
   unsigned size = 0;
-  read_profile(decoder, &profile, &size);
+  if (!read_profile(decoder, &profile, &size)) stored.colours.unused = kDamagedProfile;
   if (profile) stored.colours.icc.assign(reinterpret_cast<const char*>(profile), size);
   std::free(profile);
 }

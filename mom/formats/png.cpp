@@ -149,7 +149,7 @@ void read_colours(PngReader& reader, Bytes bytes, Colours& colours) {
     colours.icc.assign(reinterpret_cast<const char*>(profile), size);
     return;
   }
-  if (find_chunk(bytes, "iCCP")) colours.unused = "a damaged colour profile";
+  if (find_chunk(bytes, "iCCP")) colours.unused = kDamagedProfile;
   if (find_chunk(bytes, "iCCP") || png_get_valid(reader.png, reader.info, PNG_INFO_sRGB)) return;
   png_get_gAMA(reader.png, reader.info, &colours.gamma);
   std::array<double, 8> xy{};

@@ -32,15 +32,27 @@ std::string bytes_of(cmsHPROFILE profile) {
   return bytes;
 }
 
-// An RGB profile with the primaries of sRGB and a pure power as its curve.
-std::string rgb_profile(double gamma) {
+// An RGB profile with the primaries of sRGB and the curve.
+std::string rgb_profile(cmsToneCurve* curve) {
   const cmsCIExyY white{0.3127, 0.3290, 1};
   const cmsCIExyYTRIPLE primaries{{0.64, 0.33, 1}, {0.30, 0.60, 1}, {0.15, 0.06, 1}};
-  cmsToneCurve* curve = cmsBuildGamma(nullptr, gamma);
   cmsToneCurve* curves[] = {curve, curve, curve};
   const std::string bytes = bytes_of(cmsCreateRGBProfile(&white, &primaries, curves));
   cmsFreeToneCurve(curve);
   return bytes;
+}
+
+std::string rgb_profile(double gamma) { return rgb_profile(cmsBuildGamma(nullptr, gamma)); }
+
+// sRGB as some programs write it: its curve as a short table, which moves some colours by 1.
+std::string tabulated_srgb_profile() {
+  std::vector<cmsUInt16Number> table;
+  for (int i = 0; i < 22; ++i) {
+    const double value = i / 21.0;
+    const double light = value <= 0.04045 ? value / 12.92 : std::pow((value + 0.055) / 1.055, 2.4);
+    table.push_back(static_cast<cmsUInt16Number>(std::lround(light * 65535)));
+  }
+  return rgb_profile(cmsBuildTabulatedToneCurve16(nullptr, 22, table.data()));
 }
 
 std::string grey_profile(double gamma) {
@@ -137,9 +149,10 @@ TEST(ImageColour, AProfileOfSrgbLeavesEveryPixelAsItIs) {
   Image image{256, 3, 3, {}};
   for (int i = 0; i < 256 * 3; ++i)
     for (const int value : {i, i * 7, i * 31}) image.pixels.push_back(static_cast<uint8_t>(value));
-  const std::string profile = bytes_of(cmsCreate_sRGBProfile());
-  EXPECT_EQ(decode_bytes(png_with_profile(encode_png(image), profile)).pixels, image.pixels);
-  EXPECT_EQ(decode_bytes(webp_with_profile(image, profile)).pixels, image.pixels);
+  for (const std::string& profile : {bytes_of(cmsCreate_sRGBProfile()), tabulated_srgb_profile()}) {
+    EXPECT_EQ(decode_bytes(png_with_profile(encode_png(image), profile)).pixels, image.pixels);
+    EXPECT_EQ(decode_bytes(webp_with_profile(image, profile)).pixels, image.pixels);
+  }
 }
 
 TEST(ImageColour, GreyProfiles) {
