@@ -46,7 +46,7 @@ void add_roundtrip(CLI::App& codec) {
   CLI::App* verb = codec.add_subcommand("roundtrip", "encode and decode one file, and measure what is lost");
   verb->add_option("CODEC", options->codec, "codec folder")->required();
   verb->add_option("FILE", options->file,
-                   "a text, a PNG, JPEG or WebP image, or a WAV, FLAC, Ogg or MP3 sound")
+                   "a text, a PNG, JPEG, WebP or GIF image, or a WAV, FLAC, Ogg or MP3 sound")
       ->required();
   verb->add_option("--out", options->out, "file for the decoded text, image (PNG) or sound (WAV)")
       ->required();

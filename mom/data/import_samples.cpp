@@ -6,7 +6,7 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/data/import_run.h"
-#include "mom/formats/sound_file.h"
+#include "mom/formats/media_kinds.h"
 
 namespace mom::data {
 namespace {
@@ -16,8 +16,7 @@ enum class Kind { kText, kImage, kSpeech, kJson, kOther };
 Kind kind_of(const std::string& extension) {
   if (extension == "txt") return Kind::kText;
   if (extension == "json") return Kind::kJson;
-  if (extension == "png" || extension == "jpg" || extension == "jpeg" || extension == "webp")
-    return Kind::kImage;
+  if (formats::is_image_extension(extension)) return Kind::kImage;
   if (formats::is_sound_extension(extension)) return Kind::kSpeech;
   return Kind::kOther;
 }

@@ -1,27 +1,26 @@
 #include "mom/formats/image_file.h"
 
-#include <cstring>
-
 #include "mom/base/error.h"
-#include "mom/formats/image_kinds.h"
+#include "mom/base/log.h"
+#include "mom/formats/image_decoders.h"
+#include "mom/formats/media_kinds.h"
 
 namespace mom::formats {
 namespace {
 
-std::string kind_of_foreign(Bytes bytes) {
-  if (bytes.empty()) return "nothing";
-  if (has_at(bytes, 0, "GIF8")) return "a GIF";
-  if (has_at(bytes, 0, "BM")) return "a BMP";
-  if (has_at(bytes, 0, "II*") || has_at(bytes, 0, "MM")) return "a TIFF";
-  if (has_at(bytes, 4, "ftyp")) return "an AVIF, HEIF or video file";
-  if (has_at(bytes, 0, "<")) return "markup (SVG or HTML)";
-  return "bytes of another kind";
+StoredImage decode_stored(Bytes bytes, std::string_view where, const ImageLimits& limits) {
+  if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);
+  if (has_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(bytes, where, limits);
+  if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WEBP")) return decode_webp(bytes, where, limits);
+  if (has_at(bytes, 0, "GIF8")) return decode_gif(bytes, where, limits);
+  throw InputError(
+      {std::string(where), std::string(kReadableImages), name_of_content(bytes), std::string(kConvertImage)});
 }
 
 }  // namespace
 
 void fail_image(std::string_view where, const std::string& expected, const std::string& found) {
-  throw InputError({std::string(where), expected, found, ""});
+  throw InputError({std::string(where), expected, found, "replace or remove the file"});
 }
 
 Image make_image(int64_t width, int64_t height, int64_t channels, std::string_view where,
@@ -47,15 +46,12 @@ void check_encodable(const Image& image) {
 }
 
 Image decode_image(Bytes bytes, std::string_view where, const ImageLimits& limits) {
-  if (has_at(bytes, 0, "\x89PNG")) return decode_png(bytes, where, limits);
-  if (has_at(bytes, 0, "\xff\xd8\xff")) return decode_jpeg(bytes, where, limits);
-  if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WEBP")) return decode_webp(bytes, where, limits);
-  fail_image(where, "a PNG, JPEG or WebP image", kind_of_foreign(bytes));
-}
-
-Image read_image(const Path& path, const ImageLimits& limits) {
-  const MappedFile file(path);
-  return decode_image(file.bytes(), path.string(), limits);
+  StoredImage stored = decode_stored(bytes, where, limits);
+  if (stored.animated)
+    log_once("image: animation",
+             std::string(where) + ": an animation; its first frame is the image (said once)");
+  const int orientation = orientation_of(stored.exif, stored.xmp);
+  return turn_upright(to_srgb(std::move(stored), where), orientation);
 }
 
 }  // namespace mom::formats

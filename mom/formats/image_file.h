@@ -1,13 +1,12 @@
-// PNG, JPEG and WebP to and from 8-bit RGBA/RGB. Sizes are checked before pixels are decoded.
+// PNG, JPEG, WebP and GIF to 8-bit RGB or RGBA; PNG and WebP from it. Sizes are checked before pixels are decoded.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "mom/base/files.h"
 
 namespace mom::formats {
 
@@ -22,11 +21,25 @@ struct ImageLimits {
   int64_t max_pixels = int64_t{1} << 26;
 };
 
-// The format is recognised by the first bytes, not by a name. 16-bit, palette, grey, CMYK and interlaced inputs become
-// 8-bit RGB(A). Animated WebP and APNG are refused by name (InputError), as is anything damaged.
-// `where` names the source.
+// An image as a person sees it: upright, and 8-bit RGB(A) in sRGB. The format is recognised by the first bytes, not by
+// a name. What files have beyond pixels, and what becomes of it:
+//
+//   orientation        EXIF's (JPEG, PNG, WebP), or XMP's where EXIF has none: turned, as Pillow's exif_transpose
+//   ICC profile        converted, perceptual intent; a profile that makes no visible difference is skipped
+//   PNG gAMA, cHRM     converted where neither a profile nor sRGB is stated; gAMA within 5% of 1/2.2 is sRGB's curve
+//   PNG cICP           (video, HDR) not followed: the numbers are taken as sRGB, logged once
+//   CMYK, YCCK         by the profile, else (1 - ink) * (1 - black); inverted where an Adobe marker says so
+//   16 bits            scaled and rounded, after the conversion of colours
+//   palette, grey      expanded to RGB
+//   transparency       kept as straight alpha (tRNS and GIF's transparent index too); see blend_on_white
+//   animation          the first frame (PNG: the image that programs without animation show), logged once
+//   background colour  ignored; what a GIF's first frame leaves uncovered is transparent
+//   thumbnails, further images of MPO files, pixel density: ignored
+//
+// Progressive and arithmetic JPEG and interlaced PNG and GIF are read. InputError, which begins with `where`: anything
+// damaged or incomplete, other kinds of files (by name), 12-bit and lossless JPEG. Damaged EXIF, XMP and profiles are
+// ignored (profiles: logged once).
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const ImageLimits& limits = {});
-Image read_image(const Path& path, const ImageLimits& limits = {});
 
 std::string encode_png(const Image& image);
 std::string encode_webp_lossless(const Image& image);

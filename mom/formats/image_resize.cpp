@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "mom/formats/image_decoders.h"
 #include "mom/formats/image_file.h"
-#include "mom/formats/image_kinds.h"
 
 namespace mom::formats {
 namespace {

@@ -5,12 +5,16 @@
 #include <jpeglib.h>
 
 #include <csetjmp>
+#include <cstdlib>
+#include <cstring>
 
 #include "mom/base/error.h"
-#include "mom/formats/image_kinds.h"
+#include "mom/formats/image_decoders.h"
 
 namespace mom::formats {
 namespace {
+
+constexpr int kExifMarker = JPEG_APP0 + 1, kIccMarker = JPEG_APP0 + 2;
 
 struct ErrorManager {
   jpeg_error_mgr base;  // first: libjpeg hands out a pointer to it
@@ -60,7 +64,15 @@ bool read_header(Decoder& decoder, const unsigned char* data, size_t size) {
   if (setjmp(decoder.errors.jump)) return false;
   jpeg_create_decompress(&decoder.info);
   jpeg_mem_src(&decoder.info, data, size);
+  for (const int marker : {kExifMarker, kIccMarker}) jpeg_save_markers(&decoder.info, marker, 0xFFFF);
   jpeg_read_header(&decoder.info, TRUE);
+  return true;
+}
+
+// The profile, which may be spread over several markers; `*profile` is malloc'ed, or null.
+bool read_profile(Decoder& decoder, JOCTET** profile, unsigned* size) {
+  if (setjmp(decoder.errors.jump)) return false;
+  jpeg_read_icc_profile(&decoder.info, profile, size);
   return true;
 }
 
@@ -80,31 +92,48 @@ bool read_rows(Decoder& decoder, uint8_t* pixels, size_t row_bytes) {
   return true;
 }
 
-// Adobe's programs store ink inverted (255 = none) and mark it; nearly all CMYK files are theirs.
-Image cmyk_to_rgb(const Image& cmyk, bool inverted) {
-  Image rgb{cmyk.width, cmyk.height, 3, {}};
-  rgb.pixels.reserve(cmyk.pixels.size() / 4 * 3);
-  auto light = [&](uint8_t ink) { return inverted ? int{ink} : 255 - ink; };
-  for (size_t i = 0; i < cmyk.pixels.size(); i += 4)
-    for (size_t c = 0; c < 3; ++c)
-      rgb.pixels.push_back(
-          static_cast<uint8_t>((light(cmyk.pixels[i + c]) * light(cmyk.pixels[i + 3]) + 127) / 255));
-  return rgb;
+// EXIF and XMP share a marker and begin with their names. EXIF over 64 KB is continued in further markers.
+void read_metadata(const Decoder& decoder, StoredImage& stored) {
+  constexpr std::string_view kExif("Exif\0\0", 6), kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
+  for (auto* marker = decoder.info.marker_list; marker; marker = marker->next) {
+    const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    if (marker->marker != kExifMarker) continue;
+    if (data.starts_with(kExif)) stored.exif += data.substr(kExif.size());
+    if (data.starts_with(kXmp)) stored.xmp = data.substr(kXmp.size());
+  }
+}
+
+void read_colours(Decoder& decoder, StoredImage& stored) {
+  const int components = decoder.info.num_components;
+  stored.colours.kind = components == 1   ? Colours::Kind::kGrey
+                        : components == 4 ? Colours::Kind::kCmyk
+                                          : Colours::Kind::kRgb;
+  JOCTET* profile = nullptr;
+  unsigned size = 0;
+  if (!read_profile(decoder, &profile, &size)) stored.colours.unused = kDamagedProfile;
+  if (profile) stored.colours.icc.assign(reinterpret_cast<const char*>(profile), size);
+  std::free(profile);
 }
 
 }  // namespace
 
-Image decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits) {
+StoredImage decode_jpeg(Bytes bytes, std::string_view where, const ImageLimits& limits) {
   Decoder decoder;
   auto check = [&](bool ok) {
     if (!ok) fail_image(where, "a whole JPEG", decoder.errors.text);
   };
   check(read_header(decoder, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
   const bool four_colour = is_four_colour(decoder);
-  Image image =
+  StoredImage stored;
+  Image& image = stored.image =
       make_image(decoder.info.image_width, decoder.info.image_height, four_colour ? 4 : 3, where, limits);
+  read_metadata(decoder, stored);
+  read_colours(decoder, stored);
   check(read_rows(decoder, image.pixels.data(), static_cast<size_t>(image.width * image.channels)));
-  return four_colour ? cmyk_to_rgb(image, decoder.info.saw_Adobe_marker) : image;
+  // Adobe's programs store ink inverted (255 = none) and mark it; nearly all CMYK files are theirs.
+  if (four_colour && decoder.info.saw_Adobe_marker)
+    for (uint8_t& ink : image.pixels) ink = static_cast<uint8_t>(255 - ink);
+  return stored;
 }
 
 }  // namespace mom::formats

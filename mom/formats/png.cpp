@@ -2,11 +2,14 @@
 // step is a plain function over plain data, and everything that owns memory lives outside, in the caller.
 #include <png.h>
 
+#include <algorithm>
+#include <bit>
+#include <cctype>
 #include <csetjmp>
 #include <cstring>
 
 #include "mom/base/error.h"
-#include "mom/formats/image_kinds.h"
+#include "mom/formats/image_decoders.h"
 
 namespace mom::formats {
 namespace {
@@ -39,15 +42,16 @@ uint32_t big_endian(const std::byte* bytes) {
   return png_get_uint_32(reinterpret_cast<png_const_bytep>(bytes));
 }
 
-// An APNG has an acTL chunk before the first IDAT.
-bool is_animated(Bytes bytes) {
+// The data of the first chunk of that name before the pixels.
+std::optional<Bytes> find_chunk(Bytes bytes, const char* name) {
   for (size_t at = 8; bytes.size() >= at + 12;) {
     const uint32_t length = big_endian(bytes.data() + at);
-    if (std::memcmp(bytes.data() + at + 4, "acTL", 4) == 0) return true;
-    if (std::memcmp(bytes.data() + at + 4, "IDAT", 4) == 0 || length > bytes.size() - at - 12) return false;
+    if (length > bytes.size() - at - 12) break;
+    if (std::memcmp(bytes.data() + at + 4, name, 4) == 0) return bytes.subspan(at + 8, length);
+    if (std::memcmp(bytes.data() + at + 4, "IDAT", 4) == 0) break;
     at += length + 12;
   }
-  return false;
+  return std::nullopt;
 }
 
 struct PngReader {
@@ -83,11 +87,11 @@ bool read_header(PngReader& reader) {
   return true;
 }
 
-// Everything becomes 8-bit RGB, or RGBA where there is any transparency.
+// Everything becomes RGB, or RGBA where there is any transparency; of 8 bits, or of 16 where the file has 16.
 bool set_output(PngReader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_set_expand(reader.png);
-  png_set_scale_16(reader.png);
+  if constexpr (std::endian::native == std::endian::little) png_set_swap(reader.png);
   png_set_gray_to_rgb(reader.png);
   png_set_interlace_handling(reader.png);
   png_read_update_info(reader.png, reader.info);
@@ -97,8 +101,60 @@ bool set_output(PngReader& reader) {
 bool read_rows(PngReader& reader, png_bytepp rows) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_read_image(reader.png, rows);
-  png_read_end(reader.png, nullptr);
+  png_read_end(reader.png, reader.info);  // EXIF and XMP may follow the pixels
   return true;
+}
+
+// ImageMagick's way to keep EXIF in a text: three lines of a heading, then hexadecimal digits.
+std::string from_raw_profile(std::string_view text) {
+  for (int line = 0; line < 3; ++line) text.remove_prefix(std::min(text.size(), text.find('\n') + 1));
+  std::string digits, bytes;
+  for (const char c : text)
+    if (std::isxdigit(static_cast<unsigned char>(c))) digits += c;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+void read_metadata(PngReader& reader, StoredImage& stored) {
+  png_textp texts = nullptr;
+  int num_texts = 0;
+  png_get_text(reader.png, reader.info, &texts, &num_texts);
+  for (int i = 0; i < num_texts; ++i) {
+    const std::string_view key = texts[i].key;
+    const std::string_view text(texts[i].text, std::max(texts[i].text_length, texts[i].itxt_length));
+    if (key == "Raw profile type exif") stored.exif = from_raw_profile(text);
+    if (key == "XML:com.adobe.xmp") stored.xmp = text;
+  }
+  png_bytep exif = nullptr;
+  png_uint_32 size = 0;
+  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif))
+    stored.exif.assign(reinterpret_cast<const char*>(exif), size);
+}
+
+// The order of the standard (third edition, 4.3): cICP, iCCP, sRGB, then gAMA and cHRM. This libpng does not know cICP.
+void read_colours(PngReader& reader, Bytes bytes, Colours& colours) {
+  constexpr int kSrgbPrimaries = 1, kSrgbCurve = 13;
+  if (const auto cicp = find_chunk(bytes, "cICP"); cicp && cicp->size() == 4) {
+    const bool srgb =
+        std::to_integer<int>((*cicp)[0]) == kSrgbPrimaries && std::to_integer<int>((*cicp)[1]) == kSrgbCurve;
+    if (!srgb) colours.unused = "colours of video or of high dynamic range (cICP)";
+    return;
+  }
+  png_charp name = nullptr;
+  png_bytep profile = nullptr;
+  png_uint_32 size = 0;
+  int method = 0;
+  if (png_get_iCCP(reader.png, reader.info, &name, &method, &profile, &size)) {
+    colours.icc.assign(reinterpret_cast<const char*>(profile), size);
+    return;
+  }
+  if (find_chunk(bytes, "iCCP")) colours.unused = kDamagedProfile;
+  if (find_chunk(bytes, "iCCP") || png_get_valid(reader.png, reader.info, PNG_INFO_sRGB)) return;
+  png_get_gAMA(reader.png, reader.info, &colours.gamma);
+  std::array<double, 8> xy{};
+  if (png_get_cHRM(reader.png, reader.info, &xy[0], &xy[1], &xy[2], &xy[3], &xy[4], &xy[5], &xy[6], &xy[7]))
+    colours.chromaticities = xy;
 }
 
 struct PngWriter {
@@ -152,21 +208,29 @@ std::vector<png_bytep> row_pointers(uint8_t* pixels, int64_t height, int64_t row
 
 }  // namespace
 
-Image decode_png(Bytes bytes, std::string_view where, const ImageLimits& limits) {
-  if (is_animated(bytes)) fail_image(where, "a still image", "an animated PNG (APNG)");
+StoredImage decode_png(Bytes bytes, std::string_view where, const ImageLimits& limits) {
   PngReader reader(bytes, where);
   reader.check(read_header(reader));
   const int64_t width = png_get_image_width(reader.png, reader.info);
   const int64_t height = png_get_image_height(reader.png, reader.info);
   make_image(width, height, 0, where, limits);
+  StoredImage stored;
+  stored.sample_bytes = png_get_bit_depth(reader.png, reader.info) == 16 ? 2 : 1;
+  const bool grey = (png_get_color_type(reader.png, reader.info) & PNG_COLOR_MASK_COLOR) == 0;
+  stored.colours.kind = grey ? Colours::Kind::kGrey : Colours::Kind::kRgb;
   reader.check(set_output(reader));
   const int64_t channels = png_get_channels(reader.png, reader.info);
-  Image image = make_image(width, height, channels, where, limits);
-  if (png_get_rowbytes(reader.png, reader.info) != static_cast<size_t>(width * channels))
-    throw Error(ExitCode::kInternal, std::string(where) + ": libpng did not make 8-bit pixels");
-  auto rows = row_pointers(image.pixels.data(), height, width * channels);
+  const int64_t row_bytes = width * channels * stored.sample_bytes;
+  stored.image = make_image(width, height, channels, where, limits);
+  stored.image.pixels.resize(static_cast<size_t>(row_bytes * height));
+  if (png_get_rowbytes(reader.png, reader.info) != static_cast<size_t>(row_bytes))
+    throw Error(ExitCode::kInternal, std::string(where) + ": libpng did not make RGB pixels");
+  auto rows = row_pointers(stored.image.pixels.data(), height, row_bytes);
   reader.check(read_rows(reader, rows.data()));
-  return image;
+  read_metadata(reader, stored);
+  read_colours(reader, bytes, stored.colours);
+  stored.animated = find_chunk(bytes, "acTL").has_value();
+  return stored;
 }
 
 std::string encode_png(const Image& image) {

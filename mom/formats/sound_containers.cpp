@@ -1,5 +1,6 @@
 #include "mom/formats/sound_containers.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
@@ -10,29 +11,36 @@ namespace {
 
 uint32_t byte_at(Bytes bytes, size_t at) { return std::to_integer<uint32_t>(bytes[at]); }
 
-uint32_t little_endian_32(Bytes bytes, size_t at) {
-  return byte_at(bytes, at) | byte_at(bytes, at + 1) << 8 | byte_at(bytes, at + 2) << 16 |
-         byte_at(bytes, at + 3) << 24;
-}
-
-// A frame header of MPEG audio, or the tag that often precedes the first one.
-bool is_mp3(Bytes bytes) {
-  if (has_at(bytes, 0, "ID3")) return true;
+// A frame header of MPEG audio.
+bool is_mp3_frame(Bytes bytes) {
   if (bytes.size() < 4 || byte_at(bytes, 0) != 0xFF) return false;
   const uint32_t second = byte_at(bytes, 1), third = byte_at(bytes, 2);
   const bool sync = (second & 0xE0) == 0xE0, version = (second & 0x18) != 0x08, layer = (second & 0x06) != 0;
   return sync && version && layer && (third & 0xF0) != 0xF0 && (third & 0x0C) != 0x0C;
 }
 
-// RIFF: chunks of a name, a size and as many bytes, padded to even.
-bool is_cut_wav(Bytes bytes) {
-  constexpr uint32_t kStream = 0xFFFFFFFFu;  // a size that was not known when the header was written
-  for (size_t at = 12; at + 8 <= bytes.size();) {
-    const uint32_t promised = little_endian_32(bytes, at + 4);
-    if (has_at(bytes, at, "data")) return promised != kStream && promised > bytes.size() - at - 8;
-    at += 8 + size_t{promised} + (promised & 1);
+}  // namespace
+
+SoundKind sound_kind(Bytes bytes) {
+  if ((has_at(bytes, 0, "RIFF") || has_at(bytes, 0, "RF64")) && has_at(bytes, 8, "WAVE"))
+    return SoundKind::kWav;
+  if (has_at(bytes, 0, "fLaC")) return SoundKind::kFlac;
+  if (has_at(bytes, 0, "OggS")) return SoundKind::kOgg;
+  return is_mp3_frame(bytes) || has_at(bytes, 0, "ID3") ? SoundKind::kMp3 : SoundKind::kOther;
+}
+
+Bytes without_lead(Bytes bytes) {
+  Bytes rest = bytes;
+  constexpr size_t kTagHeader = 10;
+  while (has_at(rest, 0, "ID3") && rest.size() >= kTagHeader) {
+    size_t size = 0;  // four times 7 bits
+    for (size_t i = 6; i < kTagHeader; ++i) size = size << 7 | (byte_at(rest, i) & 0x7F);
+    rest = rest.subspan(std::min(rest.size(), kTagHeader + size));
   }
-  return false;
+  const auto first =
+      std::find_if(rest.begin(), rest.end(), [](std::byte byte) { return byte != std::byte{0}; });
+  rest = rest.subspan(static_cast<size_t>(first - rest.begin()));
+  return is_mp3_frame(rest) || has_at(rest, 0, "fLaC") ? rest : bytes;
 }
 
 // Ogg: pages of a header, a table of segment sizes and the segments (RFC 3533); the last page says that it is.
@@ -51,20 +59,6 @@ bool is_cut_ogg(Bytes bytes) {
     at = end;
   }
   return !ended;
-}
-
-}  // namespace
-
-SoundKind sound_kind(Bytes bytes) {
-  if (has_at(bytes, 0, "RIFF") && has_at(bytes, 8, "WAVE")) return SoundKind::kWav;
-  if (has_at(bytes, 0, "fLaC")) return SoundKind::kFlac;
-  if (has_at(bytes, 0, "OggS")) return SoundKind::kOgg;
-  return is_mp3(bytes) ? SoundKind::kMp3 : SoundKind::kOther;
-}
-
-bool is_cut(SoundKind kind, Bytes bytes) {
-  if (kind == SoundKind::kWav) return is_cut_wav(bytes);
-  return kind == SoundKind::kOgg && is_cut_ogg(bytes);
 }
 
 }  // namespace mom::formats

@@ -11,8 +11,11 @@ enum class SoundKind { kWav, kFlac, kOgg, kMp3, kOther };
 // By the first bytes, not by a name.
 SoundKind sound_kind(std::span<const std::byte> bytes);
 
-// libsndfile makes the length of a cut WAV fit, and plays an Ogg to wherever it ends: true when the container
-// itself says that more should follow. Never reads outside `bytes`.
-bool is_cut(SoundKind kind, std::span<const std::byte> bytes);
+// Without what may precede MP3 and FLAC: ID3 tags, and zeros (also those that a tag does not count).
+std::span<const std::byte> without_lead(std::span<const std::byte> bytes);
+
+// libsndfile plays an Ogg to wherever it ends: true when the container itself says that more should follow. Never reads
+// outside `bytes`. (For WAV see wav_header.h.)
+bool is_cut_ogg(std::span<const std::byte> bytes);
 
 }  // namespace mom::formats

@@ -10,7 +10,9 @@
 
 #include "mom/base/error.h"
 #include "mom/formats/magic.h"
+#include "mom/formats/media_kinds.h"
 #include "mom/formats/sound_containers.h"
+#include "mom/formats/wav_header.h"
 
 namespace mom::formats {
 namespace {
@@ -25,6 +27,7 @@ constexpr const char* kReplace = "replace or remove the file";
 
 struct Stream {
   Bytes bytes;
+  std::span<const Correction> corrections;
   sf_count_t position = 0;
 };
 
@@ -45,6 +48,12 @@ sf_count_t stream_read(void* target, sf_count_t count, void* user) {
   auto* stream = static_cast<Stream*>(user);
   count = std::clamp<sf_count_t>(count, 0, stream_length(user) - stream->position);
   if (count > 0) std::memcpy(target, stream->bytes.data() + stream->position, static_cast<size_t>(count));
+  for (const auto& [at, value] : stream->corrections)
+    for (sf_count_t i = 0; i < 4; ++i) {
+      const sf_count_t place = static_cast<sf_count_t>(at) + i - stream->position;
+      if (place >= 0 && place < count)
+        static_cast<uint8_t*>(target)[place] = static_cast<uint8_t>(value >> 8 * i);
+    }
   stream->position += count;
   return count;
 }
@@ -57,13 +66,21 @@ std::string range(int64_t low, int64_t high, const char* what) {
   return std::to_string(low) + " to " + std::to_string(high) + what;
 }
 
-// What the header says, before a sample is read. A length it does not know is a negative or a huge number.
-void check_header(const SF_INFO& info, std::string_view where, const SoundLimits& limits) {
-  if (info.channels < 1 || info.channels > limits.max_channels)
-    fail(where, "a sound of " + range(1, limits.max_channels, " channels"), std::to_string(info.channels));
-  if (info.samplerate < limits.min_rate_hz || info.samplerate > limits.max_rate_hz)
+// What the header says, before a sample is read.
+void check_header(int64_t channels, int64_t rate_hz, std::string_view where, const SoundLimits& limits) {
+  if (channels < 1 || channels > limits.max_channels)
+    fail(where, "a sound of " + range(1, limits.max_channels, " channels"), std::to_string(channels));
+  if (rate_hz < limits.min_rate_hz || rate_hz > limits.max_rate_hz)
     fail(where, "a sound of " + range(limits.min_rate_hz, limits.max_rate_hz, " samples per second"),
-         std::to_string(info.samplerate));
+         std::to_string(rate_hz));
+}
+
+void check_wav(const WavHeader& wav, std::string_view where, const SoundLimits& limits) {
+  check_header(wav.channels, wav.rate_hz, where, limits);
+  if (!wav.frames_fit())
+    fail(where, "frames of whole samples, each of whole bytes",
+         "frames of " + std::to_string(wav.frame_bytes) + " bytes for " + std::to_string(wav.channels) +
+             " samples of " + std::to_string(wav.bits) + " bits");
 }
 
 void check_length(int64_t num_frames, bool exact, const SF_INFO& info, std::string_view where,
@@ -89,14 +106,17 @@ void check_samples(std::span<const float> samples, sf_count_t first_frame, const
 using SoundFile = std::unique_ptr<SNDFILE, decltype(&sf_close)>;
 
 SoundFile open_sound(Stream& stream, SF_INFO& info, SoundKind kind, std::string_view where) {
-  if (stream.bytes.empty()) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "an empty file");
-  if (kind == SoundKind::kOther) fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "bytes of another kind");
+  const std::string expected(kReadableSounds);
+  if (stream.bytes.empty()) fail(where, expected, "an empty file");
+  if (kind == SoundKind::kOther)
+    throw InputError(
+        {std::string(where), expected, name_of_content(stream.bytes), std::string(kConvertSound)});
   SF_VIRTUAL_IO callbacks{stream_length, stream_seek, stream_read, stream_write, stream_tell};
   SoundFile file(sf_open_virtual(&callbacks, SFM_READ, &info, &stream), &sf_close);
   if (!file) {
     std::string reason = sf_strerror(nullptr);
     std::replace(reason.begin(), reason.end(), '\n', ' ');
-    fail(where, "a sound file (WAV, FLAC, Ogg, MP3)", "a damaged one (" + reason + ")");
+    fail(where, expected, "one that cannot be decoded (" + reason + ")");
   }
   return file;
 }
@@ -104,11 +124,15 @@ SoundFile open_sound(Stream& stream, SF_INFO& info, SoundKind kind, std::string_
 // Reads to the end; `visit` gets the interleaved samples of a block.
 SoundInfo for_each_block(Bytes bytes, std::string_view where, const SoundLimits& limits,
                          const std::function<void(std::span<const float>)>& visit) {
-  Stream stream{bytes};
-  SF_INFO info{};
+  bytes = without_lead(bytes);
   const SoundKind kind = sound_kind(bytes);
+  const auto wav = kind == SoundKind::kWav ? read_wav_header(bytes) : std::nullopt;
+  if (wav) check_wav(*wav, where, limits);
+  Stream stream{bytes, wav ? std::span<const Correction>(wav->corrections) : std::span<const Correction>()};
+  SF_INFO info{};
   const SoundFile file = open_sound(stream, info, kind, where);
-  check_header(info, where, limits);
+  check_header(info.channels, info.samplerate, where, limits);
+  // A length that the header does not know is a negative or a huge number.
   const bool known = info.frames >= 0 && info.frames < SF_COUNT_MAX;
   if (known) check_length(info.frames, true, info, where, limits);
   std::vector<float> block(static_cast<size_t>(kBlockFrames * info.channels));
@@ -120,7 +144,8 @@ SoundInfo for_each_block(Bytes bytes, std::string_view where, const SoundLimits&
     visit(samples);
     num_frames += got;
   }
-  if (is_cut(kind, bytes) || (known && num_frames < info.frames) || sf_error(file.get()) != SF_ERR_NO_ERROR)
+  const bool is_cut = kind == SoundKind::kOgg ? is_cut_ogg(bytes) : wav && wav->is_cut;
+  if (is_cut || (known && num_frames < info.frames) || sf_error(file.get()) != SF_ERR_NO_ERROR)
     fail(where, "sound as long as the header says",
          "a file that ends before, or is damaged, after " + std::to_string(num_frames) + " samples");
   if (num_frames == 0) fail(where, "sound", "none");
@@ -166,10 +191,6 @@ std::string encode_wav(std::span<const float> samples, int64_t rate_hz) {
     put(bytes, static_cast<uint32_t>(static_cast<int32_t>(scaled)), 2);
   }
   return bytes;
-}
-
-bool is_sound_extension(std::string_view extension) {
-  return extension == "wav" || extension == "flac" || extension == "ogg" || extension == "mp3";
 }
 
 }  // namespace mom::formats

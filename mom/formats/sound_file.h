@@ -1,6 +1,9 @@
-// Recorded sound through libsndfile: WAV, FLAC, Ogg (Vorbis, Opus, FLAC) and MP3. Files are untrusted: the
-// header is checked against limits before any sample is read, and memory grows with the data that exists, not with
-// what the header claims.
+// Recorded sound through libsndfile: WAV (also extensible and RF64; PCM of 8 to 32 bits, float, the usual compressed ones),
+// FLAC, Ogg (Vorbis, Opus, FLAC) and MP3, each also behind ID3 tags. Files are untrusted: the header is checked against
+// limits before any sample is read, and memory grows with the data that exists, not with what the header claims.
+//
+// A length that a WAV's header does not know is the rest of the file (wav_header.h). Refused by name: a length that the
+// file does not have, rates and channels beyond the limits, frames that do not fit their samples.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +44,5 @@ Sound decode_sound(std::span<const std::byte> bytes, std::string_view where, con
 // 16-bit PCM, one channel; samples beyond full scale are clipped. What decode_sound gave of a 16-bit file
 // comes back bit for bit.
 std::string encode_wav(std::span<const float> samples, int64_t rate_hz);
-
-// "wav", "flac", "ogg" and "mp3", in lower case: what names of sound files end with.
-bool is_sound_extension(std::string_view extension);
 
 }  // namespace mom::formats

@@ -1,6 +1,8 @@
 #include "mom/formats/versions.h"
 
 #include <archive.h>
+#include <gif_lib.h>
+#include <lcms2.h>
 #include <png.h>
 #include <sndfile.h>
 #include <webp/decode.h>
@@ -34,6 +36,10 @@ std::vector<std::pair<std::string, std::string>> library_versions() {
               sound = sf_version_string();  // "libarchive 3.6.2", "libsndfile-1.2.0"
   return {{"libpng", png_get_libpng_ver(nullptr)},
           {"libjpeg", jpeg_version()},
+          {"giflib", std::to_string(GIFLIB_MAJOR) + "." + std::to_string(GIFLIB_MINOR) + "." +
+                         std::to_string(GIFLIB_RELEASE)},
+          {"lcms", std::to_string(cmsGetEncodedCMMversion() / 1000) + "." +
+                       std::to_string(cmsGetEncodedCMMversion() % 1000 / 10)},
           {"libwebp", dotted(WebPGetDecoderVersion())},
           {"libarchive", archive.substr(archive.find(' ') + 1)},
           {"libsndfile", sound.substr(sound.find('-') + 1)}};

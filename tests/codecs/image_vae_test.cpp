@@ -9,6 +9,7 @@
 #include "mom/codecs/roundtrip.h"
 #include "mom/formats/image_file.h"
 #include "tests/support/discs.h"
+#include "tests/support/read_image.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom::codecs {
@@ -113,7 +114,7 @@ TEST_F(ImageVaeTest, RoundtripWritesAPictureAndItsPsnr) {
   const OrderedJson figures = roundtrip({*folder_ / "codec", *folder_ / "in.png", *folder_ / "out.png", {}});
   EXPECT_EQ(figures["latent_shape"], OrderedJson({4, 4, 4}));
   const at::Tensor original = discs(1, 2),
-                   back = to_tensor(formats::read_image(*folder_ / "out.png")).unsqueeze(0);
+                   back = to_tensor(test::read_image(*folder_ / "out.png")).unsqueeze(0);
   EXPECT_NEAR(figures["psnr_db"].get<double>(), psnr_db(original, back).item<double>(), 1e-9);
   EXPECT_GT(figures["psnr_db"].get<double>(), 10);
 }

@@ -13,6 +13,7 @@
 #include "mom/data/split.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/tar.h"
+#include "tests/support/read_image.h"
 #include "tests/support/sounds.h"
 
 namespace mom::data {
@@ -347,7 +348,7 @@ TEST_F(ImportTest, FailureKeepsWhatWasThereBefore) {
 TEST_F(ImportTest, ContactSheetShowsThePictures) {
   import(make_tar({{"a.txt", "t"}, {"a.png", png(10)}, {"b.txt", "t"}, { "b.png", png(200) }}));
   write_contact_sheet(root_ / "out" / "documents", root_ / "sheet.png");
-  formats::Image sheet = formats::read_image(root_ / "sheet.png");
+  formats::Image sheet = test::read_image(root_ / "sheet.png");
   EXPECT_EQ(sheet.width, 2 * 88 + 8);
   EXPECT_EQ(sheet.height, 96);
   auto pixel = [&](int64_t x, int64_t y) {

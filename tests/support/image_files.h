@@ -1,4 +1,4 @@
-// Picture files that our own encoders do not write: palettes, grey, 16 bits, CMYK, animations.
+// Image files that our own encoders do not write: palettes, grey, 16 bits, CMYK, progressive and arithmetic JPEG.
 #pragma once
 
 #include <png.h>
@@ -12,9 +12,24 @@
 #include <string>
 #include <vector>
 
+#include "mom/base/error.h"
 #include "mom/formats/image_file.h"
 
 namespace mom::test {
+
+inline formats::Image decode_bytes(std::string_view bytes, const formats::ImageLimits& limits = {}) {
+  return formats::decode_image(std::as_bytes(std::span(bytes.data(), bytes.size())), "sample", limits);
+}
+
+// Why it is not an image; "no error" if it is one.
+inline std::string image_error_of(std::string_view bytes, const formats::ImageLimits& limits = {}) {
+  try {
+    decode_bytes(bytes, limits);
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
 
 // A PNG of any kind from raw rows: what other programs write.
 struct PngKind {
@@ -50,7 +65,8 @@ inline std::string make_png(uint32_t width, uint32_t height, std::vector<std::ve
 }
 
 inline std::string make_jpeg(uint32_t width, uint32_t height, std::vector<uint8_t> pixels, int components,
-                             J_COLOR_SPACE space, bool adobe) {
+                             J_COLOR_SPACE space, bool adobe, bool progressive = false,
+                             bool arithmetic = false) {
   jpeg_compress_struct info;
   jpeg_error_mgr errors;
   info.err = jpeg_std_error(&errors);
@@ -65,6 +81,8 @@ inline std::string make_jpeg(uint32_t width, uint32_t height, std::vector<uint8_
   jpeg_set_defaults(&info);
   jpeg_set_quality(&info, 100, TRUE);
   info.write_Adobe_marker = adobe;
+  info.arith_code = arithmetic;
+  if (progressive) jpeg_simple_progression(&info);
   jpeg_start_compress(&info, TRUE);
   while (info.next_scanline < height) {
     JSAMPROW row = pixels.data() + info.next_scanline * width * components;
@@ -89,20 +107,6 @@ inline std::string png_chunk(const std::string& type, const std::string& data) {
     for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) ? 0xedb88320u : 0u);
   }
   return word(static_cast<uint32_t>(data.size())) + type + data + word(~crc);
-}
-
-inline std::string make_animated_png() {
-  std::string bytes = formats::encode_png({8, 8, 3, std::vector<uint8_t>(8 * 8 * 3, 77)});
-  bytes.insert(33, png_chunk("acTL", std::string("\0\0\0\2\0\0\0\0", 8)));
-  return bytes;
-}
-
-// VP8X with the animation flag, then ANIM: all a reader looks at.
-inline std::string make_animated_webp() {
-  std::string body = "WEBPVP8X";
-  body += std::string("\x0a\0\0\0\x02\0\0\0\x07\0\0\x07\0\0", 14);
-  body += std::string("ANIM\x06\0\0\0\xff\xff\xff\xff\0\0", 14);
-  return "RIFF" + std::string{static_cast<char>(body.size()), 0, 0, 0} + body;
 }
 
 }  // namespace mom::test
