@@ -3,6 +3,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/codecs/codec_set.h"
 #include "mom/modality/special_tokens.h"
 
@@ -227,6 +228,14 @@ modality::Vocabulary read_vocabulary(const Json& manifest, int64_t version, cons
 
 codecs::CodecSet codecs_of(const EncodedDataset& dataset) {
   return codecs::CodecSet(dataset.folder / "codecs", dataset.codec_hashes, dataset.folder.string());
+}
+
+std::string content_sha256(const EncodedDataset& dataset) {
+  std::string text;
+  for (const auto& [modality, hash] : dataset.codec_hashes) text += modality + " " + hash + "\n";
+  for (const Shard& shard : dataset.shards)
+    text += shard.split + " " + shard.source + " " + sha256_hex_of_file(shard.file->path()) + "\n";
+  return sha256_hex(text);
 }
 
 EncodedDataset open_encoded(const Path& folder) {

@@ -111,6 +111,10 @@ struct RunFolder {
   std::string dense_backbone() const;
   // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not recorded.
   std::string data_identity() const;
+  // Whether its data have documents to validate on; not recorded: it may.
+  bool may_validate() const;
+  // "train.steps from step 30 on: 60, before 30": what --force changed while it was trained.
+  std::vector<std::string> forced_changes() const;
   int64_t final_step() const;  // last step of any line; 0 without lines
 };
 
