@@ -244,8 +244,10 @@ EncodedDataset open_encoded(const Path& folder) {
   const Path path = folder / "dataset.json";
   const std::string where = path.string();
   if (!std::filesystem::exists(path))
-    throw InputError({folder.string(), "encoded data (with dataset.json)", "none there",
-                      "make it with 'mom data encode'"});
+    throw InputError(
+        {folder.string(), "encoded data (with dataset.json)", "none there",
+         "make it with 'mom data encode'; where it moved, give its new place (--set data.path=DIR, "
+         "mom eval --data DIR)"});
   dataset.manifest = read_json(path);
   const std::string format = json_string(dataset.manifest, "format", where);
   const int64_t version = json_int(dataset.manifest, "version", where);

@@ -3,13 +3,15 @@
 //
 //   recipe.toml             resolved recipe; needed
 //   metrics.jsonl           one object per line, `kind` "train" or "eval" (eval lines name their `set`); needed
-//   environment.json        machine, versions, data
+//   environment.json        machine, versions, data with their SHA-256, `changes` by resuming (train/resume.h)
 //   parameters.json         the object of `mom inspect --json`
 //   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
 //   samples/denoised.json   and the PNG files it names: held-out images, noised and denoised
 //   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
 //   generation/             what `mom eval --generation` found (generation_quality.h); not counted as missing
 //   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
+//   lock                    while mom train is at work, which alone writes the files up to parameters.json, checkpoints/
+//                           and codecs/. What mom eval writes is replaced as a whole, also by several at once
 // All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
