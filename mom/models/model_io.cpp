@@ -1,3 +1,4 @@
+#include <c10/util/StringUtil.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <initializer_list>
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"

@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <limits>
+#include <optional>
 
 #include "mom/ops/backend.h"
 #include "mom/ops/gemm.h"

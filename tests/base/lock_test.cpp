@@ -114,9 +114,13 @@ TEST(Lock, OneAtATimeAlways) {
   test::write_file(folder / "number", "0");
   for (int p = 0; p < kProcesses; ++p) {
     if (::fork() != 0) continue;
-    for (int i = 0; i < kTimes; ++i) {
-      const Lock lock = Lock::of_output(folder / "number", {"", std::chrono::minutes(2)});
-      test::write_file(folder / "number", std::to_string(std::stoi(read_file(folder / "number")) + 1));
+    try {
+      for (int i = 0; i < kTimes; ++i) {
+        const Lock lock = Lock::of_output(folder / "number", {"", std::chrono::minutes(2)});
+        test::write_file(folder / "number", std::to_string(std::stoi(read_file(folder / "number")) + 1));
+      }
+    } catch (const std::exception&) {
+      ::_exit(1);
     }
     ::_exit(0);
   }
