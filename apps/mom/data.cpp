@@ -87,6 +87,7 @@ void add_encode(CLI::App& data) {
   verb->add_option("DIR", options->documents, "documents folder")->required();
   verb->add_option("--codecs", options->codecs, "codec folders, one per modality")->required();
   verb->add_option("--out", options->out, "folder of encoded shards to make")->required();
+  verb->add_option("--without", options->without, "modalities to leave out, such as speech");
   verb->add_option("--variants", options->variants,
                    "views to encode of each image: itself and slightly shifted and scaled ones")
       ->capture_default_str();

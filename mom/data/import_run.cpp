@@ -95,8 +95,11 @@ ImportSummary ImportRun::finish() {
   report();
   if (splits_.contains("train") && !splits_.contains("validation"))
     log_warning(
-        "no validation split: a model trained on these documents alone has nothing held out to be "
-        "evaluated on; '--validation 0.02' holds out a share of them by the hash of the key");
+        "no validation split: a model trained on these documents alone has nothing held out to be evaluated "
+        "on; " +
+        std::string(options_.validation
+                        ? "give '--validation' a larger share"
+                        : "'--validation 0.02' holds out a share of them by the hash of the key"));
   return summary_;
 }
 
