@@ -13,6 +13,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/files.h"
+#include "mom/ops/shared_cores.h"
 
 namespace mom::app {
 
@@ -26,6 +27,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   };
   try {
     if (check) check();
+    const ops::SharedCoresWatch watch;
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {
     return app.exit(success);

@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <iostream>
 
 #include "apps/mom/verbs.h"
@@ -7,11 +8,38 @@
 #include "mom/formats/versions.h"
 #include "mom/kernels/cpu_capability.h"
 #include "mom/ops/gemm_libraries.h"
+#include "mom/train/self_check.h"
 
 namespace mom::app {
 namespace {
 
-OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& findings) {
+std::string outcome(const train::SelfCheck& check) {
+  if (!check.error.empty()) return check.error;
+  char text[96];
+  std::snprintf(text, sizeof text, "%s (mean square error %.1e of at most %.0e)",
+                check.ok() ? "right" : "WRONG", check.difference, check.allowed);
+  return text;
+}
+
+struct Report {
+  MachineFacts facts = read_machine(".");
+  std::vector<train::SelfCheck> checks = train::self_checks();
+  std::vector<Finding> findings = check_machine(facts);
+};
+
+Report examine() {
+  Report report;
+  for (const train::SelfCheck& check : report.checks)
+    if (!check.ok())
+      report.findings.push_back(
+          {true, check.name + ": " + outcome(check),
+           "this processor or a library computes wrongly: try MOM_CPU_CAPABILITY=baseline, and "
+           "report it with the output of mom doctor --json"});
+  return report;
+}
+
+OrderedJson describe(const Report& examined) {
+  const auto& [facts, checks, findings] = examined;
   OrderedJson report = {{"ok", true}, {"version", MOM_VERSION}};
   report.update(machine_description());
   report["memory_free_bytes"] = facts.memory_free_bytes;
@@ -21,6 +49,12 @@ OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& find
   report["kernels"] = kernels::cpu_capability();
   const ops::GemmLibraries gemm = ops::gemm_libraries();
   report["gemm"] = {{"float32", gemm.f32}, {"bfloat16", gemm.bf16}};
+  for (const train::SelfCheck& check : checks)
+    report["checks"].push_back({{"name", check.name},
+                                {"ok", check.ok()},
+                                {"difference", check.difference},
+                                {"allowed", check.allowed},
+                                {"error", check.error}});
   report["findings"] = OrderedJson::array();
   for (const Finding& finding : findings) {
     report["findings"].push_back(
@@ -30,7 +64,8 @@ OrderedJson describe(const MachineFacts& facts, const std::vector<Finding>& find
   return report;
 }
 
-void print_report(const MachineFacts& facts, const std::vector<Finding>& findings) {
+void print_report(const Report& examined) {
+  const auto& [facts, checks, findings] = examined;
   auto row = [](const char* name, const std::string& value) {
     std::string padded = name;
     padded.resize(12, ' ');
@@ -52,6 +87,7 @@ void print_report(const MachineFacts& facts, const std::vector<Finding>& finding
   row("kernels", kernels::cpu_capability());
   const ops::GemmLibraries gemm = ops::gemm_libraries();
   row("products", "float32: " + gemm.f32 + "; bfloat16: " + gemm.bf16);
+  for (const train::SelfCheck& check : checks) row("checked", check.name + ": " + outcome(check));
   for (const Finding& finding : findings)
     row(finding.fatal ? "PROBLEM" : "note", finding.problem + "; " + finding.next);
   if (findings.empty()) row("verdict", "all is fine");
@@ -61,18 +97,18 @@ void print_report(const MachineFacts& facts, const std::vector<Finding>& finding
 }  // namespace
 
 void add_doctor_verb(CLI::App& app) {
-  auto* verb = app.add_subcommand(
-      "doctor", "CPU features, threads, versions, memory and disk: what is wrong and what to do");
+  auto* verb = app.add_subcommand("doctor",
+                                  "CPU features, threads, versions, memory, disk, and a few results checked: "
+                                  "what is wrong and what to do");
   auto json = std::make_shared<bool>(false);
   verb->add_flag("--json", *json, "print one JSON object");
   verb->callback([json] {
-    const MachineFacts facts = read_machine(".");
-    const std::vector<Finding> findings = check_machine(facts);
+    const Report report = examine();
     if (*json)
-      print_json(describe(facts, findings));
+      print_json(describe(report));
     else
-      print_report(facts, findings);
-    for (const Finding& finding : findings)
+      print_report(report);
+    for (const Finding& finding : report.findings)
       if (finding.fatal) throw ResourceError(finding.problem + "; " + finding.next);
   });
 }

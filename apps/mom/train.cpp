@@ -13,8 +13,13 @@ void add_train_verb(CLI::App& app) {
   verb->add_option("RECIPE", options->recipe, "recipe, TOML")->required();
   verb->add_option("--run", options->run, "folder to train into");
   verb->add_option("--set", options->overrides, "override a key: table.key=value (repeat)")->take_all();
-  verb->add_flag("--resume", options->resume,
-                 "resume from the run's newest checkpoint; start if there is none");
+  CLI::Option* resume = verb->add_flag(
+      "--resume", options->resume,
+      "resume from the run's newest checkpoint; start if there is none. Data that moved and other "
+      "eval.* or checkpoint.* are taken; what would change the result is refused");
+  verb->add_flag("--force", options->force,
+                 "with --resume: also with other keys of [train], say more train.steps")
+      ->needs(resume);
   verb->add_flag("--dry-run", options->dry_run, "print the plan (parameters, FLOPs, memory) and stop");
   verb->add_option("--stop-at", options->stop_at, "save and stop after this step, exit 75")
       ->check(CLI::PositiveNumber);

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
-#include <iterator>
 #include <sstream>
 
 #include "mom/base/error.h"
+#include "mom/base/processor.h"
 #include "mom/base/progress.h"
 
 #ifndef MOM_TORCH_VERSION
@@ -31,10 +31,6 @@ namespace {
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr uint64_t kLeastMemory = 2 * kGiB;  // what the quickstart needs, with room to spare
 constexpr uint64_t kLeastDisk = 2 * kGiB;    // the quickstart's data, codecs and two runs
-
-constexpr const char* kFeatures[] = {"avx2",        "fma",         "f16c",     "avx512f",  "avx512bw",
-                                     "avx512_bf16", "avx512_vnni", "amx_tile", "amx_bf16", "amx_int8",
-                                     "asimd",       "sve",         "bf16"};
 
 std::string trimmed(const std::string& text) {
   const size_t first = text.find_first_not_of(" \t");
@@ -61,13 +57,10 @@ std::string read_or_empty(const Path& path) {
 }
 
 void read_processor(MachineFacts& facts) {
-  const std::string info = read_or_empty("/proc/cpuinfo");
-  facts.processor = proc_value(info, "model name");
+  facts.processor = processor_name();
+  if (facts.processor.empty()) facts.processor = proc_value(read_or_empty("/proc/cpuinfo"), "model name");
   if (facts.processor.empty()) facts.processor = "unknown";
-  std::istringstream flags(proc_value(info, "flags") + " " + proc_value(info, "Features"));  // x86, ARM
-  std::vector<std::string> present{std::istream_iterator<std::string>(flags), {}};
-  for (const char* feature : kFeatures)
-    if (std::count(present.begin(), present.end(), feature)) facts.features.push_back(feature);
+  facts.features = processor_features();
   facts.cores = static_cast<int>(::sysconf(_SC_NPROCESSORS_ONLN));
   cpu_set_t set;
   facts.threads_allowed = ::sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : facts.cores;

@@ -12,10 +12,9 @@
 namespace mom {
 
 struct MachineFacts {
-  std::string processor;  // as the kernel names it
-  // Those that matter here: "avx2", "avx512f", "avx512_bf16", "amx_bf16", ...
-  std::vector<std::string> features;
-  int cores = 0;              // logical processors online
+  std::string processor;              // its own name where it has one, else the system's
+  std::vector<std::string> features;  // processor_features()
+  int cores = 0;                      // logical processors online
   int threads_allowed = 0;    // at most this many run at once: affinity mask and cgroup quota, rounded up
   uint64_t memory_bytes = 0;  // installed, or the cgroup's limit where that is less
   uint64_t memory_free_bytes = 0;  // available without swapping, within the same limit

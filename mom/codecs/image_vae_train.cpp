@@ -5,6 +5,7 @@
 
 #include "mom/codecs/codec_config.h"
 #include "mom/codecs/fit.h"
+#include "mom/codecs/in_pieces.h"
 #include "mom/codecs/vae_net.h"
 #include "mom/codecs/weights.h"
 
@@ -12,9 +13,16 @@ namespace mom::codecs {
 namespace {
 
 StepLoss loss_of(const ImageVaeConfig& config, VaeNetImpl& net, const at::Tensor& pixels) {
-  const auto [mean, log_variance] = net.encode(pixels);
+  const std::vector<at::Tensor> parameters = net.parameters();
+  const auto encode = [&](const at::Tensor& items) {
+    const auto [mean, log_variance] = net.encode(items);
+    return std::vector<at::Tensor>{mean, log_variance};
+  };
+  const auto decode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net.decode(items)}; };
+  const std::vector<at::Tensor> posterior = in_pieces(encode, parameters, pixels);
+  const at::Tensor &mean = posterior[0], &log_variance = posterior[1];
   const at::Tensor latents = mean + torch::randn_like(mean) * torch::exp(0.5 * log_variance);
-  const at::Tensor error = net.decode(latents) - pixels;
+  const at::Tensor error = in_pieces(decode, parameters, latents)[0] - pixels;
   const at::Tensor kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean();
   const at::Tensor mse = error.square().mean();
   return {config.l1_weight * error.abs().mean() + config.mse_weight * mse + config.kl_weight * kl,

@@ -54,6 +54,11 @@ const std::string& SentencePiece::bytes_of(int32_t id) const {
 
 std::string SentencePiece::piece(int32_t id) const { return state_->processor.IdToPiece(id); }
 
+bool SentencePiece::contains(std::string_view piece) const {
+  const auto& processor = state_->processor;
+  return processor.PieceToId(absl::string_view(piece.data(), piece.size())) != processor.unk_id();
+}
+
 int32_t SentencePiece::id_of_byte(unsigned char byte) const { return state_->id_of_byte[byte]; }
 
 int32_t SentencePiece::bos() const { return state_->processor.bos_id(); }

@@ -23,6 +23,7 @@ class SentencePiece {
   // What an id decodes to: a piece with spaces for U+2581, one byte, or nothing for specials. Below size().
   const std::string& bytes_of(int32_t id) const;
   std::string piece(int32_t id) const;
+  bool contains(std::string_view piece) const;
   int32_t id_of_byte(unsigned char byte) const;  // -1: the model has no byte fallback
   int32_t bos() const;                           // -1: none
 

@@ -11,6 +11,7 @@
 #include "mom/codecs/codec_config.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/fit.h"
+#include "mom/codecs/in_pieces.h"
 #include "mom/codecs/mel.h"
 #include "mom/codecs/speech_net.h"
 #include "mom/codecs/speech_report.h"
@@ -141,7 +142,11 @@ class SpeechTraining {
   StepLoss loss_of(int64_t step) {
     const bool with_codes = step >= config_.steps / 10;
     if (with_codes && !quantizer_.started()) start_codebook();
-    const at::Tensor mel = next_crops(), latents_NCL = net_.encode(mel), vectors_NC = as_vectors(latents_NCL);
+    const std::vector<at::Tensor> parameters = net_.parameters();
+    const auto encode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net_.encode(items)}; };
+    const auto decode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net_.decode(items)}; };
+    const at::Tensor mel = next_crops(), latents_NCL = in_pieces(encode, parameters, mel)[0],
+                     vectors_NC = as_vectors(latents_NCL);
     at::Tensor decoder_input_NCL = latents_NCL, commitment = torch::zeros({});
     if (with_codes) {
       const Quantized quantized = quantizer_.quantize(vectors_NC);
@@ -151,7 +156,8 @@ class SpeechTraining {
       commitment = quantized.commitment;
       quantizer_.learn(vectors_NC, quantized.codes_N);
     }
-    const at::Tensor error = net_.decode(decoder_input_NCL) - mel, l1 = error.abs().mean();
+    const at::Tensor error = in_pieces(decode, parameters, decoder_input_NCL)[0] - mel,
+                     l1 = error.abs().mean();
     return {config_.l1_weight * l1 + config_.mse_weight * error.square().mean() +
                 config_.commitment_weight * commitment,
             l1.item<double>()};

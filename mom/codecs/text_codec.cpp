@@ -10,14 +10,17 @@
 namespace mom::codecs {
 
 // SentencePiece writes a space as U+2581, so a U+2581 in the text would come back as a space; it and bytes
-// that are not UTF-8 go around it, straight to byte pieces.
+// that are not UTF-8 go around it, straight to byte pieces. So do spaces where no text to learn from had any: there they
+// would become the bytes of U+2581.
 constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
 
 void TextCodecConfig::describe(config::Table& table) {
   table
-      .field("vocabulary", vocabulary,
-             "pieces in all: 8 control symbols, newline, 256 bytes, the rest learned")
-      .range(272, 1 << 20);
+      .field(
+          "vocabulary", vocabulary,
+          "pieces in all, at most: 8 control symbols, newline, 256 bytes, the rest learned; fewer where the "
+          "text gives no more")
+      .range(266, 1 << 20);
   table
       .field("sample_bytes", sample_bytes,
              "bytes of training text to learn from, drawn evenly over the sources")
@@ -28,6 +31,7 @@ TextCodec::TextCodec(CodecInfo codec_info) : Codec(std::move(codec_info), kKind)
   config_of<TextCodecConfig>(info());
   const Path model = info().folder / "tokenizer.model";
   pieces_ = std::make_unique<SentencePiece>(model);
+  has_space_ = pieces_->contains(kSpaceMark);
   for (int byte = 0; byte < 256; ++byte) {
     if (pieces_->id_of_byte(static_cast<unsigned char>(byte)) < 0)
       throw InputError(
@@ -48,7 +52,8 @@ std::vector<int32_t> TextCodec::encode(std::string_view text) const {
   size_t plain = 0, at = 0;  // text[plain, at) is waiting to be encoded
   while (at < text.size()) {
     const size_t length = utf8_length(text.substr(at));
-    const bool plain_character = length != 0 && text.substr(at, length) != kSpaceMark;
+    const bool plain_character =
+        length != 0 && text.substr(at, length) != kSpaceMark && (text[at] != ' ' || has_space_);
     if (!plain_character) {
       append_plain(text.substr(plain, at - plain));
       for (size_t i = 0; i < std::max<size_t>(length, 1); ++i)

@@ -14,7 +14,7 @@
 namespace mom::codecs {
 
 struct TextCodecConfig {
-  int64_t vocabulary = 4096;          // pieces in all: specials, 256 bytes, learned
+  int64_t vocabulary = 4096;          // pieces in all, at most: specials, 256 bytes, learned
   int64_t sample_bytes = 12'000'000;  // text the merges are learned from, drawn evenly over the sources
   void describe(config::Table& table);
   void check() const {}
@@ -41,6 +41,7 @@ class TextCodec : public Codec {
 
  private:
   std::unique_ptr<SentencePiece> pieces_;
+  bool has_space_ = false;  // as a piece of its own
 };
 
 }  // namespace mom::codecs

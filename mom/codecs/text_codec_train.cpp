@@ -9,6 +9,7 @@
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
 #include "mom/codecs/codec_config.h"
+#include "mom/codecs/sentence_piece.h"
 #include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {
@@ -52,6 +53,7 @@ class LineIterator : public sentencepiece::SentenceIterator {
 std::unordered_map<std::string, std::string> trainer_arguments(const TextCodecConfig& config) {
   return {{"model_type", "bpe"},
           {"vocab_size", std::to_string(config.vocabulary)},
+          {"hard_vocab_limit", "false"},
           {"byte_fallback", "true"},
           // Ids 0-7 are modality::special::kPad ... kEosSpeech.
           {"pad_id", "0"},
@@ -75,11 +77,9 @@ std::string learn(const TextCodecConfig& config, const std::vector<TextSource>& 
     throw UserError("text codec: expected training text, found none in split \"train\"; import some text");
   std::string model;
   const auto status = sentencepiece::SentencePieceTrainer::Train(trainer_arguments(config), &lines, &model);
-  if (!status.ok()) {
-    throw UserError({"text.vocabulary", "as many pieces as the text gives",
-                     std::to_string(config.vocabulary) + " (" + status.ToString() + ")",
-                     "lower text.vocabulary or give more text"});
-  }
+  if (!status.ok())
+    throw UserError({"text.vocabulary", "room for every common character of the text, and more",
+                     std::to_string(config.vocabulary), "raise it"});
   return model;
 }
 
@@ -108,7 +108,7 @@ Json held_out_report(const TextCodec& codec, const std::vector<TextSource>& vali
 
 }  // namespace
 
-Json train_text_codec(const TextCodecConfig& config, const std::vector<TextSource>& train,
+Json train_text_codec(TextCodecConfig config, const std::vector<TextSource>& train,
                       const std::vector<TextSource>& validation, const Path& out, bool replace) {
   FolderPublisher publisher(out, replace);
   uint64_t bytes = 0;
@@ -118,6 +118,11 @@ Json train_text_codec(const TextCodecConfig& config, const std::vector<TextSourc
   log_info("learning " + std::to_string(config.vocabulary) + " pieces from " +
            format_bytes(static_cast<double>(bytes)) + " of text");
   publish_file(publisher.path() / "tokenizer.model", learn(config, train));
+  const int64_t learned = SentencePiece(publisher.path() / "tokenizer.model").size();
+  if (learned < config.vocabulary)
+    log_info("text.vocabulary: the text gives " + std::to_string(learned) + " pieces, not " +
+             std::to_string(config.vocabulary) + "; lowered to that");
+  config.vocabulary = learned;
   Json report = {{"sample_bytes", bytes}};
   write_codec_info(publisher.path(), TextCodec::kKind, modality::kTextName, config_json(config), report);
   {

@@ -70,6 +70,9 @@ std::vector<std::string> comparability_warnings(const runs::RunFolder& dense, co
     warn("the runs end at different steps", std::to_string(dense.final_step()),
          std::to_string(mix.final_step()));
   }
+  for (const auto* run : {&dense, &mix})
+    for (const std::string& change : run->forced_changes())
+      warnings.push_back(run->name + " was resumed with --force, " + change);
   const bool both_have_states = has_state_spaces(dense) && has_state_spaces(mix);
   for (const std::string& key : differing_keys({&dense, &mix})) {
     if (is_architecture(key) || (is_of_state_spaces(key) && !both_have_states)) continue;

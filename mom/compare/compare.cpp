@@ -63,6 +63,21 @@ std::set<std::string> all_sets(const RunFolder& run) {
   return sets;
 }
 
+[[noreturn]] void nothing_in_common(const RunFolder& dense, const RunFolder& mix) {
+  for (const RunFolder* run : {&dense, &mix}) {
+    if (!all_sets(*run).empty()) continue;
+    if (run->may_validate())
+      throw UserError({run->path.string(), "held-out losses", "none", "run mom eval on it"});
+    throw UserError(
+        {run->path.string(), "held-out losses",
+         "none, since its data have no documents of split \"validation\"",
+         "import the documents with `mom data import --validation 0.02`, encode them again and train "
+         "the runs on them"});
+  }
+  throw UserError({mix.path.string(), "a held-out set that " + dense.path.string() + " has too", "none",
+                   "run mom eval on both, or train them on the same data"});
+}
+
 // Sets in the order of the page: the chosen one, then those with the most modalities, those of a source that is trained
 // on, and by name.
 std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& mix, std::string& chosen) {
@@ -71,10 +86,7 @@ std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& m
   for (const std::string& set : all_sets(dense)) {
     if (of_mix.count(set)) sets.push_back(set);
   }
-  if (sets.empty()) {
-    throw UserError({mix.path.string(), "a held-out set that " + dense.path.string() + " has too", "none",
-                     "train with [eval] every_steps, or run mom eval on both"});
-  }
+  if (sets.empty()) nothing_in_common(dense, mix);
   if (!chosen.empty() && std::find(sets.begin(), sets.end(), chosen) == sets.end()) {
     std::string names;
     for (const std::string& set : sets) names += (names.empty() ? "" : ", ") + set;

@@ -9,6 +9,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
 #include "mom/codecs/image_vae_train.h"
@@ -200,6 +201,7 @@ std::vector<uint64_t> even_shares(const std::vector<uint64_t>& sizes, uint64_t b
 OrderedJson train_codec(const CodecTrainOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   const CodecConfig config = load_config(options);
+  const Lock lock = Lock::of_output(options.out, {"train into another folder with --out"});
   {
     const FolderPublisher refuses_now(options.out, options.replace);
   }  // not only after the pictures are read

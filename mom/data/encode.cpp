@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "mom/base/error.h"
+#include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/parallel.h"
 #include "mom/base/progress.h"
@@ -326,6 +327,7 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   const modality::Vocabulary vocabulary = codecs.vocabulary();
   check_without(reader, options.without, vocabulary);
   require_codecs(reader, vocabulary, options.without);
+  const Lock lock = Lock::of_output(options.out, {"encode into another folder with --out"});
   FolderPublisher publisher(options.out, options.replace);
   Encoder encoder(options, reader, codecs, vocabulary, publisher.path());
   encoder.run();

@@ -133,8 +133,8 @@ Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& 
   for (const SourceView& view : sources) known += (known.empty() ? "" : ", ") + view.source;
   for (const auto& [name, weight] : config_.mixture)
     if (std::none_of(sources.begin(), sources.end(), [&](const SourceView& v) { return v.source == name; }))
-      throw UserError(
-          {"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"", ""});
+      throw UserError({"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"",
+                       "name these, or take all by amount: --set 'data.mixture={}'"});
   for (const SourceView& view : sources) {
     const auto found = config_.mixture.find(view.source);
     const double weight = config_.mixture.empty()          ? default_weight(sources, view)

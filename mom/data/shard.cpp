@@ -3,6 +3,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/codecs/codec_set.h"
 #include "mom/modality/special_tokens.h"
 
@@ -229,14 +230,24 @@ codecs::CodecSet codecs_of(const EncodedDataset& dataset) {
   return codecs::CodecSet(dataset.folder / "codecs", dataset.codec_hashes, dataset.folder.string());
 }
 
+std::string content_sha256(const EncodedDataset& dataset) {
+  std::string text;
+  for (const auto& [modality, hash] : dataset.codec_hashes) text += modality + " " + hash + "\n";
+  for (const Shard& shard : dataset.shards)
+    text += shard.split + " " + shard.source + " " + sha256_hex_of_file(shard.file->path()) + "\n";
+  return sha256_hex(text);
+}
+
 EncodedDataset open_encoded(const Path& folder) {
   EncodedDataset dataset;
   dataset.folder = folder;
   const Path path = folder / "dataset.json";
   const std::string where = path.string();
   if (!std::filesystem::exists(path))
-    throw InputError({folder.string(), "encoded data (with dataset.json)", "none there",
-                      "make it with 'mom data encode'"});
+    throw InputError(
+        {folder.string(), "encoded data (with dataset.json)", "none there",
+         "make it with 'mom data encode'; where it moved, give its new place (--set data.path=DIR, "
+         "mom eval --data DIR)"});
   dataset.manifest = read_json(path);
   const std::string format = json_string(dataset.manifest, "format", where);
   const int64_t version = json_int(dataset.manifest, "version", where);

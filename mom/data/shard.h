@@ -78,6 +78,9 @@ struct EncodedDataset {
 // The codecs in the folder, which open_encoded has found to be those of the data.
 codecs::CodecSet codecs_of(const EncodedDataset& dataset);
 
+// Names what a training sees of the data: codecs, and source, split and bytes of every shard. Reads all of them.
+std::string content_sha256(const EncodedDataset& dataset);
+
 // InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one stated.
 EncodedDataset open_encoded(const Path& folder);
 

@@ -2,6 +2,7 @@
 
 #include "mom/base/error.h"
 #include "mom/models/convert.h"
+#include "mom/models/hugging_face.h"
 #include "mom/models/quantize.h"
 #include "mom/train/checkpoint.h"
 
@@ -19,17 +20,20 @@ void convert_dense_to_mixture(const Path& from, const Path& out, const std::vect
     spec.modalities = modalities;
   }
   models::Model dense(spec);
-  models::load_weights(*dense, folder / "model.safetensors");
+  models::load_weights(*dense, folder);
   models::Model mixture = models::dense_to_mixture(*dense, decoupled);
   FolderPublisher publisher(out, /*replace=*/false);
   models::write_model(publisher.path(), *mixture);
+  if (spec.vocabulary.empty()) models::keep_language(folder, publisher.path());
   publisher.commit();
 }
 
 void convert_quantize(const Path& from, const Path& out, const std::string& weights) {
-  models::Model model = models::load_model(train::find_model_folder(from));
+  const Path folder = train::find_model_folder(from);
+  models::Model model = models::load_model(folder);
   FolderPublisher publisher(out, /*replace=*/false);
   models::write_model_as(publisher.path(), *model, weights);
+  if (model->spec().vocabulary.empty()) models::keep_language(folder, publisher.path());
   publisher.commit();
 }
 

@@ -48,6 +48,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const data::EncodedDataset dataset =
       data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);
   models::check_same_codecs(model->spec(), dataset.codec_hashes, dataset.folder.string());
+  train::require_split(dataset, options.split);
   const models::Objective objective(recipe.objective, model->spec().vocabulary);
   const std::vector<std::string>& modalities = model->spec().modalities;
   models::LossReport total(modalities.size());
@@ -61,8 +62,6 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["tokens"] = OrderedJson::object();
   std::vector<train::HeldOutSet> sets =
       train::held_out_sets(dataset, recipe, options.max_tokens, options.split);
-  if (sets.empty())
-    throw InputError({dataset.folder.string(), "documents of split \"" + options.split + "\"", "none", ""});
   uint64_t num_batches = 0, done = 0;
   for (const train::HeldOutSet& set : sets) num_batches += set.batches.size();
   Progress progress("eval " + options.run.filename().string(), "batches", num_batches);

@@ -121,6 +121,11 @@ std::string_view header_text(const std::string& file, std::span<const std::byte>
                       "it is truncated or of another kind"});
   std::memcpy(&header_bytes, bytes.data(), sizeof header_bytes);
   const uint64_t available = std::min<uint64_t>(bytes.size() - sizeof header_bytes, kMaxHeaderBytes);
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()),
+                               std::min<size_t>(bytes.size(), 64));
+  if (start.starts_with("version https://git-lfs"))
+    throw InputError({file, "tensors", "a pointer of Git LFS, which stands for the file",
+                      "fetch the file itself: git lfs pull"});
   if (header_bytes > available)
     throw InputError({file + ": byte 0", "a header of at most " + std::to_string(available) + " bytes",
                       std::to_string(header_bytes), "it is truncated or not safetensors"});

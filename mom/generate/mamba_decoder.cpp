@@ -82,7 +82,7 @@ struct MambaDecoder::Network {
 
 namespace {
 
-// All threads compute the same norms, each for itself: that costs less than waiting.
+// On one thread: handing it out would cost more.
 void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const nn::DecodeBatch& batch,
                   DecodeRows branch, DecodeRows residual, DecodeRows normed) {
   for (const size_t s : batch.all) {
@@ -168,16 +168,17 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
     block.recurrent_SDN = block.recurrent_SDN.contiguous().clone();
   }
   at::Tensor logits_SV = torch::empty({static_cast<int64_t>(num_sequences), net.V});
-  ops::run_team(at::get_num_threads(), [&](ops::Team& team, int64_t thread) {
-    OwnRows residual(num_sequences, net.E), normed(num_sequences, net.E);
-    const nn::DecodeThread at{team, thread, batch, normed.view(), branch.view(), scratch.data()};
-    for (size_t i = 0; i < net.blocks.size(); ++i) {
-      add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-      net.blocks[i].step->run(at, state.blocks[i]);
-    }
-    add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-    const nn::RowRange words = nn::share_of(net.V, thread, team.size());
-    nn::project({net.head}, batch, words, normed.view(), {logits_SV.mutable_data_ptr<float>(), net.V});
+  OwnRows residual(num_sequences, net.E), normed(num_sequences, net.E);
+  const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.data()};
+  for (size_t i = 0; i < net.blocks.size(); ++i) {
+    add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
+    net.blocks[i].step->run(at, state.blocks[i]);
+  }
+  add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
+  const int64_t num_shares = at::get_num_threads();
+  ops::parallel_shares(num_shares, [&](int64_t share) {
+    nn::project({net.head}, batch, nn::share_of(net.V, share, num_shares), normed.view(),
+                {logits_SV.mutable_data_ptr<float>(), net.V});
   });
   return logits_SV;
 }

@@ -6,6 +6,7 @@
 #include "mom/base/log.h"
 #include "mom/base/range.h"
 #include "mom/modality/special_tokens.h"
+#include "mom/models/hugging_face.h"
 
 namespace mom::generate {
 namespace {
@@ -59,16 +60,6 @@ Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const 
 // A picture or recording is what it ends with.
 bool closes_segment(const Feed& prompt, const modality::Vocabulary& vocabulary) {
   return vocabulary.closed_by(prompt.tokens.back()) != nullptr;
-}
-
-std::vector<int64_t> stop_tokens(const Path& config_file) {
-  const Json config = read_json(config_file), eos = config.value("eos_token_id", Json());
-  auto is_id = [](const Json& id) { return id.is_number_integer(); };
-  if (eos.is_null()) return {};
-  if (is_id(eos)) return {eos.get<int64_t>()};
-  if (eos.is_array() && std::all_of(eos.begin(), eos.end(), is_id)) return eos.get<std::vector<int64_t>>();
-  throw InputError(
-      {config_file.string() + ": \"eos_token_id\"", "an id or a list of ids", eos.dump().substr(0, 80), ""});
 }
 
 }  // namespace
@@ -126,7 +117,7 @@ Request make_request(const GenerateOptions& o, const models::ModelSpec& spec, co
   const bool fixed = !o.interleaved && draws_whole_items(o, spec.vocabulary);
   request.max_positions =
       fixed ? after(request.prompt, rules).to_close() : o.max_tokens.value_or(kDefaultPositions);
-  if (spec.vocabulary.empty()) request.stop_tokens = stop_tokens(model_folder / "config.json");
+  if (spec.vocabulary.empty()) request.stop_tokens = models::stop_tokens(model_folder);
   request.sampling = o.sampling;
   request.picture.steps = o.steps.value_or(request.picture.steps);
   if (o.sampler) request.picture.method = parse_diffusion_method(*o.sampler);

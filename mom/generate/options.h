@@ -18,7 +18,7 @@ bool asks_text(const GenerateOptions& options, const models::ModelSpec& spec);
 bool is_single_file(const GenerateOptions& options, codecs::MediaKind media);
 
 // The prompt as training lays documents out: <bos>, files, text, and the start of what is asked for.
-// `model_folder` holds config.json, whose eos_token_id ends a plain language model's text.
+// `model_folder` says what ends a plain language model's text (models/hugging_face.h).
 Request make_request(const GenerateOptions& options, const models::ModelSpec& spec,
                      const DocumentRules& rules, const ModelCodecs& codecs, const Path& model_folder);
 

@@ -48,7 +48,7 @@ void start_from(ModelImpl& model, const Path& folder) {
       throw UserError({config.string() + ": \"" + key + "\"", value.dump() + ", as the recipe says",
                        found.contains(key) ? found[key].dump() : "nothing",
                        "start from a model of the same shape, or change the recipe"});
-  load_weights(model, folder / "model.safetensors");
+  load_weights(model, folder);
 }
 
 }  // namespace mom::models

@@ -1,12 +1,16 @@
 #include "mom/models/hugging_face.h"
 
+#include <algorithm>
 #include <cstdint>
-#include <tuple>
+#include <optional>
 
 #include "mom/base/error.h"
 
 namespace mom::models {
 namespace {
+
+constexpr const char* kConfig = "config.json";
+constexpr const char* kGenerationConfig = "generation_config.json";
 
 int64_t positive(const Json& json, const char* key, int64_t fallback, std::string_view where) {
   const Json value = json.contains(key) && !json[key].is_null() ? json[key] : Json(fallback);
@@ -29,7 +33,6 @@ Json from_llama(const Json& json, std::string_view where) {
   only("head_dim", width / heads);
   only("attention_bias", false);
   only("mlp_bias", false);
-  only("rope_scaling", Json());
   ours["model_type"] = "transformer";
   ours["hidden_size"] = width;
   ours["num_attention_heads"] = heads;
@@ -37,12 +40,13 @@ Json from_llama(const Json& json, std::string_view where) {
   ours["feed_forward_size"] = positive(json, "intermediate_size", 11008, where);
   ours["layer_norm_epsilon"] = json.value("rms_norm_eps", Json(1e-6));
   if (!json.contains("tie_word_embeddings")) ours["tie_word_embeddings"] = false;
-  // Newer folders keep it in a table of its own.
-  if (json.contains("rope_parameters") && json["rope_parameters"].is_object()) {
-    const Json& rope = json["rope_parameters"];
-    if (rope.value("rope_type", Json("default")) != "default")
-      throw InputError(
-          {std::string(where) + ": \"rope_parameters\"", "rope_type \"default\"", rope.dump(), ""});
+  // Newer folders keep rope_theta in the same table; the oldest call its rope_type "type".
+  for (const char* key : {"rope_scaling", "rope_parameters"}) {
+    if (!json.contains(key) || json[key].is_null()) continue;
+    const Json& rope = json[key];
+    if (!rope.is_object() || rope.value("rope_type", rope.value("type", Json("default"))) != "default")
+      throw InputError({std::string(where) + ": \"" + key + "\"", "rope_type \"default\"", rope.dump(),
+                        "models with it cannot be read"});
     if (rope.contains("rope_theta")) ours["rope_theta"] = rope["rope_theta"];
   }
   return ours;
@@ -72,25 +76,19 @@ Json from_state_spaces(const Json& json, std::string_view where) {
   return ours;
 }
 
-// Llama's names of Hugging Face as ours: one of its layers is two blocks, attention and feed-forward.
-std::string from_llama_name(const std::string& name) {
-  const std::string_view layer = "model.layers.";
-  if (name == "model.embed_tokens.weight") return "backbone.embeddings.weight";
-  if (name == "model.norm.weight") return "backbone.norm_f.weight";
-  if (!name.starts_with(layer)) return name;
-  const size_t dot = name.find('.', layer.size());
-  if (dot == std::string::npos || dot - layer.size() > 6) return name;
-  const std::string digits = name.substr(layer.size(), dot - layer.size()), rest = name.substr(dot + 1);
-  if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) return name;
-  const int64_t block = 2 * std::stoll(digits);
-  for (const auto& [theirs, ours, offset] :
-       {std::tuple<std::string_view, const char*, int64_t>{"input_layernorm.", "norm.", 0},
-        {"self_attn.", "mixer.", 0},
-        {"post_attention_layernorm.", "norm.", 1},
-        {"mlp.", "mixer.", 1}})
-    if (rest.starts_with(theirs))
-      return "backbone.layers." + std::to_string(block + offset) + "." + ours + rest.substr(theirs.size());
-  return name;
+bool is_id(const Json& id) { return id.is_number_integer(); }
+
+// The ids in a file of theirs; nothing where it has none.
+std::optional<std::vector<int64_t>> stop_tokens_in(const Path& file) {
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const Json json = read_json(file);
+  if (!json.is_object()) throw InputError({file.string(), "a JSON object", json.type_name(), ""});
+  const Json eos = json.value("eos_token_id", Json());
+  if (eos.is_null()) return std::nullopt;
+  if (is_id(eos)) return std::vector{eos.get<int64_t>()};
+  if (eos.is_array() && std::all_of(eos.begin(), eos.end(), is_id)) return eos.get<std::vector<int64_t>>();
+  throw InputError(
+      {file.string() + ": \"eos_token_id\"", "an id or a list of ids", eos.dump().substr(0, 80), ""});
 }
 
 }  // namespace
@@ -100,14 +98,30 @@ Json in_our_keys(const Json& json, std::string_view where) {
   if (!json.contains("model_type") && json.contains("d_model") && json.contains("n_layer"))
     return in_our_keys(from_state_spaces(json, where), where);
   if (json.value("model_type", Json()) == "llama") return from_llama(json, where);
+  if (json.value("model_type", Json()) == "mamba" && json.contains("mixer_rms_eps"))
+    throw InputError({std::string(where), "a Mamba's config", "\"mixer_rms_eps\", which FalconMamba has",
+                      "models with it cannot be read"});
   Json ours = json;
   if (json.value("time_step_rank", Json()) == "auto") ours.erase("time_step_rank");
   return ours;
 }
 
-std::string our_name(const std::string& name, bool llama) {
-  if (name == "backbone.embedding.weight") return "backbone.embeddings.weight";  // of state-spaces
-  return llama ? from_llama_name(name) : name;
+std::vector<int64_t> stop_tokens(const Path& folder) {
+  for (const char* name : {kGenerationConfig, kConfig})
+    if (auto ids = stop_tokens_in(folder / name)) return *ids;
+  return {};
+}
+
+void keep_language(const Path& from, const Path& to) {
+  for (const char* name : {kGenerationConfig, "tokenizer.model", "tokenizer_config.json"})
+    if (std::filesystem::exists(from / name)) publish_file(to / name, read_file(from / name));
+  const Json theirs = read_json(from / kConfig);
+  OrderedJson ours = parse_ordered_json(read_file(to / kConfig), (to / kConfig).string());
+  for (const char* key : {"bos_token_id", "eos_token_id", "pad_token_id"}) {
+    ours.erase(key);
+    if (theirs.contains(key)) ours[key] = theirs[key];
+  }
+  publish_json(to / kConfig, ours);
 }
 
 }  // namespace mom::models

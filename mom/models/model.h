@@ -89,11 +89,13 @@ ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& rou
 // of construction nor other parameters matter, and a modality's copies start independently.
 void initialise(ModelImpl& model, uint64_t seed);
 
-// A model folder: config.json + model.safetensors.
+// A model folder: config.json + model.safetensors. Others' folders are read as they are (hugging_face.h, tensor_names.h,
+// weight_files.h).
 void write_model(const Path& folder, ModelImpl& model);
-// InputError: a tensor missing, unexpected or of another shape (all are listed up to a few), a foreign or damaged file.
+// InputError: a tensor missing, unexpected or of another shape (the first few, in the file's names), a foreign or damaged
+// file.
 Model load_model(const Path& folder);
-void load_weights(ModelImpl& model, const Path& safetensors_file);
+void load_weights(ModelImpl& model, const Path& folder);
 nn::NamedTensors named_weights(ModelImpl& model);
 
 }  // namespace mom::models

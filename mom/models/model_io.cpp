@@ -1,10 +1,12 @@
+#include <c10/util/StringUtil.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include "mom/base/error.h"
-#include "mom/models/hugging_face.h"
 #include "mom/models/model.h"
 #include "mom/models/quantize.h"
+#include "mom/models/tensor_names.h"
+#include "mom/models/weight_files.h"
 
 namespace mom::models {
 
@@ -21,14 +23,6 @@ void write_model(const Path& folder, ModelImpl& model) {
 
 namespace {
 
-nn::NamedTensors load_named(const Path& file) {
-  nn::NamedTensors tensors;
-  nn::NamedTensors found = nn::load_tensors(file);
-  const bool llama = found.contains("model.embed_tokens.weight");
-  for (auto& [name, tensor] : found) tensors.emplace(our_name(name, llama), tensor);
-  return tensors;
-}
-
 // Joins 8-bit matrices with their scales.
 void dequantize(nn::NamedTensors& tensors, const Path& file) {
   for (auto& [name, tensor] : tensors) {
@@ -42,44 +36,79 @@ void dequantize(nn::NamedTensors& tensors, const Path& file) {
   std::erase_if(tensors, [](const auto& item) { return !item.second.defined(); });
 }
 
+std::string shape_of(const at::Tensor& tensor) { return c10::str(tensor.sizes()); }
+
+// What is wrong with a folder's tensors, in its own names: the first few.
+class Problems {
+ public:
+  void add(const std::string& problem) {
+    if (++count_ <= 3) text_ += (text_.empty() ? "" : "; ") + problem;
+  }
+  void throw_if_any(const Path& file) const {
+    if (count_ == 0) return;
+    throw InputError(file.string() + ": does not fit its config.json: " + text_ +
+                     (count_ > 3 ? "; and " + std::to_string(count_ - 3) + " more" : ""));
+  }
+
+ private:
+  std::string text_;
+  int64_t count_ = 0;
+};
+
+TensorNames names_of(const nn::NamedTensors& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  return TensorNames(names);
+}
+
+// A model saved without its head can be read where the head is the table of embeddings.
+void check_head(const ModelSpec& spec, const nn::NamedTensors& tensors, const TensorNames& names,
+                const Path& file) {
+  if (!names.is_bare() || spec.tie_word_embeddings || tensors.contains("lm_head.weight")) return;
+  throw InputError({file.string(), "a language model with its head, lm_head.weight",
+                    "the bare model (names without \"" + names.prefix() + "\", no head)",
+                    "save it as " + names.full_class() +
+                        "; where the head is the table of embeddings, say \"tie_word_embeddings\": true in "
+                        "config.json"});
+}
+
 }  // namespace
 
-void load_weights(ModelImpl& model, const Path& file) {
+void load_weights(ModelImpl& model, const Path& folder) {
   torch::NoGradGuard no_grad;
-  nn::NamedTensors tensors = load_named(file);
+  nn::NamedTensors tensors = read_weight_files(folder);
+  const Path file = weights_of(folder);
+  const TensorNames names = names_of(tensors);
   dequantize(tensors, file);
+  std::erase_if(tensors, [&](const auto& item) { return names.is_buffer(item.first); });
   if (model.spec().tie_word_embeddings)
     tensors.erase("lm_head.weight");  // some writers store the table twice
-  std::string problems;
-  int64_t num_problems = 0;
-  auto complain = [&](const std::string& problem) {
-    if (++num_problems <= 3) problems += (problems.empty() ? "" : "; ") + problem;
-  };
+  check_head(model.spec(), tensors, names, file);
+  Problems problems;
   for (auto& item : model.named_parameters()) {
-    auto found = tensors.find(item.key());
+    const std::string name = names.theirs(item.key());
+    auto found = tensors.find(name);
     if (found == tensors.end()) {
-      complain("no tensor " + item.key());
+      problems.add("no tensor " + name);
       continue;
     }
-    if (found->second.sizes() != item.value().sizes()) {
-      complain(item.key() + " has another shape than config.json says");
-    } else {
+    if (found->second.sizes() != item.value().sizes())
+      problems.add(name + " has shape " + shape_of(found->second) + ", not " + shape_of(item.value()));
+    else
       item.value().copy_(found->second);
-    }
     tensors.erase(found);
   }
-  for (const auto& [name, tensor] : tensors) complain("unexpected tensor " + name);
-  if (num_problems > 3) problems += "; and " + std::to_string(num_problems - 3) + " more";
-  if (num_problems > 0) throw InputError(file.string() + ": does not fit its config.json: " + problems);
+  for (const auto& [name, tensor] : tensors) problems.add("unexpected tensor " + name);
+  problems.throw_if_any(file);
 }
 
 Model load_model(const Path& folder) {
-  const Path config = folder / "config.json", weights = folder / "model.safetensors";
+  const Path config = folder / "config.json";
   if (!std::filesystem::exists(config))
     throw InputError({folder.string(), "a model folder with config.json and model.safetensors",
                       "no config.json", "give a model folder or a run"});
   Model model(spec_from_json(read_json(config), config.string()));
-  load_weights(*model, weights);
+  load_weights(*model, folder);
   return model;
 }
 

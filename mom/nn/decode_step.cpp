@@ -53,11 +53,11 @@ DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_sequence, int64_t num_
   }
 }
 
-RowRange share_of(int64_t count, int64_t thread, int64_t num_threads) {
+RowRange share_of(int64_t count, int64_t number, int64_t num_shares) {
   constexpr int64_t kRowGroup = 16;
   const int64_t groups = (count + kRowGroup - 1) / kRowGroup;
-  return {std::min(count, groups * thread / num_threads * kRowGroup),
-          std::min(count, groups * (thread + 1) / num_threads * kRowGroup)};
+  return {std::min(count, groups * number / num_shares * kRowGroup),
+          std::min(count, groups * (number + 1) / num_shares * kRowGroup)};
 }
 
 void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,

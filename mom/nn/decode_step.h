@@ -1,6 +1,6 @@
-// The fast way of single tokens through one block's mixer: threads that stay together over the whole token, each with
-// its share of the rows of every weight matrix, so that a weight is read once and in order. A mixer that has such a way
-// gives it from Mixer::decode_step(); mom/generate runs it over all blocks.
+// The fast way of single tokens through one block's mixer: each thread has its share of the rows of every weight
+// matrix, the same for every token, so that a weight is read once and in order. A mixer that has such a way gives it
+// from Mixer::decode_step(); mom/generate runs it over all blocks.
 //
 // Weights are f32, or copies in bf16 or 8 bits; activations, states and sums are f32. A sequence's numbers have the
 // same bits whatever other sequences there are beside it, and however many threads.
@@ -14,7 +14,6 @@
 
 #include "mom/kernels/matvec.h"
 #include "mom/ops/huge_pages.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::nn {
 
@@ -69,28 +68,26 @@ struct DecodeRows {
 struct RowRange {
   int64_t begin = 0, end = 0;
 };
-// The part of `count` rows or channels that is a thread's: a multiple of 16 but for the last.
-RowRange share_of(int64_t count, int64_t thread, int64_t num_threads);
+// The share of `count` rows or channels that has this number: a multiple of 16 but for the last.
+RowRange share_of(int64_t count, int64_t number, int64_t num_shares);
 // Rows `range` of what each sequence's own matrix makes of its row of `x`.
 void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
              DecodeRows y);
 
-// What one thread is given.
-struct DecodeThread {
-  ops::Team& team;
-  int64_t thread;
+// One step's input and output.
+struct DecodeArguments {
   const DecodeBatch& batch;
-  DecodeRows normed;  // the mixer's input [S, E], this thread's own copy
-  DecodeRows branch;  // its output [S, E], shared
-  float* scratch;     // scratch_floats() of all threads together
+  DecodeRows normed;  // the mixer's input [S, E]
+  DecodeRows branch;  // its output [S, E]
+  float* scratch;     // scratch_floats()
 };
 
 class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
   virtual int64_t scratch_floats(size_t num_sequences) const = 0;
-  // Run by all threads of the team. On return all of `branch` is written. `state` is advanced in place.
-  virtual void run(const DecodeThread& at, MixerState& state) const = 0;
+  // Uses all threads. `state` is advanced in place.
+  virtual void run(const DecodeArguments& at, MixerState& state) const = 0;
   // What one token of one sequence reads and writes: weights in their type, states.
   virtual int64_t bytes_per_token() const = 0;
 };

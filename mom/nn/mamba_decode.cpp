@@ -1,7 +1,10 @@
 // One token of a Mamba mixer. Rows or channels are split over the threads, "|" where they wait for each other:
 //   in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
+#include <ATen/Parallel.h>
+
 #include "mom/kernels/mamba_step.h"
 #include "mom/nn/mamba.h"
+#include "mom/ops/parallel.h"
 
 namespace mom::nn {
 namespace {
@@ -23,37 +26,41 @@ class MambaDecodeStep : public DecodeStep {
     return bytes;
   }
 
-  void run(const DecodeThread& at, MixerState& state) const override {
+  void run(const DecodeArguments& at, MixerState& state) const override {
     const auto num_sequences = static_cast<int64_t>(at.batch.size());
     const DecodeRows x_and_gate{at.scratch, 2 * D},
         dt_b_c{x_and_gate.data + num_sequences * x_and_gate.width, R + 2 * N},
         dt{dt_b_c.data + num_sequences * dt_b_c.width, D}, y{dt.data + num_sequences * dt.width, D};
-    const RowRange channels = share_of(D, at.thread, at.team.size()),
-                   gates = {D + channels.begin, D + channels.end},
-                   projected = share_of(R + 2 * N, at.thread, at.team.size()),
-                   outputs = share_of(E, at.thread, at.team.size());
     const kernels::ConvStep conv = {D, K, conv_KD.const_data_ptr<float>(),
                                     conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr};
     const kernels::ScanStep scan = {D, N, a_DN.const_data_ptr<float>(), skip_D.const_data_ptr<float>()};
     float* conv_SDK = state.conv_SDK.mutable_data_ptr<float>();
     float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
-    project(in_proj, at.batch, channels, at.normed, x_and_gate);
-    project(in_proj, at.batch, gates, at.normed, x_and_gate);
-    for (const size_t s : at.batch.all)
-      kernels::conv_step(conv, channels.begin, channels.end, x_and_gate.row(s),
-                         conv_SDK + static_cast<int64_t>(s) * D * (K - 1));
-    at.team.wait();
-    project(x_proj, at.batch, projected, x_and_gate, dt_b_c);
-    at.team.wait();
-    project(dt_proj, at.batch, channels, dt_b_c, dt);
-    for (const size_t s : at.batch.all) {
-      const float *b = dt_b_c.row(s) + R, *x = x_and_gate.row(s);
-      kernels::scan_step(scan, channels.begin, channels.end, x, dt.row(s), b, b + N, x + D,
-                         recurrent_SDN + static_cast<int64_t>(s) * D * N, y.row(s));
-    }
-    at.team.wait();
-    project(out_proj, at.batch, outputs, y, at.branch);
-    at.team.wait();
+    const int64_t num_shares = at::get_num_threads();
+    ops::parallel_shares(num_shares, [&](int64_t share) {
+      const RowRange channels = share_of(D, share, num_shares),
+                     gates = {D + channels.begin, D + channels.end};
+      project(in_proj, at.batch, channels, at.normed, x_and_gate);
+      project(in_proj, at.batch, gates, at.normed, x_and_gate);
+      for (const size_t s : at.batch.all)
+        kernels::conv_step(conv, channels.begin, channels.end, x_and_gate.row(s),
+                           conv_SDK + static_cast<int64_t>(s) * D * (K - 1));
+    });
+    ops::parallel_shares(num_shares, [&](int64_t share) {
+      project(x_proj, at.batch, share_of(R + 2 * N, share, num_shares), x_and_gate, dt_b_c);
+    });
+    ops::parallel_shares(num_shares, [&](int64_t share) {
+      const RowRange channels = share_of(D, share, num_shares);
+      project(dt_proj, at.batch, channels, dt_b_c, dt);
+      for (const size_t s : at.batch.all) {
+        const float *b = dt_b_c.row(s) + R, *x = x_and_gate.row(s);
+        kernels::scan_step(scan, channels.begin, channels.end, x, dt.row(s), b, b + N, x + D,
+                           recurrent_SDN + static_cast<int64_t>(s) * D * N, y.row(s));
+      }
+    });
+    ops::parallel_shares(num_shares, [&](int64_t share) {
+      project(out_proj, at.batch, share_of(E, share, num_shares), y, at.branch);
+    });
   }
 };
 

@@ -3,12 +3,10 @@
 #include "mom/ops/parallel.h"
 
 #include <ATen/Parallel.h>
-#include <hwy/cache_control.h>
 #include <omp.h>
-#include <sched.h>
 
 #include <algorithm>
-#include <memory>
+#include <atomic>
 
 namespace mom::ops {
 
@@ -21,31 +19,15 @@ void parallel_tiles(int64_t count, const std::function<void(int64_t)>& tile) {
   });
 }
 
-void Team::wait() {
-  constexpr int kSpins = 4096;
-  const int64_t round = round_.load(std::memory_order_relaxed);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    round_.store(round + 1, std::memory_order_release);
-    return;
-  }
-  for (int spins = 0; round_.load(std::memory_order_acquire) == round; ++spins) {
-    if (spins < kSpins) {
-      hwy::Pause();
-    } else {
-      sched_yield();
-    }
-  }
-}
-
-void run_team(int64_t num_threads, const std::function<void(Team& team, int64_t thread)>& body) {
-  std::unique_ptr<Team> team;  // made by a thread that knows how many there are
-#pragma omp parallel num_threads(static_cast <int>(num_threads))
-  {
-#pragma omp single
-    team = std::make_unique<Team>(omp_get_num_threads());
-    body(*team, omp_get_thread_num());
-  }
+void parallel_shares(int64_t count, const std::function<void(int64_t)>& share) {
+  if (count == 1) return share(0);
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    // at::parallel_for knows that it is inside a parallel region. oneDNN does not: it asks for this number, and some of
+    // its layers wait for so many threads. It ends with the region; a thread's first use of torch would set it, too.
+    at::internal::lazy_init_num_threads();
+    omp_set_num_threads(1);
+    for (int64_t i = begin; i < end; ++i) share(i);
+  });
 }
 
 }  // namespace mom::ops

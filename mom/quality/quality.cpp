@@ -36,6 +36,7 @@ class Evaluation {
         model_(models::load_model(trained_.model_folder)),
         codecs_(model_->spec(), dataset_.folder / "codecs", trained_.model_folder) {
     models::check_same_codecs(model_->spec(), dataset_.codec_hashes, dataset_.folder.string());
+    train::require_split(dataset_, options.split);
     ops::set_backend(ops::parse_backend(recipe_.model.scan_backend));
   }
 

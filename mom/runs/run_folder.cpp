@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <initializer_list>
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
@@ -141,6 +142,20 @@ bool is_run(const Path& path) {
 
 }  // namespace
 
+namespace {
+
+// What lies below these keys; null where there is nothing.
+const Json* part_of(const std::optional<Json>& object, std::initializer_list<const char*> keys) {
+  const Json* part = object ? &*object : nullptr;
+  for (const char* key : keys) {
+    if (!part || !part->is_object() || !part->contains(key)) return nullptr;
+    part = &part->at(key);
+  }
+  return part;
+}
+
+}  // namespace
+
 std::string RunFolder::recipe_value(const std::string& key, const std::string& otherwise) const {
   const auto found = recipe.find(key);
   return found == recipe.end() ? otherwise : found->second;
@@ -154,12 +169,32 @@ double RunFolder::recipe_number(const std::string& key, double otherwise) const 
 }
 
 std::string RunFolder::data_identity() const {
-  if (!environment || !environment->contains("data")) return "";
-  const Json& data = environment->at("data");
-  if (!data.is_object() || !data.contains("manifest")) return "";
-  Json manifest = data.at("manifest");
+  const Json* found = part_of(environment, {"data", "manifest"});
+  if (!found) return "";
+  Json manifest = *found;
   if (manifest.is_object()) manifest.erase("titles");  // words about the same data
   return sha256_hex(manifest.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
+}
+
+bool RunFolder::may_validate() const {
+  const Json* shards = part_of(environment, {"data", "manifest", "shards"});
+  return !shards || !shards->is_array() || std::any_of(shards->begin(), shards->end(), [](const Json& shard) {
+    return shard.is_object() && shard.value("split", Json()) == "validation";
+  });
+}
+
+std::vector<std::string> RunFolder::forced_changes() const {
+  std::vector<std::string> texts;
+  const Json* changes = part_of(environment, {"changes"});
+  const auto text = [](const Json& change, const char* key) {
+    const Json value = change.value(key, Json());
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
+  for (const Json& change : changes && changes->is_array() ? *changes : Json::array())
+    if (change.is_object() && change.value("forced", Json()) == true)
+      texts.push_back(text(change, "key") + " from step " + text(change, "step") +
+                      " on: " + text(change, "after") + ", before " + text(change, "before"));
+  return texts;
 }
 
 std::string set_text(const SetTitles& titles, const std::string& set) {
@@ -176,17 +211,12 @@ int64_t RunFolder::final_step() const {
 namespace {
 
 SetTitles read_set_titles(const std::optional<Json>& environment, const std::string& where) {
-  const Json none;
-  const auto part = [&](const Json& of, const char* key) -> const Json& {
-    return of.is_object() && of.contains(key) ? of.at(key) : none;
-  };
   SetTitles titles;
-  if (!environment) return titles;
-  const Json& given = part(part(part(*environment, "data"), "manifest"), "titles");
-  if (given.is_null()) return titles;
-  if (!given.is_object())
-    throw InputError({where + ": data.manifest.titles", "an object", given.type_name(), ""});
-  for (const auto& [set, title] : given.items()) titles[set] = json_string(given, set.c_str(), where);
+  const Json* given = part_of(environment, {"data", "manifest", "titles"});
+  if (!given || given->is_null()) return titles;
+  if (!given->is_object())
+    throw InputError({where + ": data.manifest.titles", "an object", given->type_name(), ""});
+  for (const auto& [set, title] : given->items()) titles[set] = json_string(*given, set.c_str(), where);
   return titles;
 }
 

@@ -3,13 +3,15 @@
 //
 //   recipe.toml             resolved recipe; needed
 //   metrics.jsonl           one object per line, `kind` "train" or "eval" (eval lines name their `set`); needed
-//   environment.json        machine, versions, data
+//   environment.json        machine, versions, data with their SHA-256, `changes` by resuming (train/resume.h)
 //   parameters.json         the object of `mom inspect --json`
 //   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
 //   samples/denoised.json   and the PNG files it names: held-out images, noised and denoised
 //   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
 //   generation/             what `mom eval --generation` found (generation_quality.h); not counted as missing
 //   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
+//   lock                    while mom train is at work, which alone writes the files up to parameters.json, checkpoints/
+//                           and codecs/. What mom eval writes is replaced as a whole, also by several at once
 // All but the first two may be missing: `missing` then says so.
 //
 // Errors: InputError "FILE:LINE: ..." for a damaged line, steps or FLOPs that do not rise, a wrong type.
@@ -111,6 +113,10 @@ struct RunFolder {
   std::string dense_backbone() const;
   // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not recorded.
   std::string data_identity() const;
+  // Whether its data have documents to validate on; not recorded: it may.
+  bool may_validate() const;
+  // "train.steps from step 30 on: 60, before 30": what --force changed while it was trained.
+  std::vector<std::string> forced_changes() const;
   int64_t final_step() const;  // last step of any line; 0 without lines
 };
 

@@ -29,7 +29,13 @@ void JobPool::start_more(std::vector<Running>& running) {
   while (!stopped_ && next_ < jobs_.size() && static_cast<int64_t>(running.size()) < options_.at_once) {
     const size_t index = next_++;
     const Job& job = jobs_[index];
-    job.prepare();
+    try {
+      job.prepare();
+    } catch (const Error& error) {
+      results_[index].error = error.what();
+      results_[index].exit_code = static_cast<int>(error.code());
+      continue;
+    }
     results_[index].done = job.commands.empty();
     if (job.commands.empty()) continue;
     running.push_back({index, 0, options_.logs / (job.name + ".log"), 0, nullptr});

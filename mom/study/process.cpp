@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -10,7 +9,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include "mom/base/error.h"
 
@@ -20,7 +18,6 @@ namespace mom::study {
 namespace {
 
 constexpr int kNotStarted = 127;  // as in a shell
-constexpr auto kWaitForLock = std::chrono::seconds(5);
 
 std::vector<std::string> environment(int64_t threads) {
   std::vector<std::string> variables;
@@ -102,24 +99,5 @@ std::optional<Ended> Child::poll() {
 void Child::ask_to_stop() {
   if (pid_ > 0) ::kill(pid_, SIGTERM);
 }
-
-StudyLock::StudyLock(const Path& folder) {
-  const std::string file = (folder / "lock").string();
-  fd_ = ::open(file.c_str(), O_RDWR | O_CREAT, 0666);  // no O_CLOEXEC: children hold it, too
-  if (fd_ < 0) throw ResourceError(file + ": cannot be opened: " + std::strerror(errno));
-  const auto deadline = std::chrono::steady_clock::now() + kWaitForLock;
-  while (::flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK && std::chrono::steady_clock::now() < deadline) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      continue;
-    }
-    const std::string problem = errno == EWOULDBLOCK ? "another study running in it" : std::strerror(errno);
-    ::close(fd_);
-    throw UserError(
-        {folder.string(), "a folder for this study alone", problem, "wait for it, or use another --out"});
-  }
-}
-
-StudyLock::~StudyLock() { ::close(fd_); }
 
 }  // namespace mom::study

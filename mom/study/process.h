@@ -1,4 +1,4 @@
-// Child processes that are ours alone, and the lock of a study's folder.
+// Child processes that are ours alone.
 #pragma once
 
 #include <sys/types.h>
@@ -36,20 +36,6 @@ class Child {
  private:
   pid_t pid_ = -1;
   std::chrono::steady_clock::time_point start_;
-};
-
-// One study a folder: flock on FOLDER/lock. Children inherit it, so that it is held until the last of a
-// killed study's children is gone. UserError when another holds it for longer than a killed study's children
-// need to go.
-class StudyLock {
- public:
-  explicit StudyLock(const Path& folder);
-  ~StudyLock();
-  StudyLock(const StudyLock&) = delete;
-  StudyLock& operator=(const StudyLock&) = delete;
-
- private:
-  int fd_ = -1;
 };
 
 }  // namespace mom::study

@@ -68,7 +68,7 @@ Numbers amounts_of(const Pairs& pairs, const compare::Row& like, compare::Amount
   });
 }
 
-compare::Match match_of(const compare::Row* row) { return row ? row->match : compare::Match::kUnknown; }
+compare::Match match_between(const compare::Row* row) { return row ? row->match : compare::Match::kUnknown; }
 
 OrderedJson row_json(const Pairs& pairs, const compare::Row& like) {
   using compare::Row;
@@ -85,7 +85,8 @@ OrderedJson row_json(const Pairs& pairs, const compare::Row& like) {
   json["tokens_to_match"] = summary_json(amounts_of(pairs, like, compare::Amount::kTokens));
   json["match"] = OrderedJson::array();
   for (const auto& comparison : pairs.comparisons)
-    json["match"].push_back(compare::match_name(match_of(find_row(comparison, like.set, like.modality))));
+    json["match"].push_back(
+        compare::match_name(match_between(find_row(comparison, like.set, like.modality))));
   return json;
 }
 

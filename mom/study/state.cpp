@@ -6,6 +6,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/lock.h"
 #include "mom/runs/run_folder.h"
 
 namespace mom::study {
@@ -99,7 +100,9 @@ double planned_tokens(const Run& run) {
 }
 
 void clear_unsaved(const Path& run) {
-  if (fs::exists(run) && newest_checkpoint(run) == 0) fs::remove_all(run);
+  if (!fs::exists(run)) return;
+  const Lock lock = Lock::of_folder(run, {"stop it"});
+  if (newest_checkpoint(run) == 0) fs::remove_all(run);
 }
 
 void publish_manifest(const Path& folder, const StudyConfig& study, const Grid& grid) {

@@ -1,5 +1,6 @@
 #include "mom/study/study.h"
 
+#include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/signals.h"
 #include "mom/study/jobs.h"
@@ -104,7 +105,9 @@ StudyResult run_study(const StudyOptions& options) {
   const StudyConfig study = load_study(options.study, options.overrides, options.known);
   const Grid grid = expand(study, options.known);
   for (const char* folder : {"runs", "logs"}) fs::create_directories(options.out / folder);
-  const StudyLock lock(options.out);
+  // Children hold it too, and those of a killed study need a moment to go.
+  const Lock lock =
+      Lock::of_folder(options.out, {"use another --out", std::chrono::seconds(5), /*inherited=*/true});
   publish_manifest(options.out, study, grid);
   const StopSignals signals;
   const Executed executed = execute(options, study, grid);

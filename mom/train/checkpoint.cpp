@@ -93,7 +93,7 @@ void verify_checkpoint(const Path& folder) {
 
 Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer) {
   verify_checkpoint(folder);
-  models::load_weights(model, folder / "model.safetensors");
+  models::load_weights(model, folder);
   optimizer.restore(nn::load_tensors(folder / "optimizer.safetensors"), folder / "optimizer.safetensors");
   return read_json(folder / "state.json");
 }

@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "mom/base/error.h"
+#include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
@@ -17,32 +18,11 @@
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"
 #include "mom/train/plan.h"
+#include "mom/train/resume.h"
 #include "mom/train/trainer.h"
 
 namespace mom::train {
 namespace {
-
-// A run can be resumed with other settings here, without becoming another run.
-bool may_change(const std::string& table) { return table == "checkpoint"; }
-
-// The recipe stored with the run must say the same as the one given now.
-void check_same_recipe(Recipe now, const Path& stored) {
-  Recipe then;
-  config::Schema then_schema = then.schema(), now_schema = now.schema();
-  config::load_toml(then_schema, stored);
-  for (size_t t = 0; t < now_schema.tables().size(); ++t) {
-    const config::Table& table = now_schema.tables()[t];
-    if (may_change(table.name())) continue;
-    for (size_t f = 0; f < table.fields().size(); ++f) {
-      const std::string before = then_schema.tables()[t].fields()[f].value_toml(),
-                        after = table.fields()[f].value_toml();
-      if (before == after) continue;
-      throw UserError({(table.name().empty() ? "" : table.name() + ".") + table.fields()[f].name(),
-                       before + ", as " + stored.string() + " says", after,
-                       "resume with the same recipe or train into another folder"});
-    }
-  }
-}
 
 OrderedJson environment() {
   OrderedJson environment;
@@ -68,10 +48,9 @@ void copy_codec_reports(const Path& run, const data::EncodedDataset& dataset) {
 
 void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec,
                       const data::EncodedDataset& dataset) {
-  std::filesystem::create_directories(options.run);
   publish_file(options.run / "recipe.toml", dump_recipe(recipe));
   OrderedJson env = environment();
-  env["data"] = {{"path", recipe.data.path}, {"manifest", dataset.manifest}};
+  env["data"] = describe_data(recipe, dataset);
   publish_json(options.run / "environment.json", env);
   publish_json(options.run / "parameters.json", models::inspect_json(spec, recipe.data.sequence_tokens));
   copy_codec_reports(options.run, dataset);
@@ -96,7 +75,8 @@ void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog&
   log.sync();
 }
 
-void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<HeldOutSet>& sets) {
+void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<HeldOutSet>& sets,
+                const Lock& lock) {
   const Recipe& recipe = trainer.recipe();
   StopSignals signals;
   MetricsLog log(options.run, trainer.steps_done(), trainer.model().spec());
@@ -112,6 +92,7 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
     if (report.step % recipe.eval.every_steps == 0 || trainer.finished()) evaluate(trainer, sets, log);
     if (report.step % recipe.checkpoint.every_steps == 0 || trainer.finished() || stop) {
       log.sync();
+      lock.check();
       trainer.save(options.run);
     }
     if (stop && !trainer.finished()) {
@@ -124,10 +105,23 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
   progress.finish();
 }
 
+// The recipe as the run goes on with it, and the run's own account of it.
+void continue_with(Recipe& recipe, const RunOptions& options, const data::EncodedDataset& dataset,
+                   int64_t step) {
+  const Path stored = options.run / "recipe.toml";
+  const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, options.force);
+  check_same_data(options.run, recipe, dataset);
+  if (recipe.train.steps < step)
+    throw UserError({"train.steps", "at least " + std::to_string(step) + ", the steps that are done",
+                     std::to_string(recipe.train.steps), ""});
+  record_changes(options.run, recipe, dataset, changes, step);
+  recipe.train.start_from.clear();  // the weights are the checkpoint's, and that folder may be gone
+}
+
 }  // namespace
 
 void run_training(const RunOptions& options) {
-  const Recipe recipe = load_recipe(options.recipe, options.overrides);
+  Recipe recipe = load_recipe(options.recipe, options.overrides);
   if (recipe.data.path.empty())
     throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
@@ -135,26 +129,29 @@ void run_training(const RunOptions& options) {
     log_warning(options.recipe.string() + ": model." + key + " is set, but backbone " +
                 recipe.model.backbone + " has no use for it");
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  warn_without_validation(*dataset);
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
+  const Lock lock = Lock::of_folder(options.run, {"train into another folder with --run"});
   const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
   if (!options.resume && std::filesystem::exists(options.run / "metrics.jsonl"))
     throw UserError(
         {options.run.string(), "a new folder", "a run", "add --resume to go on with it, or remove it"});
-  if (!checkpoints.empty()) check_same_recipe(recipe, options.run / "recipe.toml");
-  if (!checkpoints.empty() && checkpoints.back().step >= recipe.train.steps) {
+  const bool resumes = !checkpoints.empty();
+  if (resumes) continue_with(recipe, options, *dataset, checkpoints.back().step);
+  if (resumes && checkpoints.back().step >= recipe.train.steps) {
     log_info(options.run.string() + ": trained already (" + std::to_string(checkpoints.back().step) +
              " steps)");
     return;
   }
   Trainer trainer(recipe, dataset);
-  if (checkpoints.empty()) {
-    start_run_folder(options, recipe, trainer.model().spec(), *dataset);
-  } else {
+  if (resumes) {
     trainer.resume(checkpoints.back().folder);
     log_info(options.run.string() + ": going on from step " + std::to_string(trainer.steps_done()));
+  } else {
+    start_run_folder(options, recipe, trainer.model().spec(), *dataset);
   }
-  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens));
+  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), lock);
 }
 
 std::string recipe_help() {

@@ -15,10 +15,11 @@ struct RunOptions {
   bool resume = false;                 // go on from the newest checkpoint; start where there is none
   bool dry_run = false;                // print the plan and stop
   bool json = false;
+  bool force = false;   // with resume: also where keys of [train] change the result (train/resume.h)
   int64_t stop_at = 0;  // save and stop after this step (exit 75); 0: train to the end
 };
 
-// Trains to the end. StoppedError after a good save when a signal or stop_at ended it early.
+// Trains to the end, alone in its folder (base/lock.h). StoppedError after a good save when a signal or stop_at ended it early.
 void run_training(const RunOptions& options);
 
 // The recipe's keys with limits and help, for --help.

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
+
+#include "mom/base/processor.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom {
@@ -25,6 +28,25 @@ TEST(Machine, FactsAreThere) {
   EXPECT_FALSE(facts.processor.empty());
   EXPECT_NE(facts.libtorch, "");
   EXPECT_EQ(facts.features.empty(), false);
+}
+
+// The processor's own word against the system's, which is another machine's under an emulator.
+TEST(Machine, FeaturesAreTheProcessorsOwn) {
+#if defined(__x86_64__)
+  std::string flags;
+  for_each_line("/proc/cpuinfo", [&](std::string_view line, uint64_t) {
+    if (flags.empty() && line.starts_with("flags")) flags = std::string(line) + " ";
+  });
+  const std::vector<std::string> found = processor_features();
+  for (const char* name : {"avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_bf16", "avx512_vnni",
+                           "amx_tile", "amx_bf16", "amx_int8"})
+    EXPECT_EQ(std::count(found.begin(), found.end(), name) != 0,
+              flags.find(" " + std::string(name) + " ") != std::string::npos)
+        << name;
+  EXPECT_NE(processor_name(), "");
+#else
+  GTEST_SKIP() << "NOT TESTED: x86 only";
+#endif
 }
 
 TEST(Machine, AffinityCounts) {

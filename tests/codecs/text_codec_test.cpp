@@ -150,9 +150,48 @@ TEST_F(TextCodecTest, SameInputSameCodec) {
   EXPECT_NE(read_codec_info(*folder_ / "larger").hash, codec_->info().hash);
 }
 
-TEST_F(TextCodecTest, RefusesATextTooPoorForItsVocabularyAndWritesNothing) {
-  EXPECT_THROW(train(*folder_ / "poor", 100'000), UserError);
-  EXPECT_FALSE(std::filesystem::exists(*folder_ / "poor"));
+TEST_F(TextCodecTest, ATextTooPoorForItsVocabularyGetsASmallerOne) {
+  testing::internal::CaptureStderr();
+  train(*folder_ / "poor", 100'000);
+  const std::string said = testing::internal::GetCapturedStderr();
+  const TextCodec codec(*folder_ / "poor");
+  const std::string pieces = std::to_string(codec.vocabulary());
+  EXPECT_GT(codec.vocabulary(), 400);
+  EXPECT_LT(codec.vocabulary(), 2000);
+  EXPECT_EQ(codec.info().config["vocabulary"], codec.vocabulary());
+  EXPECT_NE(said.find("text.vocabulary: the text gives " + pieces + " pieces, not 100000"), std::string::npos)
+      << said;
+  for (const TextSource& source : sample_sources())
+    for (const std::string& text : source.texts) EXPECT_EQ(codec.decode(codec.encode(text)), text);
+  train(*folder_ / "just", codec.vocabulary());
+  EXPECT_EQ(read_codec_info(*folder_ / "just").hash, codec.info().hash);
+}
+
+TEST_F(TextCodecTest, TheSmallestTexts) {
+  int number = 0;
+  for (const std::string text : {"a", "aaaa", "red apple", "\xf0\x9f\x8d\x8e"}) {
+    const Path out = *folder_ / ("small-" + std::to_string(number++));
+    train_text_codec({}, {{"source", {text}}}, {}, out, false);
+    const TextCodec codec(out);
+    for (const std::string& other : {text, std::string("something else, with \xc3\xa9")})
+      EXPECT_EQ(codec.decode(codec.encode(other)), other);
+  }
+}
+
+TEST_F(TextCodecTest, RefusesWhatCannotBeLearnedAndWritesNothing) {
+  TextSource many{"many", {""}};
+  for (uint32_t code = 0x4e00; code < 0x4f00; ++code) append_utf8(many.texts[0], code);
+  TextCodecConfig config;
+  config.vocabulary = 300;
+  try {
+    train_text_codec(config, {many}, {}, *folder_ / "many", false);
+    FAIL();
+  } catch (const UserError& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find("text.vocabulary"), std::string::npos) << message;
+    EXPECT_EQ(message.find("required_chars"), std::string::npos) << message;  // SentencePiece's own
+  }
+  EXPECT_FALSE(std::filesystem::exists(*folder_ / "many"));
   EXPECT_THROW(train_text_codec({}, {}, {}, *folder_ / "none", false), UserError);
 }
 

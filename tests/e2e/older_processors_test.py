@@ -19,6 +19,7 @@ from tiny import make_data, write_recipe
 
 FORCED = ("MOM_CPU_CAPABILITY", "ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")
 KERNELS = {"Haswell": "avx2", "Nehalem": "baseline"}
+FEATURES = {"Haswell": ["avx2", "fma", "f16c"], "Nehalem": []}
 
 
 def run(processor, *command):
@@ -67,6 +68,9 @@ class OlderProcessors(unittest.TestCase):
                 with self.subTest(processor):
                     there = future.result()
                     self.assertEqual(there["doctor"]["kernels"], KERNELS[processor])
+                    self.assertEqual(there["doctor"]["features"], FEATURES[processor])
+                    self.assertEqual([(check["name"], check["ok"]) for check in there["doctor"]["checks"]],
+                                     [("float32 product", True), ("selective scan", True), ("bfloat16 step", True)])
                     self.assertNotEqual(there["doctor"]["gemm"]["float32"], "oneDNN matmul")  # which needs AVX-512
                     self.assertIn("does not multiply bfloat16", there["bfloat16 log"])
                     self.assertEqual(there["logits"], [4, 320])

@@ -200,6 +200,7 @@ class Road(unittest.TestCase):
         self.assertIn("1 to", self.fails(2, "train", self.recipe, "--run", self.root / "x", "--set", "train.steps=0"))
         self.assertIn("--resume", self.fails(2, "train", self.recipe, "--run", self.root / "mamba", "--set", "model.backbone=mamba"))
         self.assertIn("did you mean", self.fails(2, "trian"))
+        self.assertIn("data.mixture={}", self.fails(2, "train", self.recipe, "--run", self.root / "x", "--set", "data.mixture={ noto = 1 }"))
         self.assertFalse((self.root / "x").exists())
 
     def test_foreign_and_damaged_files(self):

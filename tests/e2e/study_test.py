@@ -112,7 +112,7 @@ class Study(unittest.TestCase):
         program = start(self.study, out, "--set", "train.steps=100000", "--set", "seeds=[1]")
         wait_for(lambda: (out / "runs" / RUNS[0]).exists(), "a run")
         _, err = finish(self.study, out, code=2)
-        self.assertIn("another study running", err)
+        self.assertIn(f"process {program.pid} on ", err)
         os.killpg(program.pid, signal.SIGKILL)
         program.communicate()
 

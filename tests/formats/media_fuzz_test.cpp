@@ -12,7 +12,7 @@
 namespace mom::formats {
 namespace {
 
-constexpr int kTrials = 400;
+constexpr int kTrials = 2000;
 
 std::string mutated(std::string bytes, RandomStream& random) {
   const size_t at = random.below(bytes.size());

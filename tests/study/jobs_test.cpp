@@ -47,6 +47,15 @@ TEST_F(JobsTest, WhatFailsEndsItsOwnJobOnly) {
   EXPECT_EQ(results[3].error, "exit code 3");
 }
 
+TEST_F(JobsTest, AJobThatCannotBePreparedFailsAlone) {
+  Job bad = job("bad", {"exit 0"});
+  bad.prepare = [] { throw UserError("not now"); };
+  const auto results = pool({bad, job("good", {"exit 0"})}).run();
+  EXPECT_EQ(results[0].error, "not now");
+  EXPECT_EQ(results[0].exit_code, 2);
+  EXPECT_TRUE(results[1].done);
+}
+
 TEST_F(JobsTest, AnErrorOfAnEarlierTryIsNotShownAgain) {
   test::write_file(folder_ / "a.log", "mom: error: long ago\n");
   EXPECT_EQ(pool({job("a", {"exit 4"})}).run()[0].error, "exit code 4");
@@ -109,16 +118,6 @@ TEST_F(JobsTest, ChildrenDieWithUs) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   FAIL() << "process " << pid << " lives on";
-}
-
-TEST_F(JobsTest, OneStudyAFolder) {
-  const StudyLock lock(folder_.path());
-  try {
-    const StudyLock second(folder_.path());
-    FAIL();
-  } catch (const UserError& error) {
-    EXPECT_NE(std::string(error.what()).find("another study running"), std::string::npos) << error.what();
-  }
 }
 
 }  // namespace

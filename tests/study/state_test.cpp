@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/error.h"
+#include "mom/base/lock.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::study {
@@ -74,6 +75,13 @@ TEST_F(StateTest, OnlyARunWithoutACheckpointIsRemoved) {
   std::filesystem::remove_all(run_folder / "checkpoints");
   clear_unsaved(run_folder);
   EXPECT_FALSE(std::filesystem::exists(run_folder));
+}
+
+TEST_F(StateTest, ARunThatAnotherProcessIsAtWorkInIsNotRemoved) {
+  const Path run_folder = run();
+  const Lock at_work = Lock::of_folder(run_folder, {});
+  EXPECT_THROW(clear_unsaved(run_folder), UserError);
+  EXPECT_TRUE(std::filesystem::exists(run_folder / "recipe.toml"));
 }
 
 TEST_F(StateTest, ARunIsNotGoneOnWithAsAnother) {

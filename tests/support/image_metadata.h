@@ -138,6 +138,8 @@ inline std::string make_gif(int width, int height, std::vector<GifColorType> pal
     const auto size = static_cast<int>(EGifGCBToExtension(&control, extension));
     check(EGifPutExtension(gif, GRAPHICS_EXT_FUNC_CODE, size, extension));
     ColorMapObject* local = frame.palette.empty() ? nullptr : map(frame.palette);
+    GifFreeMapObject(gif->Image.ColorMap);  // giflib forgets that of the frame before
+    gif->Image.ColorMap = nullptr;
     check(EGifPutImageDesc(gif, frame.left, frame.top, frame.width, frame.height, frame.interlaced, local));
     std::vector<int> rows;
     for (const auto& [first, step] : frame.interlaced

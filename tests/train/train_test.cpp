@@ -193,8 +193,10 @@ TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   test::TempFolder folder;
   const Path toml = folder.path() / "recipe.toml", run = folder.path() / "run";
   publish_file(toml, train::dump_recipe(recipe()));
-  train::RunOptions options{
-      toml, run, {"train.steps=6", "eval.every_steps=3", "checkpoint.every_steps=2"}, false, false, false, 3};
+  train::RunOptions options{.recipe = toml,
+                            .run = run,
+                            .overrides = {"train.steps=6", "eval.every_steps=3", "checkpoint.every_steps=2"},
+                            .stop_at = 3};
   EXPECT_THROW(train::run_training(options), StoppedError);
   EXPECT_EQ(train::list_checkpoints(run).back().step, 3);
   EXPECT_THROW(train::run_training(options), UserError);  // a run is there and --resume was not given
@@ -224,7 +226,7 @@ TEST_F(TrainTest, ALogWithoutCheckpointStartsAgain) {
   publish_file(toml, train::dump_recipe(recipe()));
   std::filesystem::create_directories(run);
   publish_file(run / "metrics.jsonl", "{\"kind\": \"eval\", \"step\": 0, \"set\": \"shapes\"}\n");
-  train::run_training({toml, run, {"train.steps=1"}, /*resume=*/true, false, false, 0});
+  train::run_training({.recipe = toml, .run = run, .overrides = {"train.steps=1"}, .resume = true});
   int at_start = 0;
   for_each_line(run / "metrics.jsonl", [&](std::string_view line, uint64_t) {
     at_start += parse_json(line, "metrics")["step"].get<int64_t>() == 0;

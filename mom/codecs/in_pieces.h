@@ -1,0 +1,24 @@
+// A network over a batch in pieces, one per thread: each goes through all layers on its own thread, and back.
+//
+// The layers of codecs are small. Split over the threads one by one, they make them wait for each other some hundred
+// times per step; and oneDNN's convolutions wait inside their weight gradients, spinning, for a thread that may just
+// have lost its core to another process.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <vector>
+
+namespace mom::codecs {
+
+// Takes items, along the first dimension, and treats each by itself; so do its outputs.
+using ItemNetwork = std::function<std::vector<at::Tensor>(const at::Tensor& items)>;
+
+// network(batch), differentiable in `batch` and in `parameters`, the leaves that it uses; a parameter's gradient is the
+// sum over the pieces, in their order. With one thread the bits are those of network(batch); the same number of
+// threads, the same bits.
+std::vector<at::Tensor> in_pieces(const ItemNetwork& network, const std::vector<at::Tensor>& parameters,
+                                  const at::Tensor& batch);
+
+}  // namespace mom::codecs

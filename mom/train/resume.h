@@ -1,0 +1,34 @@
+// Which recipe and which data a run may be resumed with.
+//
+//   cannot change the result        eval.*, checkpoint.*, data.path (data of the same content), train.recompute,
+//                                   model.scan_backend, but not to or from "reference"
+//   can be meant, with --force      other keys of [train] but start_from: steps for a longer run, learning_rate, ...
+//   makes another run               all others
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "mom/base/json.h"
+#include "mom/train/recipe.h"
+
+namespace mom::train {
+
+struct RecipeChange {
+  std::string key, before, after;  // values as TOML
+  bool forced = false;             // it changes the result
+};
+
+// What `now` changes of the recipe stored in the run. UserError names the first key that may not, with both values.
+std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored_recipe, bool force);
+
+// What environment.json says of the data of a run.
+OrderedJson describe_data(const Recipe& recipe, const data::EncodedDataset& dataset);
+// InputError where `dataset` is not what the run began with.
+void check_same_data(const Path& run, const Recipe& recipe, const data::EncodedDataset& dataset);
+
+// recipe.toml and environment.json of the run say from now on what is changed, the latter since which step.
+void record_changes(const Path& run, Recipe now, const data::EncodedDataset& dataset,
+                    const std::vector<RecipeChange>& changes, int64_t step);
+
+}  // namespace mom::train

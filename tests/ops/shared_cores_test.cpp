@@ -1,0 +1,106 @@
+#include "mom/ops/shared_cores.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "mom/ops/parallel.h"
+
+namespace mom::ops {
+namespace {
+
+TEST(SharedCores, TwoSamplesTellThatCoresAreShared) {
+  SharedCoresDetector detector;
+  EXPECT_FALSE(detector.update(0.3));
+  EXPECT_FALSE(detector.update(0.01));  // one sample may be one of the kernel's threads
+  EXPECT_FALSE(detector.update(0.3));
+  EXPECT_TRUE(detector.update(0.4));
+}
+
+TEST(SharedCores, TheyAreUntilFifteenQuietSamples) {
+  SharedCoresDetector detector;
+  detector.update(1);
+  ASSERT_TRUE(detector.update(1));
+  for (int i = 0; i < 14; ++i) EXPECT_TRUE(detector.update(0.01)) << i;
+  EXPECT_TRUE(detector.update(0.2));
+  for (int i = 0; i < 14; ++i) EXPECT_TRUE(detector.update(0.01)) << i;
+  EXPECT_FALSE(detector.update(0.01));
+}
+
+TEST(SharedCores, ThreadsOnOneCoreWaitForIt) {
+  using namespace std::chrono;
+  if (waited_for_core_ns() < 0 || ::access("/proc/self/schedstat", R_OK) != 0)
+    GTEST_SKIP() << "the kernel keeps no account";
+  const int core = ::sched_getcpu();
+  std::atomic<bool> end{false};
+  const auto spin = [&] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ::sched_setaffinity(0, sizeof one, &one);
+    while (!end) {
+    }
+  };
+  std::thread first(spin), second(spin);
+  const int64_t before = waited_for_core_ns();
+  const auto start = steady_clock::now();
+  std::this_thread::sleep_for(milliseconds(200));
+  const int64_t waited = waited_for_core_ns() - before;
+  const int64_t elapsed = duration_cast<nanoseconds>(steady_clock::now() - start).count();
+  end = true;
+  first.join();
+  second.join();
+  EXPECT_GT(waited, elapsed / 2);  // one of them at any time
+}
+
+int64_t thread_cpu_ns() {
+  timespec time = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return time.tv_sec * INT64_C(1'000'000'000) + time.tv_nsec;
+}
+
+// Processor time that this thread spends on waiting for another that sleeps 20 ms, of five times the least.
+int64_t waiting_cpu_ns() {
+  int64_t least = INT64_MAX;
+  for (int turn = 0; turn < 5; ++turn) {
+    const int64_t before = thread_cpu_ns();
+    parallel_shares(2, [](int64_t share) {
+      if (share == 1) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    });
+    least = std::min(least, thread_cpu_ns() - before);
+  }
+  return least;
+}
+
+TEST(SharedCores, WithIdleThreadsAWaitingThreadSleepsSooner) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) {  // libgomp read it when this program started: begin anew
+    ::unsetenv("OMP_WAIT_POLICY");
+    ::unsetenv("GOMP_SPINCOUNT");
+    const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
+    EXPECT_EQ(std::system(("'" + self + "' --gtest_filter=SharedCores.WithIdle*").c_str()), 0);
+    return;
+  }
+  if (std::thread::hardware_concurrency() < 2) GTEST_SKIP() << "one core";
+  at::set_num_threads(2);
+  waiting_cpu_ns();
+  const int64_t spinning = waiting_cpu_ns();
+  int64_t sleeping = 0;
+  {
+    const IdleOpenMpThreads idle;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));  // until they have started
+    sleeping = waiting_cpu_ns();
+  }
+  EXPECT_LT(sleeping, spinning / 3);
+  EXPECT_GT(waiting_cpu_ns(), spinning / 3);  // and as before, when they have ended
+}
+
+}  // namespace
+}  // namespace mom::ops
