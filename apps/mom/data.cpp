@@ -25,19 +25,28 @@ void add_import(CLI::App& data) {
   CLI::App* verb = data.add_subcommand("import", "make documents from your own files");
   verb->add_option(
           "SRC", options->sources,
-          "WebDataset tars, folders, .jsonl or .txt. Samples: KEY.txt with KEY.png|jpg|webp and / or "
-          "KEY.wav|flac|ogg|mp3, or KEY.json with ordered \"segments\" of {\"text\": ...}, {\"image\": "
-          "FILE}, {\"speech\": FILE}")
+          "WebDataset tars, folders, .jsonl (also .gz, .xz, .zst) or .txt; patterns as a-{000..012}.tar. "
+          "Samples: "
+          "KEY.txt with images and / or sounds (PNG, JPEG, WebP, GIF; WAV, FLAC, Ogg, MP3), or KEY.json with "
+          "ordered \"segments\" of {\"text\": ...}, {\"image\": FILE}, {\"speech\": FILE}; the caption may "
+          "be KEY.caption, or \"caption\" or \"text\" of KEY.json. A line says what was left out and why")
       ->required();
   verb->add_option("--out", options->out, "documents folder to make")->required();
   verb->add_option("--source", options->source_name,
-                   "source name (default: the stem of each file or folder)");
+                   "source name (default: the stem of each file or folder; files that differ only in numbers "
+                   "are one source)");
   verb->add_option("--split", options->split,
                    "train, validation or test for all (default: by the hash of the key, 1 in 20 each for "
                    "test and validation)");
+  verb->add_option(
+      "--validation", options->validation,
+      "share of the documents for validation, such as 0.02, by the hash of the key; all others are "
+      "for training");
   verb->add_flag("--paragraphs", options->paragraphs, "make a document of each paragraph of a text");
   verb->add_flag("--skip-bad", options->skip_bad,
                  "count and list bad samples instead of stopping at the first");
+  verb->add_flag("--strict", options->strict,
+                 "stop at anything that would be left out, also files of other kinds");
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");
   verb->callback([options] {
     {
@@ -82,6 +91,7 @@ void add_encode(CLI::App& data) {
   verb->add_option("DIR", options->documents, "documents folder")->required();
   verb->add_option("--codecs", options->codecs, "codec folders, one per modality")->required();
   verb->add_option("--out", options->out, "folder of encoded shards to make")->required();
+  verb->add_option("--without", options->without, "modalities to leave out, such as speech");
   verb->add_option("--variants", options->variants,
                    "views to encode of each image: itself and slightly shifted and scaled ones")
       ->capture_default_str();

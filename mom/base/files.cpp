@@ -11,6 +11,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/files_internal.h"
+#include "mom/base/lines.h"
 
 namespace mom {
 namespace files_internal {
@@ -200,30 +201,14 @@ void for_each_line(const Path& path,
                    const std::function<void(std::string_view line, uint64_t line_number)>& visit) {
   const Descriptor fd = open_for_reading(path);
   checked_size(fd, path);
-  std::string block(kBufferBytes, '\0'), torn;  // torn: the part of a line that the previous block ended with
-  uint64_t line_number = 0;
-  auto emit = [&](std::string_view line) {
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    visit(line, ++line_number);
-  };
-  for (size_t got; (got = read_some(fd.get(), block.data(), block.size(), path)) > 0;) {
-    std::string_view rest(block.data(), got);
-    for (size_t newline; (newline = rest.find('\n')) != std::string_view::npos;) {
-      if (torn.empty()) {
-        emit(rest.substr(0, newline));
-      } else {
-        torn.append(rest.substr(0, newline));
-        emit(torn);
-        torn.clear();
-      }
-      rest.remove_prefix(newline + 1);
-    }
-    torn.append(rest);
-    if (torn.size() > kMaxLineBytes)
-      throw InputError({path.string() + ":" + std::to_string(line_number + 1),
-                        "a line of at most " + std::to_string(kMaxLineBytes) + " bytes", "a longer one", ""});
-  }
-  if (!torn.empty()) emit(torn);
+  LineSplitter lines(kMaxLineBytes, visit, [&](uint64_t line_number) {
+    throw InputError({path.string() + ":" + std::to_string(line_number),
+                      "a line of at most " + std::to_string(kMaxLineBytes) + " bytes", "a longer one", ""});
+  });
+  std::string block(kBufferBytes, '\0');
+  for (size_t got; (got = read_some(fd.get(), block.data(), block.size(), path)) > 0;)
+    lines.add(std::string_view(block.data(), got));
+  lines.finish();
 }
 
 }  // namespace mom

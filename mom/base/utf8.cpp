@@ -13,6 +13,23 @@ std::optional<size_t> find_invalid_utf8(std::string_view text) {
   return std::nullopt;
 }
 
+std::string printable(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const size_t length = utf8_length(bytes);
+    const auto first = static_cast<unsigned char>(bytes[0]);
+    if (length == 0 || first < 0x20 || first == 0x7f) {
+      constexpr char kDigits[] = "0123456789abcdef";
+      text.append("\\x").append({kDigits[first >> 4], kDigits[first & 15]});
+      bytes.remove_prefix(1);
+    } else {
+      text.append(bytes.substr(0, length));
+      bytes.remove_prefix(length);
+    }
+  }
+  return text;
+}
+
 void append_utf8(std::string& text, char32_t code_point) {
   auto put = [&](uint32_t byte) { text.push_back(static_cast<char>(byte)); };
   uint32_t c = code_point;

@@ -29,6 +29,9 @@ constexpr size_t utf8_length(std::string_view text) {
 // Byte of the first fault (stray, overlong, surrogate, beyond U+10FFFF, cut off), or nothing when all is well.
 std::optional<size_t> find_invalid_utf8(std::string_view text);
 
+// Bytes of a name as text that can be printed and stored: what is not UTF-8, and control characters, as \xNN.
+std::string printable(std::string_view bytes);
+
 void append_utf8(std::string& text, char32_t code_point);
 
 }  // namespace mom

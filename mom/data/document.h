@@ -7,6 +7,7 @@
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
 //          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}},
 //          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}}]}
+//   left_out.jsonl              what the import left out, if anything: {"reason": "...", "place": "...", "message": "..."}
 //   media-00000.tar ...         images and sound as they were imported, WebDataset style names (KEY.png)
 //
 // so that any tool with a JSON and a tar reader can use it. Format: docs/formats/documents.md
@@ -99,6 +100,9 @@ class DocumentWriter {
   // Stores bytes under `name` ("KEY.png"); identical bytes are stored once.
   MediaRef add_media(std::string_view name, std::string_view bytes);
   void add(const std::string& source, const std::string& split, const Document& document);
+  bool contains(const std::string& source, const std::string& split, const std::string& key) const;
+  // A line of left_out.jsonl, which is made for the first of them.
+  void add_left_out(const OrderedJson& item);
   void set_skipped(uint64_t count);
   // By source; those of sources without documents are left out.
   void set_titles(std::map<std::string, std::string> titles);

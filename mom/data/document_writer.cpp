@@ -16,6 +16,7 @@ namespace mom::data {
 namespace {
 
 constexpr uint64_t kMaxTarBytes = uint64_t{512} << 20;
+constexpr size_t kMaxLineBytes = JsonLimits{}.max_bytes;  // what DocumentReader reads
 
 struct OpenCollection {
   Collection about;
@@ -102,6 +103,7 @@ struct DocumentWriter::State {
   FolderPublisher publisher;
   std::map<std::pair<std::string, std::string>, OpenCollection> collections;
   std::unordered_set<std::string> files;
+  std::unique_ptr<FileWriter> left_out;
   std::unique_ptr<formats::TarWriter> tar;
   std::string tar_name;
   int num_tars = 0;
@@ -131,16 +133,33 @@ MediaRef DocumentWriter::add_media(std::string_view name, std::string_view bytes
 
 void DocumentWriter::add(const std::string& source, const std::string& split, const Document& document) {
   check_segments(document);
+  const std::string line = to_line(document);
+  if (line.size() > kMaxLineBytes)
+    throw InputError({"document '" + document.key + "'",
+                      "at most " + std::to_string(kMaxLineBytes) + " bytes as a line of JSON",
+                      std::to_string(line.size()), "split its text into several documents"});
   OpenCollection& open = state_->collection(source, split);
   if (!open.keys.insert(document.key).second)
     throw InputError({"document '" + document.key + "'", "a key used once in source '" + source + "'",
                       "a second document with it", "give each document a key of its own"});
-  open.file->write(to_line(document));
+  open.file->write(line);
   ++open.about.num_documents;
   for (const Segment& segment : document.segments) {
     ++open.about.num_segments[segment.modality];
     open.about.speech_seconds += in_milliseconds(segment.seconds);
   }
+}
+
+bool DocumentWriter::contains(const std::string& source, const std::string& split,
+                              const std::string& key) const {
+  const auto open = state_->collections.find({source, split});
+  return open != state_->collections.end() && open->second.keys.contains(key);
+}
+
+void DocumentWriter::add_left_out(const OrderedJson& item) {
+  if (!state_->left_out)
+    state_->left_out = std::make_unique<FileWriter>(state_->publisher.path() / "left_out.jsonl");
+  state_->left_out->write(item.dump() + "\n");
 }
 
 void DocumentWriter::set_skipped(uint64_t count) { state_->skipped = count; }
@@ -168,6 +187,7 @@ void DocumentWriter::commit() {
       manifest["collections"].back()["speech_seconds"] = in_milliseconds(about.speech_seconds);
   }
   if (state.tar) state.tar->close();
+  if (state.left_out) state.left_out->close();
   publish_json(state.publisher.path() / "dataset.json", manifest);
   state.publisher.commit();
 }

@@ -28,14 +28,37 @@ constexpr size_t kBatchDocuments = 256;
 constexpr uint64_t kMaxShardBytes = uint64_t{256} << 20;
 constexpr int64_t kThreads = 2;
 
-void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vocabulary) {
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+void check_without(const DocumentReader& reader, const std::vector<std::string>& without,
+                   const modality::Vocabulary& vocabulary) {
+  std::map<std::string, uint64_t> num_segments;
+  for (const Collection& collection : reader.collections())
+    for (const auto& [modality, count] : collection.num_segments) num_segments[modality] += count;
+  std::string names;
+  for (const auto& [modality, count] : num_segments)
+    if (count > 0) names += (names.empty() ? "" : ", ") + modality;
+  for (const std::string& modality : without) {
+    if (!num_segments.contains(modality) || num_segments[modality] == 0)
+      throw UserError({"--without", "a modality of the documents (" + names + ")", "'" + modality + "'", ""});
+    if (vocabulary.find(modality))
+      throw UserError(
+          {"--without", "no codec for " + modality, "one in '--codecs'", "leave one of them out"});
+  }
+}
+
+void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vocabulary,
+                    const std::vector<std::string>& without) {
   for (const Collection& collection : reader.collections()) {
     for (const auto& [modality, count] : collection.num_segments) {
-      if (count == 0 || vocabulary.find(modality)) continue;
-      throw UserError({"--codecs",
-                       "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
-                           " such segments)",
-                       "none", "add one made by 'mom codec train'"});
+      if (count == 0 || vocabulary.find(modality) || contains(without, modality)) continue;
+      throw UserError(
+          {"--codecs",
+           "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
+               " such segments)",
+           "none", "add one made by 'mom codec train', or leave them out with '--without " + modality + "'"});
     }
   }
 }
@@ -108,7 +131,8 @@ class Encoder {
       begin_collection(collection);
       std::vector<Prepared> batch;
       reader_.for_each(collection, [&](const Document& document) {
-        batch.push_back({document, {}, {}, {}});
+        if (std::optional<Document> kept = without_modalities(document))
+          batch.push_back({std::move(*kept), {}, {}, {}});
         if (batch.size() == kBatchDocuments) encode_batch(batch);
         progress.update(++done, collection.source);
       });
@@ -120,9 +144,21 @@ class Encoder {
 
   OrderedJson shards = OrderedJson::array();
   uint64_t num_documents = 0, num_skipped = 0;
+  uint64_t num_emptied = 0, num_dropped = 0;  // documents and segments of modalities that are left out
   std::map<std::string, uint64_t> num_segments, num_tokens;
 
  private:
+  // Nothing when nothing would be left of it.
+  std::optional<Document> without_modalities(Document document) {
+    const size_t dropped = std::erase_if(document.segments, [&](const Segment& segment) {
+      return contains(options_.without, segment.modality);
+    });
+    num_dropped += dropped;
+    if (dropped > 0 && document.segments.empty()) return ++num_emptied, std::nullopt;
+    if (dropped > 0 && document.segments.size() < 2) document.free_order = false;
+    return document;
+  }
+
   void begin_collection(const Collection& collection) {
     collection_ = &collection;
     shard_number_ = 0;
@@ -289,13 +325,19 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   const DocumentReader reader(options.documents);
   const codecs::CodecSet codecs(options.codecs);
   const modality::Vocabulary vocabulary = codecs.vocabulary();
-  require_codecs(reader, vocabulary);
+  check_without(reader, options.without, vocabulary);
+  require_codecs(reader, vocabulary, options.without);
   const Lock lock = Lock::of_output(options.out, {"encode into another folder with --out"});
   FolderPublisher publisher(options.out, options.replace);
   Encoder encoder(options, reader, codecs, vocabulary, publisher.path());
   encoder.run();
   if (encoder.num_documents == 0)
     throw InputError({options.documents.string(), "at least one good document", "none", ""});
+  if (!options.without.empty())
+    log_info("left out: " + std::to_string(encoder.num_dropped) +
+             " segments of modalities in '--without', and " + std::to_string(encoder.num_emptied) +
+             " documents that hold nothing else");
+  const uint64_t num_skipped = reader.skipped() + encoder.num_skipped + encoder.num_emptied;
   codecs.copy_to(publisher.path() / "codecs");
   OrderedJson manifest = {{"format", "mom-encoded"},
                           {"version", 3},
@@ -303,13 +345,14 @@ OrderedJson encode_documents(const EncodeOptions& options) {
                           {"vocabulary", vocabulary.to_json()},
                           {"modality_table", vocabulary.table_json()},
                           {"codecs", codecs.describe(options.variants)},
-                          {"skipped", reader.skipped() + encoder.num_skipped}};
+                          {"skipped", num_skipped}};
+  if (!options.without.empty()) manifest["without"] = options.without;
   if (!reader.titles().empty()) manifest["titles"] = reader.titles();
   manifest["shards"] = encoder.shards;
   publish_json(publisher.path() / "dataset.json", manifest);
   publisher.commit();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return {{"documents", encoder.num_documents}, {"skipped", reader.skipped() + encoder.num_skipped},
+  return {{"documents", encoder.num_documents}, {"skipped", num_skipped},
           {"segments", encoder.num_segments},   {"tokens", encoder.num_tokens},
           {"shards", encoder.shards.size()},    {"seconds", seconds}};
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "mom/base/files.h"
@@ -15,7 +16,9 @@ struct EncodeOptions {
   Path out;
   bool replace = false;
   bool skip_bad = false;  // count and list documents that cannot be read instead of stopping at the first
-  int64_t variants = 4;   // views of each image: the image itself, and slightly shifted and scaled ones
+  std::vector<std::string>
+      without;           // modalities whose segments are left out, and documents that have nothing else
+  int64_t variants = 4;  // views of each image: the image itself, and slightly shifted and scaled ones
 };
 
 // Returns {"documents", "skipped", "segments": {MODALITY: n}, "tokens": {MODALITY: n}, "shards", "seconds"}.

@@ -2,6 +2,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"
+#include "mom/data/import_names.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/sound_file.h"
 
@@ -18,7 +19,7 @@ std::string_view trim(std::string_view text) {
 
 DraftSegment parse_text(const Json& json, const std::string& where) {
   DraftSegment segment = text_segment(json_string(json, kText, where), where);
-  if (!json.contains("keywords")) return segment;
+  if (!has_value(json, "keywords")) return segment;
   const Json& keywords = json["keywords"];
   bool strings = keywords.is_array();
   for (const Json& word : keywords) strings = strings && word.is_string();
@@ -31,14 +32,16 @@ DraftSegment parse_text(const Json& json, const std::string& where) {
 DraftSegment parse_media(const Json& json, const char* modality, const std::string& where,
                          const FindMedia& find) {
   std::string name = json_string(json, modality, where);
-  Found found = find(name, where);
-  return media_segment(modality, std::move(name), std::move(found.bytes), found.place);
+  std::optional<Found> found = find(name);
+  if (!found)
+    throw InputError({where, "a file '" + name + "' beside it", "none", "add it, or correct the name"});
+  return media_segment(modality, std::move(name), std::move(found->bytes), found->place);
 }
 
 DraftSegment parse_segment(const Json& json, const std::string& where, const FindMedia& find) {
   const char* kind = nullptr;
   for (const char* modality : {kText, kImage, kSpeech}) {
-    if (!json.is_object() || !json.contains(modality)) continue;
+    if (!has_value(json, modality)) continue;
     if (kind != nullptr)
       throw InputError({where, "one of \"text\", \"image\", \"speech\"",
                         "both " + std::string(kind) + " and " + modality, "make them two segments"});
@@ -50,15 +53,31 @@ DraftSegment parse_segment(const Json& json, const std::string& where, const Fin
   return std::string_view(kind) == kText ? parse_text(json, where) : parse_media(json, kind, where, find);
 }
 
-// The short form: a caption with its picture and its sound.
+// {"text": "a fox", "file_name": "fox.png"}: a caption whose image would be lost.
+void check_other_keys(const Json& json, const std::string& where, const FindMedia& find) {
+  if (has_value(json, kImage) || has_value(json, kSpeech)) return;
+  for (const auto& [key, value] : json.items()) {
+    if (key == kText || key == "key" || !value.is_string()) continue;
+    const std::string name = value.get<std::string>();
+    const FileKind kind = split_name(name, KeyRule::kLastDot).kind;
+    if (kind != FileKind::kImageFile && kind != FileKind::kSoundFile && kind != FileKind::kUnreadMedia)
+      continue;
+    if (find(name))
+      throw InputError({where, "media under \"image\" or \"speech\"", "\"" + key + "\": \"" + name + "\"",
+                        "rename the key"});
+  }
+}
+
+// The short form: a caption with its image and its sound.
 void parse_fields(const Json& json, const std::string& where, const FindMedia& find, Draft& draft) {
-  if (json.contains(kText)) draft.segments.push_back(parse_text(json, where));
+  check_other_keys(json, where, find);
+  if (has_value(json, kText)) draft.segments.push_back(parse_text(json, where));
   for (const char* modality : {kImage, kSpeech})
-    if (json.contains(modality)) draft.segments.push_back(parse_media(json, modality, where, find));
+    if (has_value(json, modality)) draft.segments.push_back(parse_media(json, modality, where, find));
   if (draft.segments.empty())
     throw InputError({where, "\"segments\" or \"text\"", "neither", "see 'mom data import --help'"});
-  if (!json.contains(kText))
-    throw InputError({where, "\"text\" beside picture or sound", "none", "use \"segments\" for media alone"});
+  if (!has_value(json, kText))
+    throw InputError({where, "\"text\" beside image or sound", "none", "use \"segments\" for media alone"});
   draft.free_order = draft.segments.size() > 1;
 }
 
@@ -72,10 +91,34 @@ void parse_segments(const Json& json, const std::string& where, const FindMedia&
 
 }  // namespace
 
-DraftSegment text_segment(std::string text, std::string_view where) {
+bool has_value(const Json& object, const char* key) {
+  return object.is_object() && object.contains(key) && !object[key].is_null();
+}
+
+std::set<std::string> media_named_by(const Json& json) {
+  std::set<std::string> names;
+  auto add = [&](const Json& object) {
+    for (const char* modality : {kImage, kSpeech})
+      if (has_value(object, modality) && object[modality].is_string())
+        names.insert(object[modality].get<std::string>());
+  };
+  if (has_value(json, "segments")) {
+    if (json["segments"].is_array())
+      for (const Json& segment : json["segments"]) add(segment);
+  } else {
+    add(json);
+  }
+  return names;
+}
+
+void check_utf8(std::string_view text, std::string_view where) {
   if (auto fault = find_invalid_utf8(text))
     throw InputError({std::string(where) + ": byte " + std::to_string(*fault), "UTF-8 text",
                       "another encoding", "convert the text to UTF-8"});
+}
+
+DraftSegment text_segment(std::string text, std::string_view where) {
+  check_utf8(text, where);
   std::string_view trimmed = trim(text);
   if (trimmed.empty()) throw InputError({std::string(where), "text", "nothing but blanks", ""});
   return {
@@ -103,14 +146,14 @@ Draft parse_draft(const Json& json, const std::string& default_key, const std::s
                   const FindMedia& find) {
   if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});
   Draft draft{.key = default_key, .segments = {}};
-  if (json.contains("key")) draft.key = json_string(json, "key", where);
+  if (has_value(json, "key")) draft.key = json_string(json, "key", where);
   if (draft.key.empty()) throw InputError({where, "\"key\" with at least one character", "an empty one", ""});
-  if (json.contains("segments")) {
+  if (has_value(json, "segments")) {
     parse_segments(json, where, find, draft);
   } else {
     parse_fields(json, where, find, draft);
   }
-  if (json.contains("free_order")) {
+  if (has_value(json, "free_order")) {
     bool is_true = json["free_order"] == Json(true);
     if (is_true && !may_be_free(draft.segments))
       throw InputError({where, "\"free_order\" with one segment of a modality only", "several", ""});

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +28,7 @@ struct Draft {
 };
 
 // Each throws InputError beginning with `where`.
+void check_utf8(std::string_view text, std::string_view where);
 DraftSegment text_segment(std::string text, std::string_view where);  // valid UTF-8, not empty; trimmed
 DraftSegment media_segment(const std::string& modality, std::string name, std::string bytes,
                            std::string_view where);
@@ -34,10 +37,16 @@ DraftSegment media_segment(const std::string& modality, std::string name, std::s
 struct Found {
   std::string bytes, place;
 };
-// `where` names the segment; throws InputError when there is no such file.
-using FindMedia = std::function<Found(const std::string& name, const std::string& where)>;
+// Nothing when there is no such file.
+using FindMedia = std::function<std::optional<Found>(const std::string& name)>;
 
-// {"segments": [...]} or {"text": ..., "image": ..., "speech": ...}, both with optional "key" and "free_order".
+// True for a key that is there and not null.
+bool has_value(const Json& object, const char* key);
+// The files that "image" and "speech" name, of the document itself or of its segments; nothing of what is no document.
+std::set<std::string> media_named_by(const Json& json);
+
+// {"segments": [...]} or {"text": ..., "image": ..., "speech": ...}, both with optional "key" and "free_order". Keys that
+// are null count as absent, others are passed over unless they name a media file that `find` finds.
 Draft parse_draft(const Json& json, const std::string& default_key, const std::string& where,
                   const FindMedia& find);
 

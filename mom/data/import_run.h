@@ -1,7 +1,9 @@
-// One run of the import: where drafts go, and what happens to bad ones.
+// One run of the import: where drafts go, and what happens to what is left out.
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "mom/base/progress.h"
@@ -17,31 +19,39 @@ class ImportRun {
   const ImportOptions& options() const { return options_; }
   // The source name of the drafts that follow.
   void set_source(std::string name) { source_ = std::move(name); }
-  // Makes and stores one document. An InputError of either is one bad sample: thrown on, or counted and listed.
-  void sample(const std::function<Draft()>& make);
-  // A bad sample, or the damaged rest of a file.
-  void bad(const std::string& message);
+  // Makes and stores a document, or none. An InputError of either leaves the sample out; `place` names it.
+  void sample(const std::string& place, const std::function<std::optional<Draft>()>& make);
+  // Throws ImportStopped where the options do not allow it.
+  void leave_out(LeftOut item);
+  void leave_out(const std::vector<LeftOut>& items);
   ImportSummary finish();  // publishes
 
  private:
-  void store(const Draft& draft);
+  void store(const Draft& draft, const std::string& place);
+  std::string split_of(const std::string& key) const;
+  void report();
 
   const ImportOptions& options_;
   DocumentWriter writer_;
   Progress progress_;
   std::string source_;
+  std::set<std::string> splits_;
   ImportSummary summary_;
 };
 
-// What each kind of source does; `path` names it in errors.
-void import_members(ImportRun& run, const Members& members, const Path& path);
-void import_json_lines(ImportRun& run, const Path& file);
-void import_text_file(ImportRun& run, const Path& file);
+// What each kind of source does. `prefix` comes before the keys of a tar or folder; `stem` is the FILE of FILE:LINE.
+void import_tar(ImportRun& run, const Path& tar, const std::string& prefix);
+void import_folder(ImportRun& run, const Path& folder, const std::string& prefix);
+// Returns the media that lines name, as they name them.
+std::set<std::string> import_json_lines(ImportRun& run, const Path& file, const std::string& stem);
+void import_text_file(ImportRun& run, const Path& file, const std::string& key);
 
-// Documents of a text: itself, or its paragraphs as KEY:1, KEY:2, ...
-void import_text(ImportRun& run, const std::string& key, std::string text, const std::string& where);
+// The samples of a folder or tar. `used`: members that are media of other documents already.
+void import_members(ImportRun& run, const Members& members, const std::string& prefix,
+                    std::set<std::string> used);
 
-// Files named by the .jsonl files of a folder, relative to it: their media are not samples of their own.
-std::vector<std::string> media_named_by_json_lines(const Path& folder, const std::string& name);
+// Documents of a text: itself, its paragraphs, or pieces of a long one, as KEY:1, KEY:2, ... `read` may throw InputError.
+void import_text(ImportRun& run, const std::string& key, const std::string& place,
+                 const std::function<std::string()>& read);
 
 }  // namespace mom::data

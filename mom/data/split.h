@@ -20,4 +20,9 @@ inline std::string split_by_hash(std::string_view name) {
   }
 }
 
+// True for about this share of all names, whatever split_by_hash says of them; a larger share keeps those of a smaller.
+inline bool in_share(std::string_view name, double share) {
+  return static_cast<double>(splitmix64_finalise(fnv1a64(name)) >> 11) * 0x1p-53 < share;
+}
+
 }  // namespace mom::data

@@ -48,12 +48,13 @@ class TarReader {
       const int status = archive_read_next_header(reader_.get(), &header);
       if (status == ARCHIVE_EOF) return check_end();
       if (status != ARCHIVE_OK && status != ARCHIVE_WARN) fail("an entry's header", problem());
-      if (archive_entry_filetype(header) != AE_IFREG || archive_entry_hardlink(header)) continue;
       TarEntry entry;
-      entry.name = name_of(header);
-      entry.content =
-          content(entry.name, static_cast<uint64_t>(std::max<int64_t>(0, archive_entry_size(header))));
-      entry.data_offset = data_offset(entry.content);
+      if (!describe(header, entry)) continue;
+      if (entry.kind == TarEntry::Kind::kFile) {
+        entry.content =
+            content(entry.name, static_cast<uint64_t>(std::max<int64_t>(0, archive_entry_size(header))));
+        entry.data_offset = data_offset(entry.content);
+      }
       std::string name = entry.name;
       if (!visit(std::move(entry))) return;
       last_good_ = std::move(name);
@@ -74,11 +75,30 @@ class TarReader {
   }
   int64_t position() const { return archive_read_header_position(reader_.get()); }
 
-  std::string name_of(archive_entry* header) const {
-    const char* name = archive_entry_pathname(header);
-    if (!name) name = archive_entry_pathname_utf8(header);  // a name the C locale cannot hold
-    if (!name) fail("an entry's name", "one that cannot be read");
-    return name;
+  using Text = const char*(archive_entry*);
+  // libarchive keeps a name as bytes or, when the C locale cannot hold it, as UTF-8.
+  std::string text_of(archive_entry* header, Text* bytes, Text* utf8, const char* what) const {
+    const char* text = bytes(header);
+    if (!text) text = utf8(header);
+    if (!text) fail(what, "one that cannot be read");
+    return text;
+  }
+
+  // False for a folder.
+  bool describe(archive_entry* header, TarEntry& entry) const {
+    entry.name = text_of(header, archive_entry_pathname, archive_entry_pathname_utf8, "an entry's name");
+    const auto type = archive_entry_filetype(header);
+    const bool is_hard_link = archive_entry_hardlink(header) || archive_entry_hardlink_utf8(header);
+    if (is_hard_link && archive_entry_size(header) <= 0) {  // pax may store the content once more
+      entry.kind = TarEntry::Kind::kHardLink;
+      entry.link = text_of(header, archive_entry_hardlink, archive_entry_hardlink_utf8, "a link's target");
+    } else if (type == AE_IFLNK) {
+      entry.kind = TarEntry::Kind::kSymbolicLink;
+      entry.link = text_of(header, archive_entry_symlink, archive_entry_symlink_utf8, "a link's target");
+    } else if (type != AE_IFREG && !is_hard_link) {
+      entry.kind = TarEntry::Kind::kSpecial;
+    }
+    return type != AE_IFDIR || is_hard_link;
   }
 
   std::string content(const std::string& name, uint64_t size) const {
@@ -139,7 +159,7 @@ void read_tar(const Path& path, const std::function<bool(TarEntry&&)>& visit, co
   TarReader(path, limits).run(visit);
 }
 
-std::string read_compressed(const Path& path, uint64_t max_bytes) {
+void read_compressed_blocks(const Path& path, const std::function<void(std::string_view)>& visit) {
   const Archive reader = open_archive(path, true);
   archive_entry* header = nullptr;
   auto fail = [&](const std::string& found) {
@@ -149,19 +169,30 @@ std::string read_compressed(const Path& path, uint64_t max_bytes) {
     const char* text = archive_error_string(reader.get());
     return std::string(text ? text : "damaged data");
   };
-  if (archive_read_next_header(reader.get(), &header) != ARCHIVE_OK) fail(problem());
+  const int status = archive_read_next_header(reader.get(), &header);
+  if (status == ARCHIVE_EOF) return;  // nothing was compressed
+  if (status != ARCHIVE_OK) fail(problem());
   if (!compressed(reader)) fail("one that is not compressed");
-  std::string content;
-  for (size_t used = 0;;) {
-    content.resize(used + std::max(kChunk, used / 2));
-    const la_ssize_t got = archive_read_data(reader.get(), content.data() + used, content.size() - used);
-    if (got < 0) fail(problem() + " after " + std::to_string(used) + " bytes");
-    used += static_cast<size_t>(got);
-    if (used > max_bytes) fail("more than " + std::to_string(max_bytes) + " bytes in it");
-    if (got > 0) continue;
-    content.resize(used);
-    return content;
+  for (;;) {
+    const void* data = nullptr;
+    size_t size = 0;
+    la_int64_t offset = 0;
+    const int got = archive_read_data_block(reader.get(), &data, &size, &offset);
+    if (got == ARCHIVE_EOF) return;
+    if (got != ARCHIVE_OK) fail(problem() + " after " + std::to_string(offset) + " bytes");
+    visit(std::string_view(static_cast<const char*>(data), size));
   }
+}
+
+std::string read_compressed(const Path& path, uint64_t max_bytes) {
+  std::string content;
+  read_compressed_blocks(path, [&](std::string_view block) {
+    content.append(block);
+    if (content.size() > max_bytes)
+      throw InputError({path.string(), "a .gz, .xz or .zst file",
+                        "more than " + std::to_string(max_bytes) + " bytes in it", ""});
+  });
+  return content;
 }
 
 }  // namespace mom::formats

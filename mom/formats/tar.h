@@ -13,7 +13,11 @@ namespace mom::formats {
 inline constexpr size_t kTarBlockBytes = 512;  // headers and members begin at multiples of it
 
 struct TarEntry {
-  std::string name;
+  enum class Kind { kFile, kHardLink, kSymbolicLink, kSpecial };  // special: a device, pipe or socket
+  std::string name;                                               // bytes, in no stated encoding
+  Kind kind = Kind::kFile;
+  std::string
+      link;  // of links: the name of another entry (hard), or a path from this entry's folder (symbolic)
   uint64_t data_offset = 0;  // byte of the content in an uncompressed tar, 0 when compressed
   std::string content;
 };
@@ -22,9 +26,9 @@ struct TarLimits {
   uint64_t max_entry_bytes = uint64_t{1} << 30;
 };
 
-// Visits regular files in order. .tar, .tar.gz, .tar.xz, .tar.zst. A truncated or damaged archive throws
+// Visits all entries except folders, in order. .tar, .tar.gz, .tar.xz, .tar.zst. A truncated or damaged archive throws
 // InputError naming the file, the last good entry and the byte; entries before it have been visited. visit
-// returns false to stop.
+// returns false to stop. Sparse files are whole in `content`.
 void read_tar(const Path& path, const std::function<bool(TarEntry&&)>& visit, const TarLimits& limits = {});
 
 // Writes an uncompressed ustar/pax archive.
@@ -44,7 +48,9 @@ class TarWriter {
   std::unique_ptr<State> state_;
 };
 
-// Decompresses a whole .gz/.dz/.xz file.
+// Decompresses a .gz/.dz/.xz/.zst file block by block. A damaged or truncated one throws InputError after what is good.
+void read_compressed_blocks(const Path& path, const std::function<void(std::string_view block)>& visit);
+// The whole content.
 std::string read_compressed(const Path& path, uint64_t max_bytes = uint64_t{1} << 31);
 
 }  // namespace mom::formats

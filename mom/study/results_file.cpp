@@ -84,7 +84,7 @@ Summary summary_of(const Node& node) {
   return summary;
 }
 
-compare::Match match_of(const Node& node) {
+compare::Match match_in(const Node& node) {
   const auto match = compare::match_named(node.text());
   node.expect(match.has_value(), "\"reached\", \"never\" or \"unknown\"");
   return *match;
@@ -99,7 +99,7 @@ Row row_of(const Node& node) {
           summary_of(node.at("tokens_to_match")),
           {},
           {},
-          node.at("match").list(match_of)};
+          node.at("match").list(match_in)};
 }
 
 template <class Read>

@@ -9,6 +9,8 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/lines.h"
+#include "mom/base/utf8.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom {
@@ -301,6 +303,30 @@ TEST(ForEachLine, LinesAcrossBlocks) {
   test::write_file(folder / "empty", "");
   for_each_line(folder / "empty", [](std::string_view, uint64_t) { FAIL(); });
   EXPECT_THROW(for_each_line(folder / "absent", [](std::string_view, uint64_t) {}), InputError);
+}
+
+TEST(LineSplitter, BlocksMayEndAnywhereAndLongLinesAreNumbered) {
+  const std::string text = "one\r\n\n" + std::string(20, 'l') + "\nfour\n" + std::string(11, 'm') + "\nsix";
+  for (size_t block = 1; block <= text.size(); ++block) {
+    std::vector<std::string> seen;
+    LineSplitter lines(
+        10,
+        [&](std::string_view line, uint64_t number) {
+          seen.push_back(std::to_string(number) + ":" + std::string(line));
+        },
+        [&](uint64_t number) { seen.push_back("long " + std::to_string(number)); });
+    for (size_t at = 0; at < text.size(); at += block) lines.add(std::string_view(text).substr(at, block));
+    lines.finish();
+    EXPECT_EQ(seen, (std::vector<std::string>{"1:one", "2:", "long 3", "4:four", "long 5", "6:six"}))
+        << block;
+  }
+}
+
+TEST(Printable, KeepsUtf8AndEscapesTheRest) {
+  EXPECT_EQ(printable("caf\xC3\xA9 \xE7\xBA\xA2.png"), "caf\xC3\xA9 \xE7\xBA\xA2.png");
+  EXPECT_EQ(printable("caf\xE9"), "caf\\xe9");
+  EXPECT_EQ(printable("a\nb\x7f\xff"), "a\\x0ab\\x7f\\xff");
+  EXPECT_EQ(printable(printable("\xE9")), "\\xe9");
 }
 
 TEST(Hash, KnownVectors) {  // FIPS 180-4 examples

@@ -70,8 +70,11 @@ TEST_F(InPieces, ValuesAndGradientsOfTheWhole) {
 TEST_F(InPieces, OneThreadHasTheBitsOfTheWhole) {
   const at::Tensor batch = torch::randn({5, 4, 9, 9}).requires_grad_();
   const std::vector<at::Tensor> found = step(1, batch, false), expected = step(1, batch, true);
-  for (size_t i = 0; i < found.size(); ++i)
-    if (expected[i].defined()) EXPECT_TRUE(torch::equal(found[i], expected[i])) << i;
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (expected[i].defined()) {
+      EXPECT_TRUE(torch::equal(found[i], expected[i])) << i;
+    }
+  }
 }
 
 TEST_F(InPieces, SameBitsEachTime) {
@@ -79,8 +82,11 @@ TEST_F(InPieces, SameBitsEachTime) {
   const std::vector<at::Tensor> expected = step(4, batch, false);
   for (int turn = 0; turn < 20; ++turn) {
     const std::vector<at::Tensor> found = step(4, batch, false);
-    for (size_t i = 0; i < found.size(); ++i)
-      if (expected[i].defined()) ASSERT_TRUE(torch::equal(found[i], expected[i])) << i;
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (expected[i].defined()) {
+        ASSERT_TRUE(torch::equal(found[i], expected[i])) << i;
+      }
+    }
   }
 }
 

@@ -170,6 +170,36 @@ TEST_F(EncodeTest, TextAloneNeedsNoImageCodec) {
       << "an empty text has no tokens";
 }
 
+TEST_F(EncodeTest, WithoutAModality) {
+  const Path documents = *folder_ / "spoken";
+  DocumentWriter writer(documents, false);
+  const auto sound = [&] { return Segment{"speech", "", {}, writer.add_media("a.wav", "not read at all")}; };
+  writer.add("spoken", "train", {"both", true, {test::text_segment("red disc"), sound()}});
+  writer.add("spoken", "train", {"alone", false, {sound()}});
+  writer.add("spoken", "train",
+             {"ordered", false, {test::text_segment("a"), sound(), test::text_segment("b"), sound()}});
+  writer.commit();
+  EncodeOptions text = options(documents, "unspoken");
+  text.codecs.pop_back();
+  EXPECT_NE(error_of(text).find("'--without speech'"), std::string::npos) << error_of(text);
+  text.without = {"image"};
+  EXPECT_NE(error_of(text).find("a modality of the documents (speech, text), found 'image'"),
+            std::string::npos)
+      << error_of(text);
+  text.without = {"text"};
+  EXPECT_NE(error_of(text).find("no codec for text"), std::string::npos) << error_of(text);
+  text.without = {"speech"};
+  const OrderedJson result = encode_documents(text);
+  EXPECT_EQ(result["documents"], 2);
+  EXPECT_EQ(result["skipped"], 1);
+  EXPECT_EQ(result["segments"].dump(), R"({"text":3})");
+  const EncodedDataset dataset = open_encoded(text.out);
+  EXPECT_EQ(dataset.modalities(), std::vector<std::string>{"text"});
+  EXPECT_EQ(dataset.manifest["without"], (Json{"speech"}));
+  EXPECT_EQ(dataset.shards[0].document_free[0], 0) << "one segment has no order";
+  EXPECT_EQ(dataset.shards[0].document_segments[2], 3);
+}
+
 TEST(PictureViews, FirstIsThePictureOthersAreMovedByTheKey) {
   const formats::Image picture = test::tiny_picture(1);
   const auto views = codecs::image_views(picture, 16, 4, "key");

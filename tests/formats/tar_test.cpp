@@ -120,6 +120,68 @@ TEST(Tar, CompressedTarsHaveNoOffsets) {
   }
 }
 
+TEST(Tar, LinksAndSpecialFilesAreVisitedWithoutContent) {
+  TempFolder folder;
+  const std::string command = "cd '" + folder.path().string() +
+                              "' && mkdir d && echo one > d/a && ln d/a d/b && ln -s a d/c && mkfifo d/p && "
+                              "for f in gnu ustar pax; do tar --sort=name --format=$f -cf $f.tar d; done";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  for (const std::string format : {"gnu", "ustar", "pax"}) {
+    const auto entries = read_all(folder / (format + ".tar"));
+    ASSERT_EQ(entries.size(), 4u) << format;
+    using EntryKind = TarEntry::Kind;
+    const EntryKind kinds[] = {EntryKind::kFile, EntryKind::kHardLink, EntryKind::kSymbolicLink,
+                               EntryKind::kSpecial};
+    const std::string names[] = {"d/a", "d/b", "d/c", "d/p"}, links[] = {"", "d/a", "a", ""};
+    for (size_t i = 0; i < 4; ++i) {
+      EXPECT_EQ(entries[i].kind, kinds[i]) << format << " " << i;
+      EXPECT_EQ(entries[i].name, names[i]);
+      EXPECT_EQ(entries[i].link, links[i]);
+      EXPECT_EQ(entries[i].content, i == 0 ? "one\n" : "");
+    }
+  }
+}
+
+TEST(Tar, SparseFilesAreWhole) {
+  TempFolder folder;
+  const std::string content =
+      std::string(5000, 'a') + std::string(2'000'000, '\0') + "end" + std::string(70'000, '\0');
+  test::write_file(folder / "in", content);
+  for (const std::string format : {"gnu", "pax"}) {
+    const std::string command = "cd '" + folder.path().string() +
+                                "' && cp --sparse=always in s && tar -S --format=" + format + " -cf s.tar s";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+    ASSERT_LT(std::filesystem::file_size(folder / "s.tar"), content.size() / 2) << "the tar is sparse";
+    const auto entries = read_all(folder / "s.tar");
+    ASSERT_EQ(entries.size(), 1u);
+    EXPECT_EQ(entries[0].name, "s") << format;
+    EXPECT_TRUE(entries[0].content == content) << format;
+    EXPECT_EQ(entries[0].data_offset, 0u);
+  }
+}
+
+TEST(Compressed, BlocksOfJoinedFilesAndWhatComesBeforeDamage) {
+  TempFolder folder;
+  std::string text;
+  for (int i = 0; text.size() < 3'000'000; ++i) text += std::to_string(i * 7919) + " ";
+  test::write_file(folder / "t", text);
+  const std::string command =
+      "cd '" + folder.path().string() +
+      "' && gzip -c t > two.gz && gzip -c t >> two.gz && xz -k t && zstd -q t && "
+      "head -c $(($(stat -c %s t.zst) / 2)) t.zst > cut.zst && head -c 500000 two.gz > cut.gz";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_TRUE(read_compressed(folder / "two.gz") == text + text);
+  EXPECT_TRUE(read_compressed(folder / "t.xz") == text);
+  EXPECT_TRUE(read_compressed(folder / "t.zst") == text);
+  for (const std::string name : {"cut.gz", "cut.zst"}) {
+    std::string seen;
+    EXPECT_THROW(read_compressed_blocks(folder / name, [&](std::string_view block) { seen.append(block); }),
+                 InputError);
+    EXPECT_GT(seen.size(), 100'000u) << name;
+    EXPECT_TRUE(seen == text.substr(0, seen.size())) << name;
+  }
+}
+
 TEST(Tar, JoinedTarsAreReadToTheEnd) {
   TempFolder folder;
   write_sample(folder / "a.tar");

@@ -1,0 +1,29 @@
+// What the name of a file says about it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "mom/data/import_members.h"
+
+namespace mom::data {
+
+std::string lower_case(std::string_view text);  // ASCII
+
+bool is_tar_name(std::string_view name);  // .tar, .tgz, .tar.gz, .tar.xz, .tar.zst in any case, as all below
+bool is_json_lines_name(std::string_view name);  // .jsonl, .jsonl.gz, .jsonl.xz, .jsonl.zst
+bool is_compressed_name(std::string_view name);
+// Without the ending of a tar or .jsonl, or else what follows the last dot of the base name.
+std::string without_ending(std::string_view name);
+
+enum class FileKind { kTextFile, kImageFile, kSoundFile, kJsonFile, kUnreadMedia, kContainer, kOther };
+
+// "a/b.left.PNG" -> {"a/b", ".left", kImageFile} by its first dot, {"a/b.left", "", kImageFile} by its last. The
+// extension, which says the kind, is what follows the last dot under either rule.
+struct NameParts {
+  std::string key, middle;
+  FileKind kind;
+};
+NameParts split_name(std::string_view name, KeyRule rule);
+
+}  // namespace mom::data
