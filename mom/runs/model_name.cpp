@@ -43,6 +43,12 @@ std::string experts_text(const RunFolder& run) {
   return per_token == "1" ? text : text + " (" + per_token + " per token)";
 }
 
+// " (image_scan four)" where it is not the papers' order.
+std::string scan_text(const RunFolder& run) {
+  const std::string scan = run.recipe_value("model.image_scan");
+  return scan.empty() || scan == "raster" ? "" : " (image_scan " + scan + ")";
+}
+
 }  // namespace
 
 std::string RunFolder::backbone() const {
@@ -65,11 +71,11 @@ std::string RunFolder::model_name() const {
   const std::string key = backbone();
   const auto found = words_by_backbone().find(key);
   if (found == words_by_backbone().end()) return key.empty() ? "model" : key;
-  const std::string& words = found->second.name;
-  if (key == "mixture_of_mamba") return words + projections_text(*this);
-  if (has_experts()) return words + experts_text(*this);
-  if (key == "ssm") return words + (recipe_value("model.ssm_init") == "s4d_inv" ? " (S4D-Inv)" : " (S4D)");
-  return words;
+  std::string words = found->second.name;
+  if (key == "mixture_of_mamba") words += projections_text(*this);
+  if (has_experts()) words += experts_text(*this);
+  if (key == "ssm") words += recipe_value("model.ssm_init") == "s4d_inv" ? " (S4D-Inv)" : " (S4D)";
+  return words + scan_text(*this);
 }
 
 }  // namespace mom::runs

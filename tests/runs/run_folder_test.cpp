@@ -56,6 +56,17 @@ TEST_F(RunFolderTest, NamesAPartlyDecoupledModel) {
             "Mixture-of-Mamba (in_proj, out_proj)");
 }
 
+TEST_F(RunFolderTest, NamesAnOrderOfScans) {
+  test::FakeRun partly = test::fake_mix();
+  partly.decoupled = "[\"in_proj\"]";
+  const Path path = test::write_fake_run(folder_.path() / "scan", partly);
+  std::string recipe = read_file(path / "recipe.toml");
+  EXPECT_EQ(read_run_folder(path).recipe_value("model.image_scan"), "raster");  // of older runs
+  recipe.insert(recipe.find("d_model"), "image_scan = \"four\"\n");
+  test::write_text(path / "recipe.toml", recipe);
+  EXPECT_EQ(read_run_folder(path).model_name(), "Mixture-of-Mamba (in_proj) (image_scan four)");
+}
+
 TEST_F(RunFolderTest, NamesEveryBackboneInWords) {
   test::FakeRun twice = test::fake_backbone("moe_transformer"), choosing = test::fake_backbone("moe_mamba");
   twice.experts = 8, twice.experts_per_token = 2;
