@@ -20,7 +20,7 @@ bool is_architecture(const std::string& key) {
 
 bool is_of_state_spaces(const std::string& key) {
   static const std::set<std::string> kKeys = {"model.state_size", "model.conv_kernel", "model.expand",
-                                              "model.time_step_rank"};
+                                              "model.time_step_rank", "model.image_scan"};
   return kKeys.count(key) > 0;
 }
 

@@ -38,6 +38,23 @@ void check_below(const at::Tensor& values, int64_t bound, const Path& file, cons
         std::to_string(values.min().item<int64_t>()) + " to " + std::to_string(values.max().item<int64_t>()));
 }
 
+// Every item stands whole in one sequence, its patches in a row.
+void check_items(const nn::Routing& routing, const models::ModelSpec& spec, const Path& file) {
+  const int64_t begin = routing.group_begin(spec.latents_index()),
+                end = begin + routing.group_size(spec.latents_index()),
+                length = spec.latents()->positions_per_item();
+  const int64_t *row = routing.order_T.const_data_ptr<int64_t>(),
+                *offsets = routing.offsets_S1.const_data_ptr<int64_t>();
+  for (int64_t s = 0; s < routing.num_sequences(); ++s)
+    for (int64_t t = offsets[s]; t < offsets[s + 1];) {
+      const bool patch = begin <= row[t] && row[t] < end;
+      check(!patch || (t + length <= offsets[s + 1] && row[t + length - 1] == row[t] + length - 1), file,
+            "modality", "items of " + std::to_string(length) + " patches in a row in one sequence",
+            "fewer at position " + std::to_string(t));
+      t += patch ? length : 1;
+    }
+}
+
 models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
   const formats::SafetensorsReader file(path);
   const at::Tensor tokens = required(file, "tokens", DType::kI64, 1);
@@ -60,6 +77,7 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
                 length = spec.latents()->positions_per_item(), width = spec.latents()->patch_width();
   check(num_patches % length == 0, path, "modality", "whole items of " + std::to_string(length) + " patches",
         std::to_string(num_patches));
+  check_items(input.routing, spec, path);
   const int64_t num_items = num_patches / length;
   input.patches_QP = num_items || file.contains("patches") ? required(file, "patches", DType::kF32, 2)
                                                            : torch::zeros({0, width});

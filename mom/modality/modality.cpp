@@ -43,7 +43,8 @@ Modality Modality::latents(std::string name, Brackets brackets, std::vector<int6
 
 int64_t Modality::positions_per_item() const {
   if (!is_continuous()) return codes_per_item;
-  return (latent_shape[1] / patch_size) * (latent_shape[2] / patch_size);
+  const auto [rows, columns] = patch_grid();
+  return rows * columns;
 }
 
 }  // namespace mom::modality

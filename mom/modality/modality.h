@@ -60,6 +60,11 @@ struct Modality {
   Loss loss() const { return is_continuous() ? Loss::kNoise : Loss::kNextToken; }
   // Positions of an item between its brackets; 0: any number; kUnknownLength: one number, which is not known.
   int64_t positions_per_item() const;
+  // Of latents: rows and columns of patches; they stand row by row.
+  struct PatchGrid {
+    int64_t rows, columns;
+  };
+  PatchGrid patch_grid() const { return {latent_shape[1] / patch_size, latent_shape[2] / patch_size}; }
   // Items of one length are whole: never cut, and guided while they are generated.
   bool has_fixed_length() const { return positions_per_item() != 0; }
   int64_t patch_width() const { return latent_shape.empty() ? 0 : latent_shape[0] * patch_size * patch_size; }

@@ -5,6 +5,7 @@
 #include <torch/nn/modules/container/modulelist.h>
 
 #include <cmath>
+#include <map>
 
 #include "mom/base/error.h"
 #include "mom/base/random.h"
@@ -52,9 +53,11 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   nn::NameScope backbone = register_module("backbone", nn::NameScope());
   embeddings_ =
       backbone->register_module("embeddings", Table(spec.vocab_size, width, nn::init_normal(0.02)))->weight;
-  const nn::Trunk trunk = spec.trunk();
+  nn::Trunk trunk = spec.trunk();
+  std::map<std::string, int64_t> turns;
   torch::nn::ModuleList layers;
   for (int64_t i = 0; i < spec.num_blocks; ++i) {
+    trunk.turn = turns[spec.mixer(i)]++;
     blocks_.emplace_back(spec.mixer_config(i), trunk);
     layers->push_back(blocks_.back());
   }
@@ -110,6 +113,7 @@ at::Tensor ModelImpl::embed(const ModelInput& input) {
 nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelState* state) const {
   nn::BlockContext context;
   context.routing = input.routing;
+  context.grid = latent_grid(spec_, input.routing);
   context.training = input.training;
   context.balance_weight = input.balance_weight;
   context.experts = input.experts;
@@ -191,6 +195,13 @@ at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing&
   return ops::linear_squared_error(hidden_TE, patch_out_->weight(0), patch_out_->bias(0),
                                    torch::arange(first, first + routing.group_size(latents), torch::kInt64),
                                    noise_QP, scale);
+}
+
+nn::ItemGrid latent_grid(const ModelSpec& spec, const nn::Routing& routing) {
+  if (!spec.latents()) return {};
+  const int64_t latents = spec.latents_index();
+  const auto [rows, columns] = spec.latents()->patch_grid();
+  return {routing.group_begin(latents), routing.group_begin(latents + 1), rows, columns};
 }
 
 ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing) {

@@ -82,6 +82,8 @@ class ModelImpl : public nn::Module {
 };
 TORCH_MODULE(Model);
 
+// The rows of latents as grids of patches.
+nn::ItemGrid latent_grid(const ModelSpec& spec, const nn::Routing& routing);
 // The rows of latents, of which attention reads an item's both ways.
 ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing);
 

@@ -166,6 +166,13 @@ ModelSpec ModelSpec::resolved() const {
   return spec;
 }
 
+std::string ModelSpec::problem_with_data() const {
+  if (latents()) return "";
+  for (const std::string& mixer : find_backbone(backbone).layer)
+    if (std::string problem = mixers.at(mixer).problem_without_latents(); !problem.empty()) return problem;
+  return "";
+}
+
 bool ModelSpec::has_mixer(const std::string& name) const { return find_backbone(backbone).has(name); }
 
 const std::string& ModelSpec::mixer(int64_t block) const {
@@ -282,8 +289,8 @@ ModelSpec spec_from_json(const Json& given, std::string_view where) {
   spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);
   check_decoupled(spec, where);
   read_data(json, spec, where);
-  if (const std::string problem = resolve(spec); !problem.empty())
-    throw InputError(std::string(where) + ": " + problem);
+  for (const std::string& problem : {resolve(spec), spec.problem_with_data()})
+    if (!problem.empty()) throw InputError(std::string(where) + ": " + problem);
   return spec;
 }
 

@@ -52,6 +52,9 @@ struct ModelSpec {
   // do not fit each other.
   ModelSpec resolved() const;
 
+  // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
+  std::string problem_with_data() const;
+
   bool has_mixer(const std::string& mixer) const;
   // The mixer of a block.
   const std::string& mixer(int64_t block) const;

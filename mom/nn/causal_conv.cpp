@@ -10,6 +10,11 @@ void RecurrentConfig::describe_recurrence(config::Table& table) {
   table.field("state_size", state_size, "state slots per channel (N)").range(1, 4096);
   table.field("conv_kernel", conv_kernel, "taps of the causal convolution").range(1, 64);
   table.field("expand", expand, "inner width / d_model").range(1, 64);
+  table
+      .field(kScanKey, image_scan,
+             "orders in which blocks in turn read an image's patches (latents only): by rows; that and its "
+             "reverse; these and by columns, forwards and in reverse")
+      .one_of(scan_patterns());
   table.field("intermediate_size", d_inner, "inner width").range(0, config::kMaxWidth).file_only();
   table.field("use_conv_bias", conv_bias, "a bias in the convolution").file_only();
   table.field("use_bias", proj_bias, "a bias in in_proj and out_proj").file_only();
@@ -17,6 +22,12 @@ void RecurrentConfig::describe_recurrence(config::Table& table) {
 
 void RecurrentConfig::resolve_width(int64_t d_model) {
   if (d_inner == 0) d_inner = expand * d_model;
+}
+
+std::string RecurrentConfig::scan_problem_without_latents() const {
+  if (image_scan == kRasterScan) return "";
+  return std::string(kScanKey) + ": expected " + kRasterScan + ", found \"" + image_scan +
+         "\"; images are codes here, and each is predicted from those before it";
 }
 
 CausalConvImpl::CausalConvImpl(int64_t channels, int64_t taps, bool with_bias) {

@@ -5,7 +5,10 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include <string>
+
 #include "mom/nn/mixer.h"
+#include "mom/nn/scan_order.h"
 
 namespace mom::nn {
 
@@ -13,8 +16,10 @@ struct RecurrentConfig {
   int64_t state_size = 16, conv_kernel = 4, expand = 2;
   int64_t d_inner = 0;  // 0: expand * d_model
   bool conv_bias = true, proj_bias = false;
+  std::string image_scan = kRasterScan;  // scan_order.h
   void describe_recurrence(config::Table& table);
   void resolve_width(int64_t d_model);
+  std::string scan_problem_without_latents() const;
 };
 
 class CausalConvImpl : public Module {

@@ -41,7 +41,7 @@ void MambaConfig::resolve(int64_t d_model) {
 }
 
 MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)
-    : config_(config), d_model_(trunk.d_model) {
+    : config_(config), d_model_(trunk.d_model), order_(scan_order(config.image_scan, trunk.turn)) {
   const auto& o = config_;
   const double dt_bound = 1 / std::sqrt(static_cast<double>(o.dt_rank));
   conv_ = register_module("conv1d", CausalConv(o.d_inner, o.conv_kernel, o.conv_bias));
@@ -61,7 +61,7 @@ MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)
 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
   const auto& o = config_;
-  const Routing& routing = context.routing;
+  const Routing routing = in_scan_order(context.routing, context.grid, order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
   const auto dt_b_c = split_columns(x_proj_->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});

@@ -19,6 +19,7 @@ struct MambaConfig : MixerConfigOf<MambaConfig, class MambaMixerImpl>, Recurrent
   int64_t dt_rank = 0;  // 0: ceil(d_model / 16)
   void describe(config::Table& table) override;
   void resolve(int64_t d_model) override;
+  std::string problem_without_latents() const override { return scan_problem_without_latents(); }
 };
 
 class MambaMixerImpl : public Mixer {
@@ -33,6 +34,7 @@ class MambaMixerImpl : public Mixer {
  private:
   MambaConfig config_;
   int64_t d_model_;
+  ScanOrder order_;  // of an item's patches
   ModalityLinear in_proj_{nullptr}, x_proj_{nullptr}, dt_proj_{nullptr}, out_proj_{nullptr};
   at::Tensor A_log_, D_;  // named on disk as the published checkpoints name them
   CausalConv conv_{nullptr};

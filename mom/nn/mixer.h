@@ -15,6 +15,7 @@
 #include "mom/nn/mixer_config.h"
 #include "mom/nn/parameter.h"
 #include "mom/nn/routing.h"
+#include "mom/nn/scan_order.h"
 #include "mom/ops/attention_plan.h"
 
 namespace mom::nn {
@@ -32,6 +33,7 @@ using ExpertReport = std::map<int64_t, ExpertLoad>;  // by block
 // What one forward pass says to all of its blocks.
 struct BlockContext {
   Routing routing;
+  ItemGrid grid;  // of latents
   int64_t block = 0;
   bool training = false;  // experts: with capacity and balance loss
   // Backbones with attention only.

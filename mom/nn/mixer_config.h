@@ -22,6 +22,7 @@ struct Trunk {
   double norm_epsilon = 1e-5;
   std::vector<std::string> modalities;
   std::set<std::string> decoupled;  // parts with their own weights per modality: names of projections, "norm"
+  int64_t turn = 0;                 // how many of the blocks before have the same mixer
   // The modalities where `part` is decoupled, else none.
   std::vector<std::string> owners_of(const std::string& part) const {
     return decoupled.contains(part) ? modalities : std::vector<std::string>();
@@ -37,6 +38,8 @@ struct MixerConfig {
   virtual void resolve(int64_t /*d_model*/) {}
   // What is wrong with numbers that concern each other ("heads: expected ..."); empty: nothing.
   virtual std::string problem(int64_t /*d_model*/) const { return ""; }
+  // What is wrong with them in a network that knows no latents; empty: nothing.
+  virtual std::string problem_without_latents() const { return ""; }
   virtual std::shared_ptr<Mixer> make(const Trunk& trunk) const = 0;
 };
 

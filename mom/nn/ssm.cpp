@@ -38,7 +38,7 @@ std::string SsmConfig::problem(int64_t) const {
 }
 
 SsmMixerImpl::SsmMixerImpl(const SsmConfig& config, const Trunk& trunk)
-    : config_(config), d_model_(trunk.d_model) {
+    : config_(config), d_model_(trunk.d_model), order_(scan_order(config.image_scan, trunk.turn)) {
   const auto& o = config_;
   const int64_t pairs = o.state_size / 2;
   auto add = [&](const char* name, at::IntArrayRef sizes, Initialiser init, bool decay = false) {
@@ -57,7 +57,7 @@ SsmMixerImpl::SsmMixerImpl(const SsmConfig& config, const Trunk& trunk)
 }
 
 at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
-  const Routing& routing = context.routing;
+  const Routing routing = in_scan_order(context.routing, context.grid, order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {config_.d_inner, config_.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
   const ops::DiagonalSsm ssm{log_dt_.exp(), torch::complex(-A_log_.exp(), A_imag_),

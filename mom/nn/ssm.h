@@ -20,6 +20,7 @@ struct SsmConfig : MixerConfigOf<SsmConfig, class SsmMixerImpl>, RecurrentConfig
   void describe(config::Table& table) override;
   void resolve(int64_t d_model) override { resolve_width(d_model); }
   std::string problem(int64_t d_model) const override;
+  std::string problem_without_latents() const override { return scan_problem_without_latents(); }
 };
 
 class SsmMixerImpl : public Mixer {
@@ -33,6 +34,7 @@ class SsmMixerImpl : public Mixer {
  private:
   SsmConfig config_;
   int64_t d_model_;
+  ScanOrder order_;  // of an item's patches
   ModalityLinear in_proj_{nullptr}, out_proj_{nullptr};
   CausalConv conv_{nullptr};
   at::Tensor log_dt_, A_log_, A_imag_, C_, D_;

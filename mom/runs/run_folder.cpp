@@ -234,6 +234,7 @@ RunFolder read_run_folder(const Path& path) {
   }
   run.recipe_text = read_file(path / "recipe.toml", uint64_t{1} << 20);
   run.recipe = flatten_toml(run.recipe_text, (path / "recipe.toml").string());
+  run.recipe.try_emplace("model.image_scan", "raster");  // what older runs did without saying so
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

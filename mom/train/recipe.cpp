@@ -96,6 +96,11 @@ void check_setting(const std::string& setting, const data::EncodedDataset& datas
   }
 }
 
+void check_data(const models::ModelSpec& spec) {
+  if (const std::string problem = spec.problem_with_data(); !problem.empty())
+    throw UserError("model." + problem + " (setting " + spec.setting + ")");
+}
+
 }  // namespace
 
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
@@ -106,6 +111,7 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   spec.vocab_size = dataset.vocabulary.size();
   spec.codec_hashes = dataset.codec_hashes;
   check_setting(recipe.setting, dataset);
+  check_data(spec);
   if (spec.latents()) spec.diffusion_steps = recipe.objective.diffusion_steps;
   return spec;
 }
@@ -116,6 +122,7 @@ models::ModelSpec make_spec(const models::ModelSpec& model, const modality::Pres
   spec.vocabulary = setting.vocabulary.with_patch_size(model.patch_size);
   spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
+  check_data(spec);
   return spec;
 }
 

@@ -14,6 +14,7 @@
 #include "mom/base/progress.h"
 #include "mom/base/signals.h"
 #include "mom/config/schema.h"
+#include "mom/nn/scan_order.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"
@@ -118,6 +119,17 @@ void continue_with(Recipe& recipe, const RunOptions& options, const data::Encode
   recipe.train.start_from.clear();  // the weights are the checkpoint's, and that folder may be gone
 }
 
+// Of an order of scans more is expected than of a size: without a scan it is refused.
+void warn_of_unused_keys(Recipe& recipe, const Path& file) {
+  for (const std::string& key : models::unused_keys(recipe.model)) {
+    const std::string place = file.string() + ": model." + key;
+    if (key == nn::kScanKey)
+      throw UserError({place, nn::kRasterScan, recipe.schema().find("model." + key, place).value_toml(),
+                       "backbone " + recipe.model.backbone + " has no scan"});
+    log_warning(place + " is set, but backbone " + recipe.model.backbone + " has no use for it");
+  }
+}
+
 }  // namespace
 
 void run_training(const RunOptions& options) {
@@ -125,9 +137,7 @@ void run_training(const RunOptions& options) {
   if (recipe.data.path.empty())
     throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing",
                      "set it in the recipe or with --set data.path=DIR"});
-  for (const std::string& key : models::unused_keys(recipe.model))
-    log_warning(options.recipe.string() + ": model." + key + " is set, but backbone " +
-                recipe.model.backbone + " has no use for it");
+  warn_of_unused_keys(recipe, options.recipe);
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
   warn_without_validation(*dataset);
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);

@@ -154,6 +154,28 @@ TEST_F(CompareTest, StateSizesCountOnlyWhereBothHaveStates) {
   EXPECT_NE(warnings[0].find("model.state_size differs"), std::string::npos) << warnings[0];
 }
 
+TEST_F(CompareTest, OrdersOfScansCountOnlyWhereBothScan) {
+  const auto with_scan = [&](const char* name, const char* backbone, const std::string& line) {
+    const Path path =
+        test::write_fake_run(folder_.path() / name, without_images(test::fake_backbone(backbone)));
+    std::string recipe = read_file(path / "recipe.toml");
+    recipe.insert(recipe.find("d_model"), line);
+    test::write_text(path / "recipe.toml", recipe);
+    return runs::read_run_folder(path);
+  };
+  const auto four = with_scan("four", "mamba", "image_scan = \"four\"\n"),
+             raster = with_scan("raster", "moe_mamba", "image_scan = \"raster\"\n"),
+             older = with_scan("older", "mamba", "");
+  EXPECT_TRUE(
+      compare_runs(four, with_scan("t", "transformer", "image_scan = \"raster\"\n")).warnings.empty());
+  EXPECT_TRUE(compare_runs(older, raster).warnings.empty());
+  for (const auto* other : {&older, &raster}) {
+    const auto warnings = compare_runs(four, *other).warnings;
+    ASSERT_EQ(warnings.size(), 1u);
+    EXPECT_NE(warnings[0].find("model.image_scan differs"), std::string::npos) << warnings[0];
+  }
+}
+
 TEST_F(CompareTest, JsonHasTheContractsKeysAndNullForNever) {
   FakeRun worse = test::fake_mix();
   worse.image_floor = 0.2;

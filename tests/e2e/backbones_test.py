@@ -90,6 +90,30 @@ class Backbones(unittest.TestCase):
         self.assertIn("model_type", refusal)
         self.assertIn("mixture_of_mamba", self.refused("convert", "dense-to-mom", mixture, "--out", self.root / "y"))
 
+    def test_scans(self):
+        """An order of scans goes with the model: into its file, an upcycled model and what it draws; elsewhere it is refused by name."""
+        dense, mixture, again = self.root / "scans", self.root / "scans-upcycled", self.root / "scans-on"
+        self.train("transfusion", dense, "model.backbone=mamba", "model.image_scan=four")
+        run_mom("convert", "dense-to-mom", dense, "--out", mixture)
+        self.assertEqual(json.loads((mixture / "config.json").read_text())["image_scan"], "four")
+        lines = self.train("transfusion", again, f'train.start_from="{mixture}"', "eval.max_tokens=0", "model.image_scan=four")
+        start = {line["set"]: line for line in lines if line["kind"] == "eval" and line["step"] == 0}
+        for name, values in json.loads(run_mom("eval", dense, "--json", "--samples", 0))["sets"].items():
+            for modality, loss in values["loss"].items():
+                self.assertAlmostEqual(start[name][f"loss_{modality}"] / loss, 1, delta=1e-6)
+        image = self.root / "scans.png"
+        run_mom("generate", again, "--prompt", "red disc", "--modality", "image", "--steps", 3, "--guidance", 2, "--out", image)
+        self.assertTrue(image.exists())
+        recipe = again / "recipe.toml"
+        self.assertIn("parameters", run_mom("inspect", recipe, "--compare"))
+        self.assertIn("image_scan", self.refused("train", recipe, "--run", self.root / "x", "--set", "model.backbone=transformer"))
+        self.assertIn("image_scan", self.refused("train", recipe, "--run", self.root / "x", "--set", "model.image_scan=raster"))  # start_from has four
+        for setting in ("chameleon", "three_modality"):
+            changes = (f'data.path="{self.data[setting]}"', "data.mixture={}", "model.image_scan=four")
+            refusal = self.refused("train", CONFIGS / f"{setting}.toml", "--run", self.root / "x", *(word for change in changes for word in ("--set", change)))
+            self.assertIn("model.image_scan", refusal)
+            self.assertIn(setting, refusal)
+
     def test_inspect_compares_all(self):
         table = json.loads(run_mom("inspect", "--size", "163M", "--compare", "--json"))
         rows = {row["backbone"]: row for row in table["backbones"]}

@@ -161,6 +161,11 @@ class Road(unittest.TestCase):
         header, _ = read_safetensors(out)
         self.assertEqual(header["logits"]["shape"], [num_tokens, 320])
         self.assertEqual(header["noise"]["shape"], [16, 16])
+        # The same image with a token inside, and cut by the end of a sequence.
+        for patches, offsets in (([1] * 5 + [0] + [1] * 11, [0, 22]), ([1] * 16 + [0], [0, 8, 22])):
+            write_safetensors(given, {"tokens": ("I64", [22], [2] * 22), "modality": ("I64", [22], [0, 0, 0] + patches + [0, 0]),
+                                      "offsets": ("I64", [len(offsets)], offsets), "patches": ("F32", [16, 16], [0.1] * 256), "timesteps": ("I64", [1], [300])})
+            self.assertIn("modality", self.fails(3, "forward", run, "--input", given, "--output", out))
         write_safetensors(given, {"tokens": ("I64", [1], [999])})
         self.assertIn("tokens", self.fails(3, "forward", run, "--input", given, "--output", out))
 

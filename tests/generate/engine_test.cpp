@@ -205,9 +205,9 @@ at::Tensor paint_by_hand(Model& model, const Request& request) {
   return latent;
 }
 
-class EveryBackbonePaints : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackbonePaints, testing::ValuesIn(models::backbone_names()),
-                         [](const auto& backbone) { return backbone.param; });
+class EveryBackbonePaints : public testing::TestWithParam<test::Variant> {};
+INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackbonePaints, testing::ValuesIn(test::all_variants()),
+                         [](const auto& variant) { return variant.param.name(); });
 
 TEST_P(EveryBackbonePaints, FromAStateIsWithTheWholeDocument) {
   Model model = test::initialised(test::generation_spec(GetParam(), true), 11);

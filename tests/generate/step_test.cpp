@@ -78,19 +78,28 @@ at::Tensor full_pass(Model& model, const Feed& feed) {
   return model->logits(hidden_TE.index_select(0, torch::tensor(last_positions)));
 }
 
-class EveryBackboneSteps : public testing::TestWithParam<std::tuple<std::string, bool>> {
+struct Case {
+  test::Variant variant;
+  bool patches;
+};
+std::vector<Case> cases() {
+  std::vector<Case> all;
+  for (const test::Variant& variant : test::all_variants()) {
+    all.push_back({variant, true});
+    if (variant.scan == nn::kRasterScan) all.push_back({variant, false});
+  }
+  return all;
+}
+
+class EveryBackboneSteps : public testing::TestWithParam<Case> {
  protected:
   static void SetUpTestSuite() { at::set_num_threads(1); }
-  Model model_ =
-      test::initialised(test::generation_spec(std::get<0>(GetParam()), std::get<1>(GetParam())), 3);
+  Model model_ = test::initialised(test::generation_spec(GetParam().variant, GetParam().patches), 3);
   const models::ModelSpec& spec() { return model_->spec(); }
 };
-INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackboneSteps,
-                         testing::Combine(testing::ValuesIn(models::backbone_names()), testing::Bool()),
-                         [](const auto& suite) {
-                           return std::get<0>(suite.param) +
-                                  (std::get<1>(suite.param) ? "_latents" : "_codes");
-                         });
+INSTANTIATE_TEST_SUITE_P(Backbones, EveryBackboneSteps, testing::ValuesIn(cases()), [](const auto& suite) {
+  return suite.param.variant.name() + (suite.param.patches ? "_latents" : "_codes");
+});
 
 void expect_close(const at::Tensor& found_V, const at::Tensor& expected_V, const std::string& where) {
   EXPECT_LE((found_V - expected_V).abs().max().item<double>(), kTolerance) << where;

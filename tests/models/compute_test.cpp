@@ -11,9 +11,9 @@ namespace {
 using Gradients = std::map<std::string, at::Tensor>;
 
 // Gradients of `passes` backward passes over one batch, added up.
-Gradients gradients(const models::Compute& compute, const std::vector<std::string>& decoupled,
-                    int passes = 1) {
-  models::Model model = test::tiny_model(decoupled);
+Gradients gradients(const models::Compute& compute, const std::vector<std::string>& decoupled, int passes = 1,
+                    const std::string& scan = nn::kRasterScan) {
+  models::Model model = test::tiny_model(decoupled, 1, scan);
   model->set_compute(compute);
   const data::Batch batch = test::small_batch(model->spec());
   const models::Objective objective({}, model->spec().vocabulary);
@@ -35,9 +35,11 @@ const std::vector<std::vector<std::string>> kDecoupled = {{}, {"in_proj", "x_pro
 
 TEST(Compute, RecomputationHasTheSameBits) {
   for (const auto& decoupled : kDecoupled) {
-    const Gradients kept = gradients({at::kFloat, false}, decoupled),
-                    again = gradients({at::kFloat, true}, decoupled);
-    for (const auto& [name, gradient] : kept) EXPECT_TRUE(torch::equal(gradient, again.at(name))) << name;
+    for (const std::string& scan : nn::scan_patterns()) {
+      const Gradients kept = gradients({at::kFloat, false}, decoupled, 1, scan),
+                      again = gradients({at::kFloat, true}, decoupled, 1, scan);
+      for (const auto& [name, gradient] : kept) EXPECT_TRUE(torch::equal(gradient, again.at(name))) << name;
+    }
   }
 }
 

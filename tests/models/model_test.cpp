@@ -32,9 +32,13 @@ void copy_weights(Model& from, Model& to) {
   }
 }
 
-TEST(Model, NothingDecoupledIsDenseBitForBit) {
-  Model dense = test::tiny_model({});
-  models::ModelSpec spec = test::tiny_spec({});
+class EveryScan : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Scans, EveryScan, testing::ValuesIn(nn::scan_patterns()),
+                         [](const auto& scan) { return scan.param; });
+
+TEST_P(EveryScan, NothingDecoupledIsDenseBitForBit) {
+  Model dense = test::tiny_model({}, 1, GetParam());
+  models::ModelSpec spec = test::tiny_spec({}, GetParam());
   spec.backbone = "mixture_of_mamba";
   Model mixture(spec);
   copy_weights(dense, mixture);
@@ -42,13 +46,13 @@ TEST(Model, NothingDecoupledIsDenseBitForBit) {
   EXPECT_TRUE(torch::equal(test::run(dense, sequence), test::run(mixture, sequence)));
 }
 
-TEST(Model, EqualWeightsInEveryModalityIsDense) {
-  Model dense = test::tiny_model({});
+TEST_P(EveryScan, EqualWeightsInEveryModalityIsDense) {
+  Model dense = test::tiny_model({}, 1, GetParam());
   for (size_t subset = 1; subset < 16; ++subset) {
     std::vector<std::string> decoupled;
     for (size_t p = 0; p < 4; ++p)
       if (subset >> p & 1) decoupled.push_back(kAll[p]);
-    Model mixture = test::tiny_model(decoupled, 2);
+    Model mixture = test::tiny_model(decoupled, 2, GetParam());
     const Sequence sequence = test::mixed(mixture->spec());
     EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
     copy_weights(dense, mixture);
@@ -57,8 +61,8 @@ TEST(Model, EqualWeightsInEveryModalityIsDense) {
   }
 }
 
-TEST(Model, UpcycledMambaComputesTheSame) {
-  Model dense = test::tiny_model({});
+TEST_P(EveryScan, UpcycledMambaComputesTheSame) {
+  Model dense = test::tiny_model({}, 1, GetParam());
   const Sequence sequence = test::mixed(dense->spec());
   for (const std::vector<std::string>& decoupled : {std::vector<std::string>{}, {"in_proj", "dt_proj"}}) {
     Model mixture = models::dense_to_mixture(*dense, decoupled);
@@ -73,10 +77,12 @@ TEST(Model, UpcycledMambaComputesTheSame) {
   EXPECT_THROW(models::dense_to_mixture(*dense, {"conv1d"}), UserError);
   test::TempFolder folder;
   models::write_model(folder.path(), *mixture);
-  Model fresh = test::tiny_model(kAll, 5);
+  Model fresh = test::tiny_model(kAll, 5, GetParam());
   models::start_from(*fresh, folder.path());
   EXPECT_TRUE(torch::equal(test::run(fresh, sequence), test::run(mixture, sequence)));
   EXPECT_THROW(models::start_from(*dense, folder.path()), UserError);
+  Model other_scan = test::tiny_model(kAll, 5, GetParam() == "four" ? "raster" : "four");
+  EXPECT_THROW(models::start_from(*other_scan, folder.path()), UserError);
 }
 
 TEST(Model, EachModalityUsesItsOwnWeights) {

@@ -11,13 +11,17 @@ inline constexpr int64_t kTinyTextIds = 40, kTinyImageCodes = 10, kTinySpeechCod
                          kTinyCodesPerImage = 9;
 
 // 40 text ids; then pictures as latents, or codes of pictures and speech.
-inline models::ModelSpec generation_spec(const std::string& backbone, bool patches) {
-  models::ModelSpec spec = tiny_backbone(backbone);
+inline models::ModelSpec generation_spec(const Variant& variant, bool patches) {
+  models::ModelSpec spec = tiny_backbone(variant);
   spec.vocabulary = patches ? with_latents(kTinyTextIds)
                             : with_codes(kTinyTextIds, kTinyImageCodes, kTinyCodesPerImage, kTinySpeechCodes);
   spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
   return spec;
+}
+
+inline models::ModelSpec generation_spec(const std::string& backbone, bool patches) {
+  return generation_spec(Variant{backbone}, patches);
 }
 
 // With logits far enough apart that draws differ.

@@ -8,6 +8,7 @@
 #include "mom/data/batch.h"
 #include "mom/models/backbones.h"
 #include "mom/models/model.h"
+#include "mom/nn/scan_order.h"
 #include "tests/support/vocabularies.h"
 
 namespace mom::test {
@@ -21,13 +22,15 @@ inline void set(models::ModelSpec& spec, const std::string& key, const Json& val
   throw std::logic_error("no key " + key);
 }
 
-inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
+inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled,
+                                   const std::string& scan = nn::kRasterScan) {
   models::ModelSpec spec;
   spec.backbone = decoupled.empty() ? "mamba" : "mixture_of_mamba";
   spec.d_model = 24;
   spec.num_blocks = 3;
   set(spec, "state_size", 5);
   set(spec, "time_step_rank", 3);
+  set(spec, nn::kScanKey, scan);
   spec.decoupled = std::move(decoupled);
   spec.vocabulary = with_latents(50);
   spec.vocab_size = spec.vocabulary.size();
@@ -35,11 +38,32 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled) {
   return spec.resolved();
 }
 
+// A backbone, and how it scans images.
+struct Variant {
+  std::string backbone, scan = nn::kRasterScan;
+  std::string name() const { return scan == nn::kRasterScan ? backbone : backbone + "_" + scan; }
+  friend void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name(); }
+};
+
+// Every backbone with every pattern of scans that it can have.
+inline std::vector<Variant> all_variants() {
+  std::vector<Variant> variants;
+  for (const std::string& backbone : models::backbone_names()) {
+    for (const std::string& scan : nn::scan_patterns()) {
+      models::ModelSpec spec;
+      spec.backbone = backbone;
+      set(spec, nn::kScanKey, scan);
+      if (models::unused_keys(spec).empty()) variants.push_back({backbone, scan});
+    }
+  }
+  return variants;
+}
+
 // Of any backbone.
-inline models::ModelSpec tiny_backbone(const std::string& name) {
-  models::ModelSpec spec = tiny_spec({});
-  spec.backbone = name;
-  spec.decoupled = models::find_backbone(name).decoupled;
+inline models::ModelSpec tiny_backbone(const Variant& variant) {
+  models::ModelSpec spec = tiny_spec({}, variant.scan);
+  spec.backbone = variant.backbone;
+  spec.decoupled = models::find_backbone(variant.backbone).decoupled;
   spec.num_blocks = 4;
   set(spec, "state_size", 6);
   set(spec, "heads", 2);
@@ -47,6 +71,8 @@ inline models::ModelSpec tiny_backbone(const std::string& name) {
   set(spec, "experts", 3);
   return spec.resolved();
 }
+
+inline models::ModelSpec tiny_backbone(const std::string& name) { return tiny_backbone(Variant{name}); }
 
 inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 1) {
   models::Model model(spec);
@@ -59,8 +85,9 @@ inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 
   return model;
 }
 
-inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t seed = 1) {
-  return initialised(tiny_spec(std::move(decoupled)), seed);
+inline models::Model tiny_model(std::vector<std::string> decoupled, uint64_t seed = 1,
+                                const std::string& scan = nn::kRasterScan) {
+  return initialised(tiny_spec(std::move(decoupled), scan), seed);
 }
 
 // Positions in sequence order; pictures are whole runs of positions_per_item() positions.

@@ -16,6 +16,7 @@
 #include "mom/train/run.h"
 #include "mom/train/trainer.h"
 #include "tests/support/tiny_data.h"
+#include "tests/support/tiny_model.h"
 
 namespace mom {
 namespace {
@@ -59,14 +60,16 @@ Path TrainTest::encoded_;
 std::shared_ptr<data::EncodedDataset> TrainTest::dataset_;
 
 TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
-  for (const std::string& backbone : models::backbone_names()) {
-    SCOPED_TRACE(backbone);
+  for (const test::Variant& variant : test::all_variants()) {
+    SCOPED_TRACE(variant.name());
     test::TempFolder run;
-    train::Trainer whole(recipe(backbone), dataset_), first(recipe(backbone), dataset_);
+    train::Recipe same = recipe(variant.backbone);
+    test::set(same.model, nn::kScanKey, variant.scan);
+    train::Trainer whole(same, dataset_), first(same, dataset_);
     for (int i = 0; i < 8; ++i) whole.step();
     for (int i = 0; i < 4; ++i) first.step();
     first.save(run.path());
-    train::Trainer second(recipe(backbone), dataset_);
+    train::Trainer second(same, dataset_);
     second.resume(train::list_checkpoints(run.path()).back().folder);
     EXPECT_EQ(second.steps_done(), 4);
     for (int i = 0; i < 4; ++i) second.step();
@@ -217,6 +220,28 @@ TEST_F(TrainTest, RunFolderHoldsTheContractAndRefusesAnotherRecipe) {
   EXPECT_EQ(train_steps, (std::vector<int64_t>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(eval_steps, (std::vector<int64_t>{0, 0, 3, 3, 6, 6}));  // two held-out sets
   EXPECT_EQ(train::list_checkpoints(run).back().step, 6);
+}
+
+TEST_F(TrainTest, ScansAreRefusedWhereTheyMeanNothingOrGiveAnswersAway) {
+  test::TempFolder folder;
+  const Path toml = folder.path() / "recipe.toml";
+  publish_file(toml, train::dump_recipe(recipe()));
+  const auto refused = [&](const std::string& also) {
+    try {
+      train::run_training(
+          {.recipe = toml, .run = {}, .overrides = {"model.image_scan=four", also}, .dry_run = true});
+      ADD_FAILURE() << also;
+    } catch (const UserError& error) {
+      EXPECT_NE(std::string(error.what()).find("model.image_scan"), std::string::npos) << error.what();
+    }
+  };
+  for (const char* backbone : {"transformer", "mixture_of_transformers", "moe_transformer"})
+    refused(std::string("model.backbone=") + backbone);
+  models::ModelSpec model = recipe().model;
+  test::set(model, nn::kScanKey, "alternate");
+  EXPECT_NO_THROW(train::make_spec(model, *modality::find_preset("transfusion")));
+  EXPECT_THROW(train::make_spec(model, *modality::find_preset("chameleon")), UserError);
+  EXPECT_THROW(train::make_spec(model, *modality::find_preset("three_modality")), UserError);
 }
 
 // Killed before its first checkpoint: the run starts again, and so does its log.
