@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
@@ -11,6 +12,7 @@
 #include "mom/quality/accuracy.h"
 #include "mom/quality/frechet.h"
 #include "mom/quality/probe.h"
+#include "mom/quality/seams.h"
 
 namespace mom::quality {
 namespace {
@@ -50,6 +52,7 @@ class ImageJudge {
     json["frechet"] = frechet();
     json["retrieval"] = retrieval();
     json["nearest"] = compare_with_nearest();
+    json["seams"] = seams(real);
     json["items"] = write_items(folder);
     return json;
   }
@@ -163,6 +166,30 @@ class ImageJudge {
     const double drawn = of_drawn.distances_N.median().item<double>(),
                  real = of_real.distances_N.median().item<double>();
     return {{"median_distance", drawn}, {"median_distance_of_held_out", real}, {"ratio", drawn / real}};
+  }
+
+  std::vector<formats::Image> pixels_of(const std::vector<generate::Segment>& images, int64_t count) const {
+    std::vector<size_t> all(images.size());
+    for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+    std::vector<formats::Image> pixels;
+    for (const size_t i : spread(all, count))
+      pixels.push_back(std::get<formats::Image>(codecs_.media_of(images[i])));
+    return pixels;
+  }
+
+  // On the grid of the patches, or codes, that the model generates one by one. Real images are decoded by the same codec.
+  OrderedJson seams(const std::vector<generate::Segment>& real) const {
+    const modality::Modality& images = *codecs_.vocabulary().find(drawn_.front().modality);
+    const auto patches_per_side = std::llround(std::sqrt(static_cast<double>(images.positions_per_item())));
+    const std::vector<formats::Image> drawn_pixels = pixels_of(drawn_, std::ssize(drawn_)),
+                                      real_pixels = pixels_of(real, std::ssize(drawn_));
+    const int64_t patch_side = drawn_pixels.front().width / patches_per_side;
+    const double of_drawn = seam_ratio(drawn_pixels, patch_side),
+                 of_real = seam_ratio(real_pixels, patch_side);
+    return {{"patch_side", patch_side},
+            {"generated", of_drawn},
+            {"real", of_real},
+            {"ratio", of_drawn / of_real}};
   }
 
   std::string write_image(const Path& folder, const std::string& name, const generate::Segment& image) {

@@ -10,7 +10,7 @@
 
 namespace mom::quality {
 
-// {"generated", "sampling", "frechet", "retrieval", "nearest", "items"} (docs/quality.md). Files of the items
+// {"generated", "sampling", "frechet", "retrieval", "nearest", "seams", "items"} (docs/quality.md). Files of the items
 // go into `folder`. `held_out` and `train` are pairs with images, both not empty.
 OrderedJson judge_images(const generate::Network& network, const generate::ModelCodecs& codecs,
                          const std::vector<Pair>& held_out, const std::vector<Pair>& train,

@@ -79,6 +79,9 @@ Cells lines_of(const Subject& subject) {
     rows.push_back(line(subject, "distance to nearest training image", of_images([](const auto& images) {
                           return fixed(images.nearest_ratio, 2) + " &times;";
                         })));
+    rows.push_back(line(subject, "steps across patch borders", of_images([](const auto& images) {
+                          return images.seam_ratio ? fixed(*images.seam_ratio, 2) + " &times;" : kAbsent;
+                        })));
   }
   for (const auto& [modality, source] : measures.ranked) {
     const std::string name = "caption of a given " + std::string(modality == "image" ? "image" : "recording");
@@ -177,7 +180,11 @@ std::string generation_section(const Subject& subject) {
       "often a small linear probe, fitted on real training images, identifies the caption among " +
       among + " from the generated image; below, from real held-out images. Chance is one in " + among +
       ".</li>\n<li>Distance to the nearest training image, relative to real held-out images: well below 1 "
-      "the images are copies.</li>\n<li>Caption of a given image or recording: how often the model itself "
+      "the images are copies.</li>\n<li>Steps across patch borders: how much more neighbouring pixels differ "
+      "across "
+      "borders of the patches that the model draws than inside them, relative to real images; 1 where the "
+      "grid does not "
+      "show.</li>\n<li>Caption of a given image or recording: how often the model itself "
       "finds the "
       "right caption among " +
       among +

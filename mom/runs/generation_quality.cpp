@@ -33,6 +33,7 @@ GeneratedImages images_of(const Json& json, const Path& folder, const std::strin
   images.retrieved = accuracy_of(retrieval, "generated", where);
   images.retrieved_from_real = accuracy_of(retrieval, "real", where);
   images.nearest_ratio = json_number(object(json, "nearest", where), "ratio", where);
+  if (json.contains("seams")) images.seam_ratio = json_number(object(json, "seams", where), "ratio", where);
   if (!json.contains("items") || !json.at("items").is_array())
     throw InputError({where, "\"items\" as an array", "none", ""});
   for (const Json& item : json.at("items"))

@@ -27,6 +27,7 @@ struct GeneratedImages {
   int64_t among = 0;  // captions
   Accuracy retrieved, retrieved_from_real;
   double nearest_ratio = 0;
+  std::optional<double> seam_ratio;  // files written before it was measured have none
   std::vector<GeneratedItem> items;
 };
 

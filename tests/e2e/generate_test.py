@@ -222,6 +222,9 @@ class Generate(unittest.TestCase):
             self.assertEqual(pictures["retrieval"]["real"]["of"], 5)
             self.assertEqual(pictures["retrieval"]["among"], 2)  # two captions are held out
             self.assertGreater(pictures["frechet"]["distance"], 0)
+            seams = pictures["seams"]
+            self.assertEqual(SIDE % seams["patch_side"], 0)
+            self.assertAlmostEqual(seams["generated"] / seams["real"], seams["ratio"])
             for source, ranking in quality["captions_of_image"].items():
                 self.assertEqual(ranking["by_information"]["of"], 4, source)
             # Held-out text, whole documents: bytes of the texts themselves, nats as `mom eval` has them.

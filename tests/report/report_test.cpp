@@ -106,7 +106,7 @@ TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
   const std::string section = html.substr(begin, html.find("</section>", begin) - begin);
   for (const char* text :
        {"3.250", "2.750", "0.4375", "10.0%", "16.2%", "5.0% to 15.0%", "in real ones 31.2%", "1.38 &times;",
-        "15.0%", "2.125", "1.625", "image (noto)", "among 20", "asked 2"})
+        "1.62 &times;", "15.0%", "2.125", "1.625", "image (noto)", "among 20", "asked 2"})
     EXPECT_NE(section.find(text), std::string::npos) << text;
   EXPECT_EQ(section.find("8.8%"), std::string::npos);  // by likelihood alone: not what is shown
   EXPECT_EQ(section.find("<script>"), std::string::npos);

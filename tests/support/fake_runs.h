@@ -187,6 +187,7 @@ inline void write_fake_generation(const std::filesystem::path& folder, const Fak
         {"retrieval",
          {{"among", 20}, {"generated", fake_accuracy(0.1 + better / 8)}, {"real", fake_accuracy(0.3125)}}},
         {"nearest", {{"ratio", 1.375}}},
+        {"seams", {{"ratio", 1.625}}},
         {"items", items}}},
       {"captions_of_image",
        {{"noto",
