@@ -12,7 +12,7 @@ namespace mom::ops {
 void parallel_tiles(int64_t count, const std::function<void(int64_t)>& tile);
 
 // share(0) .. share(count - 1), side by side, at most as many as torch has threads: as parallel_tiles, but number i is
-// thread i's, unless that thread is late. For work in short parts that reads the same memory every time (a generated
+// thread i's. For work in short parts that reads the same memory every time (a generated
 // token is a hundred of them), and for long parts that call LibTorch: its operators use one thread in each of several.
 void parallel_shares(int64_t count, const std::function<void(int64_t)>& share);
 

@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
 
 namespace mom::ops {
@@ -34,13 +37,40 @@ int64_t waited_ns(const std::string& task) {
 }
 
 // Threads made here take no signal from those who wait for one.
-std::thread start_thread(auto body) {
+std::jthread start_thread(auto body) {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(body);
+  std::jthread thread(body);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
+}
+
+// Whether a stop was asked for within that time.
+bool stops_within(const std::stop_token& stop, Clock::duration time) {
+  std::mutex mutex;
+  std::unique_lock lock(mutex);
+  std::condition_variable_any asked;
+  asked.wait_for(lock, stop, time, [] { return false; });
+  return stop.stop_requested();
+}
+
+void watch(const std::stop_token& stop) {
+  SharedCoresDetector detector;
+  std::optional<IdleOpenMpThreads> idle;
+  Clock::time_point before = Clock::now();
+  int64_t waited_before = waited_for_core_ns();
+  while (!stops_within(stop, kInterval)) {
+    const Clock::time_point now = Clock::now();
+    const int64_t waited = waited_for_core_ns();
+    const auto interval = std::chrono::duration_cast<std::chrono::nanoseconds>(now - before).count();
+    const bool shared =
+        detector.update(static_cast<double>(waited - waited_before) / static_cast<double>(interval));
+    if (shared && !idle) idle.emplace();
+    if (!shared) idle.reset();
+    before = now;
+    waited_before = waited;
+  }
 }
 
 }  // namespace
@@ -69,56 +99,17 @@ bool SharedCoresDetector::update(double waited_share) {
 }
 
 IdleOpenMpThreads::IdleOpenMpThreads() {
-  opener_ = start_thread([this] {
+  opener_ = start_thread([](const std::stop_token& stop) {
     const int number = std::max(1, omp_get_num_procs() - omp_get_max_threads() + 1);
 #pragma omp parallel num_threads(number + 1)
-    {
-      std::unique_lock lock(mutex_);
-      end_.wait(lock, [this] { return ended_; });
+    while (!stops_within(stop, std::chrono::hours(1))) {
     }
   });
 }
 
-IdleOpenMpThreads::~IdleOpenMpThreads() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-  }
-  end_.notify_all();
-  opener_.join();
-}
-
 SharedCoresWatch::SharedCoresWatch() {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  thread_ = start_thread([this] { watch(); });
-}
-
-SharedCoresWatch::~SharedCoresWatch() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-  }
-  end_.notify_all();
-  if (thread_.joinable()) thread_.join();
-}
-
-void SharedCoresWatch::watch() {
-  SharedCoresDetector detector;
-  std::unique_ptr<IdleOpenMpThreads> idle;
-  Clock::time_point before = Clock::now();
-  int64_t waited_before = waited_for_core_ns();
-  std::unique_lock lock(mutex_);
-  while (!end_.wait_for(lock, kInterval, [this] { return ended_; })) {
-    const Clock::time_point now = Clock::now();
-    const int64_t waited = waited_for_core_ns();
-    const auto interval = std::chrono::duration_cast<std::chrono::nanoseconds>(now - before).count();
-    const bool shared =
-        detector.update(static_cast<double>(waited - waited_before) / static_cast<double>(interval));
-    if (shared && idle == nullptr) idle = std::make_unique<IdleOpenMpThreads>();
-    if (!shared) idle.reset();
-    before = now;
-    waited_before = waited;
-  }
+  thread_ = start_thread(watch);
 }
 
 }  // namespace mom::ops

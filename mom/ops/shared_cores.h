@@ -3,9 +3,7 @@
 // speed. libgomp spins less while it manages more threads than there are processors; this makes it so while cores are shared.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
 
 #include <thread>
 
@@ -34,32 +32,18 @@ class SharedCoresDetector {
 class IdleOpenMpThreads {
  public:
   IdleOpenMpThreads();
-  ~IdleOpenMpThreads();
-  IdleOpenMpThreads(const IdleOpenMpThreads&) = delete;
-  IdleOpenMpThreads& operator=(const IdleOpenMpThreads&) = delete;
 
  private:
-  std::mutex mutex_;
-  std::condition_variable end_;
-  bool ended_ = false;
-  std::thread opener_;
+  std::jthread opener_;
 };
 
 // A thread that watches, for as long as this lives. It does nothing where OMP_WAIT_POLICY or GOMP_SPINCOUNT says how to wait.
 class SharedCoresWatch {
  public:
   SharedCoresWatch();
-  ~SharedCoresWatch();
-  SharedCoresWatch(const SharedCoresWatch&) = delete;
-  SharedCoresWatch& operator=(const SharedCoresWatch&) = delete;
 
  private:
-  void watch();
-
-  std::mutex mutex_;
-  std::condition_variable end_;
-  bool ended_ = false;
-  std::thread thread_;
+  std::jthread thread_;
 };
 
 }  // namespace mom::ops

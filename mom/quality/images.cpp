@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
@@ -21,9 +22,9 @@ constexpr int64_t kTogether = 32;         // images in one batch: affects memory
 constexpr int64_t kFrechetFeatures = 16;  // far fewer than images: with 64 the size of the sets dominates
 constexpr int64_t kProbeFeatures = 256;
 
-std::vector<size_t> all_of(const std::vector<Pair>& pairs) {
-  std::vector<size_t> all(pairs.size());
-  for (size_t i = 0; i < all.size(); ++i) all[i] = i;
+std::vector<size_t> all_of(size_t count) {
+  std::vector<size_t> all(count);
+  std::iota(all.begin(), all.end(), size_t{0});
   return all;
 }
 
@@ -122,7 +123,7 @@ class ImageJudge {
   // What a perfect generator would get: as many real training images against the same held-out ones.
   OrderedJson frechet() const {
     const at::Tensor real = pooled_features(real_NCHW_, kFrechetFeatures);
-    const std::vector<size_t> chosen = spread(all_of(train_), std::ssize(drawn_));
+    const std::vector<size_t> chosen = spread(all_of(train_.size()), std::ssize(drawn_));
     const at::Tensor rows = torch::tensor(std::vector<int64_t>(chosen.begin(), chosen.end()), torch::kInt64);
     return {{"distance", frechet_distance(pooled_features(drawn_NCHW_, kFrechetFeatures), real)},
             {"distance_of_training_pictures",
@@ -169,10 +170,8 @@ class ImageJudge {
   }
 
   std::vector<formats::Image> pixels_of(const std::vector<generate::Segment>& images, int64_t count) const {
-    std::vector<size_t> all(images.size());
-    for (size_t i = 0; i < all.size(); ++i) all[i] = i;
     std::vector<formats::Image> pixels;
-    for (const size_t i : spread(all, count))
+    for (const size_t i : spread(all_of(images.size()), count))
       pixels.push_back(std::get<formats::Image>(codecs_.media_of(images[i])));
     return pixels;
   }
@@ -199,9 +198,7 @@ class ImageJudge {
 
   OrderedJson write_items(const Path& folder) {
     OrderedJson items = OrderedJson::array();
-    std::vector<size_t> shown(drawn_.size());
-    for (size_t i = 0; i < shown.size(); ++i) shown[i] = i;
-    for (const size_t i : spread(shown, std::min(options_.samples, std::ssize(drawn_)))) {
+    for (const size_t i : spread(all_of(drawn_.size()), std::min(options_.samples, std::ssize(drawn_)))) {
       const Pair& asked = held_out_[asked_[i]];
       const Pair& near = train_[static_cast<size_t>(nearest_[static_cast<int64_t>(i)].item<int64_t>())];
       const std::string stem = "picture-" + std::to_string(items.size());

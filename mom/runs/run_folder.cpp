@@ -140,10 +140,6 @@ bool is_run(const Path& path) {
   return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl");
 }
 
-}  // namespace
-
-namespace {
-
 // What lies below these keys; null where there is nothing.
 const Json* part_of(const std::optional<Json>& object, std::initializer_list<const char*> keys) {
   const Json* part = object ? &*object : nullptr;
