@@ -14,7 +14,7 @@ namespace {
 // Libraries' code and generated kernels that the first step brings in.
 constexpr double kLibraries = 100e6;
 // Batches differ in size, and what one frees does not fit the next exactly (measured, with jemalloc).
-constexpr double kFit = 1.2;
+constexpr double kFit = 1.1;
 
 // What the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back. E
 // width, V vocabulary; the mixers say what they need (nn/mixer.h).
