@@ -2,7 +2,6 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
-#include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/data/encode.h"
 #include "mom/data/import.h"
@@ -49,10 +48,7 @@ void add_import(CLI::App& data) {
                  "stop at anything that would be left out, also files of other kinds");
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");
   verb->callback([options] {
-    {
-      const Lock lock = Lock::of_output(options->out, {"import into another folder with --out"});
-      data::import_documents(*options);
-    }
+    data::import_documents(*options);
     std::fputs(data::inspect_text(options->out, 0).c_str(), stdout);
   });
 }

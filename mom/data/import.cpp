@@ -3,6 +3,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/base/lock.h"
 #include "mom/data/import_names.h"
 #include "mom/data/import_run.h"
 #include "mom/data/import_sources.h"
@@ -40,6 +41,7 @@ void import_item(ImportRun& run, const ImportSource::Item& item) {
 
 ImportSummary import_documents(const ImportOptions& options) {
   check(options);
+  const Lock lock = Lock::of_output(options.out, {"import into another folder with --out"});
   const std::vector<ImportSource> sources = plan_sources(options.sources, options.source_name);
   ImportRun run(options);
   for (const ImportSource& source : sources) {

@@ -83,26 +83,26 @@ OrderedJson describe_data(const Recipe& recipe, const data::EncodedDataset& data
       {"path", recipe.data.path}, {"sha256", data::content_sha256(dataset)}, {"manifest", dataset.manifest}};
 }
 
-void check_same_data(const Path& run, const Recipe& recipe, const data::EncodedDataset& dataset) {
+void check_same_data(const Path& run, const data::EncodedDataset& dataset, const OrderedJson& data) {
+  const auto path = data["path"].get<std::string>(), found = data["sha256"].get<std::string>();
   const RecordedData then = read_recorded(run / "environment.json");
   if (then.sha256.empty()) {  // a run of an older version: its data are known by their path alone
-    if (then.path.empty() || same_folder(then.path, recipe.data.path)) return;
-    throw InputError({recipe.data.path, "the data at " + then.path + ", which the run began with",
+    if (then.path.empty() || same_folder(then.path, path)) return;
+    throw InputError({path, "the data at " + then.path + ", which the run began with",
                       "another folder; the run is of a version that recorded no hash of its data",
                       "resume with the data in their old place"});
   }
   models::ModelSpec spec;
   spec.codec_hashes = then.codec_hashes;
-  models::check_same_codecs(spec, dataset.codec_hashes, recipe.data.path);
-  const std::string found = data::content_sha256(dataset);
+  models::check_same_codecs(spec, dataset.codec_hashes, path);
   if (found != then.sha256)
     throw InputError(
-        {recipe.data.path,
+        {path,
          "the data that the run began with at " + then.path + " (SHA-256 " + then.sha256.substr(0, 12) + ")",
          "others (" + found.substr(0, 12) + ")", "resume with those data or train into another folder"});
 }
 
-void record_changes(const Path& run, Recipe now, const data::EncodedDataset& dataset,
+void record_changes(const Path& run, Recipe now, const OrderedJson& data,
                     const std::vector<RecipeChange>& changes, int64_t step) {
   if (changes.empty()) return;
   const Path file = run / "environment.json";
@@ -118,7 +118,7 @@ void record_changes(const Path& run, Recipe now, const data::EncodedDataset& dat
                                       {"after", change.after},
                                       {"forced", change.forced}});
   }
-  environment["data"] = describe_data(now, dataset);
+  environment["data"] = data;
   publish_json(file, environment);
   publish_file(run / "recipe.toml", dump_recipe(now));
 }

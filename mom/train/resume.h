@@ -22,13 +22,13 @@ struct RecipeChange {
 // What `now` changes of the recipe stored in the run. UserError names the first key that may not, with both values.
 std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored_recipe, bool force);
 
-// What environment.json says of the data of a run.
+// What environment.json says of the data of a run. Reads all of them, for their hash.
 OrderedJson describe_data(const Recipe& recipe, const data::EncodedDataset& dataset);
-// InputError where `dataset` is not what the run began with.
-void check_same_data(const Path& run, const Recipe& recipe, const data::EncodedDataset& dataset);
+// InputError where `dataset`, described by `data`, is not what the run began with.
+void check_same_data(const Path& run, const data::EncodedDataset& dataset, const OrderedJson& data);
 
 // recipe.toml and environment.json of the run say from now on what is changed, the latter since which step.
-void record_changes(const Path& run, Recipe now, const data::EncodedDataset& dataset,
+void record_changes(const Path& run, Recipe now, const OrderedJson& data,
                     const std::vector<RecipeChange>& changes, int64_t step);
 
 }  // namespace mom::train

@@ -111,11 +111,12 @@ void continue_with(Recipe& recipe, const RunOptions& options, const data::Encode
                    int64_t step) {
   const Path stored = options.run / "recipe.toml";
   const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, options.force);
-  check_same_data(options.run, recipe, dataset);
+  const OrderedJson data = describe_data(recipe, dataset);
+  check_same_data(options.run, dataset, data);
   if (recipe.train.steps < step)
     throw UserError({"train.steps", "at least " + std::to_string(step) + ", the steps that are done",
                      std::to_string(recipe.train.steps), ""});
-  record_changes(options.run, recipe, dataset, changes, step);
+  record_changes(options.run, recipe, data, changes, step);
   recipe.train.start_from.clear();  // the weights are the checkpoint's, and that folder may be gone
 }
 
