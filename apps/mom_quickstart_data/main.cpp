@@ -11,11 +11,11 @@ int main(int argc, char** argv) {
   app.add_option("--out", options.out, "documents folder to make")->required();
   app.add_option("--packages", options.packages,
                  "folder the packages were unpacked into (default: environment MOM_PACKAGES, else /)");
-  app.add_option(
-         "--setting", options.setting,
-         "transfusion, chameleon (the same documents), styles (images in two styles, and a third to "
-         "validate on; scripts/setup --with styles), three_modality (and spoken captions) or tuxpaint "
-         "(recorded captions; package tuxpaint-stamps-default)")
+  app.add_option("--setting", options.setting,
+                 "transfusion, chameleon (the same documents), styles (images in two styles, and a third to "
+                 "validate on), three_modality (and spoken captions), tuxpaint "
+                 "(recorded captions; package tuxpaint-stamps-default) or showcase (images in six "
+                 "styles; scripts/setup --with styles)")
       ->capture_default_str();
   app.add_flag("--replace", options.replace, "replace the folder when it exists");
   app.callback([&] {

@@ -8,6 +8,9 @@
 
 namespace mom::data {
 
+// Documents that recombine what training documents have: a trained concept in a style that they show of other concepts.
+inline constexpr const char* kRecombined = "recombined";
+
 // h = splitmix64_finalise(fnv1a64(name)): h % 20 is 0 test, 1 validation, else train.
 inline std::string split_by_hash(std::string_view name) {
   switch (splitmix64_finalise(fnv1a64(name)) % 20) {

@@ -1,6 +1,7 @@
 #include "mom/quickstart/quickstart.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <span>
 
@@ -31,6 +32,16 @@ const std::map<std::string, std::string> kTitles = {
     {"gcide", "dictionary articles"},
     {"anarchism", "prose"},
     {"foldoc", "articles on computing, not trained on"},
+};
+
+constexpr Style kShowcaseStyles[] = {kTwemoji, kFluent, kFluentFlat, kNotoV1, kEmojiOne};
+const std::map<std::string, std::string> kShowcaseTitles = {
+    {"noto", "emoji of held-out concepts: Noto"},
+    {"twemoji", "emoji of held-out concepts: Twemoji"},
+    {"fluent", "emoji of held-out concepts: Fluent 3D"},
+    {"fluent_flat", "emoji of held-out concepts: Fluent flat"},
+    {"noto_v1", "emoji of held-out concepts: old Noto"},
+    {"emojione", "emoji of held-out concepts: EmojiOne"},
 };
 
 struct EmojiFiles {
@@ -69,41 +80,67 @@ data::Segment speech_segment(const data::MediaRef& media, std::string_view bytes
   return {data::kSpeech, "", {}, media, info.seconds()};
 }
 
-// `file` and `bytes`: the image in the style of `source`.
-void add_emoji_image(data::DocumentWriter& writer, const std::string& source, const EmojiImage& image,
-                     const std::string& file, const std::string& bytes) {
+// `file` and `bytes`: the image in the style of `source`, which the caption calls `style`; empty: not at all.
+void add_emoji_image(data::DocumentWriter& writer, const std::string& source, const std::string& split,
+                     const EmojiImage& image, const std::string& style, const std::string& file,
+                     const std::string& bytes) {
   data::Document document{.key = image.emoji.key(), .free_order = true, .segments = {}};
   const data::MediaRef media = writer.add_media(file, bytes);
-  document.segments.push_back({data::kText, image.emoji.name, image.keywords, {}});
+  const std::string name = image.emoji.name + (style.empty() ? "" : ", " + style);
+  document.segments.push_back({data::kText, name, image.keywords, {}});
   document.segments.push_back({data::kImage, "", {}, media});
-  writer.add(source, data::split_by_hash(image.concept_name), document);
+  writer.add(source, split, document);
 }
 
-void add_emoji(data::DocumentWriter& writer, const std::vector<EmojiImage>& images) {
+void add_emoji(data::DocumentWriter& writer, const std::vector<EmojiImage>& images,
+               const std::string& style) {
   for (const EmojiImage& image : images)
-    add_emoji_image(writer, "noto", image, image.emoji.key() + ".png", image.png);
+    add_emoji_image(writer, "noto", data::split_by_hash(image.concept_name), image, style,
+                    image.emoji.key() + ".png", image.png);
 }
 
-// The same emoji in another style; `only_split`: only those of this split, empty: all.
-void add_style(data::DocumentWriter& writer, const Style& style, const Packages& packages,
-               const std::vector<EmojiImage>& images, const std::string& only_split) {
+using SplitOfImage = std::function<std::string(const EmojiImage&)>;
+
+// The same emoji in another style; an empty split leaves an image out.
+void add_style(data::DocumentWriter& writer, const Style& style, const std::string& words,
+               const Packages& packages, const std::vector<EmojiImage>& images, const SplitOfImage& split) {
   std::vector<EmojiImage> wanted;
-  std::copy_if(images.begin(), images.end(), std::back_inserter(wanted), [&](const EmojiImage& image) {
-    return only_split.empty() || data::split_by_hash(image.concept_name) == only_split;
-  });
+  std::copy_if(images.begin(), images.end(), std::back_inserter(wanted),
+               [&](const EmojiImage& image) { return !split(image).empty(); });
   std::vector<Emoji> emoji;
   for (const EmojiImage& image : wanted) emoji.push_back(image.emoji);
   const std::string source(style.source);
-  for (const StyleImage& drawn : read_style(style, packages, emoji))
-    add_emoji_image(writer, source, wanted[drawn.emoji], source + "-" + drawn.name, drawn.bytes);
+  for (const StyleImage& drawn : read_style(style, packages, emoji)) {
+    const EmojiImage& image = wanted[drawn.emoji];
+    add_emoji_image(writer, source, split(image), image, words, source + "-" + drawn.name, drawn.bytes);
+  }
 }
 
+// Two styles, the second only to validate on.
 void add_styles(data::DocumentWriter& writer, const Packages& packages, const std::vector<EmojiImage>& images,
                 SourceProgress& progress) {
-  add_style(writer, kTwemoji, packages, images, "");
+  add_style(writer, kTwemoji, "", packages, images,
+            [](const EmojiImage& image) { return data::split_by_hash(image.concept_name); });
   progress.done(std::string(kTwemoji.source));
-  add_style(writer, kFluent, packages, images, "validation");
+  add_style(writer, kFluent, "", packages, images, [](const EmojiImage& image) {
+    const std::string split = data::split_by_hash(image.concept_name);
+    return split == "validation" ? split : "";
+  });
   progress.done(std::string(kFluent.source));
+}
+
+// Five styles, each named in its captions. Some pairs of a trained concept and a style are held out.
+void add_showcase_styles(data::DocumentWriter& writer, const Packages& packages,
+                         const std::vector<EmojiImage>& images, SourceProgress& progress) {
+  for (const Style& style : kShowcaseStyles) {
+    const std::string source(style.source);
+    add_style(writer, style, std::string(style.words), packages, images, [&](const EmojiImage& image) {
+      const std::string split = data::split_by_hash(image.concept_name);
+      const bool is_pair_held_out = data::in_share(image.concept_name + " " + source, 1.0 / 20);
+      return split == "train" && is_pair_held_out ? data::kRecombined : split;
+    });
+    progress.done(source);
+  }
 }
 
 // One document per image: its name, the image, and its name spoken by `voice`.
@@ -182,7 +219,7 @@ void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, 
 
 std::vector<std::string> quickstart_settings() {
   std::vector<std::string> settings = modality::preset_names();
-  settings.insert(settings.end(), {kStyles, kTuxpaint});
+  settings.insert(settings.end(), {kStyles, kTuxpaint, kShowcase});
   return settings;
 }
 
@@ -195,6 +232,7 @@ void make_quickstart(const QuickstartOptions& options) {
   }
   const modality::Preset* preset = modality::find_preset(options.setting);
   const bool stamps_wanted = options.setting == kTuxpaint, styles_wanted = options.setting == kStyles,
+             showcase_wanted = options.setting == kShowcase,
              voices_wanted = preset && preset->vocabulary.find(data::kSpeech);
   const Packages packages(options.packages);
   const TextFiles texts =
@@ -202,20 +240,23 @@ void make_quickstart(const QuickstartOptions& options) {
   const std::vector<Stamp> stamps = stamps_wanted ? read_stamps(packages) : std::vector<Stamp>{};
   const EmojiFiles emoji = stamps_wanted ? EmojiFiles{} : find_emoji(packages);
   data::DocumentWriter writer(options.out, options.replace);
-  SourceProgress progress(voices_wanted ? 8 : styles_wanted ? 6 : 4);
+  SourceProgress progress(voices_wanted ? 8 : showcase_wanted ? 9 : styles_wanted ? 6 : 4);
   if (stamps_wanted) {
     add_stamps(writer, stamps, progress);
   } else {
     auto images = draw_emoji(emoji.font, read_emoji_list(emoji.list), read_keywords(emoji.annotations));
     if (!styles_wanted)
       std::erase_if(images, [](const EmojiImage& image) { return image.emoji.has_skin_tone(); });
-    add_emoji(writer, images);
+    add_emoji(writer, images, showcase_wanted ? "noto" : "");
     progress.done("images");
     if (styles_wanted) add_styles(writer, packages, images, progress);
+    if (showcase_wanted) add_showcase_styles(writer, packages, images, progress);
     if (voices_wanted) add_voices(writer, images, progress);
   }
   add_texts(writer, texts, [&](const std::string& source) { progress.done(source); });
-  writer.set_titles(kTitles);
+  std::map<std::string, std::string> titles = showcase_wanted ? kShowcaseTitles : kTitles;
+  titles.insert(kTitles.begin(), kTitles.end());
+  writer.set_titles(titles);
   writer.commit();
   progress.finish();
 }

@@ -10,6 +10,11 @@
 //                   twemoji    train, validation, test         the same emoji in another style
 //                   fluent     validation                      those of the concepts held out, in a style that no
 //                                                              training document has
+//   showcase        the three text sources, and six styles of emoji without skin tones, each named in the caption
+//                   ("red apple, twemoji"): noto, twemoji, fluent, fluent_flat, noto_v1, emojione
+//                              train, validation, test, and
+//                              recombined                      1 in 20 trained concepts of each style but noto: the
+//                                                              concept is trained on in other styles only
 //   three_modality  those of transfusion, and
 //                   spoken     train, validation, test         an emoji's name, its image and its name spoken by a
 //                                                              synthetic voice (slt, rms, awb), in free order
@@ -32,8 +37,8 @@
 
 namespace mom::quickstart {
 
-// What can be made: documents for each setting of recipes (modality/presets.h), and those of two studies.
-inline constexpr const char *kStyles = "styles", *kTuxpaint = "tuxpaint";
+// What can be made: documents for each setting of recipes (modality/presets.h), of two studies and of the showcase.
+inline constexpr const char *kStyles = "styles", *kTuxpaint = "tuxpaint", *kShowcase = "showcase";
 std::vector<std::string> quickstart_settings();
 
 struct QuickstartOptions {

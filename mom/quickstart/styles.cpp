@@ -1,9 +1,16 @@
 #include "mom/quickstart/styles.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
+#include <functional>
 
 #include "mom/base/error.h"
+#include "mom/quickstart/icon_set.h"
 #include "mom/quickstart/workers.h"
 
 namespace mom::quickstart {
@@ -26,10 +33,46 @@ std::string hex(char32_t point, int digits) {
   return text;
 }
 
-std::string drawn(const Path& file) {
+std::string drawn(const std::string& file, const std::string& where) {
   return run_program(
-      {"rsvg-convert", "--keep-aspect-ratio", "--width", kStyleSide, "--height", kStyleSide, file.string()},
-      file.string(), "librsvg2-bin");
+      {"rsvg-convert", "--keep-aspect-ratio", "--width", kStyleSide, "--height", kStyleSide, file}, where,
+      "librsvg2-bin");
+}
+
+// The program reads it from memory, by the name that this process' children know it by.
+std::string drawn_svg(const std::string& svg, const std::string& where) {
+  const int fd = ::memfd_create("icon", 0);
+  if (fd < 0 || ::write(fd, svg.data(), svg.size()) != static_cast<ssize_t>(svg.size()))
+    throw ResourceError(where + ": " + std::strerror(errno));
+  std::string png = drawn("/proc/self/fd/" + std::to_string(fd), where);
+  ::close(fd);
+  return png;
+}
+
+using Draw = std::function<std::string()>;
+
+// How each emoji is drawn that the style has; empty: it has not.
+std::vector<Draw> icons_of(const Path& folder, const std::vector<Emoji>& emoji) {
+  const Path file = folder / "icons.json";
+  const IconSet icons(file);
+  std::vector<Draw> draws;
+  for (const Emoji& one : emoji) {
+    const std::string svg = icons.svg(icon_names(one.name)), where = file.string() + ": " + one.name;
+    draws.push_back(svg.empty() ? Draw() : [svg, where] { return drawn_svg(svg, where); });
+  }
+  return draws;
+}
+
+std::vector<Draw> files_of(const Style& style, const Path& folder, const std::vector<Emoji>& emoji) {
+  std::vector<Draw> draws;
+  for (const Emoji& one : emoji) {
+    const Path file = folder / (style_file_stem(style, one) + std::string(style.ending));
+    const bool is_drawn = style.ending == ".svg";
+    draws.push_back(!std::filesystem::is_regular_file(file) ? Draw() : [file, is_drawn] {
+      return is_drawn ? drawn(file.string(), file.string()) : read_file(file);
+    });
+  }
+  return draws;
 }
 
 }  // namespace
@@ -46,26 +89,18 @@ std::vector<StyleImage> read_style(const Style& style, const Packages& packages,
                                    const std::vector<Emoji>& emoji) {
   const Path folder =
       packages.folder((Path(kModules) / style.package / style.folder).string(), style.package);
-  const bool is_drawn = style.ending == ".svg";
+  const bool is_icon_set = style.ending == ".json";
+  const std::vector<Draw> draws = is_icon_set ? icons_of(folder, emoji) : files_of(style, folder, emoji);
   std::vector<StyleImage> images;
-  std::vector<Path> files;
-  for (size_t i = 0; i < emoji.size(); ++i) {
-    const Path file = folder / (style_file_stem(style, emoji[i]) + std::string(style.ending));
-    if (!std::filesystem::is_regular_file(file)) continue;
-    files.push_back(file);
-    images.push_back({i, emoji[i].key() + (is_drawn ? ".png" : std::string(style.ending)), {}});
-  }
-  if (files.empty())
-    throw InputError({folder.string(), "images named by code points", "none",
+  for (size_t i = 0; i < emoji.size(); ++i)
+    if (draws[i]) images.push_back({i, emoji[i].key() + (style.ending == ".webp" ? ".webp" : ".png"), {}});
+  if (images.empty())
+    throw InputError({folder.string(), "images of emoji", "none",
                       "install the package " + std::string(style.package) + " again"});
   auto bytes = run_in_processes(
-      static_cast<int64_t>(files.size()), default_processes(), "reading " + std::string(style.source),
-      [&](int64_t i) {
-        const Path& file = files[static_cast<size_t>(i)];
-        return is_drawn ? drawn(file) : read_file(file);
-      },
-      [](int64_t) {});
-  for (size_t i = 0; i < files.size(); ++i) images[i].bytes = std::move(bytes[i]);
+      static_cast<int64_t>(images.size()), default_processes(), "reading " + std::string(style.source),
+      [&](int64_t i) { return draws[images[static_cast<size_t>(i)].emoji](); }, [](int64_t) {});
+  for (size_t i = 0; i < images.size(); ++i) images[i].bytes = std::move(bytes[i]);
   return images;
 }
 

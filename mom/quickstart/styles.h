@@ -1,4 +1,5 @@
-// The same emoji in other styles: npm packages with one file per emoji, named by its code points.
+// The same emoji in other styles: npm packages with one file per emoji, named by its code points, or with an icon set
+// (icon_set.h).
 #pragma once
 
 #include <string>
@@ -14,10 +15,15 @@ struct Style {
   std::string_view source;   // of the documents
   std::string_view package;  // of npm, below usr/local/lib/node_modules
   std::string_view folder;   // in the package
-  std::string_view ending;   // of its files and of the images that read_style returns
+  std::string_view ending;   // of its files; ".json": an icon set, icons.json
+  std::string_view words;    // what a caption calls it
 };
-inline constexpr Style kTwemoji = {"twemoji", "@twemoji/svg", "", ".svg"};
-inline constexpr Style kFluent = {"fluent", "@lobehub/fluent-emoji-3d", "assets", ".webp"};
+inline constexpr Style kTwemoji = {"twemoji", "@twemoji/svg", "", ".svg", "twemoji"};
+inline constexpr Style kFluent = {"fluent", "@lobehub/fluent-emoji-3d", "assets", ".webp", "fluent 3d"};
+inline constexpr Style kFluentFlat = {"fluent_flat", "@iconify-json/fluent-emoji-flat", "", ".json",
+                                      "fluent flat"};
+inline constexpr Style kNotoV1 = {"noto_v1", "@iconify-json/noto-v1", "", ".json", "old noto"};
+inline constexpr Style kEmojiOne = {"emojione", "@iconify-json/emojione", "", ".json", "emojione"};
 
 struct StyleImage {
   size_t emoji = 0;   // index of the list
@@ -30,7 +36,7 @@ struct StyleImage {
 std::vector<StyleImage> read_style(const Style& style, const Packages& packages,
                                    const std::vector<Emoji>& emoji);
 
-// The stem of an emoji's file in a style: lower-case hex joined with "-".
+// The stem of an emoji's file in a style with files: lower-case hex joined with "-".
 std::string style_file_stem(const Style& style, const Emoji& emoji);
 
 }  // namespace mom::quickstart
