@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build build-times quickstart seeds test test-slow check speech-check bench asan format clean
+.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -33,6 +33,10 @@ SETTING ?= transfusion
 quickstart: configure  ## data, codecs, both models, evaluation and report; SETTING=transfusion, chameleon or three_modality
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom mom-quickstart-data
 	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
+
+showcase: configure  ## hours: more styles, longer training, pictures that hold together; SETTING=transfusion or chameleon
+	cmake --build --preset $(PRESET) -j $(JOBS) --target mom mom-quickstart-data
+	@scripts/showcase $(BUILD)/bin/mom $(SETTING)
 
 seeds: build  ## both models with three seeds, after `make quickstart` of the same SETTING: runs/seeds/SETTING/README.md
 	$(BUILD)/bin/mom study configs/studies/settings.toml --out runs/seeds/$(SETTING) --set 'recipes=["configs/$(SETTING).toml"]'

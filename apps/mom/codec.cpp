@@ -30,6 +30,8 @@ void add_train(CLI::App& codec) {
   verb->add_option("--set", options->overrides, "override a key of CONFIG, e.g. image_vae.steps=100")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
+  verb->add_option("--steps", options->steps, "training steps in place of the config's (not for text)")
+      ->check(CLI::PositiveNumber);
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");
   verb->add_flag("--json", options->json, "the report as one JSON object");
   verb->callback([options] {

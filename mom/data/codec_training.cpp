@@ -67,6 +67,8 @@ CodecConfig load_config(const CodecTrainOptions& options) {
   if (!schema.was_set("kind"))
     throw UserError({options.config.string(), "kind = \"text\", \"image_vae\", \"vq_image\" or \"speech\"",
                      "no kind", ""});
+  if (options.steps > 0)
+    config::apply_override(schema, config.kind + ".steps=" + std::to_string(options.steps));
   warn_unused(schema, config.kind);
   return config;
 }

@@ -34,7 +34,7 @@ at::Tensor with_rows(const at::Tensor& to, const at::Tensor& indices, const at::
 int64_t DecodeState::num_bytes() const {
   size_t bytes = 0;
   for (const nn::MixerState& block : model.blocks) {
-    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN})
+    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN, block.normed_SE})
       if (tensor.defined()) bytes += tensor.nbytes();
     for (const auto* list : {&block.keys, &block.values})
       for (const at::Tensor& tensor : *list) bytes += tensor.nbytes();
@@ -52,7 +52,8 @@ DecodeState DecodeState::select(const std::vector<int64_t>& sequences) const {
   selected.model.num_tokens_S = pick(model.num_tokens_S, sequences);
   for (const nn::MixerState& block : model.blocks)
     selected.model.blocks.push_back({take(block.conv_SDK), take(block.recurrent_SDN),
-                                     pick(block.keys, sequences), pick(block.values, sequences)});
+                                     pick(block.keys, sequences), pick(block.values, sequences),
+                                     take(block.normed_SE)});
   return selected;
 }
 
@@ -68,6 +69,7 @@ void DecodeState::replace(const std::vector<int64_t>& sequences, const DecodeSta
     const nn::MixerState& other = by.model.blocks[b];
     block.conv_SDK = with_rows(block.conv_SDK, rows, other.conv_SDK);
     block.recurrent_SDN = with_rows(block.recurrent_SDN, rows, other.recurrent_SDN);
+    block.normed_SE = with_rows(block.normed_SE, rows, other.normed_SE);
     put(block.keys, sequences, other.keys);
     put(block.values, sequences, other.values);
   }

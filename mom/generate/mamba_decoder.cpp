@@ -42,6 +42,7 @@ void move_parameters(models::ModelImpl& model, ops::HugePages& memory) {
 class OwnRows {
  public:
   OwnRows(size_t num_rows, int64_t width) : width_(width), values_(num_rows * static_cast<size_t>(width)) {}
+  at::Tensor copy() const { return torch::tensor(values_).view({-1, width_}); }
   DecodeRows view() { return {values_.data(), width_}; }
 
  private:
@@ -172,6 +173,7 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
   const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.data()};
   for (size_t i = 0; i < net.blocks.size(); ++i) {
     add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
+    if (model_->spec().adaptive_norm) state.blocks[i].normed_SE = normed.copy();
     net.blocks[i].step->run(at, state.blocks[i]);
   }
   add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());

@@ -41,7 +41,7 @@ nn::MixerCosts block_costs(const ModelSpec& spec) {
   for (const nn::Block& block : model->blocks()) {
     const nn::MixerCosts costs = block->costs();
     sum.gemm += costs.gemm, sum.conv += costs.conv, sum.scan += costs.scan, sum.router += costs.router;
-    sum.pair += costs.pair;
+    sum.pair += costs.pair, sum.gemm_per_item += costs.gemm_per_item;
     sum.state_bytes += costs.state_bytes, sum.state_bytes_per_token += costs.state_bytes_per_token;
     sum.kept += costs.kept, sum.kept_f32 += costs.kept_f32;
     sum.passing = std::max(sum.passing, costs.passing);
@@ -59,7 +59,7 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
     if (s.is_continuous(m)) {
       token.gemm += 4.0 * hidden * static_cast<double>(s.latents()->patch_width());
       // The timestep's small network runs once per item.
-      token.gemm += 2.0 * hidden * (hidden + kTimestepFeatures) /
+      token.gemm += (2.0 * hidden * (hidden + kTimestepFeatures) + blocks.gemm_per_item) /
                     static_cast<double>(s.latents()->positions_per_item());
     } else {
       token.gemm += 2.0 * hidden * static_cast<double>(s.vocab_size);

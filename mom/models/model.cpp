@@ -87,21 +87,22 @@ void initialise(ModelImpl& model, uint64_t seed) {
 }
 
 at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
-                                    const nn::Routing& routing) {
+                                    const nn::Routing& routing, nn::BlockContext& context) {
   const int64_t num_images = timesteps_I.size(0);
   at::Tensor time_IE =
       time_out_->forward(torch::silu(time_in_->forward(timestep_features(timesteps_I), routing)), routing);
+  context.time_IE = time_IE;
   at::Tensor patches_QE = patch_in_->forward(patches_QP, routing);
   if (num_images == 0) return patches_QE;
   return (patches_QE.view({num_images, -1, spec_.d_model}) + time_IE.unsqueeze(1)).view({-1, spec_.d_model});
 }
 
-at::Tensor ModelImpl::embed(const ModelInput& input) {
+at::Tensor ModelImpl::embed(const ModelInput& input, nn::BlockContext& context) {
   if (!spec_.latents()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
   std::vector<at::Tensor> parts;
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
     if (spec_.is_continuous(m)) {
-      parts.push_back(embed_patches(input.patches_QP, input.timesteps_I, input.routing));
+      parts.push_back(embed_patches(input.patches_QP, input.timesteps_I, input.routing, context));
     } else {
       parts.push_back(ops::embedding_of_parameter(
           embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
@@ -117,6 +118,7 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
   context.training = input.training;
   context.balance_weight = input.balance_weight;
   context.experts = input.experts;
+  if (spec_.adaptive_norm) nn::find_items(context);
   if (!spec_.has_mixer("attention")) return context;
   const std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
   context.attention = ops::make_attention_plan(input.routing.order_T, input.routing.offsets_S1, cached,
@@ -140,7 +142,7 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
     state->num_tokens_S.resize(static_cast<size_t>(input.routing.num_sequences()), 0);
   }
   nn::BlockContext context = make_context(input, state);
-  at::Tensor branch = embed(input).to(compute_.type), residual;
+  at::Tensor branch = embed(input, context).to(compute_.type), residual;
   const bool recompute = compute_.recompute && !state && branch.requires_grad();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     context.block = static_cast<int64_t>(i);

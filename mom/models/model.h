@@ -68,9 +68,9 @@ class ModelImpl : public nn::Module {
   const std::vector<at::Tensor>& norm_weights() const { return norm_->weights(); }
 
  private:
-  at::Tensor embed(const ModelInput& input);
+  at::Tensor embed(const ModelInput& input, nn::BlockContext& context);
   at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
-                           const nn::Routing& routing);
+                           const nn::Routing& routing, nn::BlockContext& context);
   nn::BlockContext make_context(const ModelInput& input, const ModelState* state) const;
 
   ModelSpec spec_;

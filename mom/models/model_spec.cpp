@@ -113,6 +113,7 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
   if (!spec.latents()) return;
   spec.patch_size = spec.latents()->patch_size;
   spec.diffusion_steps = value_or<int64_t>(json, "diffusion_steps", 1000, where);
+  spec.adaptive_norm = value_or<bool>(json, "adaptive_norm", false, where);
   if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
     throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
                       std::to_string(spec.diffusion_steps), ""});
@@ -149,6 +150,9 @@ void ModelSpec::describe(config::Table& table) {
       .one_of(all_projections());
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
+  table.field("adaptive_norm", adaptive_norm,
+              "scale and shift the norms of an image's patches by its timestep and by the token before it "
+              "(latents only)");
   table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
       .one_of({"auto", "reference", "cpu", "check"});
   for (const nn::MixerKind& kind : nn::mixer_kinds()) {
@@ -168,6 +172,7 @@ ModelSpec ModelSpec::resolved() const {
 
 std::string ModelSpec::problem_with_data() const {
   if (latents()) return "";
+  if (adaptive_norm) return "adaptive_norm: expected false, found true; no modality is of latents here";
   for (const std::string& mixer : find_backbone(backbone).layer)
     if (std::string problem = mixers.at(mixer).problem_without_latents(); !problem.empty()) return problem;
   return "";
@@ -181,7 +186,7 @@ const std::string& ModelSpec::mixer(int64_t block) const {
 }
 
 nn::Trunk ModelSpec::trunk() const {
-  return {d_model, num_blocks, norm_epsilon, modalities, {decoupled.begin(), decoupled.end()}};
+  return {d_model, num_blocks, norm_epsilon, modalities, {decoupled.begin(), decoupled.end()}, adaptive_norm};
 }
 
 int64_t ModelSpec::modality_index(std::string_view name) const {
@@ -256,6 +261,7 @@ OrderedJson to_json(const ModelSpec& spec) {
     json["latent_shape"] = spec.latents()->latent_shape;
     json["patch_size"] = spec.latents()->patch_size;
     json["diffusion_steps"] = spec.diffusion_steps;
+    json["adaptive_norm"] = spec.adaptive_norm;
   }
   if (!spec.vocabulary.empty()) {
     json["vocabulary"] = spec.vocabulary.to_json();

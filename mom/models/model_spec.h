@@ -33,6 +33,7 @@ struct ModelSpec {
   std::vector<std::string> decoupled = all_projections();  // parts with their own weights per modality
   bool tie_word_embeddings = false;
   int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
+  bool adaptive_norm = false;                        // of latents (nn/item_condition.h)
   nn::MixerConfigs mixers;
   std::string scan_backend = "auto";
   double norm_epsilon = 1e-5;

@@ -42,6 +42,7 @@ MixerConfig& MixerConfigs::at(std::string_view kind) const {
 
 BlockImpl::BlockImpl(const MixerConfig& mixer_config, const Trunk& trunk) {
   norm = register_module("norm", RmsNorm(trunk.d_model, trunk.norm_epsilon, trunk.owners_of("norm")));
+  if (trunk.adaptive_norm) condition = register_module("condition", ItemCondition(trunk.d_model));
   mixer = register_module("mixer", mixer_config.make(trunk));
 }
 
@@ -49,7 +50,23 @@ std::tuple<at::Tensor, at::Tensor> BlockImpl::forward(const at::Tensor& branch_T
                                                       const at::Tensor& residual_TE,
                                                       const BlockContext& context, MixerState* state) {
   auto [normed, residual] = norm->forward(branch_TE, residual_TE, context.routing);
+  if (condition) {
+    const at::Tensor last_SE = state ? state->normed_SE : at::Tensor();
+    if (state)
+      state->normed_SE = normed.index_select(
+          0, context.routing.order_T.index_select(0, context.routing.offsets_S1.slice(0, 1) - 1));
+    normed = condition->forward(normed, context, last_SE);
+  }
   return {mixer->forward(normed, context, state), residual};
+}
+
+MixerCosts BlockImpl::costs() const {
+  MixerCosts costs = mixer->costs();
+  if (condition) {
+    costs.gemm_per_item = condition->flops_per_item();
+    costs.state_bytes += condition->state_bytes();
+  }
+  return costs;
 }
 
 }  // namespace mom::nn

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "mom/nn/item_condition.h"
 #include "mom/nn/mixer.h"
 #include "mom/nn/norm.h"
 
@@ -18,9 +19,10 @@ class BlockImpl : public Module {
   // (branch, residual) -> (branch, residual): the addition is left to the next norm, which fuses it.
   std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& branch_TE, const at::Tensor& residual_TE,
                                              const BlockContext& context, MixerState* state = nullptr);
-  MixerCosts costs() const { return mixer->costs(); }
+  MixerCosts costs() const;
 
   RmsNorm norm{nullptr};
+  ItemCondition condition{nullptr};  // where the trunk says so
   std::shared_ptr<Mixer> mixer;
 };
 TORCH_MODULE(Block);

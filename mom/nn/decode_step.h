@@ -25,6 +25,7 @@ struct MixerState {
   at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
   at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
   std::vector<at::Tensor> keys, values;  // attention, one per sequence: [length, heads, width], keys rotated
+  at::Tensor normed_SE = {};             // [S, E] f32, the last token's norm, where norms are adaptive
 };
 
 // A weight matrix in its type, with what it points into.

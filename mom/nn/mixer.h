@@ -35,6 +35,10 @@ struct BlockContext {
   Routing routing;
   ItemGrid grid;  // of latents
   int64_t block = 0;
+  // Where norms are adaptive: of each item of latents, the row of the token before it (-1: it begins the block that a
+  // sequence is fed, and the token is in the state), its sequence, and its embedded timestep.
+  std::vector<int64_t> before_I, sequence_I;
+  at::Tensor time_IE;
   bool training = false;  // experts: with capacity and balance loss
   // Backbones with attention only.
   c10::intrusive_ptr<ops::AttentionPlan> attention;
@@ -47,7 +51,8 @@ struct BlockContext {
 // What a mixer costs per token, the same for every modality. FLOPs: forward, multiply-add = 2.
 struct MixerCosts {
   double gemm = 0, conv = 0, scan = 0, router = 0;
-  double pair = 0;  // FLOPs for each position a token looks at (attention)
+  double gemm_per_item = 0;  // of latents
+  double pair = 0;           // FLOPs for each position a token looks at (attention)
   // Bytes of one sequence's state, and bytes more for each token it has seen; f32.
   int64_t state_bytes = 0, state_bytes_per_token = 0;
   // Numbers a token leaves for backward, and numbers in flight while backward passes through; in the training

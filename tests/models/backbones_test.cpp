@@ -1,5 +1,5 @@
 // What every backbone owes: packing, causality, state, counts, files, names. One suite over all of them, with every
-// pattern of scans.
+// pattern of scans, and with adaptive norms.
 #include <gtest/gtest.h>
 #include <torch/optim/adamw.h>
 
@@ -123,6 +123,40 @@ TEST_P(EveryBackbone, AChangedPatch) {
   EXPECT_FALSE(same.narrow(0, 7, spec().latents()->positions_per_item() - 2 + 3).any().item<bool>());
 }
 
+// The token before an item reaches its rows in every block at once, whatever the mixer makes of it; and the text that
+// follows hears of it no other way than by the mixer.
+TEST(AdaptiveNorm, TheTokenBeforeAnItemChangesItsRowsWhereMixersSayNothing) {
+  for (const bool adaptive : {false, true}) {
+    Model model = test::initialised(
+        test::tiny_backbone(test::Variant{.backbone = "transformer", .adaptive_norm = adaptive}));
+    torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters())
+      if (item.key().find("o_proj") != std::string::npos) item.value().zero_();  // attention is silent
+    Sequence sequence;
+    test::append(sequence, model->spec(), 5, true, 3);
+    test::draw_patches(sequence, model->spec());
+    const at::Tensor before = test::run(model, sequence);
+    sequence.tokens[4] = (sequence.tokens[4] + 1) % model->spec().vocab_size;
+    const at::Tensor same = before.eq(test::run(model, sequence)).all(1);
+    const int64_t patches = model->spec().latents()->positions_per_item();
+    EXPECT_TRUE(same.narrow(0, 0, 4).all().item<bool>());
+    EXPECT_FALSE(same[4].item<bool>());
+    EXPECT_EQ(same.narrow(0, 5, patches).any().item<bool>(), !adaptive);
+    EXPECT_TRUE(same.narrow(0, 5 + patches, 3).all().item<bool>());
+  }
+}
+
+// It starts as the plain norm: the same model with and without says the same until it is trained.
+TEST(AdaptiveNorm, StartsAsThePlainNorm) {
+  const models::ModelSpec plain = test::tiny_backbone("mixture_of_mamba");
+  models::ModelSpec adaptive = plain;
+  adaptive.adaptive_norm = true;
+  Model a(plain), b(adaptive);
+  models::initialise(*a, 7), models::initialise(*b, 7);
+  const Sequence sequence = test::mixed(plain);
+  EXPECT_TRUE(torch::equal(test::run(a, sequence), test::run(b, sequence)));
+}
+
 TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
   const Sequence sequence = test::mixed(spec());
   models::ModelInput input = test::to_input(sequence);
@@ -147,7 +181,7 @@ TEST_P(EveryBackbone, StateHasTheStatedSize) {
   test::run(model_, sequence, &state);
   int64_t bytes = 0;
   for (const nn::MixerState& block : state.blocks) {
-    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN})
+    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN, block.normed_SE})
       if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());
     for (const auto& list : {block.keys, block.values})
       for (const at::Tensor& tensor : list) bytes += static_cast<int64_t>(tensor.nbytes());

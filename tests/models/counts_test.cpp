@@ -117,6 +117,7 @@ std::unique_ptr<at::ObserverContext> count_gemm(const at::RecordFunction& call) 
 TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
   std::vector<models::ModelSpec> specs = {test::tiny_spec({"in_proj", "out_proj"})};
   for (const std::string& backbone : models::backbone_names()) specs.push_back(test::tiny_backbone(backbone));
+  specs.push_back(test::tiny_backbone(test::Variant{.backbone = "mamba", .adaptive_norm = true}));
   for (const models::ModelSpec& spec : specs) {
     SCOPED_TRACE(spec.backbone);
     models::Model model = test::initialised(spec);

@@ -38,14 +38,17 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled,
   return spec.resolved();
 }
 
-// A backbone, and how it scans images.
+// A backbone, how it scans images, and whether their norms are adaptive.
 struct Variant {
   std::string backbone, scan = nn::kRasterScan;
-  std::string name() const { return scan == nn::kRasterScan ? backbone : backbone + "_" + scan; }
+  bool adaptive_norm = false;
+  std::string name() const {
+    return backbone + (scan == nn::kRasterScan ? "" : "_" + scan) + (adaptive_norm ? "_adaptive" : "");
+  }
   friend void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name(); }
 };
 
-// Every backbone with every pattern of scans that it can have.
+// Every backbone with every pattern of scans that it can have, and with adaptive norms.
 inline std::vector<Variant> all_variants() {
   std::vector<Variant> variants;
   for (const std::string& backbone : models::backbone_names()) {
@@ -55,6 +58,7 @@ inline std::vector<Variant> all_variants() {
       set(spec, nn::kScanKey, scan);
       if (models::unused_keys(spec).empty()) variants.push_back({backbone, scan});
     }
+    variants.push_back({.backbone = backbone, .adaptive_norm = true});
   }
   return variants;
 }
@@ -65,6 +69,7 @@ inline models::ModelSpec tiny_backbone(const Variant& variant) {
   spec.backbone = variant.backbone;
   spec.decoupled = models::find_backbone(variant.backbone).decoupled;
   spec.num_blocks = 4;
+  spec.adaptive_norm = variant.adaptive_norm;
   set(spec, "state_size", 6);
   set(spec, "heads", 2);
   set(spec, "feed_forward", 40);
@@ -79,9 +84,10 @@ inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 
   models::initialise(*model, seed);
   torch::NoGradGuard no_grad;
   torch::manual_seed(static_cast<int64_t>(seed));
-  // Off the initial zeros, so that the noise head says something.
+  // Off the initial zeros, so that the noise head and adaptive norms say something.
   for (auto& item : model->named_parameters())
-    if (item.key().rfind("patch_out", 0) == 0) item.value().normal_(0, 0.3);
+    if (item.key().rfind("patch_out", 0) == 0 || item.key().find(".condition.") != std::string::npos)
+      item.value().normal_(0, 0.3);
   return model;
 }
 

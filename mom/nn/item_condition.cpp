@@ -1,0 +1,55 @@
+#include "mom/nn/item_condition.h"
+
+#include <torch/nn/functional/activation.h>
+#include <torch/types.h>
+
+namespace mom::nn {
+
+ItemConditionImpl::ItemConditionImpl(int64_t width) : width_(width) {
+  ModalityLinearOptions options{.in_features = width, .out_features = 2 * width, .bias = true, .groups = {}};
+  options.weight = {.init = init_constant(0), .part = Part::kLatentAdapter};
+  options.bias_traits = {.init = init_constant(0), .decay = false, .part = Part::kLatentAdapter};
+  modulation_ = register_module("modulation", ModalityLinear(options));
+}
+
+void find_items(BlockContext& context) {
+  const ItemGrid& grid = context.grid;
+  const int64_t *rows = context.routing.order_T.const_data_ptr<int64_t>(),
+                *offsets = context.routing.offsets_S1.const_data_ptr<int64_t>(),
+                length = grid.rows * grid.columns;
+  for (int64_t s = 0; s < context.routing.num_sequences(); ++s)
+    for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
+      if (rows[t] < grid.begin || rows[t] >= grid.end || (rows[t] - grid.begin) % length != 0) continue;
+      context.before_I.push_back(t > offsets[s] ? rows[t - 1] : -1);
+      context.sequence_I.push_back(s);
+    }
+}
+
+at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const BlockContext& context,
+                                      const at::Tensor& last_SE) {
+  const ItemGrid& grid = context.grid;
+  const auto num_items = static_cast<int64_t>(context.before_I.size());
+  if (num_items == 0) return normed_TE;
+  const int64_t width = normed_TE.size(1), num_tokens = normed_TE.size(0);
+  // Row num_tokens: zeros, for items that nothing stands before; behind it the states' tokens.
+  std::vector<at::Tensor> candidates = {normed_TE, torch::zeros({1, width}, normed_TE.options())};
+  if (last_SE.defined()) candidates.push_back(last_SE.to(normed_TE.scalar_type()));
+  std::vector<int64_t> rows;
+  for (size_t i = 0; i < context.before_I.size(); ++i)
+    rows.push_back(context.before_I[i] >= 0 ? context.before_I[i]
+                   : last_SE.defined()      ? num_tokens + 1 + context.sequence_I[i]
+                                            : num_tokens);
+  const at::Tensor before_IE = torch::cat(candidates).index_select(0, torch::tensor(rows, torch::kInt64));
+  const at::Tensor modulation =
+      modulation_->forward(torch::silu(before_IE.to(torch::kFloat32) + context.time_IE), context.routing)
+          .to(normed_TE.scalar_type())
+          .view({num_items, 1, 2 * width});
+  const at::Tensor items =
+      normed_TE.narrow(0, grid.begin, grid.end - grid.begin).view({num_items, -1, width});
+  const at::Tensor changed =
+      items * (1 + modulation.narrow(2, 0, width)) + modulation.narrow(2, width, width);
+  return torch::cat({normed_TE.narrow(0, 0, grid.begin), changed.reshape({-1, width}),
+                     normed_TE.narrow(0, grid.end, num_tokens - grid.end)});
+}
+
+}  // namespace mom::nn
