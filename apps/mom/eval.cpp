@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
+#include "mom/base/error.h"
 #include "mom/compare/number_text.h"
 #include "mom/models/model_spec.h"
 #include "mom/quality/quality.h"
@@ -28,9 +29,31 @@ std::string accuracy_words(const OrderedJson& accuracy) {
          percent(accuracy["interval"][1]) + ") of " + accuracy["of"].dump();
 }
 
-void print_quality(const OrderedJson& result) {
+std::string use_words(const OrderedJson& one) {
+  const double use = one["use"].get<double>(), error = one["standard_error"].get<double>();
+  return compare::fixed(100 * use, 2) + "% +- " + compare::fixed(100 * error, 2);
+}
+
+// How much lower the loss of images is with the right caption than with another one.
+void print_caption_use(const OrderedJson& buckets) {
+  for (const auto& [bucket, use] : buckets.items()) {
+    std::printf("use of captions, %-16s %s  (loss %.4f, %.4f with another caption, %lld images)\n",
+                bucket.c_str(), use_words(use).c_str(), use["right"].get<double>(),
+                use["shuffled"].get<double>(), use["images"].get<long long>());
+    if (!use.contains("levels")) continue;
+    for (const auto& level : use["levels"])
+      std::printf("  t %4lld to %-4lld                   %s\n", level["from"].get<long long>(),
+                  level["to"].get<long long>(), use_words(level).c_str());
+  }
+}
+
+void print_head(const OrderedJson& result) {
   std::printf("step %lld, split %s\n", result["step"].get<long long>(),
               result["split"].get<std::string>().c_str());
+}
+
+void print_quality(const OrderedJson& result) {
+  print_head(result);
   if (result.contains("pictures")) {
     const OrderedJson &pictures = result["pictures"], &frechet = pictures["frechet"],
                       &retrieval = pictures["retrieval"];
@@ -43,6 +66,7 @@ void print_quality(const OrderedJson& result) {
     std::printf("  distance to nearest training picture, of that of real ones: %.2f\n",
                 pictures["nearest"]["ratio"].get<double>());
   }
+  if (result.contains("caption_use")) print_caption_use(result["caption_use"]);
   const std::string captions = "captions_of_";
   for (const auto& [key, sources] : result.items()) {
     if (!key.starts_with(captions)) continue;
@@ -57,9 +81,9 @@ void print_quality(const OrderedJson& result) {
 }
 
 void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option& generation) {
-  verb.add_option("--pictures", o.pictures, "pictures to generate")
-      ->capture_default_str()
-      ->needs(&generation);
+  verb.add_option("--pictures", o.pictures,
+                  "pictures to generate, and pictures of each kind to measure the use of captions on")
+      ->capture_default_str();
   verb.add_option("--steps", o.steps, "denoising steps of pictures as latents")
       ->capture_default_str()
       ->needs(&generation);
@@ -72,21 +96,26 @@ void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option
   verb.add_option("--candidates", o.candidates, "captions that a picture or recording is ranked among")
       ->capture_default_str()
       ->needs(&generation);
-  verb.add_option("--seed", o.seed, "of pictures and candidates")->capture_default_str()->needs(&generation);
+  verb.add_option("--seed", o.seed, "of pictures, noise and candidates")->capture_default_str();
 }
+
+// What the verb was asked for.
+struct Asked {
+  bool json = false, generation = false, caption_use = false;
+};
 
 }  // namespace
 
 void add_eval_verb(CLI::App& app) {
   auto options = std::make_shared<eval::EvalOptions>();
   auto quality = std::make_shared<quality::QualityOptions>();
-  auto json = std::make_shared<bool>(false), generates = std::make_shared<bool>(false);
+  auto asked = std::make_shared<Asked>();
   CLI::App* verb =
       app.add_subcommand("eval", "loss per modality on held-out data, or quality of what is generated");
   verb->add_option("RUN", options->run, "run folder")->required();
   verb->add_option("--data", options->data, "other encoded data than the run's");
   verb->add_option("--split", options->split, "which documents")
-      ->check(CLI::IsMember({"train", "validation", "test"}))
+      ->check(CLI::IsMember({"train", "validation", "test", "recombined"}))
       ->capture_default_str();
   verb->add_option("--max-tokens", options->max_tokens,
                    "about how many tokens of each set, spread evenly; 0: all")
@@ -99,23 +128,42 @@ void add_eval_verb(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   CLI::Option* generation =
-      verb->add_flag("--generation", *generates,
+      verb->add_flag("--generation", asked->generation,
                      "instead: generate for held-out captions, rank captions, measure text "
                      "(docs/quality.md); into RUN/generation");
-  for (const char* other : {"--weights", "--samples", "--max-tokens"})
+  CLI::Option* caption_use =
+      verb->add_flag("--caption-use", asked->caption_use,
+                     "instead: how much lower the loss of images is with the right caption than with "
+                     "another one, in seconds (docs/quality.md)")
+          ->excludes(generation);
+  for (const char* other : {"--weights", "--samples", "--max-tokens"}) {
     generation->excludes(verb->get_option(other));
+    caption_use->excludes(verb->get_option(other));
+  }
   add_quality_options(*verb, *quality, *generation);
-  verb->add_flag("--json", *json, "one JSON object");
-  verb->callback([options, quality, generates, json] {
-    if (*generates) {
+  verb->add_flag("--json", asked->json, "one JSON object");
+  verb->callback([options, quality, asked, verb] {
+    if (asked->generation || asked->caption_use) {
       quality->run = options->run;
       quality->data = options->data;
       quality->split = options->split;
+    } else {
+      for (const char* name : {"--pictures", "--seed"})
+        if (verb->count(name) > 0)
+          throw UserError({name, "--generation or --caption-use beside it", "neither", ""});
+    }
+    if (asked->generation) {
       const OrderedJson result = quality::evaluate_generation(*quality);
-      return *json ? print_json(result) : print_quality(result);
+      return asked->json ? print_json(result) : print_quality(result);
+    }
+    if (asked->caption_use) {
+      const OrderedJson result = quality::evaluate_caption_use(*quality);
+      if (asked->json) return print_json(result);
+      print_head(result);
+      return print_caption_use(result["caption_use"]);
     }
     const OrderedJson result = eval::evaluate_run(*options);
-    *json ? print_json(result) : print_table(result);
+    asked->json ? print_json(result) : print_table(result);
   });
 }
 

@@ -7,10 +7,13 @@
 #include <cmath>
 #include <set>
 
+#include "mom/base/error.h"
 #include "mom/base/progress.h"
 #include "mom/base/range.h"
 #include "mom/models/objective.h"
 #include "mom/ops/backend.h"
+#include "mom/quality/buckets.h"
+#include "mom/quality/caption_use.h"
 #include "mom/quality/images.h"
 #include "mom/quality/ranking.h"
 #include "mom/train/held_out.h"
@@ -24,6 +27,9 @@ void check(const QualityOptions& options) {
   require_in_range("--candidates", options.candidates, 2, 1'000);
   require_in_range("--samples", options.samples, 0, 1'000);
   generate::parse_diffusion_method(options.sampler);
+  if (options.split == "train" || options.split == kRecombined)
+    throw UserError({"--split", "a split of held-out concepts", options.split,
+                     "figures of that split are there in any case, beside those of the held-out one"});
 }
 
 class Evaluation {
@@ -42,12 +48,13 @@ class Evaluation {
 
   OrderedJson run() {
     FolderPublisher folder(options_.run / "generation", /*replace=*/true);
-    OrderedJson json;
-    json["step"] = trained_.step;
-    json["setting"] = recipe_.setting;
-    json["split"] = options_.split;
+    OrderedJson json = head();
     for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
-      if (media_of(modality) == codecs::MediaKind::kImage) add_images(json, modality.name, folder.path());
+      if (media_of(modality) == codecs::MediaKind::kImage) {
+        const std::vector<Bucket> buckets = buckets_of(dataset_, recipe_, options_.split, modality.name);
+        add_images(json, buckets, folder.path());
+        add_caption_use(json, buckets);
+      }
     for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
       if (!modality.is_text()) add_ranking(json, modality);
     add_texts(json);
@@ -56,30 +63,46 @@ class Evaluation {
     return json;
   }
 
+  OrderedJson run_caption_use() {
+    OrderedJson json = head();
+    for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
+      if (media_of(modality) == codecs::MediaKind::kImage)
+        add_caption_use(json, buckets_of(dataset_, recipe_, options_.split, modality.name));
+    if (!json.contains("caption_use"))
+      throw InputError({dataset_.folder.string(), "images with at least two captions", "none", ""});
+    return json;
+  }
+
  private:
+  OrderedJson head() const {
+    return {{"step", trained_.step}, {"setting", recipe_.setting}, {"split", options_.split}};
+  }
+
   codecs::MediaKind media_of(const modality::Modality& modality) const {
     return codecs_.media_kind(modality.name);
   }
 
-  // From the sources that the run is trained on.
-  std::vector<Pair> training_images(const std::string& modality) const {
-    std::vector<Pair> pairs = pairs_of(dataset_, recipe_, "train", modality);
-    const config::Weights& mixture = recipe_.data.mixture;
-    if (!mixture.empty())
-      std::erase_if(pairs, [&](const Pair& pair) { return !mixture.contains(pair.source); });
-    return pairs;
+  void add_images(OrderedJson& json, const std::vector<Bucket>& buckets, const Path& folder) {
+    const Bucket *train = find(buckets, kTrained), *held_out = find(buckets, kUnseen);
+    if (!train || !held_out || held_out->pairs.size() < 2 || train->pairs.size() < 2) return;
+    std::set<std::string> sources;
+    for (const Pair& pair : train->pairs) sources.insert(pair.source);
+    json["pictures"] = judge_images({model_}, codecs_, held_out->pairs, train->pairs, options_, folder);
+    json["pictures"]["sources"] = sources;
   }
 
-  // Images in other styles say nothing about a model's own: only sources it is trained on count.
-  void add_images(OrderedJson& json, const std::string& modality, const Path& folder) {
-    const std::vector<Pair> train = training_images(modality);
-    std::set<std::string> sources;
-    for (const Pair& pair : train) sources.insert(pair.source);
-    std::vector<Pair> held_out = pairs_of(dataset_, recipe_, options_.split, modality);
-    std::erase_if(held_out, [&](const Pair& pair) { return !sources.contains(pair.source); });
-    if (held_out.size() < 2 || train.size() < 2) return;
-    json["pictures"] = judge_images({model_}, codecs_, held_out, train, options_, folder);
-    json["pictures"]["sources"] = sources;
+  void add_caption_use(OrderedJson& json, const std::vector<Bucket>& buckets) {
+    const models::CosineSchedule schedule(recipe_.objective.diffusion_steps);
+    const auto seed = static_cast<uint64_t>(options_.seed);
+    for (const Bucket& bucket : buckets) {
+      std::vector<size_t> asked = first_of_each_caption(bucket.pairs);
+      asked = spread(asked, std::min(options_.pictures, std::ssize(asked)));
+      Progress progress("use of captions, " + bucket.name, "images", asked.size());
+      const CaptionUse use =
+          caption_use(*model_, schedule, bucket.pairs, draw_candidates(bucket.pairs, asked, 2, seed), seed,
+                      [&](size_t done) { progress.update(done); });
+      if (use.overall.count() > 0) json["caption_use"][bucket.name] = use.to_json();
+    }
   }
 
   void add_ranking(OrderedJson& json, const modality::Modality& modality) {
@@ -155,6 +178,12 @@ OrderedJson evaluate_generation(const QualityOptions& options) {
   check(options);
   const torch::NoGradGuard no_grad;
   return Evaluation(options).run();
+}
+
+OrderedJson evaluate_caption_use(const QualityOptions& options) {
+  check(options);
+  const torch::NoGradGuard no_grad;
+  return Evaluation(options).run_caption_use();
 }
 
 }  // namespace mom::quality

@@ -1,4 +1,4 @@
-// `mom eval --generation`: the quality of what a model generates, on held-out documents. No torch here.
+// `mom eval --generation`: the quality of what a model generates. No torch here.
 //
 // All figures are proxies that small data and codecs allow, for comparing models of one setting on one data
 // folder; docs/quality.md says what each means and does not mean.
@@ -15,7 +15,7 @@ struct QualityOptions {
   Path run;   // a run folder
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
-  int64_t pictures = 200;  // images to generate
+  int64_t pictures = 200;  // images to generate, and images of each bucket to measure the use of captions on
   int64_t steps = 50;      // of denoising
   std::string sampler = "ddpm";
   double guidance = 3;           // 1: off
@@ -30,5 +30,8 @@ struct QualityOptions {
 // with the images it names, as RUN/generation/. UserError: options out of range. InputError: not a run, or
 // not its data.
 OrderedJson evaluate_generation(const QualityOptions& options);
+
+// `mom eval --caption-use`: of that only the use of captions, which takes seconds. Publishes nothing.
+OrderedJson evaluate_caption_use(const QualityOptions& options);
 
 }  // namespace mom::quality

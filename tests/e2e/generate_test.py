@@ -203,8 +203,8 @@ class Generate(unittest.TestCase):
 
     def test_quality(self):
         """`mom eval --generation`: every part that a setting has, the same with the same seed, and a page that shows it."""
-        parts = {"transfusion": {"pictures", "captions_of_image", "text"}, "chameleon": {"pictures", "captions_of_image", "text"},
-                 "three_modality": {"pictures", "captions_of_image", "captions_of_speech", "text"}}
+        parts = {"transfusion": {"pictures", "caption_use", "captions_of_image", "text"}, "chameleon": {"pictures", "caption_use", "captions_of_image", "text"},
+                 "three_modality": {"pictures", "caption_use", "captions_of_image", "captions_of_speech", "text"}}
         ask = ("--generation", "--pictures", 5, "--steps", 2, "--json")
         for setting, expected in parts.items():
             run = self.root / setting
@@ -225,6 +225,12 @@ class Generate(unittest.TestCase):
             seams = pictures["seams"]
             self.assertEqual(SIDE % seams["patch_side"], 0)
             self.assertAlmostEqual(seams["generated"] / seams["real"], seams["ratio"])
+            self.assertEqual(set(quality["caption_use"]), {"trained", "unseen"})
+            for use in quality["caption_use"].values():
+                self.assertAlmostEqual(1 - use["right"] / use["shuffled"], use["use"])
+                self.assertEqual(len(use.get("levels", [])), 5 if setting == "transfusion" else 0)
+            alone = json.loads(run_mom("eval", run, "--caption-use", "--pictures", 5, "--json"))
+            self.assertEqual(alone["caption_use"], quality["caption_use"])
             for source, ranking in quality["captions_of_image"].items():
                 self.assertEqual(ranking["by_information"]["of"], 4, source)
             # Held-out text, whole documents: bytes of the texts themselves, nats as `mom eval` has them.
@@ -247,6 +253,8 @@ class Generate(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(words, done.stderr)
         self.assertEqual(try_mom("eval", self.root / "chameleon", "--pictures", 5).returncode, 2)  # without --generation
+        for more in (("--generation", "--caption-use"), ("--caption-use", "--steps", 3), ("--caption-use", "--split", "train")):
+            self.assertEqual(try_mom("eval", self.root / "chameleon", *more).returncode, 2, more)
         self.assertEqual(try_mom("eval", self.out, "--generation").returncode, 3)
 
     def test_wrong_requests(self):
