@@ -63,9 +63,8 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     const at::Tensor noise = models::unpatchify(noised.noise_QP, latents.latent_shape, latents.patch_size);
     const at::Tensor input = schedule.add_noise(example.batch.latents_ICHW, noise, noised.input.timesteps_I);
     noised.input.patches_QP = models::patchify(input, latents.patch_size);
-    const at::Tensor predicted =
-        models::unpatchify(model.noise(model.forward(noised.input), example.batch.routing),
-                           latents.latent_shape, latents.patch_size);
+    const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), noised.input),
+                                                    latents.latent_shape, latents.patch_size);
     const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
     const std::vector<codecs::Media> decoded =
         codec.decode_items({{.latents_CHW = example.batch.latents_ICHW[0]},

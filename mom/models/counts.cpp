@@ -50,17 +50,26 @@ nn::MixerCosts block_costs(const ModelSpec& spec) {
   return sum;
 }
 
+nn::UNetCosts unet_costs(const ModelSpec& spec) {
+  const Model model = on_meta_device(spec);
+  return model->unet() ? model->unet()->costs() : nn::UNetCosts();
+}
+
 std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
   const nn::MixerCosts blocks = block_costs(s);
+  const nn::UNetCosts unet = unet_costs(s);
   std::vector<TokenFlops> flops;
   for (int64_t m = 0; m < static_cast<int64_t>(s.modalities.size()); ++m) {
     TokenFlops token{blocks.gemm, blocks.conv, blocks.scan, blocks.router, blocks.pair};
     const double hidden = static_cast<double>(s.d_model);
     if (s.is_continuous(m)) {
-      token.gemm += 4.0 * hidden * static_cast<double>(s.latents()->patch_width());
-      // The timestep's small network runs once per item.
-      token.gemm += (2.0 * hidden * (hidden + kTimestepFeatures) + blocks.gemm_per_item) /
-                    static_cast<double>(s.latents()->positions_per_item());
+      const auto patches = static_cast<double>(s.latents()->positions_per_item());
+      const int64_t features = s.has_unet() ? unet.patch_features : s.latents()->patch_width();
+      token.gemm += 4.0 * hidden * static_cast<double>(features);
+      // The timestep's small network, adaptive norms and a U-Net run once per item.
+      token.gemm +=
+          (2.0 * hidden * (hidden + kTimestepFeatures) + blocks.gemm_per_item + unet.gemm) / patches;
+      token.conv += unet.conv / patches;
     } else {
       token.gemm += 2.0 * hidden * static_cast<double>(s.vocab_size);
     }

@@ -9,6 +9,7 @@
 
 #include "mom/models/model_spec.h"
 #include "mom/nn/mixer.h"
+#include "mom/nn/patch_net.h"
 
 namespace mom::models {
 
@@ -38,6 +39,9 @@ int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens);
 
 // What all blocks together cost per token.
 nn::MixerCosts block_costs(const ModelSpec& spec);
+
+// What a U-Net costs per item; zeros without one.
+nn::UNetCosts unet_costs(const ModelSpec& spec);
 
 // The object of `mom inspect --json`. Attention's FLOPs and state are those of a sequence of this length.
 OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens);

@@ -10,6 +10,7 @@
 #include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "mom/models/backbones.h"
+#include "mom/models/diffusion.h"
 #include "mom/nn/attention.h"
 #include "mom/nn/recompute.h"
 #include "mom/ops/attention_plan.h"
@@ -27,6 +28,16 @@ struct TableImpl : nn::Module {  // a [rows, width] parameter called weight
   at::Tensor weight;
 };
 TORCH_MODULE(Table);
+
+// Of a grid's rows or columns; starts at zero, as if there were none.
+struct PositionTableImpl : nn::Module {
+  PositionTableImpl(int64_t count, int64_t width) {
+    weight = add_parameter("weight", {count, width},
+                           {.init = nn::init_constant(0), .decay = false, .part = nn::Part::kLatentAdapter});
+  }
+  at::Tensor weight;
+};
+TORCH_MODULE(PositionTable);
 
 // Of latents alone; the bias starts as the weight does.
 nn::ModalityLinear latent_adapter(int64_t in, int64_t out, const nn::Initialiser& init) {
@@ -70,12 +81,33 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   auto adapter = [&](const char* name, int64_t in, int64_t out, const nn::Initialiser& init) {
     return register_module(name, latent_adapter(in, out, init));
   };
-  const int64_t patch = spec.latents()->patch_width();
+  const modality::Modality& latents = *spec.latents();
+  int64_t patch = latents.patch_width();
+  // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
+  nn::Initialiser init_patch_out = nn::init_constant(0);
+  if (spec.has_unet()) {
+    const nn::UNetOptions options{.latent_channels = latents.latent_shape[0],
+                                  .rows = latents.latent_shape[1],
+                                  .columns = latents.latent_shape[2],
+                                  .patch_size = latents.patch_size,
+                                  .channels = spec.patch_net_channels,
+                                  .time_width = width,
+                                  .norm_epsilon = spec.norm_epsilon};
+    unet_ = register_module("patch_net", nn::UNet(options));
+    patch = options.patch_features();
+    init_patch_out = nn::init_fan_in(width);  // its own last layer starts at 0
+  }
   patch_in_ = adapter("patch_in", patch, width, nn::init_fan_in(patch));
   time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
-  // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
-  patch_out_ = adapter("patch_out", width, patch, nn::init_constant(0));
+  patch_out_ = adapter("patch_out", width, patch, init_patch_out);
+  if (!spec.patch_positions) return;
+  const auto [rows, columns] = latents.patch_grid();
+  auto positions = [&](const char* name, int64_t count) {
+    return register_module(name, PositionTable(count, width))->weight;
+  };
+  patch_rows_ = positions("patch_rows", rows);
+  patch_columns_ = positions("patch_columns", columns);
 }
 
 void initialise(ModelImpl& model, uint64_t seed) {
@@ -86,15 +118,25 @@ void initialise(ModelImpl& model, uint64_t seed) {
   }
 }
 
-at::Tensor ModelImpl::embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
-                                    const nn::Routing& routing, nn::BlockContext& context) {
-  const int64_t num_images = timesteps_I.size(0);
-  at::Tensor time_IE =
-      time_out_->forward(torch::silu(time_in_->forward(timestep_features(timesteps_I), routing)), routing);
+at::Tensor ModelImpl::embed_patches(const ModelInput& input, nn::BlockContext& context) {
+  const nn::Routing& routing = input.routing;
+  const int64_t num_images = input.timesteps_I.size(0), width = spec_.d_model;
+  at::Tensor time_IE = time_out_->forward(
+      torch::silu(time_in_->forward(timestep_features(input.timesteps_I), routing)), routing);
   context.time_IE = time_IE;
-  at::Tensor patches_QE = patch_in_->forward(patches_QP, routing);
+  at::Tensor patches_QF = input.patches_QP;
+  if (unet_) {
+    const modality::Modality& latents = *spec_.latents();
+    const at::Tensor latents_ICHW = unpatchify(input.patches_QP, latents.latent_shape, latents.patch_size);
+    patches_QF = unet_->encode(latents_ICHW, time_IE, compute_.type, input.skips->unet);
+    input.skips->patches_QP = input.patches_QP, input.skips->timesteps_I = input.timesteps_I;
+  }
+  const at::Tensor patches_QE = patch_in_->forward(patches_QF, routing);
   if (num_images == 0) return patches_QE;
-  return (patches_QE.view({num_images, -1, spec_.d_model}) + time_IE.unsqueeze(1)).view({-1, spec_.d_model});
+  at::Tensor patches_IQE = patches_QE.view({num_images, -1, width}) + time_IE.unsqueeze(1);
+  if (spec_.patch_positions)
+    patches_IQE = patches_IQE + (patch_rows_.unsqueeze(1) + patch_columns_).view({1, -1, width});
+  return patches_IQE.view({-1, width});
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input, nn::BlockContext& context) {
@@ -102,7 +144,7 @@ at::Tensor ModelImpl::embed(const ModelInput& input, nn::BlockContext& context) 
   std::vector<at::Tensor> parts;
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
     if (spec_.is_continuous(m)) {
-      parts.push_back(embed_patches(input.patches_QP, input.timesteps_I, input.routing, context));
+      parts.push_back(embed_patches(input, context));
     } else {
       parts.push_back(ops::embedding_of_parameter(
           embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
@@ -178,11 +220,17 @@ at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
   return torch::nn::functional::linear(hidden_RE.to(torch::kFloat32), lm_head_);
 }
 
-at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const nn::Routing& routing) {
+at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const ModelInput& input) {
+  const nn::Routing& routing = input.routing;
   const int64_t latents = spec_.latents_index();
-  return patch_out_->forward(
+  const at::Tensor patches_QF = patch_out_->forward(
       hidden_TE.narrow(0, routing.group_begin(latents), routing.group_size(latents)).to(torch::kFloat32),
       routing);
+  if (!unet_) return patches_QF;
+  const PatchSkips& skips = *input.skips;
+  TORCH_CHECK(skips.patches_QP.is_same(input.patches_QP) && skips.timesteps_I.is_same(input.timesteps_I),
+              "[model] noise: expected the input that forward() was called with last, got another");
+  return patchify(unet_->decode(patches_QF, skips.unet, compute_.type), spec_.latents()->patch_size);
 }
 
 ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
@@ -191,8 +239,10 @@ ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const 
                                    {scale, z_weight, /*into_leaf=*/true});
 }
 
-at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing,
+at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const ModelInput& input,
                                  const at::Tensor& noise_QP, double scale) {
+  if (unet_) return scale * (noise(hidden_TE, input) - noise_QP).square().sum();
+  const nn::Routing& routing = input.routing;
   const int64_t latents = spec_.latents_index(), first = routing.group_begin(latents);
   return ops::linear_squared_error(hidden_TE, patch_out_->weight(0), patch_out_->bias(0),
                                    torch::arange(first, first + routing.group_size(latents), torch::kInt64),

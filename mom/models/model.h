@@ -12,10 +12,17 @@
 #include "mom/models/model_spec.h"
 #include "mom/nn/block.h"
 #include "mom/nn/modality_linear.h"
+#include "mom/nn/patch_net.h"
 #include "mom/nn/tensor_io.h"
 #include "mom/ops/head_loss.h"
 
 namespace mom::models {
+
+// What a U-Net's up blocks need of its down blocks: forward() fills it in, noise() of the same input reads it.
+struct PatchSkips {
+  nn::UNetSkips unet;
+  at::Tensor patches_QP, timesteps_I;  // whose they are
+};
 
 struct ModelInput {
   nn::Routing routing;
@@ -26,6 +33,7 @@ struct ModelInput {
   bool training = false;
   double balance_weight = 0;
   std::shared_ptr<nn::ExpertReport> experts = nullptr;  // filled in where given
+  std::shared_ptr<PatchSkips> skips = std::make_shared<PatchSkips>();
 };
 
 // How the network is computed; weights are f32 either way.
@@ -48,12 +56,13 @@ class ModelImpl : public nn::Module {
 
   // Final normed activations [T, E], in row order. `state` (may be null) is read and replaced.
   at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
-  at::Tensor logits(const at::Tensor& hidden_RE);                             // [R, V], any rows
-  at::Tensor noise(const at::Tensor& hidden_TE, const nn::Routing& routing);  // [Q, P], rows of latents
+  at::Tensor logits(const at::Tensor& hidden_RE);  // [R, V], any rows
+  // [Q, P], rows of latents; `input` is what forward() made hidden_TE of.
+  at::Tensor noise(const at::Tensor& hidden_TE, const ModelInput& input);
   // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
   ops::CrossEntropy next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
                                     const at::Tensor& targets_R, double scale, double z_weight = 0);
-  at::Tensor noise_loss(const at::Tensor& hidden_TE, const nn::Routing& routing, const at::Tensor& noise_QP,
+  at::Tensor noise_loss(const at::Tensor& hidden_TE, const ModelInput& input, const at::Tensor& noise_QP,
                         double scale);
 
   // What forward() can go on from where nothing has been seen.
@@ -61,6 +70,7 @@ class ModelImpl : public nn::Module {
 
   const ModelSpec& spec() const { return spec_; }
   const std::vector<nn::Block>& blocks() const { return blocks_; }
+  const nn::UNet& unet() const { return unet_; }  // null where patches are linear
   void set_compute(const Compute& compute) { compute_ = compute; }
   // What reading single tokens needs (generate/mamba_decoder.h).
   const at::Tensor& embeddings() const { return embeddings_; }  // [V, E]
@@ -69,14 +79,15 @@ class ModelImpl : public nn::Module {
 
  private:
   at::Tensor embed(const ModelInput& input, nn::BlockContext& context);
-  at::Tensor embed_patches(const at::Tensor& patches_QP, const at::Tensor& timesteps_I,
-                           const nn::Routing& routing, nn::BlockContext& context);
+  at::Tensor embed_patches(const ModelInput& input, nn::BlockContext& context);
   nn::BlockContext make_context(const ModelInput& input, const ModelState* state) const;
 
   ModelSpec spec_;
   Compute compute_;
   at::Tensor embeddings_, lm_head_;
   nn::ModalityLinear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
+  nn::UNet unet_{nullptr};
+  at::Tensor patch_rows_, patch_columns_;  // [rows, E], [columns, E]; undefined without patch_positions
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_{nullptr};
 };

@@ -22,6 +22,8 @@ constexpr NamedSize kSizes[] = {{"37M", 256, 4, 8},     {"94M", 512, 8, 8},     
                                 {"443M", 1024, 24, 16}, {"760M", 1536, 24, 24}, {"880M", 1536, 24, 24},
                                 {"1.4B", 2048, 24, 16}, {"1.5B", 2048, 24, 16}, {"7B", 4096, 32, 32}};
 
+constexpr int64_t kMostPatchNetChannels = 4096;
+
 // What a mixer describes.
 config::Table table_of(nn::MixerConfig& config) {
   config::Table table("", "");
@@ -109,6 +111,16 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
     throw InputError({std::string(where) + ": \"vocab_size\"",
                       std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
                       std::to_string(spec.vocab_size), ""});
+  spec.patch_net = value_or<std::string>(json, "patch_net", kLinearPatches, where);
+  if (spec.patch_net != kLinearPatches && spec.patch_net != kUNetPatches)
+    throw InputError(
+        {std::string(where) + ": \"patch_net\"", "linear or unet", "\"" + spec.patch_net + "\"", ""});
+  spec.patch_net_channels = value_or<int64_t>(json, "patch_net_channels", 0, where);
+  if (spec.patch_net_channels < 0 || spec.patch_net_channels > kMostPatchNetChannels)
+    throw InputError({std::string(where) + ": \"patch_net_channels\"",
+                      "0 to " + std::to_string(kMostPatchNetChannels),
+                      std::to_string(spec.patch_net_channels), ""});
+  spec.patch_positions = value_or<bool>(json, "patch_positions", false, where);
   spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
   if (!spec.latents()) return;
   spec.patch_size = spec.latents()->patch_size;
@@ -127,6 +139,8 @@ std::string resolve(ModelSpec& spec) {
     spec.mixers.at(mixer).resolve(spec.d_model);
     if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
   }
+  if (spec.patch_net == kUNetPatches && spec.patch_net_channels == 0)
+    spec.patch_net_channels = (spec.d_model + 63) / 64 * 16;
   if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
   return "";
 }
@@ -150,6 +164,20 @@ void ModelSpec::describe(config::Table& table) {
       .one_of(all_projections());
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
+  table
+      .field(
+          "patch_net", patch_net,
+          "what stands between a latent image and the trunk (latents only): one linear layer in and out, or "
+          "a U-Net around the trunk")
+      .one_of({kLinearPatches, kUNetPatches});
+  table
+      .field(
+          "patch_net_channels", patch_net_channels,
+          "channels of a U-Net's finest level, each coarser one twice as many; 0: d_model / 4, rounded up to "
+          "a multiple of 16")
+      .range(0, kMostPatchNetChannels);
+  table.field("patch_positions", patch_positions,
+              "learned embeddings of a patch's row and column are added to it (latents only)");
   table.field("adaptive_norm", adaptive_norm,
               "scale and shift the norms of an image's patches by its timestep and by the token before it "
               "(latents only)");
@@ -171,8 +199,20 @@ ModelSpec ModelSpec::resolved() const {
 }
 
 std::string ModelSpec::problem_with_data() const {
-  if (latents()) return "";
-  if (adaptive_norm) return "adaptive_norm: expected false, found true; no modality is of latents here";
+  if (latents()) {
+    const int64_t side = latents()->patch_size;
+    if (patch_net == kUNetPatches && (side < 2 || (side & (side - 1)) != 0))
+      return "patch_size: expected a power of two from 2 with patch_net \"unet\", found " +
+             std::to_string(side);
+    return "";
+  }
+  if (patch_net != kLinearPatches)
+    return std::string("patch_net: expected ") + kLinearPatches + ", found \"" + patch_net +
+           "\"; only images as latents have patches";
+  if (adaptive_norm)
+    return "adaptive_norm: expected false, found true; only images as latents have timesteps";
+  if (patch_positions)
+    return "patch_positions: expected false, found true; only images as latents have patches";
   for (const std::string& mixer : find_backbone(backbone).layer)
     if (std::string problem = mixers.at(mixer).problem_without_latents(); !problem.empty()) return problem;
   return "";
@@ -260,6 +300,9 @@ OrderedJson to_json(const ModelSpec& spec) {
   if (spec.latents()) {
     json["latent_shape"] = spec.latents()->latent_shape;
     json["patch_size"] = spec.latents()->patch_size;
+    json["patch_net"] = spec.patch_net;
+    if (spec.patch_net == kUNetPatches) json["patch_net_channels"] = spec.patch_net_channels;
+    json["patch_positions"] = spec.patch_positions;
     json["diffusion_steps"] = spec.diffusion_steps;
     json["adaptive_norm"] = spec.adaptive_norm;
   }

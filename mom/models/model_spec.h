@@ -23,6 +23,10 @@ const std::vector<std::string>& all_projections();
 // Sinusoids a timestep is turned into before its small network.
 inline constexpr int64_t kTimestepFeatures = 128;
 
+// Values of the key patch_net.
+inline constexpr const char* kLinearPatches = "linear";
+inline constexpr const char* kUNetPatches = "unet";
+
 struct ModelSpec {
   // The network.
   std::string backbone = "mixture_of_mamba";  // a name of backbones.h
@@ -33,6 +37,9 @@ struct ModelSpec {
   std::vector<std::string> decoupled = all_projections();  // parts with their own weights per modality
   bool tie_word_embeddings = false;
   int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
+  std::string patch_net = kLinearPatches;            // between an item of latents and the trunk
+  int64_t patch_net_channels = 0;                    // of a U-Net's finest level; 0: as the width says
+  bool patch_positions = false;                      // learned row and column of a patch
   bool adaptive_norm = false;                        // of latents (nn/item_condition.h)
   nn::MixerConfigs mixers;
   std::string scan_backend = "auto";
@@ -55,6 +62,7 @@ struct ModelSpec {
 
   // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
   std::string problem_with_data() const;
+  bool has_unet() const { return latents() && patch_net == kUNetPatches; }
 
   bool has_mixer(const std::string& mixer) const;
   // The mixer of a block.

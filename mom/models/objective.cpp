@@ -134,7 +134,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     const double weight = vocabulary_.latents()->loss_weight;
     // Without weight it is reported all the same.
     const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
-    const at::Tensor noise = model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
+    const at::Tensor noise = model.noise_loss(hidden_TE, noised.input, noised.noise_QP, scale);
     loss.report[latents].sum = noise.item<double>() / scale;
     if (weight > 0) loss.total = loss.total + noise;
   }

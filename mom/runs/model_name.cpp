@@ -49,6 +49,11 @@ std::string scan_text(const RunFolder& run) {
   return scan.empty() || scan == "raster" ? "" : " (image_scan " + scan + ")";
 }
 
+std::string patches_text(const RunFolder& run) {
+  const std::string net = run.recipe_value("model.patch_net");
+  return net.empty() || net == "linear" ? "" : " (patch_net " + net + ")";
+}
+
 }  // namespace
 
 std::string RunFolder::backbone() const {
@@ -75,7 +80,7 @@ std::string RunFolder::model_name() const {
   if (key == "mixture_of_mamba") words += projections_text(*this);
   if (has_experts()) words += experts_text(*this);
   if (key == "ssm") words += recipe_value("model.ssm_init") == "s4d_inv" ? " (S4D-Inv)" : " (S4D)";
-  return words + scan_text(*this);
+  return words + scan_text(*this) + patches_text(*this);
 }
 
 }  // namespace mom::runs

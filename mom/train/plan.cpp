@@ -23,7 +23,7 @@ struct Activations {
 };
 
 Activations activations_of(const models::ModelSpec& s, const TrainConfig& train, double tokens,
-                           double targets) {
+                           double targets, double items) {
   const double width = train.precision == "bfloat16" ? 2 : 4;
   const double e = static_cast<double>(s.d_model), v = static_cast<double>(s.vocab_size),
                blocks = static_cast<double>(s.num_blocks);
@@ -32,8 +32,9 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
   const double all = blocks * (4 + width) * e + width * costs.kept + 4 * costs.kept_f32;
   // The blocks' inputs alone, where the rest is computed again, one block at a time.
   const double inputs = blocks * (4 + width) * e + all / blocks;
+  const nn::UNetCosts unet = models::unet_costs(s);
   Activations result;
-  result.kept = tokens * (train.recompute ? inputs : all);
+  result.kept = tokens * (train.recompute ? inputs : all) + items * (width * unet.kept + 4 * unet.kept_f32);
   const double gradients = tokens * (width * costs.passing + 4 * costs.passing_f32 + (4 + width) * e);
   // The head: its rows' hidden states and their gradient, and a piece of outputs (ops/head_loss.h).
   const double rows = std::min(targets, std::max(128.0, 8388608.0 / v));
@@ -58,9 +59,10 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
                       recipe.model.patch_size, static_cast<uint64_t>(recipe.seed));
   // The shares of the modalities, from one batch.
   const std::vector<models::TokenFlops> flops = models::flops_per_token(plan.spec);
-  double batch_flops = 0, batch_tokens = 0, targets = 0;
+  double batch_flops = 0, batch_tokens = 0, targets = 0, items = 0;
   for (const data::Batch& batch : loader.next(1)) {
     targets = static_cast<double>(batch.target_rows_R.size(0));
+    items = static_cast<double>(batch.num_images());
     batch_flops += 3 * flops[0].pair * models::attended_pairs(plan.spec, batch.routing);
     for (size_t m = 0; m < flops.size(); ++m) {
       batch_flops += 3 * flops[m].total() * static_cast<double>(batch.num_tokens[m]);
@@ -69,8 +71,9 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   }
   plan.flops = batch_flops / batch_tokens * static_cast<double>(plan.total_tokens);
   const double parts = static_cast<double>(recipe.train.microbatches);
-  const Activations activations = activations_of(
-      plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts, targets / parts);
+  const Activations activations =
+      activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
+                     targets / parts, items / parts);
   const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
   plan.state_memory_bytes = 12 * parameters;
   // Gradients grow while activations go, except from one microbatch to the next.

@@ -185,7 +185,7 @@ at::Tensor whole_pass_noise(Model& model, const std::vector<int32_t>& before, co
   sequence.timesteps_I = torch::tensor({timestep}, torch::kInt64);
   torch::NoGradGuard no_grad;
   const models::ModelInput input = test::to_input(sequence);
-  return models::unpatchify(model->noise(model->forward(input), input.routing), spec.latents()->latent_shape,
+  return models::unpatchify(model->noise(model->forward(input), input), spec.latents()->latent_shape,
                             spec.latents()->patch_size)[0];
 }
 

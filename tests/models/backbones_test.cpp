@@ -1,5 +1,5 @@
 // What every backbone owes: packing, causality, state, counts, files, names. One suite over all of them, with every
-// pattern of scans, and with adaptive norms.
+// pattern of scans, and with a U-Net, positions of patches and adaptive norms.
 #include <gtest/gtest.h>
 #include <torch/optim/adamw.h>
 
@@ -106,8 +106,8 @@ TEST_P(EveryBackbone, SavesAndLoads) {
   EXPECT_TRUE(torch::equal(test::run(model_, sequence), test::run(loaded, sequence)));
 }
 
-// A changed patch changes its whole picture where it is read both ways, by attention or by two blocks, and only what
-// follows elsewhere; nothing before the picture either way.
+// A changed patch changes its whole picture where it is read both ways, by attention, two blocks or a U-Net, and only
+// what follows elsewhere; nothing before the picture either way.
 TEST_P(EveryBackbone, AChangedPatch) {
   Sequence sequence;
   test::append(sequence, spec(), 5, true, 3);
@@ -118,7 +118,8 @@ TEST_P(EveryBackbone, AChangedPatch) {
   const at::Tensor after = test::run(model_, sequence);
   const at::Tensor same = unchanged_rows(spec(), before, after);
   EXPECT_TRUE(same.narrow(0, 0, 5).all().item<bool>());
-  const bool both_ways = spec().has_mixer("attention") || GetParam().scan != nn::kRasterScan;
+  const bool both_ways =
+      spec().has_mixer("attention") || GetParam().scan != nn::kRasterScan || spec().has_unet();
   EXPECT_EQ(same.narrow(0, 5, 2).any().item<bool>(), !both_ways);
   EXPECT_FALSE(same.narrow(0, 7, spec().latents()->positions_per_item() - 2 + 3).any().item<bool>());
 }
@@ -161,7 +162,7 @@ TEST_P(EveryBackbone, EveryParameterGetsAGradient) {
   const Sequence sequence = test::mixed(spec());
   models::ModelInput input = test::to_input(sequence);
   const at::Tensor hidden = model_->forward(input);
-  (model_->logits(hidden).square().sum() + model_->noise(hidden, input.routing).square().sum()).backward();
+  (model_->logits(hidden).square().sum() + model_->noise(hidden, input).square().sum()).backward();
   for (const auto& item : model_->named_parameters())
     EXPECT_TRUE(item.value().grad().defined() && item.value().grad().abs().max().item<double>() > 0)
         << item.key();

@@ -102,22 +102,41 @@ TEST(Counts, ActiveParametersAndFlopsAreThoseOfDense) {
 std::mutex mutex_;
 double gemm_flops_ = 0;
 
+void add_flops(double flops) {
+  std::lock_guard lock(mutex_);
+  gemm_flops_ += flops;
+}
+
+// A two-dimensional convolution, of a U-Net, its way back, or a product.
 std::unique_ptr<at::ObserverContext> count_gemm(const at::RecordFunction& call) {
   const std::string name = call.name();
+  if (name == "aten::convolution") {
+    const at::Tensor x = call.inputs()[0].toTensor(), weight = call.inputs()[1].toTensor();
+    const int64_t stride = call.inputs()[3].toIntVector()[0];
+    add_flops(2.0 * static_cast<double>(x.numel() / x.size(1) * weight.numel() / (stride * stride)));
+  } else if (name == "aten::convolution_backward") {
+    const at::Tensor gradient = call.inputs()[0].toTensor(), weight = call.inputs()[2].toTensor();
+    const auto wanted = call.inputs()[10].toBoolList();
+    add_flops(2.0 * (wanted[0] + wanted[1]) *
+              static_cast<double>(gradient.numel() / gradient.size(1) * weight.numel()));
+  }
   const size_t first = name == "aten::addmm" ? 1 : 0;
   if (name != "aten::mm" && name != "aten::addmm" && name != "mom::gemm") return nullptr;
   const auto inputs = call.inputs();
   const at::Tensor a = inputs[first].toTensor(), b = inputs[first + 1].toTensor();
-  std::lock_guard lock(mutex_);
-  gemm_flops_ += 2.0 * static_cast<double>(a.size(0) * a.size(1) * b.size(1));
+  add_flops(2.0 * static_cast<double>(a.size(0) * a.size(1) * b.size(1)));
   return nullptr;
 }
 
 // Every product of forward and backward, ours and ATen's, counted where it runs.
 TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
   std::vector<models::ModelSpec> specs = {test::tiny_spec({"in_proj", "out_proj"})};
-  for (const std::string& backbone : models::backbone_names()) specs.push_back(test::tiny_backbone(backbone));
-  specs.push_back(test::tiny_backbone(test::Variant{.backbone = "mamba", .adaptive_norm = true}));
+  for (const test::Variant& variant : test::all_variants())
+    if (variant.scan == nn::kRasterScan || variant.patch_net == models::kUNetPatches)
+      specs.push_back(test::tiny_backbone(variant));
+  // Two levels.
+  specs.push_back(specs.back());
+  specs.back().vocabulary = specs.back().vocabulary.with_patch_size(4);
   for (const models::ModelSpec& spec : specs) {
     SCOPED_TRACE(spec.backbone);
     models::Model model = test::initialised(spec);
@@ -132,12 +151,14 @@ TEST(Counts, AnalyticFlopsAreTheGemmsThatRun) {
     for (size_t m = 0; m < 2; ++m)
       expected += (flops[m].gemm + flops[m].router) *
                   static_cast<double>(input.routing.group_size(static_cast<int64_t>(m)));
+    // All blocks' convolutions are of one dimension, and cost each modality the same.
+    expected += (flops[1].conv - flops[0].conv) * static_cast<double>(input.routing.group_size(1));
     gemm_flops_ = 0;
     const auto handle = at::addGlobalCallback(
         at::RecordFunctionCallback(count_gemm).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
     const at::Tensor hidden = model->forward(input);
     const at::Tensor logits = model->logits(hidden.narrow(0, 0, input.routing.group_size(0)));
-    const at::Tensor noise = model->noise(hidden, input.routing);
+    const at::Tensor noise = model->noise(hidden, input);
     EXPECT_NEAR(gemm_flops_ / expected, 1, 1e-9);
     (logits.square().sum() + noise.square().sum()).backward();
     at::removeCallback(handle);

@@ -52,7 +52,7 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   const at::Tensor hidden = model->forward(noised.input);
   const at::Tensor log_p = model->logits(hidden).log_softmax(1);
   const double text = -(log_p[0][3] + log_p[1][9] + log_p[5][11]).item<double>() / 3;
-  const double image = (model->noise(hidden, batch.routing) - noised.noise_QP).square().mean().item<double>();
+  const double image = (model->noise(hidden, noised.input) - noised.noise_QP).square().mean().item<double>();
   EXPECT_NEAR(loss.report[0].mean(), text, 1e-5);
   EXPECT_NEAR(loss.report[1].mean(), image, 1e-5);
   EXPECT_NEAR(loss.total.item<double>(), text + 3 * image, 1e-4);

@@ -38,17 +38,18 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled,
   return spec.resolved();
 }
 
-// A backbone, how it scans images, and whether their norms are adaptive.
+// A backbone, how it scans images, how patches get into it and out, and whether its norms are adaptive.
 struct Variant {
-  std::string backbone, scan = nn::kRasterScan;
+  std::string backbone, scan = nn::kRasterScan, patch_net = models::kLinearPatches;
   bool adaptive_norm = false;
   std::string name() const {
-    return backbone + (scan == nn::kRasterScan ? "" : "_" + scan) + (adaptive_norm ? "_adaptive" : "");
+    return backbone + (scan == nn::kRasterScan ? "" : "_" + scan) +
+           (patch_net == models::kLinearPatches ? "" : "_" + patch_net) + (adaptive_norm ? "_adaptive" : "");
   }
   friend void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name(); }
 };
 
-// Every backbone with every pattern of scans that it can have, and with adaptive norms.
+// Every backbone with every pattern of scans that it can have, and with a U-Net and the last of them.
 inline std::vector<Variant> all_variants() {
   std::vector<Variant> variants;
   for (const std::string& backbone : models::backbone_names()) {
@@ -58,14 +59,23 @@ inline std::vector<Variant> all_variants() {
       set(spec, nn::kScanKey, scan);
       if (models::unused_keys(spec).empty()) variants.push_back({backbone, scan});
     }
-    variants.push_back({.backbone = backbone, .adaptive_norm = true});
+    variants.push_back({backbone, variants.back().scan, models::kUNetPatches, true});
   }
   return variants;
 }
 
+// What a variant says of images. Positions come with the U-Net.
+inline void set_images(models::ModelSpec& spec, const Variant& variant) {
+  set(spec, nn::kScanKey, variant.scan);
+  spec.patch_net = variant.patch_net;
+  spec.patch_net_channels = 8;
+  spec.patch_positions = variant.patch_net == models::kUNetPatches;
+}
+
 // Of any backbone.
 inline models::ModelSpec tiny_backbone(const Variant& variant) {
-  models::ModelSpec spec = tiny_spec({}, variant.scan);
+  models::ModelSpec spec = tiny_spec({});
+  set_images(spec, variant);
   spec.backbone = variant.backbone;
   spec.decoupled = models::find_backbone(variant.backbone).decoupled;
   spec.num_blocks = 4;
@@ -84,10 +94,12 @@ inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 
   models::initialise(*model, seed);
   torch::NoGradGuard no_grad;
   torch::manual_seed(static_cast<int64_t>(seed));
-  // Off the initial zeros, so that the noise head and adaptive norms say something.
-  for (auto& item : model->named_parameters())
-    if (item.key().rfind("patch_out", 0) == 0 || item.key().find(".condition.") != std::string::npos)
-      item.value().normal_(0, 0.3);
+  // Off the initial zeros, so that the noise head, positions and adaptive norms say something.
+  for (auto& item : model->named_parameters()) {
+    for (const char* name : {"patch_out", "patch_net.conv_out", "patch_rows", "patch_columns"})
+      if (item.key().rfind(name, 0) == 0) item.value().normal_(0, 0.3);
+    if (item.key().find(".condition.") != std::string::npos) item.value().normal_(0, 0.3);
+  }
   return model;
 }
 
