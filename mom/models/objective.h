@@ -5,7 +5,9 @@
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
 // A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
 // to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
-// noise is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039),
+// noise is added to the latent before it is cut into patches. An image that comes before its text may be noised
+// less (image_first_max_timestep), in training and in held-out evaluation alike, so that there is something to
+// describe; at most so far, still evenly. Sources: Transfusion (arXiv 2408.11039, section 4.3.4),
 // Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
 #pragma once
 
@@ -24,6 +26,7 @@ namespace mom::models {
 struct ObjectiveConfig {
   double image_weight = 5;  // the loss weight of the modality of latents
   int64_t diffusion_steps = 1000;
+  int64_t image_first_max_timestep = 0;  // 0: off
   double z_loss = 0;
   double balance_weight = 0.01;
   void describe(config::Table& table);
@@ -72,13 +75,14 @@ class Objective {
   CosineSchedule schedule_;
 };
 
-// The noised input of a batch, drawn from its noise_key alone.
+// The noised input of a batch, drawn from its noise_key alone. `image_first_max`: the objective's
+// image_first_max_timestep.
 struct NoisedInput {
   ModelInput input;
   at::Tensor noise_QP;  // what the model is to predict
 };
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
-                       Timesteps timesteps);
+                       Timesteps timesteps, int64_t image_first_max = 0);
 
 // Mean losses of held-out batches, without gradients.
 LossReport held_out_loss(ModelImpl& model, const Objective& objective,

@@ -230,7 +230,9 @@ RunFolder read_run_folder(const Path& path) {
   }
   run.recipe_text = read_file(path / "recipe.toml", uint64_t{1} << 20);
   run.recipe = flatten_toml(run.recipe_text, (path / "recipe.toml").string());
-  run.recipe.try_emplace("model.image_scan", "raster");  // what older runs did without saying so
+  // What older runs did without saying so.
+  run.recipe.try_emplace("model.image_scan", "raster");
+  run.recipe.try_emplace("objective.image_first_max_timestep", "0");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

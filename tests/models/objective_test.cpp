@@ -97,6 +97,52 @@ TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
   EXPECT_TRUE(torch::equal(strata, torch::arange(20, torch::kInt64)));
 }
 
+// Images 0, 2, 4, ... come before their text.
+data::Batch batch_of_images(int64_t count) {
+  data::Batch batch;
+  batch.latents_ICHW = torch::zeros({count, 2, 4, 4});
+  for (int64_t i = 0; i < count; ++i) batch.image_first_I.push_back(i % 2 == 0);
+  return batch;
+}
+
+TEST(Objective, ImagesBeforeTheirTextAreNoisedAtMostToTheCap) {
+  const models::ModelSpec spec = test::tiny_spec({});
+  const data::Batch batch = batch_of_images(4000);
+  const models::CosineSchedule schedule(1000);
+  for (const models::Timesteps how : {models::Timesteps::kUniform, models::Timesteps::kStratified}) {
+    const at::Tensor all = models::make_input(batch, spec, schedule, how).input.timesteps_I,
+                     capped = models::make_input(batch, spec, schedule, how, 500).input.timesteps_I;
+    EXPECT_TRUE(torch::equal(all.slice(0, 1, {}, 2), capped.slice(0, 1, {}, 2))) << "others are as without";
+    const at::Tensor first = capped.slice(0, 0, {}, 2);
+    EXPECT_EQ(first.max().item<int64_t>(), 500);
+    EXPECT_EQ(first.min().item<int64_t>(), 0);
+    EXPECT_NEAR(first.to(torch::kFloat64).mean().item<double>(), 250, 12);
+    EXPECT_TRUE(torch::equal(models::make_input(batch, spec, schedule, how, 5000).input.timesteps_I, all));
+  }
+}
+
+TEST(Objective, TheCapHoldsInTrainingAndInHeldOutEvaluation) {
+  models::Model model = test::tiny_model({});
+  data::Batch batch = small_batch(model->spec());
+  batch.image_first_I = {true, true};
+  models::ObjectiveConfig config;
+  config.image_first_max_timestep = 20;
+  const models::Objective capped(config, model->spec().vocabulary);
+  const auto expected = [&](models::Timesteps how, int64_t cap) {
+    const models::NoisedInput noised = models::make_input(batch, model->spec(), capped.schedule(), how, cap);
+    return (model->noise(model->forward(noised.input), batch.routing) - noised.noise_QP)
+        .square()
+        .mean()
+        .item<double>();
+  };
+  const models::LossReport trained =
+      capped(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform).report;
+  EXPECT_NEAR(trained[1].mean(), expected(models::Timesteps::kUniform, 20), 1e-5);
+  EXPECT_GT(std::abs(trained[1].mean() - expected(models::Timesteps::kUniform, 0)), 1e-2);
+  EXPECT_NEAR(models::held_out_loss(*model, capped, {batch})[1].mean(),
+              expected(models::Timesteps::kStratified, 20), 1e-5);
+}
+
 TEST(Objective, AWholeStepsMeanIsSharedByItsMicrobatches) {
   models::Model model = test::tiny_model({});
   const data::Batch batch = small_batch(model->spec());
