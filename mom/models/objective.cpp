@@ -37,6 +37,12 @@ void ObjectiveConfig::describe(config::Table& table) {
       .range(0, 1e6);
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
   table
+      .field("prediction", prediction,
+             "what is predicted of noised latents: noise, or velocity (Salimans & Ho 2022); the loss "
+             "reported is that "
+             "of the noise either way")
+      .one_of(prediction_names());
+  table
       .field("image_first_max_timestep", image_first_max_timestep,
              "largest timestep of images that come before their text, so that they can be described "
              "(Transfusion's "
@@ -101,9 +107,12 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   noised.input.timesteps_I = draw_timesteps(batch, schedule.steps(), how, image_first_max);
   const at::Tensor noise = torch::randn(
       batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
-  noised.noise_QP = patchify(noise, spec.latents()->patch_size);
-  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I),
-                                     spec.latents()->patch_size);
+  const at::Tensor& timesteps_I = noised.input.timesteps_I;
+  const int64_t patch = spec.latents()->patch_size;
+  noised.noise_ICHW = noise;
+  noised.target_QP =
+      patchify(schedule.target(spec.prediction, batch.latents_ICHW, noise, timesteps_I), patch);
+  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, timesteps_I), patch);
   return noised;
 }
 
@@ -114,6 +123,29 @@ void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& mo
   const at::Tensor sums_M = torch::zeros({static_cast<int64_t>(report.size())}, torch::kFloat64)
                                 .index_add_(0, modalities_R, nats_R.to(torch::kFloat64));
   for (size_t m = 0; m < report.size(); ++m) report[m].sum += sums_M.const_data_ptr<double>()[m];
+}
+
+struct LatentLoss {
+  at::Tensor scaled;  // differentiable
+  double noise_squares = 0;
+};
+
+LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const at::Tensor& hidden_TE,
+                       const NoisedInput& noised, double scale) {
+  const Prediction prediction = model.spec().prediction;
+  if (prediction == Prediction::kNoise) {
+    const at::Tensor loss = model.noise_loss(hidden_TE, noised.input.routing, noised.target_QP, scale);
+    return {loss, loss.item<double>() / scale};
+  }
+  // Errors by image: each has its own part in the noise's.
+  const at::Tensor& timesteps_I = noised.input.timesteps_I;
+  const at::Tensor squares_I = (model.noise(hidden_TE, noised.input.routing) - noised.target_QP)
+                                   .square()
+                                   .view({timesteps_I.size(0), -1})
+                                   .sum(1);
+  const at::Tensor noise_squares_I =
+      squares_I.detach().to(torch::kFloat64) * schedule.noise_error_ratio(prediction, timesteps_I);
+  return {scale * squares_I.sum(), noise_squares_I.sum().item<double>()};
 }
 
 }  // namespace
@@ -145,9 +177,9 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     const double weight = vocabulary_.latents()->loss_weight;
     // Without weight it is reported all the same.
     const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
-    const at::Tensor noise = model.noise_loss(hidden_TE, batch.routing, noised.noise_QP, scale);
-    loss.report[latents].sum = noise.item<double>() / scale;
-    if (weight > 0) loss.total = loss.total + noise;
+    const LatentLoss of_latents = latent_loss(model, schedule_, hidden_TE, noised, scale);
+    loss.report[latents].sum = of_latents.noise_squares;
+    if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }
   return loss;
 }

@@ -1,8 +1,10 @@
 // What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
-// them.
+// them, or the velocity (prediction.h).
 //   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
-//          + loss_weight * mean over latent elements of (noise - prediction)^2              (latents)
+//          + loss_weight * mean over latent elements of (target - prediction)^2             (latents)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
+// What is reported of latents is the error of the noise, whatever is predicted: a velocity and the noised latent imply
+// it, and so the losses of both compare.
 // A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
 // to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
 // noise is added to the latent before it is cut into patches. An image that comes before its text may be noised
@@ -26,6 +28,7 @@ namespace mom::models {
 struct ObjectiveConfig {
   double image_weight = 5;  // the loss weight of the modality of latents
   int64_t diffusion_steps = 1000;
+  std::string prediction = "noise";
   int64_t image_first_max_timestep = 0;  // 0: off
   double z_loss = 0;
   double balance_weight = 0.01;
@@ -33,7 +36,7 @@ struct ObjectiveConfig {
 };
 
 // Sums and counts of one modality's loss; the mean is what is reported. Tokens: nats and target tokens.
-// Latents: squares and elements.
+// Latents: squares of the (implied) noise's error and elements.
 struct LossSum {
   double sum = 0, count = 0;
   double mean() const { return count > 0 ? sum / count : 0; }
@@ -63,8 +66,8 @@ class Objective {
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
-  // The scalar that is trained, without z-loss and balance loss: mean over all target tokens + loss_weight *
-  // mean over latent elements.
+  // The scalar that is trained, without z-loss and balance loss, where noise is predicted: mean over all target tokens
+  // + loss_weight * mean over latent elements of the noise's squared error.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }
@@ -79,7 +82,8 @@ class Objective {
 // image_first_max_timestep.
 struct NoisedInput {
   ModelInput input;
-  at::Tensor noise_QP;  // what the model is to predict
+  at::Tensor noise_ICHW;
+  at::Tensor target_QP;  // what the model is to predict
 };
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
                        Timesteps timesteps, int64_t image_first_max = 0);

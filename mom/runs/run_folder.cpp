@@ -233,6 +233,7 @@ RunFolder read_run_folder(const Path& path) {
   // What older runs did without saying so.
   run.recipe.try_emplace("model.image_scan", "raster");
   run.recipe.try_emplace("objective.image_first_max_timestep", "0");
+  run.recipe.try_emplace("objective.prediction", "noise");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

@@ -112,7 +112,10 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   spec.codec_hashes = dataset.codec_hashes;
   check_setting(recipe.setting, dataset);
   check_data(spec);
-  if (spec.latents()) spec.diffusion_steps = recipe.objective.diffusion_steps;
+  if (spec.latents()) {
+    spec.diffusion_steps = recipe.objective.diffusion_steps;
+    spec.prediction = models::parse_prediction(recipe.objective.prediction);
+  }
   return spec;
 }
 

@@ -10,6 +10,8 @@
 namespace mom {
 namespace {
 
+using models::Prediction;
+
 TEST(CosineSchedule, FollowsTheFormula) {
   const models::CosineSchedule schedule(1000);
   auto f = [](double t) { return std::pow(std::cos((t / 1000 + 0.008) / 1.008 * M_PI / 2), 2); };
@@ -24,8 +26,21 @@ TEST(CosineSchedule, RemovingTheAddedNoiseGivesTheOriginal) {
   const at::Tensor clean = torch::randn({3, 2, 4, 4}), noise = torch::randn({3, 2, 4, 4}),
                    t = torch::tensor({0L, 400L, 800L});
   const at::Tensor noised = schedule.add_noise(clean, noise, t);
-  EXPECT_TRUE(torch::allclose(schedule.remove_noise(noised, noise, t), clean, 1e-4, 1e-4));
+  for (const Prediction prediction : {Prediction::kNoise, Prediction::kVelocity}) {
+    const at::Tensor target = schedule.target(prediction, clean, noise, t);
+    EXPECT_TRUE(torch::allclose(schedule.clean(prediction, noised, target, t), clean, 1e-4, 1e-4));
+  }
   EXPECT_FALSE(torch::allclose(noised, clean, 1e-1, 1e-1));
+}
+
+TEST(CosineSchedule, AVelocityFollowsTheFormula) {
+  const models::CosineSchedule schedule(1000);
+  const at::Tensor clean = torch::randn({1, 2, 4, 4}), noise = torch::randn({1, 2, 4, 4});
+  for (const int64_t t : {0, 400, 800, 999}) {
+    const double a = schedule.alpha_bar(t);
+    const at::Tensor velocity = schedule.target(Prediction::kVelocity, clean, noise, torch::tensor({t}));
+    EXPECT_TRUE(torch::allclose(velocity, noise * std::sqrt(a) - clean * std::sqrt(1 - a), 1e-5, 1e-6));
+  }
 }
 
 TEST(Patchify, IsRasterOrderAndInvertible) {
@@ -52,11 +67,41 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   const at::Tensor hidden = model->forward(noised.input);
   const at::Tensor log_p = model->logits(hidden).log_softmax(1);
   const double text = -(log_p[0][3] + log_p[1][9] + log_p[5][11]).item<double>() / 3;
-  const double image = (model->noise(hidden, batch.routing) - noised.noise_QP).square().mean().item<double>();
+  const double image =
+      (model->noise(hidden, batch.routing) - noised.target_QP).square().mean().item<double>();
   EXPECT_NEAR(loss.report[0].mean(), text, 1e-5);
   EXPECT_NEAR(loss.report[1].mean(), image, 1e-5);
   EXPECT_NEAR(loss.total.item<double>(), text + 3 * image, 1e-4);
   EXPECT_NEAR(objective.combined_loss(loss.report), text + 3 * image, 1e-4);
+}
+
+// What is trained is the velocity's error, what is reported that of the noise that follows from it.
+TEST(Objective, OfAVelocityTheErrorOfItsNoiseIsReported) {
+  models::ModelSpec spec = test::tiny_spec({"in_proj"});
+  spec.prediction = Prediction::kVelocity;
+  models::Model model = test::initialised(spec);
+  const data::Batch batch = small_batch(spec);
+  models::ObjectiveConfig config;
+  config.image_weight = 3;
+  const models::Objective objective(config, spec.vocabulary);
+  const auto loss = objective(*model, batch, models::count_terms(batch, spec), models::Timesteps::kUniform);
+  const models::NoisedInput noised =
+      models::make_input(batch, spec, objective.schedule(), models::Timesteps::kUniform);
+  const at::Tensor velocity = models::unpatchify(
+      model->noise(model->forward(noised.input), batch.routing).detach(), {2, 4, 4}, spec.patch_size);
+  double trained = 0, reported = 0;
+  for (int64_t i = 0; i < 2; ++i) {
+    const double a = objective.schedule().alpha_bar(noised.input.timesteps_I[i].item<int64_t>());
+    const at::Tensor clean = batch.latents_ICHW[i], noise = noised.noise_ICHW[i],
+                     x = clean * std::sqrt(a) + noise * std::sqrt(1 - a);
+    trained += (noise * std::sqrt(a) - clean * std::sqrt(1 - a) - velocity[i]).square().mean().item<double>();
+    reported += (noise - (velocity[i] * std::sqrt(a) + x * std::sqrt(1 - a))).square().mean().item<double>();
+  }
+  EXPECT_NEAR(loss.total.item<double>(), loss.report[0].mean() + 3 * trained / 2, 1e-4);
+  EXPECT_NEAR(loss.report[1].mean(), reported / 2, 1e-5);
+  EXPECT_GT(std::abs(trained - reported), 0.01);
+  loss.total.backward();
+  EXPECT_GT(model->named_parameters()["patch_out.weight"].grad().abs().max().item<double>(), 0);
 }
 
 TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
@@ -83,7 +128,7 @@ TEST(Objective, DrawsDependOnTheBatchAlone) {
   EXPECT_TRUE(torch::equal(a.input.timesteps_I, b.input.timesteps_I));
   batch.noise_key = 78;
   EXPECT_FALSE(torch::equal(
-      a.noise_QP, models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).noise_QP));
+      a.target_QP, models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).target_QP));
 }
 
 TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
@@ -130,7 +175,7 @@ TEST(Objective, TheCapHoldsInTrainingAndInHeldOutEvaluation) {
   const models::Objective capped(config, model->spec().vocabulary);
   const auto expected = [&](models::Timesteps how, int64_t cap) {
     const models::NoisedInput noised = models::make_input(batch, model->spec(), capped.schedule(), how, cap);
-    return (model->noise(model->forward(noised.input), batch.routing) - noised.noise_QP)
+    return (model->noise(model->forward(noised.input), batch.routing) - noised.target_QP)
         .square()
         .mean()
         .item<double>();
@@ -241,6 +286,17 @@ TEST(Spec, VocabularyAndCodecsSurviveTheConfig) {
   Json wrong = parse_json(models::to_json(continuous).dump(), "");
   wrong["patch_size"] = 4;
   EXPECT_THROW(models::spec_from_json(wrong, "config.json"), InputError) << "another than the table says";
+  Json predicting = parse_json(models::to_json(continuous).dump(), "");
+  EXPECT_EQ(predicting["prediction"], "noise");
+  predicting.erase("prediction");
+  EXPECT_EQ(models::spec_from_json(predicting, "config.json").prediction, Prediction::kNoise)
+      << "as older ones do";
+  predicting["prediction"] = "velocity";
+  const models::ModelSpec of_velocity = models::spec_from_json(predicting, "config.json");
+  EXPECT_EQ(of_velocity.prediction, Prediction::kVelocity);
+  EXPECT_EQ(models::to_json(of_velocity)["prediction"], "velocity");
+  predicting["prediction"] = "epsilon";
+  EXPECT_THROW(models::spec_from_json(predicting, "config.json"), InputError);
   wrong = parse_json(models::to_json(spec).dump(), "");
   wrong["vocab_size"] = 51;
   EXPECT_THROW(models::spec_from_json(wrong, "config.json"), InputError);
