@@ -49,6 +49,11 @@ at::Tensor CosineSchedule::clean(Prediction prediction, const at::Tensor& noised
                                           : noised * signal.to(torch::kFloat32) - cut;
 }
 
+at::Tensor CosineSchedule::signal_to_noise(const at::Tensor& timesteps_I) const {
+  const at::Tensor a = alpha_bars(timesteps_I);
+  return a / (1 - a);
+}
+
 at::Tensor CosineSchedule::noise_error_ratio(Prediction prediction, const at::Tensor& timesteps_I) const {
   // noise = sqrt(a) velocity + sqrt(1 - a) noised
   const at::Tensor a = alpha_bars(timesteps_I);

@@ -27,6 +27,8 @@ class CosineSchedule {
   // The clean latent that goes with a noised one if the prediction is right.
   at::Tensor clean(Prediction prediction, const at::Tensor& noised_ICHW, const at::Tensor& predicted_ICHW,
                    const at::Tensor& timesteps_I) const;
+  // Signal over noise, in variances. f64 [I].
+  at::Tensor signal_to_noise(const at::Tensor& timesteps_I) const;
   // The squared error of the noise that a prediction implies, over its own squared error. f64 [I].
   at::Tensor noise_error_ratio(Prediction prediction, const at::Tensor& timesteps_I) const;
 

@@ -43,6 +43,12 @@ void ObjectiveConfig::describe(config::Table& table) {
              "of the noise either way")
       .one_of(prediction_names());
   table
+      .field("loss_weighting", loss_weighting,
+             "of a latent's error by its timestep: uniform, or min_snr (Hang et al. 2023, gamma 5): less "
+             "where there "
+             "is little noise")
+      .one_of({"uniform", "min_snr"});
+  table
       .field("image_first_max_timestep", image_first_max_timestep,
              "largest timestep of images that come before their text, so that they can be described "
              "(Transfusion's "
@@ -130,14 +136,22 @@ struct LatentLoss {
   double noise_squares = 0;
 };
 
+// w(t) of min-SNR weighting, f64 [I].
+at::Tensor min_snr_weights(const CosineSchedule& schedule, Prediction prediction,
+                           const at::Tensor& timesteps_I) {
+  constexpr double kGamma = 5;
+  const at::Tensor snr_I = schedule.signal_to_noise(timesteps_I);
+  return snr_I.clamp_max(kGamma) / (prediction == Prediction::kNoise ? snr_I : snr_I + 1);
+}
+
 LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const at::Tensor& hidden_TE,
-                       const NoisedInput& noised, double scale) {
+                       const NoisedInput& noised, bool min_snr, double scale) {
   const Prediction prediction = model.spec().prediction;
-  if (prediction == Prediction::kNoise) {
+  if (prediction == Prediction::kNoise && !min_snr) {
     const at::Tensor loss = model.noise_loss(hidden_TE, noised.input.routing, noised.target_QP, scale);
     return {loss, loss.item<double>() / scale};
   }
-  // Errors by image: each has its own part in the noise's.
+  // Errors by image: each has its own weight, and its own part in the noise's.
   const at::Tensor& timesteps_I = noised.input.timesteps_I;
   const at::Tensor squares_I = (model.noise(hidden_TE, noised.input.routing) - noised.target_QP)
                                    .square()
@@ -145,7 +159,10 @@ LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const a
                                    .sum(1);
   const at::Tensor noise_squares_I =
       squares_I.detach().to(torch::kFloat64) * schedule.noise_error_ratio(prediction, timesteps_I);
-  return {scale * squares_I.sum(), noise_squares_I.sum().item<double>()};
+  const at::Tensor weighted_I =
+      min_snr ? squares_I * min_snr_weights(schedule, prediction, timesteps_I).to(torch::kFloat32)
+              : squares_I;
+  return {scale * weighted_I.sum(), noise_squares_I.sum().item<double>()};
 }
 
 }  // namespace
@@ -177,7 +194,8 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     const double weight = vocabulary_.latents()->loss_weight;
     // Without weight it is reported all the same.
     const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
-    const LatentLoss of_latents = latent_loss(model, schedule_, hidden_TE, noised, scale);
+    const LatentLoss of_latents =
+        latent_loss(model, schedule_, hidden_TE, noised, config_.loss_weighting == "min_snr", scale);
     loss.report[latents].sum = of_latents.noise_squares;
     if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }

@@ -1,9 +1,11 @@
 // What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
 // them, or the velocity (prediction.h).
 //   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
-//          + loss_weight * mean over latent elements of (target - prediction)^2             (latents)
+//          + loss_weight * mean over latent elements of w(t) (target - prediction)^2        (latents)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
-// What is reported of latents is the error of the noise, whatever is predicted: a velocity and the noised latent imply
+// w(t) is 1, or with loss_weighting "min_snr" what makes the clean latent's error count min(SNR, 5), where SNR = a /
+// (1 - a): min(SNR, 5) / SNR of noise, min(SNR, 5) / (SNR + 1) of velocity (Hang et al. 2023, arXiv 2303.09556).
+// What is reported of latents is the error of the noise, whatever is predicted and weighted: a velocity and the noised latent imply
 // it, and so the losses of both compare.
 // A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
 // to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
@@ -29,6 +31,7 @@ struct ObjectiveConfig {
   double image_weight = 5;  // the loss weight of the modality of latents
   int64_t diffusion_steps = 1000;
   std::string prediction = "noise";
+  std::string loss_weighting = "uniform";
   int64_t image_first_max_timestep = 0;  // 0: off
   double z_loss = 0;
   double balance_weight = 0.01;
@@ -66,7 +69,7 @@ class Objective {
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
-  // The scalar that is trained, without z-loss and balance loss, where noise is predicted: mean over all target tokens
+  // The scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted evenly: mean over all target tokens
   // + loss_weight * mean over latent elements of the noise's squared error.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }

@@ -234,6 +234,7 @@ RunFolder read_run_folder(const Path& path) {
   run.recipe.try_emplace("model.image_scan", "raster");
   run.recipe.try_emplace("objective.image_first_max_timestep", "0");
   run.recipe.try_emplace("objective.prediction", "noise");
+  run.recipe.try_emplace("objective.loss_weighting", "uniform");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

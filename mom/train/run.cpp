@@ -131,6 +131,17 @@ void warn_of_unused_keys(Recipe& recipe, const Path& file) {
   }
 }
 
+void warn_of_keys_for_latents(Recipe recipe, const data::EncodedDataset& dataset, const Path& file) {
+  if (dataset.vocabulary.latents()) return;
+  Recipe plain;
+  config::Schema given = recipe.schema(), defaults = plain.schema();
+  for (const char* key : {"image_first_max_timestep", "prediction", "loss_weighting"}) {
+    const std::string name = std::string("objective.") + key;
+    if (given.find(name, "").value_toml() != defaults.find(name, "").value_toml())
+      log_warning(file.string() + ": " + name + " is set, but setting " + recipe.setting + " has no latents");
+  }
+}
+
 }  // namespace
 
 void run_training(const RunOptions& options) {
@@ -140,6 +151,7 @@ void run_training(const RunOptions& options) {
                      "set it in the recipe or with --set data.path=DIR"});
   warn_of_unused_keys(recipe, options.recipe);
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  warn_of_keys_for_latents(recipe, *dataset, options.recipe);
   warn_without_validation(*dataset);
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");

@@ -104,6 +104,41 @@ TEST(Objective, OfAVelocityTheErrorOfItsNoiseIsReported) {
   EXPECT_GT(model->named_parameters()["patch_out.weight"].grad().abs().max().item<double>(), 0);
 }
 
+// The weight of the clean latent's error is min(SNR, 5), whatever is predicted; the report is as without.
+TEST(Objective, MinSnrWeighsTheCleanLatentsError) {
+  for (const Prediction prediction : {Prediction::kNoise, Prediction::kVelocity}) {
+    models::ModelSpec spec = test::tiny_spec({});
+    spec.prediction = prediction;
+    models::Model model = test::initialised(spec);
+    data::Batch batch = small_batch(spec);
+    models::ObjectiveConfig plain, config;
+    config.loss_weighting = "min_snr";
+    const models::Objective objective(config, spec.vocabulary), unweighted(plain, spec.vocabulary);
+    const models::LossReport terms = models::count_terms(batch, spec);
+    for (batch.noise_key = 1; batch.noise_key < 5; ++batch.noise_key) {
+      const auto loss = objective(*model, batch, terms, models::Timesteps::kUniform);
+      const models::NoisedInput noised =
+          models::make_input(batch, spec, objective.schedule(), models::Timesteps::kUniform);
+      const at::Tensor& t = noised.input.timesteps_I;
+      const auto images = [&](const at::Tensor& patches_QP) {
+        return models::unpatchify(patches_QP, {2, 4, 4}, spec.patch_size);
+      };
+      const at::Tensor predicted = images(model->noise(model->forward(noised.input), batch.routing).detach());
+      const at::Tensor clean =
+          objective.schedule().clean(prediction, images(noised.input.patches_QP), predicted, t);
+      double weighted = 0;
+      for (int64_t i = 0; i < 2; ++i) {
+        const double a = objective.schedule().alpha_bar(t[i].item<int64_t>());
+        weighted += std::min(a / (1 - a), 5.0) *
+                    (clean[i] - batch.latents_ICHW[i]).square().mean().item<double>() / 2;
+      }
+      EXPECT_NEAR(loss.total.item<double>(), loss.report[0].mean() + 5 * weighted, 1e-3 * (1 + weighted));
+      EXPECT_NEAR(loss.report[1].mean(),
+                  unweighted(*model, batch, terms, models::Timesteps::kUniform).report[1].mean(), 1e-5);
+    }
+  }
+}
+
 TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
   models::Model model = test::tiny_model({});
   const data::Batch batch = small_batch(model->spec());
