@@ -95,6 +95,8 @@ void add_eval_verb(CLI::App& app) {
   verb->add_option("--weights", options->weights, "round the weights first, as `mom convert quantize` does")
       ->check(CLI::IsMember(models::weight_types()))
       ->capture_default_str();
+  verb->add_flag("--last-weights", options->last_weights,
+                 "the weights of the last step, where the run keeps an average (train.ema_decay)");
   verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -102,7 +104,7 @@ void add_eval_verb(CLI::App& app) {
       verb->add_flag("--generation", *generates,
                      "instead: generate for held-out captions, rank captions, measure text "
                      "(docs/quality.md); into RUN/generation");
-  for (const char* other : {"--weights", "--samples", "--max-tokens"})
+  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"})
     generation->excludes(verb->get_option(other));
   add_quality_options(*verb, *quality, *generation);
   verb->add_flag("--json", *json, "one JSON object");

@@ -235,6 +235,7 @@ RunFolder read_run_folder(const Path& path) {
   run.recipe.try_emplace("objective.image_first_max_timestep", "0");
   run.recipe.try_emplace("objective.prediction", "noise");
   run.recipe.try_emplace("objective.loss_weighting", "uniform");
+  run.recipe.try_emplace("train.ema_decay", "0.0");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

@@ -22,6 +22,12 @@ void TrainConfig::describe(config::Table& table) {
   table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory")
       .range(1, 65536);
   table
+      .field("ema_decay", ema_decay,
+             "decay of the exponential moving average of the weights, e.g. 0.999, which is then what is "
+             "evaluated and "
+             "saved as the model; after n steps at most (1 + n) / (10 + n); 0: off")
+      .range(0, 0.9999999);
+  table
       .field("precision", precision,
              "of activations and of the projections' factors; weights, states, norms, losses and sums are "
              "float32")

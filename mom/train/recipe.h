@@ -19,6 +19,7 @@ struct TrainConfig {
   int64_t warmup_steps = 50;
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
+  double ema_decay = 0;  // 0: off
   std::string precision = "float32";
   bool recompute = false;
   std::string start_from;

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "mom/base/error.h"
 #include "mom/base/lock.h"
@@ -69,8 +70,10 @@ std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
   return text + buffer;
 }
 
-// The held-out losses of this moment, into the log.
+// The held-out losses of this moment, into the log; of the average of the weights where there is one.
 void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
+  std::optional<WeightAverage::InUse> averaged;
+  if (WeightAverage* average = trainer.average()) averaged.emplace(*average);
   for (const HeldOutSet& set : sets)
     log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
   log.sync();

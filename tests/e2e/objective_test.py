@@ -44,6 +44,22 @@ class Objectives(unittest.TestCase):
         for each in (self.plain, run):
             self.assertLess(json.loads(run_mom("eval", each, "--json"))["loss"]["image"], 1.2)
 
+    def test_average(self):
+        run = self.train("average", "train.ema_decay=0.9")
+
+        def results(run, *options):
+            written = json.loads(run_mom("generate", run, "--tokens", "2,20,30", "--max-tokens", "8", "--seed", "3", "--json", *options))
+            return json.loads(run_mom("eval", run, "--samples", "0", "--json", *options))["loss"], written["tokens"], written["log_probabilities"]
+
+        self.assertEqual(results(run, "--last-weights"), results(self.plain))
+        self.assertFalse((run / "evaluation.json").exists(), "an evaluation of the last weights is not the model's")
+        self.assertNotEqual(results(run)[0], results(self.plain)[0])
+        self.assertNotEqual(results(run)[2], results(self.plain)[2])
+        for verb in (("eval",), ("generate", "--tokens", "2")):
+            refused = try_mom(verb[0], self.plain, *verb[1:], "--last-weights")
+            self.assertEqual(refused.returncode, 3, refused.stderr)
+            self.assertIn("leave --last-weights out", refused.stderr)
+
     def test_keys_of_latents_without_latents(self):
         recipe = write_recipe(self.root / "codes.toml", self.root / "tiny" / "spoken" / "encoded", "three_modality")
         said = try_mom("train", recipe, "--dry-run", "--set", "objective.prediction=velocity").stderr

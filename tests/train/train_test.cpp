@@ -15,49 +15,13 @@
 #include "mom/train/checkpoint.h"
 #include "mom/train/run.h"
 #include "mom/train/trainer.h"
-#include "tests/support/tiny_data.h"
 #include "tests/support/tiny_model.h"
+#include "tests/train/train_fixture.h"
 
 namespace mom {
 namespace {
 
-class TrainTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = new test::TempFolder;
-    encoded_ = test::make_tiny_encoded(folder_->path() / "tiny");
-    dataset_ = std::make_shared<data::EncodedDataset>(data::open_encoded(encoded_));
-  }
-  static void TearDownTestSuite() {
-    dataset_.reset();
-    delete folder_;
-  }
-  static train::Recipe recipe(const std::string& backbone = "mixture_of_mamba") {
-    train::Recipe recipe;
-    recipe.model.backbone = backbone;
-    if (backbone == "mamba") recipe.model.decoupled.clear();
-    recipe.model.d_model = 32;
-    recipe.model.layers = 1;
-    recipe.data.path = encoded_.string();
-    recipe.data.sequence_tokens = 128;
-    recipe.data.batch_tokens = 512;
-    recipe.train.steps = 8;
-    recipe.train.warmup_steps = 2;
-    recipe.train.microbatches = 2;
-    return recipe;
-  }
-  static std::map<std::string, at::Tensor> weights(train::Trainer& trainer) {
-    std::map<std::string, at::Tensor> copies;
-    for (auto& item : trainer.model().named_parameters()) copies[item.key()] = item.value().detach().clone();
-    return copies;
-  }
-  static test::TempFolder* folder_;
-  static Path encoded_;
-  static std::shared_ptr<data::EncodedDataset> dataset_;
-};
-test::TempFolder* TrainTest::folder_ = nullptr;
-Path TrainTest::encoded_;
-std::shared_ptr<data::EncodedDataset> TrainTest::dataset_;
+using test::TrainTest;
 
 TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
   for (const test::Variant& variant : test::all_variants()) {
