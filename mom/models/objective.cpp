@@ -2,6 +2,9 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <map>
+
+#include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "mom/config/schema.h"
 
@@ -35,6 +38,10 @@ at::Tensor draw_timesteps(const data::Batch& batch, int64_t steps, Timesteps how
 void ObjectiveConfig::describe(config::Table& table) {
   table.field("image_weight", image_weight, "weight of the noise-prediction loss of latents (lambda)")
       .range(0, 1e6);
+  table.field("weights", weights,
+              "weights of the losses of tokens by modality, e.g. {text = 1, speech = 0.5}; 1 where not "
+              "named; of latents "
+              "it is image_weight");
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
   table
       .field("prediction", prediction,
@@ -95,10 +102,22 @@ Objective::Objective(const ObjectiveConfig& config, const modality::Vocabulary& 
     : config_(config), vocabulary_(vocabulary), schedule_(config.diffusion_steps) {
   if (const modality::Modality* latents = vocabulary.latents())
     vocabulary_ = vocabulary.with_loss_weight(*latents, config.image_weight);
+  for (const auto& [name, weight] : config.weights) {
+    const modality::Modality* weighted = vocabulary.find(name);
+    const std::string key = "objective.weights." + name;
+    if (!weighted) throw UserError({key, "a modality of the data", "none of this name", ""});
+    if (weighted->is_continuous())
+      throw UserError({key, "a modality of tokens", "one of latents", "set objective.image_weight"});
+    if (weight < 0) throw UserError({key, "0 or more", std::to_string(weight), ""});
+    vocabulary_ = vocabulary_.with_loss_weight(*weighted, weight);
+  }
 }
 
 double Objective::combined_loss(const LossReport& report) const {
-  double loss = token_sum(report, vocabulary_).mean();
+  LossReport weighted = report;
+  for (size_t m = 0; m < report.size() && !vocabulary_.empty(); ++m)
+    weighted[m].sum *= vocabulary_.modalities()[m].loss_weight;
+  double loss = token_sum(weighted, vocabulary_).mean();
   if (const modality::Modality* latents = vocabulary_.latents())
     loss += latents->loss_weight * report[static_cast<size_t>(vocabulary_.index_of(latents))].mean();
   return loss;
@@ -129,6 +148,28 @@ void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& mo
   const at::Tensor sums_M = torch::zeros({static_cast<int64_t>(report.size())}, torch::kFloat64)
                                 .index_add_(0, modalities_R, nats_R.to(torch::kFloat64));
   for (size_t m = 0; m < report.size(); ++m) report[m].sum += sums_M.const_data_ptr<double>()[m];
+}
+
+struct Targets {
+  at::Tensor rows_R, ids_R, modalities_R;
+};
+
+// A batch's targets by their loss weight.
+std::map<double, Targets> targets_by_weight(const data::Batch& batch,
+                                            const modality::Vocabulary& vocabulary) {
+  std::map<double, std::vector<int64_t>> targets;  // their numbers
+  const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
+  for (int64_t r = 0; r < batch.target_modalities_R.size(0); ++r)
+    targets[vocabulary.empty() ? 1 : vocabulary.modalities()[static_cast<size_t>(modality[r])].loss_weight]
+        .push_back(r);
+  std::map<double, Targets> by_weight;
+  for (const auto& [weight, numbers] : targets) {
+    const at::Tensor numbers_R = torch::tensor(numbers, torch::kInt64);
+    by_weight[weight] = {batch.target_rows_R.index_select(0, numbers_R),
+                         batch.target_ids_R.index_select(0, numbers_R),
+                         batch.target_modalities_R.index_select(0, numbers_R)};
+  }
+  return by_weight;
 }
 
 struct LatentLoss {
@@ -184,10 +225,12 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   if (noised.input.experts) loss.experts = *noised.input.experts;
   if (batch.target_rows_R.size(0) > 0) {
     const double scale = 1 / token_sum(step_terms, vocabulary_).count;
-    const ops::CrossEntropy tokens =
-        model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale, config_.z_loss);
-    add_nats(loss.report, tokens.nats_R, batch.target_modalities_R);
-    loss.total = loss.total + tokens.loss;
+    for (const auto& [weight, targets] : targets_by_weight(batch, vocabulary_)) {
+      const ops::CrossEntropy tokens =
+          model.next_token_loss(hidden_TE, targets.rows_R, targets.ids_R, weight * scale, config_.z_loss);
+      add_nats(loss.report, tokens.nats_R, targets.modalities_R);
+      loss.total = loss.total + tokens.loss;
+    }
   }
   if (batch.num_images() > 0) {
     const auto latents = static_cast<size_t>(spec.latents_index());

@@ -1,6 +1,6 @@
 // What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
 // them, or the velocity (prediction.h).
-//   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
+//   loss = mean over target tokens of loss_weight * (-log p(next token)  [+ z_loss * log_sum^2])
 //          + loss_weight * mean over latent elements of w(t) (target - prediction)^2        (latents)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
 // w(t) is 1, or with loss_weighting "min_snr" what makes the clean latent's error count min(SNR, 5), where SNR = a /
@@ -29,6 +29,7 @@ namespace mom::models {
 // [objective] of a recipe.
 struct ObjectiveConfig {
   double image_weight = 5;  // the loss weight of the modality of latents
+  config::Weights weights;  // of modalities of tokens, 1 where not named
   int64_t diffusion_steps = 1000;
   std::string prediction = "noise";
   std::string loss_weighting = "uniform";
@@ -64,13 +65,14 @@ struct BatchLoss {
 
 class Objective {
  public:
-  // `vocabulary`: the model's. Its loss weights are filled in from the config.
+  // `vocabulary`: the model's. Its loss weights are filled in from the config. UserError: weights of modalities that it
+  // does not have, or that have latents.
   Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
   // The scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted evenly: mean over all target tokens
-  // + loss_weight * mean over latent elements of the noise's squared error.
+  // of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared error.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }

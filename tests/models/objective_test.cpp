@@ -279,6 +279,37 @@ TEST(Objective, TokensOfEveryModalityShareOneSoftmaxAndAreReportedApart) {
   EXPECT_NEAR(objective.combined_loss(loss.report), nats.mean().item<double>(), 1e-5);
 }
 
+TEST(Objective, WeightsCountTheTokensOfAModalityMoreOrLess) {
+  const Discrete made = discrete();
+  const auto terms = models::count_terms(made.batch, made.spec);
+  const auto trained = [&](const config::Weights& weights) {
+    models::Model model(made.spec);
+    models::initialise(*model, 4);
+    models::ObjectiveConfig config;
+    config.weights = weights;
+    const models::Objective objective(config, made.spec.vocabulary);
+    models::BatchLoss loss = objective(*model, made.batch, terms, models::Timesteps::kUniform);
+    loss.total.backward();
+    EXPECT_NEAR(objective.combined_loss(loss.report), loss.total.item<double>(), 1e-5);
+    return std::pair{loss, model->named_parameters()["lm_head.weight"].grad()};
+  };
+  const auto [plain, plain_grad] = trained({});
+  const auto [ones, ones_grad] = trained({{"text", 1}, {"image", 1}, {"speech", 1}});
+  EXPECT_TRUE(torch::equal(ones.total, plain.total));
+  EXPECT_TRUE(torch::equal(ones_grad, plain_grad));
+  const auto [loss, grad] = trained({{"image", 5}, {"speech", 0}});
+  for (size_t m = 0; m < 3; ++m) EXPECT_NEAR(loss.report[m].sum, plain.report[m].sum, 1e-5) << "unweighted";
+  EXPECT_NEAR(loss.total.item<double>(), (plain.report[0].sum + 5 * plain.report[1].sum) / 9, 1e-5);
+  const auto [texts, text_grad] = trained({{"image", 0}, {"speech", 0}});
+  const auto [images, image_grad] = trained({{"text", 0}, {"speech", 0}});
+  EXPECT_TRUE(torch::allclose(grad, text_grad + 5 * image_grad, 1e-4, 1e-6));
+  EXPECT_THROW(trained({{"video", 1}}), UserError);
+  EXPECT_THROW(trained({{"text", -1}}), UserError);
+  models::ObjectiveConfig of_latents;
+  of_latents.weights = {{"image", 2}};
+  EXPECT_THROW(models::Objective(of_latents, test::tiny_spec({}).vocabulary), UserError) << "image_weight";
+}
+
 TEST(Objective, ZLossIsTrainedButNotReported) {
   const Discrete made = discrete();
   models::Model model(made.spec);
