@@ -9,8 +9,18 @@ namespace mom::train {
 void TrainConfig::describe(config::Table& table) {
   table.field("steps", steps, "optimizer steps").range(1, 1e9);
   table.field("learning_rate", learning_rate, "peak learning rate, reached after the warm-up").range(0, 10);
-  table.field("min_learning_rate", min_learning_rate, "learning rate at the end of the cosine").range(0, 10);
+  table.field("min_learning_rate", min_learning_rate, "learning rate at the last step").range(0, 10);
   table.field("warmup_steps", warmup_steps, "steps of linear warm-up").range(0, 1e9);
+  table
+      .field("schedule", schedule,
+             "after the warm-up: cosine, down to the last step; or wsd (warm-up, stable, decay), the peak "
+             "until the last "
+             "decay_steps: a run in its stable phase may be resumed with more steps")
+      .one_of({"cosine", "wsd"});
+  table
+      .field("decay_steps", decay_steps,
+             "wsd: last steps, in which the learning rate falls as 1 - sqrt; 0: a fifth of the steps")
+      .range(0, 1e9);
   table
       .field("weight_decay", weight_decay,
              "decoupled decay; not on norms, biases and a state-space model's own parameters")
@@ -77,10 +87,23 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
   if (recipe.train.min_learning_rate > recipe.train.learning_rate)
     throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate",
                      std::to_string(recipe.train.min_learning_rate), ""});
+  if (recipe.train.schedule != "wsd" && recipe.train.decay_steps > 0)
+    throw UserError({file.string() + ": train.decay_steps", "0 where train.schedule is not wsd",
+                     std::to_string(recipe.train.decay_steps), ""});
+  if (recipe.train.schedule == "wsd" && stable_until(recipe.train) < recipe.train.warmup_steps)
+    throw UserError({file.string() + ": train.steps",
+                     "at least train.warmup_steps and those of the decay (" +
+                         std::to_string(recipe.train.steps - stable_until(recipe.train)) + ") together",
+                     std::to_string(recipe.train.steps), ""});
   if (recipe.data.batch_tokens < recipe.data.sequence_tokens * recipe.train.microbatches)
     throw UserError({file.string() + ": data.batch_tokens", "at least sequence_tokens x microbatches",
                      std::to_string(recipe.data.batch_tokens), ""});
   return recipe;
+}
+
+int64_t stable_until(const TrainConfig& config) {
+  return config.steps -
+         (config.decay_steps > 0 ? config.decay_steps : std::max<int64_t>(1, config.steps / 5));
 }
 
 std::string dump_recipe(Recipe recipe) { return config::dump_toml(recipe.schema()); }

@@ -17,6 +17,8 @@ struct TrainConfig {
   int64_t steps = 1000;
   double learning_rate = 1e-3, min_learning_rate = 5e-5;
   int64_t warmup_steps = 50;
+  std::string schedule = "cosine";
+  int64_t decay_steps = 0;  // of wsd; 0: a fifth of the steps
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
   double ema_decay = 0;  // 0: off
@@ -25,6 +27,9 @@ struct TrainConfig {
   std::string start_from;
   void describe(config::Table& table);
 };
+
+// wsd: the steps before the decay, those of the warm-up included.
+int64_t stable_until(const TrainConfig& config);
 
 // [eval]
 struct EvalConfig {

@@ -113,7 +113,7 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
 void continue_with(Recipe& recipe, const RunOptions& options, const data::EncodedDataset& dataset,
                    int64_t step) {
   const Path stored = options.run / "recipe.toml";
-  const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, options.force);
+  const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, step, options.force);
   const OrderedJson data = describe_data(recipe, dataset);
   check_same_data(options.run, dataset, data);
   if (recipe.train.steps < step)

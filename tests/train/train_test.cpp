@@ -245,18 +245,6 @@ TEST(Recipe, DumpLoadsBackToTheSame) {
   EXPECT_EQ(train::dump_recipe(train::load_recipe(folder.path() / "r.toml", {})), train::dump_recipe(recipe));
 }
 
-TEST(Schedule, WarmsUpThenFollowsTheCosine) {
-  train::TrainConfig config;
-  config.steps = 101;
-  config.warmup_steps = 10;
-  config.learning_rate = 1;
-  config.min_learning_rate = 0.1;
-  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 0), 0.1);
-  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 9), 1);
-  EXPECT_NEAR(train::learning_rate_at(config, 55), 0.55, 1e-9);
-  EXPECT_NEAR(train::learning_rate_at(config, 100), 0.1, 1e-12);
-}
-
 models::Model small_language_model() {
   models::ModelSpec spec;
   spec.backbone = "mamba";
