@@ -238,6 +238,7 @@ RunFolder read_run_folder(const Path& path) {
   run.recipe.try_emplace("train.ema_decay", "0.0");
   run.recipe.try_emplace("train.schedule", "cosine");
   run.recipe.try_emplace("train.decay_steps", "0");
+  run.recipe.try_emplace("train.start_from_differing", "[]");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

@@ -3,6 +3,7 @@
 #include "mom/base/error.h"
 #include "mom/config/schema.h"
 #include "mom/models/backbones.h"
+#include "mom/models/convert.h"
 
 namespace mom::train {
 
@@ -46,6 +47,10 @@ void TrainConfig::describe(config::Table& table) {
               "compute a block's activations again in backward: less memory, more time");
   table.field("start_from", start_from,
               "run or model folder whose weights training starts from; empty: random ones");
+  table
+      .field("start_from_differing", start_from_differing,
+             "keys of config.json in which that model may differ from the recipe")
+      .one_of(models::keys_that_may_differ());
 }
 
 void EvalConfig::describe(config::Table& table) {

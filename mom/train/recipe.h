@@ -25,6 +25,7 @@ struct TrainConfig {
   std::string precision = "float32";
   bool recompute = false;
   std::string start_from;
+  std::vector<std::string> start_from_differing;
   void describe(config::Table& table);
 };
 

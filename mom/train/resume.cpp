@@ -18,7 +18,7 @@ Effect effect_of(const std::string& table, const std::string& key, const std::st
     return Effect::kNone;
   if (key == "model.scan_backend")
     return before == reference || after == reference ? Effect::kOther : Effect::kNone;
-  return table == "train" && key != "train.start_from" ? Effect::kForced : Effect::kOther;
+  return table == "train" && !key.starts_with("train.start_from") ? Effect::kForced : Effect::kOther;
 }
 
 // With wsd, what comes later does not say what the steps before the decay are.

@@ -3,7 +3,7 @@
 //   cannot change the result        eval.*, checkpoint.*, data.path (data of the same content), train.recompute,
 //                                   model.scan_backend, but not to or from "reference"; train.steps, decay_steps and
 //                                   min_learning_rate of schedule wsd, before the decay of both
-//   can be meant, with --force      other keys of [train] but start_from: steps for a longer run, learning_rate, ...
+//   can be meant, with --force      other keys of [train] but start_from*: steps for a longer run, learning_rate, ...
 //   makes another run               all others
 #pragma once
 

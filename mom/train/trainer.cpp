@@ -20,7 +20,7 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
   models::Model model(make_spec(recipe, dataset));
   models::initialise(*model, static_cast<uint64_t>(recipe.seed));
   if (!recipe.train.start_from.empty())
-    models::start_from(*model, find_model_folder(recipe.train.start_from));
+    models::start_from(*model, find_model_folder(recipe.train.start_from), recipe.train.start_from_differing);
   return model;
 }
 
