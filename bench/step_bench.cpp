@@ -7,6 +7,7 @@
 #include "bench/bench.h"
 #include "mom/models/counts.h"
 #include "mom/models/objective.h"
+#include "mom/train/average.h"
 #include "mom/train/optimizer.h"
 
 namespace mom::bench {
@@ -16,6 +17,7 @@ struct Size {
   int64_t sequences = 8, length = 512, d_model = 256, blocks = 8, vocabulary = 512;
   bool tied = false;
   models::Compute compute{};
+  bool average = false;  // of the weights
   std::string backbone = "mamba";
 
   std::string text() const {
@@ -35,6 +37,7 @@ struct Mix {
 struct Step {
   models::Model model;
   train::AdamW optimizer;
+  std::unique_ptr<train::WeightAverage> average;
   models::Objective objective{models::ObjectiveConfig{}, {}};
   std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
   size_t next = 0;
@@ -57,6 +60,7 @@ struct Step {
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
     optimizer.step(1e-3, optimizer.gradient_norm());
+    if (average) average->update(1000);
     return loss.total.item<double>();
   }
 };
@@ -117,6 +121,7 @@ Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {})
   const int num_batches = mix.shares.size() > 1 ? 8 : 1;
   for (int i = 0; i < num_batches; ++i) batches.push_back(batch_of(size, mix));
   auto step = std::make_shared<Step>(spec_of(size, mix), size.compute, std::move(batches));
+  if (size.average) step->average = std::make_unique<train::WeightAverage>(*step->model, 0.999);
   Bench bench;
   bench.name = name;
   bench.shape = size.text();
@@ -176,6 +181,11 @@ void register_step_benches() {
     Size again;
     again.compute.recompute = true;
     return against(step_bench("step_recompute", again), [] { return step_bench("kept", Size{}); });
+  });
+  Register("step_average", "d 256 with an average of the weights, in turns with none", [] {
+    Size averaging;
+    averaging.average = true;
+    return against(step_bench("step_average", averaging), [] { return step_bench("none", Size{}); });
   });
   Register("step_length_65536", "2 blocks, one sequence of 65,536, in turns with 128 of 512", [] {
     const Size one{.sequences = 1, .length = 65536, .blocks = 2},

@@ -124,6 +124,8 @@ void add_eval_verb(CLI::App& app) {
   verb->add_option("--weights", options->weights, "round the weights first, as `mom convert quantize` does")
       ->check(CLI::IsMember(models::weight_types()))
       ->capture_default_str();
+  verb->add_flag("--last-weights", options->last_weights,
+                 "the weights of the last step, where the run keeps an average (train.ema_decay)");
   verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -136,7 +138,7 @@ void add_eval_verb(CLI::App& app) {
                      "instead: how much lower the loss of images is with the right caption than with "
                      "another one, in seconds (docs/quality.md)")
           ->excludes(generation);
-  for (const char* other : {"--weights", "--samples", "--max-tokens"}) {
+  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"}) {
     generation->excludes(verb->get_option(other));
     caption_use->excludes(verb->get_option(other));
   }

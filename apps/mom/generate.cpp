@@ -82,6 +82,8 @@ void add_generate_verb(CLI::App& app) {
           "--weights", options->weights,
           "for steps of text and codes: float32, bfloat16 or int8; by default as stored in the folder")
       ->check(CLI::IsMember(models::weight_types()));
+  verb->add_flag("--last-weights", options->last_weights,
+                 "the weights of the last step, where the run keeps an average (train.ema_decay)");
   add_prompt(*verb, *options);
   add_target(*verb, *options);
   add_sampling(*verb, *options);

@@ -18,6 +18,7 @@ struct Batch {
   at::Tensor target_ids_R;          // i64: ... the token each has to predict ...
   at::Tensor target_modalities_R;   // i64: ... and that token's modality, to whose loss it counts
   at::Tensor latents_ICHW;          // f32, clean, in the order of their rows
+  std::vector<bool> image_first_I;  // text of the image's document follows it, and none comes before it
   std::vector<int64_t> num_tokens;  // by modality
   // Draws that go with this batch (timesteps, noise) come from this key alone, so that every model sees the same ones.
   uint64_t noise_key = 0;

@@ -101,8 +101,11 @@ LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& optio
   drop_condition(segments, modality_of, options.condition_drop, random);
   LaidOut out;
   out.positions.push_back(kBos);
+  bool any_text = false;
   for (int64_t segment : segments) {
     if (is_text(segment)) {
+      for (PictureRef& picture : out.pictures) picture.image_first |= !any_text;
+      any_text = true;
       append_text(shard, segment, options, random, out.positions);
     } else {
       append_media(shard, segment, options, random, out);
@@ -174,6 +177,7 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   batch.target_modalities_R = torch::tensor(target_modalities, torch::kInt64);
   if (const modality::Modality* latents = options_.vocabulary.latents())
     batch.latents_ICHW = latents_of(pictures_, latents->latent_shape);
+  for (const PictureRef& picture : pictures_) batch.image_first_I.push_back(picture.image_first);
   positions_.clear();
   continues_.clear();
   pictures_.clear();

@@ -18,6 +18,7 @@ namespace mom::data {
 struct PictureRef {
   const Shard* shard;
   int64_t row, variant;
+  bool image_first = false;  // text of its document follows, and none comes before it
 };
 // Their clean latents, f32 [I, C, H, W].
 at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector<int64_t>& latent_shape);

@@ -41,9 +41,10 @@ OrderedJson tokens_json(const std::vector<int64_t>& tokens, const std::vector<st
 OrderedJson evaluate_run(const EvalOptions& options) {
   const train::TrainedRun run = train::open_trained_run(options.run);
   const train::Recipe& recipe = run.recipe;
-  models::Model model = models::load_model(run.model_folder);
+  models::Model model = models::load_model(
+      run.model_folder, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel);
   models::round_weights(*model, options.weights);
-  const bool as_it_is = options.data.empty() && options.weights == "float32";
+  const bool as_it_is = options.data.empty() && options.weights == "float32" && !options.last_weights;
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   const data::EncodedDataset dataset =
       data::open_encoded(options.data.empty() ? Path(recipe.data.path) : options.data);

@@ -13,6 +13,7 @@ struct EvalOptions {
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
   int64_t max_tokens = 0;           // about how many tokens of each set, spread evenly over it; 0: all
+  bool last_weights = false;        // those of the last step, where the run keeps an average
   std::string weights = "float32";  // or rounded first: bfloat16, int8 (models/quantize.h)
   int64_t samples = 8;              // of each kind, written to RUN/samples; 0: none
 };

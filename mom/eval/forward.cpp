@@ -101,7 +101,8 @@ void forward_file(const Path& model_path, const Path& input_path, const Path& ou
   const at::Tensor hidden_TE = model->forward(input);
   nn::NamedTensors out;
   out["logits"] = model->logits(hidden_TE).index_select(0, input.routing.order_T);
-  if (model->spec().latents()) out["noise"] = model->noise(hidden_TE, input).contiguous();
+  if (model->spec().latents())
+    out[to_string(model->spec().prediction)] = model->noise(hidden_TE, input).contiguous();
   std::vector<formats::TensorToWrite> entries;
   for (const auto& [name, tensor] : out) entries.push_back({name, nn::view_of(tensor)});
   formats::publish_safetensors(output_path, entries, {});

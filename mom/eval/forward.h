@@ -12,7 +12,7 @@ namespace mom::eval {
 //           patches    f32 [P, patch width]   transfusion only
 //           timesteps  i64 [images]           transfusion only
 //   output  logits     f32 [T, V]             on patches they are what the head gives there, too
-//           noise      f32 [P, patch width]   transfusion only
+//           noise      f32 [P, patch width]   transfusion only; called velocity where that is what is predicted
 void forward_file(const Path& model, const Path& input, const Path& output);
 
 }  // namespace mom::eval

@@ -60,12 +60,13 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     models::NoisedInput noised =
         models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
     noised.input.timesteps_I.fill_(timestep);
-    const at::Tensor noise = models::unpatchify(noised.noise_QP, latents.latent_shape, latents.patch_size);
-    const at::Tensor input = schedule.add_noise(example.batch.latents_ICHW, noise, noised.input.timesteps_I);
+    const at::Tensor input =
+        schedule.add_noise(example.batch.latents_ICHW, noised.noise_ICHW, noised.input.timesteps_I);
     noised.input.patches_QP = models::patchify(input, latents.patch_size);
     const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), noised.input),
                                                     latents.latent_shape, latents.patch_size);
-    const at::Tensor clean = schedule.remove_noise(input, predicted, noised.input.timesteps_I);
+    const at::Tensor clean =
+        schedule.clean(model.spec().prediction, input, predicted, noised.input.timesteps_I);
     const std::vector<codecs::Media> decoded =
         codec.decode_items({{.latents_CHW = example.batch.latents_ICHW[0]},
                             {.latents_CHW = input[0]},

@@ -14,9 +14,9 @@ DiffusionMethod parse_diffusion_method(const std::string& name) {
   throw UserError({"--sampler", "ddpm or ddim", "\"" + name + "\"", ""});
 }
 
-DiffusionSampler::DiffusionSampler(const models::CosineSchedule& schedule, int64_t steps,
-                                   DiffusionMethod method, double eta)
-    : method_(method), eta_(eta) {
+DiffusionSampler::DiffusionSampler(const models::CosineSchedule& schedule, models::Prediction prediction,
+                                   int64_t steps, DiffusionMethod method, double eta)
+    : prediction_(prediction), method_(method), eta_(eta) {
   if (steps < 1 || steps > schedule.steps())
     throw UserError({"--steps", "1 to " + std::to_string(schedule.steps()) + ", the steps of the schedule",
                      std::to_string(steps), ""});
@@ -35,11 +35,13 @@ bool DiffusionSampler::draws(int64_t visit) const {
   return visit + 1 < num_steps() && (method_ == DiffusionMethod::kDdpm || eta_ > 0);
 }
 
-at::Tensor DiffusionSampler::step(int64_t visit, const at::Tensor& latent, const at::Tensor& noise,
+at::Tensor DiffusionSampler::step(int64_t visit, const at::Tensor& latent, const at::Tensor& predicted,
                                   const at::Tensor& fresh) const {
   const double now = alpha_bar_[static_cast<size_t>(visit)], next = alpha_bar_after(visit);
-  const at::Tensor clean =
-      ((latent - noise * std::sqrt(1 - now)) / std::sqrt(now)).clamp(-kLatentBound, kLatentBound);
+  const at::Tensor cut = predicted * std::sqrt(1 - now);
+  const at::Tensor clean = (prediction_ == models::Prediction::kNoise ? (latent - cut) / std::sqrt(now)
+                                                                      : latent * std::sqrt(now) - cut)
+                               .clamp(-kLatentBound, kLatentBound);
   if (visit + 1 == num_steps()) return clean;
   const double ratio = now / next, share = (1 - next) / (1 - now);
   if (method_ == DiffusionMethod::kDdpm)

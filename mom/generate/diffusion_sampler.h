@@ -1,7 +1,8 @@
 // From noise to a clean latent: which timesteps of the training's schedule are visited, and what one visit does. Pure
 // functions of tensors; the network and the random numbers are the caller's.
 //
-//   x0 = (x - sqrt(1 - a_t) noise) / sqrt(a_t), clipped to +-kLatentBound
+//   x0 = (x - sqrt(1 - a_t) noise) / sqrt(a_t), or of a velocity sqrt(a_t) x - sqrt(1 - a_t) velocity; clipped to
+//        +-kLatentBound
 //        a_t: alpha_bar at t;  a_s: at the next visit (1 after the last);  z: standard normal
 //   ddpm  x_s = sqrt(a_s) b / (1 - a_t) x0 + sqrt(r) (1 - a_s) / (1 - a_t) x + sqrt(b (1 - a_s) / (1 - a_t)) z
 //         with r = a_t / a_s, b = 1 - r: ancestral sampling (Ho et al. 2020, arXiv 2006.11239, equations 6 and 7)
@@ -32,28 +33,29 @@ class DiffusionSampler {
  public:
   // `steps` visits, evenly spaced from the schedule's last timestep to 0. UserError: below 1 or more than the
   // schedule has.
-  DiffusionSampler(const models::CosineSchedule& schedule, int64_t steps, DiffusionMethod method,
-                   double eta = 0);
+  DiffusionSampler(const models::CosineSchedule& schedule, models::Prediction prediction, int64_t steps,
+                   DiffusionMethod method, double eta = 0);
 
   int64_t num_steps() const { return static_cast<int64_t>(timesteps_.size()); }
   int64_t timestep(int64_t visit) const { return timesteps_[static_cast<size_t>(visit)]; }
   // True where step() reads `fresh`.
   bool draws(int64_t visit) const;
-  // The latent at the next visit; after the last the clean one. f32 [..], `noise` as predicted, `fresh`
-  // standard normal (may be undefined where nothing is drawn).
-  at::Tensor step(int64_t visit, const at::Tensor& latent, const at::Tensor& noise,
+  // The latent at the next visit; after the last the clean one. f32 [..], `fresh` standard normal (may be undefined
+  // where nothing is drawn).
+  at::Tensor step(int64_t visit, const at::Tensor& latent, const at::Tensor& predicted,
                   const at::Tensor& fresh) const;
 
  private:
   double alpha_bar_after(int64_t visit) const;
   std::vector<int64_t> timesteps_;
   std::vector<double> alpha_bar_;
+  models::Prediction prediction_;
   DiffusionMethod method_;
   double eta_;
 };
 
 // Classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598): unconditional + weight (conditional -
-// unconditional).
+// unconditional). Of velocities it is that of the noises they imply, to which both add the same.
 at::Tensor guide(const at::Tensor& conditional, const at::Tensor& unconditional, double weight);
 
 }  // namespace mom::generate

@@ -91,7 +91,7 @@ bool advance(Network& network, const Sequences& sequences, DecodeState& state) {
     std::vector<at::Tensor> predicted(2);
     for (size_t i = 0; i < num_jobs; ++i, ++job) {
       const auto num_pictures = static_cast<int64_t>(jobs[static_cast<size_t>(job)].feed.pictures.size());
-      predicted[i] = sequence->painting() ? output.noise_ICHW[picture] : output.logits_SV[job];
+      predicted[i] = sequence->painting() ? output.predicted_ICHW[picture] : output.logits_SV[job];
       picture += num_pictures;
     }
     sequence->receive({predicted[0], predicted[1]});
@@ -102,7 +102,8 @@ bool advance(Network& network, const Sequences& sequences, DecodeState& state) {
 }
 
 void check_picture_options(const PictureOptions& picture, const models::CosineSchedule& schedule) {
-  DiffusionSampler(schedule, picture.steps, picture.method);  // throws where steps are out of range
+  // Throws where steps are out of range.
+  DiffusionSampler(schedule, models::Prediction::kNoise, picture.steps, picture.method);
   if (!(picture.guidance >= 0 && picture.guidance <= kMaxGuidance))
     throw UserError({"--guidance", "0 to 100", std::to_string(picture.guidance), ""});
 }

@@ -99,7 +99,8 @@ class Generation {
   explicit Generation(const GenerateOptions& options)
       : options_(options),
         model_folder_(train::find_model_folder(options.run)),
-        model_(models::load_model(model_folder_)),
+        model_(models::load_model(
+            model_folder_, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel)),
         codecs_(model_->spec(), codecs_folder(options), model_folder_) {
     check_options_for(options, model_->spec());
     media_ = codecs_.media_kind(options.modality);

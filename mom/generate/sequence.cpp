@@ -26,7 +26,7 @@ Sequence::Sequence(const Request& request, const DocumentRules& rules, const mod
       spec_(spec),
       on_token_(std::move(on_token)),
       cursor_(rules),
-      diffusion_(schedule, request.picture.steps, request.picture.method),
+      diffusion_(schedule, spec.prediction, request.picture.steps, request.picture.method),
       room_(request.max_positions) {
   if (request.picture.guidance != 1) unconditional_.emplace();
   size_t picture = 0;
@@ -137,10 +137,10 @@ at::Tensor Sequence::noise(int64_t draw) const {
   return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latents()->latent_shape);
 }
 
-void Sequence::denoise(const at::Tensor& noise_CHW) {
+void Sequence::denoise(const at::Tensor& predicted_CHW) {
   auto& [latent_CHW, visit] = *painting_;
   const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
-  latent_CHW = diffusion_.step(visit, latent_CHW, noise_CHW, fresh_CHW);
+  latent_CHW = diffusion_.step(visit, latent_CHW, predicted_CHW, fresh_CHW);
   if (++visit < diffusion_.num_steps()) return;
   const Picture clean{latent_CHW, 0};
   painting_.reset();

@@ -57,7 +57,7 @@ class Sequence {
   };
   std::vector<Job> next_jobs();
   bool painting() const { return painting_.has_value(); }
-  // What the round gave: the noise [C, H, W] where it is painting, else logits [V].
+  // What the round gave: the prediction [C, H, W] where it is painting, else logits [V].
   void receive(const Predictions& predictions);
 
  private:
@@ -72,7 +72,7 @@ class Sequence {
   bool ends_document(int32_t token) const;
   void finish(Stop stop);
   at::Tensor noise(int64_t draw) const;
-  void denoise(const at::Tensor& noise_CHW);
+  void denoise(const at::Tensor& predicted_CHW);
 
   const Request& request_;
   const models::ModelSpec& spec_;

@@ -80,8 +80,8 @@ StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<
                                         [](const Feed& feed) { return feed.tokens.back() != kPicture; });
   if (wants_logits) output.logits_SV = model.logits(hidden_TE.index_select(0, last_rows(input.routing)));
   if (input.patches_QP.defined() && input.patches_QP.size(0) > 0)
-    output.noise_ICHW = models::unpatchify(model.noise(hidden_TE, input), spec.latents()->latent_shape,
-                                           spec.latents()->patch_size);
+    output.predicted_ICHW = models::unpatchify(model.noise(hidden_TE, input), spec.latents()->latent_shape,
+                                               spec.latents()->patch_size);
   return output;
 }
 

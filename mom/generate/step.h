@@ -37,8 +37,9 @@ struct Feed {
 };
 
 struct StepOutput {
-  at::Tensor logits_SV;   // after each sequence's last position; undefined where all feeds end in pictures
-  at::Tensor noise_ICHW;  // predicted for each picture, in the order of feeds; undefined without pictures
+  at::Tensor logits_SV;  // after each sequence's last position; undefined where all feeds end in pictures
+  // Noise or velocity predicted for each picture, in the order of feeds; undefined without pictures.
+  at::Tensor predicted_ICHW;
 };
 
 // The feeds one after another, each a sequence of its own.

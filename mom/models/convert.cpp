@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "mom/base/error.h"
+#include "mom/nn/scan_order.h"
 
 namespace mom::models {
 namespace {
@@ -38,16 +39,26 @@ Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled) {
   return mixture;
 }
 
-void start_from(ModelImpl& model, const Path& folder) {
+std::vector<std::string> keys_that_may_differ() { return {nn::kScanKey, "prediction", "diffusion_steps"}; }
+
+void start_from(ModelImpl& model, const Path& folder, const std::vector<std::string>& differing) {
   const Path config = folder / "config.json";
   const OrderedJson found = to_json(spec_from_json(read_json(config), config.string())),
                     wanted = to_json(model.spec());
   // What modality_table says of shapes stands in other keys too, and older folders have none.
-  for (const auto& [key, value] : wanted.items())
-    if (key != "modality_table" && (!found.contains(key) || found[key] != value))
-      throw UserError({config.string() + ": \"" + key + "\"", value.dump() + ", as the recipe says",
-                       found.contains(key) ? found[key].dump() : "nothing",
-                       "start from a model of the same shape, or change the recipe"});
+  const std::vector<std::string> may_differ = keys_that_may_differ();
+  for (const auto& [key, value] : wanted.items()) {
+    if (key == "modality_table" || (found.contains(key) && found[key] == value)) continue;
+    if (std::count(differing.begin(), differing.end(), key)) continue;
+    const bool can_be_wanted = std::count(may_differ.begin(), may_differ.end(), key) > 0;
+    throw UserError({config.string() + ": \"" + key + "\"", value.dump() + ", as the recipe says",
+                     found.contains(key) ? found[key].dump() : "nothing",
+                     can_be_wanted
+                         ? "change the recipe, or start from it all the same with train.start_from_differing "
+                           "= [\"" +
+                               key + "\"]"
+                         : "start from a model of the same shape, or change the recipe"});
+  }
   load_weights(model, folder);
 }
 

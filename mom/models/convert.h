@@ -10,7 +10,11 @@ namespace mom::models {
 // unknown projections.
 Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled = {});
 
-// Copies the weights of a model folder or checkpoint into `model`. UserError where they are of another network.
-void start_from(ModelImpl& model, const Path& folder);
+// What a model may be started from although it differs, where that is wanted: keys of config.json that change what the
+// weights are used for, but not their shapes.
+std::vector<std::string> keys_that_may_differ();
+// Copies the weights of a model folder or checkpoint into `model`. UserError where they are of another network; `differing`:
+// those of keys_that_may_differ() that need not agree.
+void start_from(ModelImpl& model, const Path& folder, const std::vector<std::string>& differing = {});
 
 }  // namespace mom::models

@@ -20,8 +20,12 @@ CosineSchedule::CosineSchedule(int64_t steps) {
   }
 }
 
+at::Tensor CosineSchedule::alpha_bars(const at::Tensor& timesteps_I) const {
+  return torch::tensor(alpha_bar_, torch::kFloat64).index_select(0, timesteps_I);
+}
+
 at::Tensor CosineSchedule::signal_scale(const at::Tensor& timesteps_I) const {
-  return torch::tensor(alpha_bar_, torch::kFloat64).index_select(0, timesteps_I).sqrt().view({-1, 1, 1, 1});
+  return alpha_bars(timesteps_I).sqrt().view({-1, 1, 1, 1});
 }
 
 at::Tensor CosineSchedule::add_noise(const at::Tensor& clean, const at::Tensor& noise,
@@ -30,10 +34,30 @@ at::Tensor CosineSchedule::add_noise(const at::Tensor& clean, const at::Tensor& 
   return clean * signal.to(torch::kFloat32) + noise * (1 - signal.square()).sqrt().to(torch::kFloat32);
 }
 
-at::Tensor CosineSchedule::remove_noise(const at::Tensor& noised, const at::Tensor& noise,
-                                        const at::Tensor& timesteps_I) const {
+at::Tensor CosineSchedule::target(Prediction prediction, const at::Tensor& clean, const at::Tensor& noise,
+                                  const at::Tensor& timesteps_I) const {
+  if (prediction == Prediction::kNoise) return noise;
   const at::Tensor signal = signal_scale(timesteps_I);
-  return (noised - noise * (1 - signal.square()).sqrt().to(torch::kFloat32)) / signal.to(torch::kFloat32);
+  return noise * signal.to(torch::kFloat32) - clean * (1 - signal.square()).sqrt().to(torch::kFloat32);
+}
+
+at::Tensor CosineSchedule::clean(Prediction prediction, const at::Tensor& noised, const at::Tensor& predicted,
+                                 const at::Tensor& timesteps_I) const {
+  const at::Tensor signal = signal_scale(timesteps_I);
+  const at::Tensor cut = predicted * (1 - signal.square()).sqrt().to(torch::kFloat32);
+  return prediction == Prediction::kNoise ? (noised - cut) / signal.to(torch::kFloat32)
+                                          : noised * signal.to(torch::kFloat32) - cut;
+}
+
+at::Tensor CosineSchedule::signal_to_noise(const at::Tensor& timesteps_I) const {
+  const at::Tensor a = alpha_bars(timesteps_I);
+  return a / (1 - a);
+}
+
+at::Tensor CosineSchedule::noise_error_ratio(Prediction prediction, const at::Tensor& timesteps_I) const {
+  // noise = sqrt(a) velocity + sqrt(1 - a) noised
+  const at::Tensor a = alpha_bars(timesteps_I);
+  return prediction == Prediction::kNoise ? torch::ones_like(a) : a;
 }
 
 at::Tensor patchify(const at::Tensor& images, int64_t p) {

@@ -1,11 +1,14 @@
-// The noise schedule of the image objective: cosine (Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17),
-// noise prediction. I pictures, C x H x W latents; t counts from 0 (little noise) to steps - 1 (pure noise).
+// The noise schedule of the image objective: cosine (Nichol & Dhariwal 2021, arXiv 2102.09672, equation 17), and what
+// a network that predicts noise or velocity (prediction.h) says by it. I pictures, C x H x W latents; t counts from 0
+// (little noise) to steps - 1 (pure noise).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <vector>
+
+#include "mom/models/prediction.h"
 
 namespace mom::models {
 
@@ -18,12 +21,20 @@ class CosineSchedule {
   // sqrt(alpha_bar) x + sqrt(1 - alpha_bar) noise, one timestep per picture. f32 in and out.
   at::Tensor add_noise(const at::Tensor& clean_ICHW, const at::Tensor& noise_ICHW,
                        const at::Tensor& timesteps_I) const;
-  // The clean latent that goes with a noised one if `noise` is what was added.
-  at::Tensor remove_noise(const at::Tensor& noised_ICHW, const at::Tensor& noise_ICHW,
-                          const at::Tensor& timesteps_I) const;
+  // What is to be predicted.
+  at::Tensor target(Prediction prediction, const at::Tensor& clean_ICHW, const at::Tensor& noise_ICHW,
+                    const at::Tensor& timesteps_I) const;
+  // The clean latent that goes with a noised one if the prediction is right.
+  at::Tensor clean(Prediction prediction, const at::Tensor& noised_ICHW, const at::Tensor& predicted_ICHW,
+                   const at::Tensor& timesteps_I) const;
+  // Signal over noise, in variances. f64 [I].
+  at::Tensor signal_to_noise(const at::Tensor& timesteps_I) const;
+  // The squared error of the noise that a prediction implies, over its own squared error. f64 [I].
+  at::Tensor noise_error_ratio(Prediction prediction, const at::Tensor& timesteps_I) const;
 
  private:
-  at::Tensor signal_scale(const at::Tensor& timesteps_I) const;  // sqrt(alpha_bar), [I, 1, 1, 1]
+  at::Tensor alpha_bars(const at::Tensor& timesteps_I) const;    // f64 [I]
+  at::Tensor signal_scale(const at::Tensor& timesteps_I) const;  // sqrt(alpha_bar), f64 [I, 1, 1, 1]
   std::vector<double> alpha_bar_;
 };
 

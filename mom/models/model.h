@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "mom/models/model_spec.h"
+#include "mom/models/weight_files.h"
 #include "mom/nn/block.h"
 #include "mom/nn/modality_linear.h"
 #include "mom/nn/patch_net.h"
@@ -107,8 +108,8 @@ void initialise(ModelImpl& model, uint64_t seed);
 void write_model(const Path& folder, ModelImpl& model);
 // InputError: a tensor missing, unexpected or of another shape (the first few, in the file's names), a foreign or damaged
 // file.
-Model load_model(const Path& folder);
-void load_weights(ModelImpl& model, const Path& folder);
+Model load_model(const Path& folder, WeightsOf which = WeightsOf::kModel);
+void load_weights(ModelImpl& model, const Path& folder, WeightsOf which = WeightsOf::kModel);
 nn::NamedTensors named_weights(ModelImpl& model);
 
 }  // namespace mom::models

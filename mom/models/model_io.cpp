@@ -74,10 +74,10 @@ void check_head(const ModelSpec& spec, const nn::NamedTensors& tensors, const Te
 
 }  // namespace
 
-void load_weights(ModelImpl& model, const Path& folder) {
+void load_weights(ModelImpl& model, const Path& folder, WeightsOf which) {
   torch::NoGradGuard no_grad;
-  nn::NamedTensors tensors = read_weight_files(folder);
-  const Path file = weights_of(folder);
+  nn::NamedTensors tensors = read_weight_files(folder, which);
+  const Path file = weights_of(folder, which);
   const TensorNames names = names_of(tensors);
   dequantize(tensors, file);
   std::erase_if(tensors, [&](const auto& item) { return names.is_buffer(item.first); });
@@ -102,13 +102,13 @@ void load_weights(ModelImpl& model, const Path& folder) {
   problems.throw_if_any(file);
 }
 
-Model load_model(const Path& folder) {
+Model load_model(const Path& folder, WeightsOf which) {
   const Path config = folder / "config.json";
   if (!std::filesystem::exists(config))
     throw InputError({folder.string(), "a model folder with config.json and model.safetensors",
                       "no config.json", "give a model folder or a run"});
   Model model(spec_from_json(read_json(config), config.string()));
-  load_weights(*model, folder);
+  load_weights(*model, folder, which);
   return model;
 }
 

@@ -129,6 +129,12 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
   if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
     throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
                       std::to_string(spec.diffusion_steps), ""});
+  const std::vector<std::string> known = prediction_names();
+  const auto prediction = value_or<std::string>(json, "prediction", known[0], where);
+  if (!std::count(known.begin(), known.end(), prediction))
+    throw InputError({std::string(where) + ": \"prediction\"", known[0] + " or " + known[1],
+                      "\"" + prediction + "\"", ""});
+  spec.prediction = parse_prediction(prediction);
 }
 
 // Fills in what was left to the width; what is wrong then, or empty.
@@ -305,6 +311,7 @@ OrderedJson to_json(const ModelSpec& spec) {
     json["patch_positions"] = spec.patch_positions;
     json["diffusion_steps"] = spec.diffusion_steps;
     json["adaptive_norm"] = spec.adaptive_norm;
+    json["prediction"] = to_string(spec.prediction);
   }
   if (!spec.vocabulary.empty()) {
     json["vocabulary"] = spec.vocabulary.to_json();

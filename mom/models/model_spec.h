@@ -13,6 +13,7 @@
 #include "mom/base/json.h"
 #include "mom/config/fwd.h"
 #include "mom/modality/vocabulary.h"
+#include "mom/models/prediction.h"
 #include "mom/nn/mixer_config.h"
 
 namespace mom::models {
@@ -53,6 +54,7 @@ struct ModelSpec {
   modality::Vocabulary vocabulary;                  // empty for a plain language model
   std::map<std::string, std::string> codec_hashes;  // by modality
   int64_t diffusion_steps = 1000;                   // of latents
+  Prediction prediction = Prediction::kNoise;       // of latents
 
   // [model] of a recipe. The table points into this spec.
   void describe(config::Table& table);

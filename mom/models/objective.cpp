@@ -2,14 +2,19 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 
+#include <map>
+
+#include "mom/base/error.h"
 #include "mom/base/random.h"
 #include "mom/config/schema.h"
 
 namespace mom::models {
 namespace {
 
-at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Timesteps how) {
-  RandomStream random(stream_key({key, fnv1a64("timesteps")}));
+// Evenly from the schedule; of images that come before their text from 0 to image_first_max (0: all).
+at::Tensor draw_timesteps(const data::Batch& batch, int64_t steps, Timesteps how, int64_t image_first_max) {
+  const int64_t num_images = batch.num_images();
+  RandomStream random(stream_key({batch.noise_key, fnv1a64("timesteps")}));
   std::vector<int64_t> stratum(static_cast<size_t>(num_images));
   for (int64_t i = 0; i < num_images; ++i) stratum[static_cast<size_t>(i)] = i;
   random.shuffle(stratum);
@@ -20,8 +25,10 @@ at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Times
         how == Timesteps::kUniform
             ? u
             : (static_cast<double>(stratum[static_cast<size_t>(i)]) + u) / static_cast<double>(num_images);
+    const bool capped = image_first_max > 0 && batch.image_first_I[static_cast<size_t>(i)];
+    const int64_t most = capped ? std::min(steps, image_first_max + 1) : steps;
     timesteps.mutable_data_ptr<int64_t>()[i] =
-        std::min(steps - 1, static_cast<int64_t>(position * static_cast<double>(steps)));
+        std::min(most - 1, static_cast<int64_t>(position * static_cast<double>(most)));
   }
   return timesteps;
 }
@@ -31,7 +38,30 @@ at::Tensor draw_timesteps(int64_t num_images, int64_t steps, uint64_t key, Times
 void ObjectiveConfig::describe(config::Table& table) {
   table.field("image_weight", image_weight, "weight of the noise-prediction loss of latents (lambda)")
       .range(0, 1e6);
+  table.field("weights", weights,
+              "weights of the losses of tokens by modality, e.g. {text = 1, speech = 0.5}; 1 where not "
+              "named; of latents "
+              "it is image_weight");
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
+  table
+      .field("prediction", prediction,
+             "what is predicted of noised latents: noise, or velocity (Salimans & Ho 2022); the loss "
+             "reported is that "
+             "of the noise either way")
+      .one_of(prediction_names());
+  table
+      .field("loss_weighting", loss_weighting,
+             "of a latent's error by its timestep: uniform, or min_snr (Hang et al. 2023, gamma 5): less "
+             "where there "
+             "is little noise")
+      .one_of({"uniform", "min_snr"});
+  table
+      .field("image_first_max_timestep", image_first_max_timestep,
+             "largest timestep of images that come before their text, so that they can be described "
+             "(Transfusion's "
+             "ablation: 500 of 1000), also in held-out evaluation: losses of runs compare at equal values; "
+             "0: off")
+      .range(0, 99999);
   table
       .field("z_loss", z_loss,
              "weight of the squared log-sum of the logits, which keeps them from drifting; 0: off")
@@ -72,27 +102,42 @@ Objective::Objective(const ObjectiveConfig& config, const modality::Vocabulary& 
     : config_(config), vocabulary_(vocabulary), schedule_(config.diffusion_steps) {
   if (const modality::Modality* latents = vocabulary.latents())
     vocabulary_ = vocabulary.with_loss_weight(*latents, config.image_weight);
+  for (const auto& [name, weight] : config.weights) {
+    const modality::Modality* weighted = vocabulary.find(name);
+    const std::string key = "objective.weights." + name;
+    if (!weighted) throw UserError({key, "a modality of the data", "none of this name", ""});
+    if (weighted->is_continuous())
+      throw UserError({key, "a modality of tokens", "one of latents", "set objective.image_weight"});
+    if (weight < 0) throw UserError({key, "0 or more", std::to_string(weight), ""});
+    vocabulary_ = vocabulary_.with_loss_weight(*weighted, weight);
+  }
 }
 
 double Objective::combined_loss(const LossReport& report) const {
-  double loss = token_sum(report, vocabulary_).mean();
+  LossReport weighted = report;
+  for (size_t m = 0; m < report.size() && !vocabulary_.empty(); ++m)
+    weighted[m].sum *= vocabulary_.modalities()[m].loss_weight;
+  double loss = token_sum(weighted, vocabulary_).mean();
   if (const modality::Modality* latents = vocabulary_.latents())
     loss += latents->loss_weight * report[static_cast<size_t>(vocabulary_.index_of(latents))].mean();
   return loss;
 }
 
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
-                       Timesteps how) {
+                       Timesteps how, int64_t image_first_max) {
   NoisedInput noised;
   noised.input.routing = batch.routing;
   noised.input.tokens_T = batch.tokens_T;
   if (!spec.latents()) return noised;
-  noised.input.timesteps_I = draw_timesteps(batch.num_images(), schedule.steps(), batch.noise_key, how);
+  noised.input.timesteps_I = draw_timesteps(batch, schedule.steps(), how, image_first_max);
   const at::Tensor noise = torch::randn(
       batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
-  noised.noise_QP = patchify(noise, spec.latents()->patch_size);
-  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, noised.input.timesteps_I),
-                                     spec.latents()->patch_size);
+  const at::Tensor& timesteps_I = noised.input.timesteps_I;
+  const int64_t patch = spec.latents()->patch_size;
+  noised.noise_ICHW = noise;
+  noised.target_QP =
+      patchify(schedule.target(spec.prediction, batch.latents_ICHW, noise, timesteps_I), patch);
+  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, timesteps_I), patch);
   return noised;
 }
 
@@ -105,13 +150,69 @@ void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& mo
   for (size_t m = 0; m < report.size(); ++m) report[m].sum += sums_M.const_data_ptr<double>()[m];
 }
 
+struct Targets {
+  at::Tensor rows_R, ids_R, modalities_R;
+};
+
+// A batch's targets by their loss weight.
+std::map<double, Targets> targets_by_weight(const data::Batch& batch,
+                                            const modality::Vocabulary& vocabulary) {
+  std::map<double, std::vector<int64_t>> targets;  // their numbers
+  const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
+  for (int64_t r = 0; r < batch.target_modalities_R.size(0); ++r)
+    targets[vocabulary.empty() ? 1 : vocabulary.modalities()[static_cast<size_t>(modality[r])].loss_weight]
+        .push_back(r);
+  std::map<double, Targets> by_weight;
+  for (const auto& [weight, numbers] : targets) {
+    const at::Tensor numbers_R = torch::tensor(numbers, torch::kInt64);
+    by_weight[weight] = {batch.target_rows_R.index_select(0, numbers_R),
+                         batch.target_ids_R.index_select(0, numbers_R),
+                         batch.target_modalities_R.index_select(0, numbers_R)};
+  }
+  return by_weight;
+}
+
+struct LatentLoss {
+  at::Tensor scaled;  // differentiable
+  double noise_squares = 0;
+};
+
+// w(t) of min-SNR weighting, f64 [I].
+at::Tensor min_snr_weights(const CosineSchedule& schedule, Prediction prediction,
+                           const at::Tensor& timesteps_I) {
+  constexpr double kGamma = 5;
+  const at::Tensor snr_I = schedule.signal_to_noise(timesteps_I);
+  return snr_I.clamp_max(kGamma) / (prediction == Prediction::kNoise ? snr_I : snr_I + 1);
+}
+
+LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const at::Tensor& hidden_TE,
+                       const NoisedInput& noised, bool min_snr, double scale) {
+  const Prediction prediction = model.spec().prediction;
+  if (prediction == Prediction::kNoise && !min_snr) {
+    const at::Tensor loss = model.noise_loss(hidden_TE, noised.input, noised.target_QP, scale);
+    return {loss, loss.item<double>() / scale};
+  }
+  // Errors by image: each has its own weight, and its own part in the noise's.
+  const at::Tensor& timesteps_I = noised.input.timesteps_I;
+  const at::Tensor squares_I = (model.noise(hidden_TE, noised.input) - noised.target_QP)
+                                   .square()
+                                   .view({timesteps_I.size(0), -1})
+                                   .sum(1);
+  const at::Tensor noise_squares_I =
+      squares_I.detach().to(torch::kFloat64) * schedule.noise_error_ratio(prediction, timesteps_I);
+  const at::Tensor weighted_I =
+      min_snr ? squares_I * min_snr_weights(schedule, prediction, timesteps_I).to(torch::kFloat32)
+              : squares_I;
+  return {scale * weighted_I.sum(), noise_squares_I.sum().item<double>()};
+}
+
 }  // namespace
 
 BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                                 Timesteps how) const {
   const ModelSpec& spec = model.spec();
   const LossReport terms = count_terms(batch, spec);
-  NoisedInput noised = make_input(batch, spec, schedule_, how);
+  NoisedInput noised = make_input(batch, spec, schedule_, how, config_.image_first_max_timestep);
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();
@@ -124,19 +225,22 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   if (noised.input.experts) loss.experts = *noised.input.experts;
   if (batch.target_rows_R.size(0) > 0) {
     const double scale = 1 / token_sum(step_terms, vocabulary_).count;
-    const ops::CrossEntropy tokens =
-        model.next_token_loss(hidden_TE, batch.target_rows_R, batch.target_ids_R, scale, config_.z_loss);
-    add_nats(loss.report, tokens.nats_R, batch.target_modalities_R);
-    loss.total = loss.total + tokens.loss;
+    for (const auto& [weight, targets] : targets_by_weight(batch, vocabulary_)) {
+      const ops::CrossEntropy tokens =
+          model.next_token_loss(hidden_TE, targets.rows_R, targets.ids_R, weight * scale, config_.z_loss);
+      add_nats(loss.report, tokens.nats_R, targets.modalities_R);
+      loss.total = loss.total + tokens.loss;
+    }
   }
   if (batch.num_images() > 0) {
     const auto latents = static_cast<size_t>(spec.latents_index());
     const double weight = vocabulary_.latents()->loss_weight;
     // Without weight it is reported all the same.
     const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
-    const at::Tensor noise = model.noise_loss(hidden_TE, noised.input, noised.noise_QP, scale);
-    loss.report[latents].sum = noise.item<double>() / scale;
-    if (weight > 0) loss.total = loss.total + noise;
+    const LatentLoss of_latents =
+        latent_loss(model, schedule_, hidden_TE, noised, config_.loss_weighting == "min_snr", scale);
+    loss.report[latents].sum = of_latents.noise_squares;
+    if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }
   return loss;
 }

@@ -1,11 +1,17 @@
 // What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
-// them.
-//   loss = mean over target tokens of -log p(next token)  [+ z_loss * mean of log_sum^2]
-//          + loss_weight * mean over latent elements of (noise - prediction)^2              (latents)
+// them, or the velocity (prediction.h).
+//   loss = mean over target tokens of loss_weight * (-log p(next token)  [+ z_loss * log_sum^2])
+//          + loss_weight * mean over latent elements of w(t) (target - prediction)^2        (latents)
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
+// w(t) is 1, or with loss_weighting "min_snr" what makes the clean latent's error count min(SNR, 5), where SNR = a /
+// (1 - a): min(SNR, 5) / SNR of noise, min(SNR, 5) / (SNR + 1) of velocity (Hang et al. 2023, arXiv 2303.09556).
+// What is reported of latents is the error of the noise, whatever is predicted and weighted: a velocity and the noised latent imply
+// it, and so the losses of both compare.
 // A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
 // to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
-// noise is added to the latent before it is cut into patches. Sources: Transfusion (arXiv 2408.11039),
+// noise is added to the latent before it is cut into patches. An image that comes before its text may be noised
+// less (image_first_max_timestep), in training and in held-out evaluation alike, so that there is something to
+// describe; at most so far, still evenly. Sources: Transfusion (arXiv 2408.11039, section 4.3.4),
 // Chameleon (arXiv 2405.09818); what Mixture-of-Mamba leaves open: docs/decisions/.
 #pragma once
 
@@ -23,14 +29,18 @@ namespace mom::models {
 // [objective] of a recipe.
 struct ObjectiveConfig {
   double image_weight = 5;  // the loss weight of the modality of latents
+  config::Weights weights;  // of modalities of tokens, 1 where not named
   int64_t diffusion_steps = 1000;
+  std::string prediction = "noise";
+  std::string loss_weighting = "uniform";
+  int64_t image_first_max_timestep = 0;  // 0: off
   double z_loss = 0;
   double balance_weight = 0.01;
   void describe(config::Table& table);
 };
 
 // Sums and counts of one modality's loss; the mean is what is reported. Tokens: nats and target tokens.
-// Latents: squares and elements.
+// Latents: squares of the (implied) noise's error and elements.
 struct LossSum {
   double sum = 0, count = 0;
   double mean() const { return count > 0 ? sum / count : 0; }
@@ -55,13 +65,14 @@ struct BatchLoss {
 
 class Objective {
  public:
-  // `vocabulary`: the model's. Its loss weights are filled in from the config.
+  // `vocabulary`: the model's. Its loss weights are filled in from the config. UserError: weights of modalities that it
+  // does not have, or that have latents.
   Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
-  // The scalar that is trained, without z-loss and balance loss: mean over all target tokens + loss_weight *
-  // mean over latent elements.
+  // The scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted evenly: mean over all target tokens
+  // of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared error.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }
@@ -72,13 +83,15 @@ class Objective {
   CosineSchedule schedule_;
 };
 
-// The noised input of a batch, drawn from its noise_key alone.
+// The noised input of a batch, drawn from its noise_key alone. `image_first_max`: the objective's
+// image_first_max_timestep.
 struct NoisedInput {
   ModelInput input;
-  at::Tensor noise_QP;  // what the model is to predict
+  at::Tensor noise_ICHW;
+  at::Tensor target_QP;  // what the model is to predict
 };
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
-                       Timesteps timesteps);
+                       Timesteps timesteps, int64_t image_first_max = 0);
 
 // Mean losses of held-out batches, without gradients.
 LossReport held_out_loss(ModelImpl& model, const Objective& objective,

@@ -51,15 +51,22 @@ std::map<std::string, std::vector<std::string>> read_index(const Path& file) {
 
 }  // namespace
 
-Path weights_of(const Path& folder) {
+Path weights_of(const Path& folder, WeightsOf which) {
+  if (which == WeightsOf::kLastStep) {
+    if (fs::exists(folder / kLastWeights)) return folder / kLastWeights;
+    throw InputError({folder.string(),
+                      std::string(kLastWeights) + ", the weights of the last step beside an average",
+                      "none: the model has no average (train.ema_decay is 0)",
+                      "leave --last-weights out: its weights are those of the last step"});
+  }
   if (fs::exists(folder / kWhole)) return folder / kWhole;
   if (fs::exists(folder / kIndex)) return folder / kIndex;
   no_weights(folder);
 }
 
-nn::NamedTensors read_weight_files(const Path& folder) {
-  const Path file = weights_of(folder);
-  if (file.filename() == kWhole) return nn::load_tensors(file);
+nn::NamedTensors read_weight_files(const Path& folder, WeightsOf which) {
+  const Path file = weights_of(folder, which);
+  if (file.filename() != kIndex) return nn::load_tensors(file);
   nn::NamedTensors tensors;
   for (const auto& [name, listed] : read_index(file)) {
     const Path shard = folder / name;

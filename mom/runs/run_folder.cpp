@@ -235,6 +235,14 @@ RunFolder read_run_folder(const Path& path) {
   run.recipe.try_emplace("model.patch_net", "linear");
   run.recipe.try_emplace("model.patch_net_channels", "0");
   run.recipe.try_emplace("model.patch_positions", "false");
+  run.recipe.try_emplace("model.adaptive_norm", "false");
+  run.recipe.try_emplace("objective.image_first_max_timestep", "0");
+  run.recipe.try_emplace("objective.prediction", "noise");
+  run.recipe.try_emplace("objective.loss_weighting", "uniform");
+  run.recipe.try_emplace("train.ema_decay", "0.0");
+  run.recipe.try_emplace("train.schedule", "cosine");
+  run.recipe.try_emplace("train.decay_steps", "0");
+  run.recipe.try_emplace("train.start_from_differing", "[]");
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);

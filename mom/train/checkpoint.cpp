@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
 #include "mom/base/log.h"
+#include "mom/models/weight_files.h"
 
 namespace mom::train {
 namespace {
@@ -18,10 +20,17 @@ Path checkpoint_folder(const Path& run, int64_t step) {
   return run / "checkpoints" / name;
 }
 
-const std::vector<std::string>& checkpoint_files() {
-  static const std::vector<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors",
-                                                 "state.json"};
+std::set<std::string> checkpoint_files(bool with_average) {
+  std::set<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors", "state.json"};
+  if (with_average) files.insert(models::kLastWeights);
   return files;
+}
+
+void write_weights(const Path& folder, models::ModelImpl& model, WeightAverage* average) {
+  if (!average) return models::write_model(folder, model);
+  nn::write_tensors(folder / models::kLastWeights, models::named_weights(model), {{"format", "pt"}});
+  const WeightAverage::InUse averaged(*average);
+  models::write_model(folder, model);
 }
 
 void remove_old(const Path& run, int64_t keep) {
@@ -48,18 +57,18 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
 }
 
 void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer,
-                     const OrderedJson& state, int64_t keep) {
+                     WeightAverage* average, const OrderedJson& state, int64_t keep) {
   const Path target = checkpoint_folder(run, step);
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
-  models::write_model(folder.path(), model);
+  write_weights(folder.path(), model, average);
   nn::write_tensors(folder.path() / "optimizer.safetensors", optimizer.state());
   publish_json(folder.path() / "state.json", state);
   OrderedJson manifest;
   manifest["format"] = "mom-checkpoint";
   manifest["version"] = 1;
   manifest["step"] = step;
-  for (const std::string& name : checkpoint_files())
+  for (const std::string& name : checkpoint_files(average != nullptr))
     manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)},
                                {"sha256", sha256_hex_of_file(folder.path() / name)}};
   publish_json(folder.path() / "manifest.json", manifest);
@@ -73,7 +82,7 @@ void verify_checkpoint(const Path& folder) {
   if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" ||
       !manifest.contains("files"))
     throw InputError({path.string(), "a checkpoint's manifest", "something else", ""});
-  for (const std::string& name : checkpoint_files()) {
+  for (const std::string& name : checkpoint_files(manifest["files"].contains(models::kLastWeights))) {
     const Path file = folder / name;
     const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
     if (!manifest["files"].contains(name))
@@ -91,9 +100,12 @@ void verify_checkpoint(const Path& folder) {
   }
 }
 
-Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer) {
+Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer, WeightAverage* average) {
   verify_checkpoint(folder);
   models::load_weights(model, folder);
+  if (average) average->restart();
+  if (std::filesystem::exists(folder / models::kLastWeights))
+    models::load_weights(model, folder, models::WeightsOf::kLastStep);
   optimizer.restore(nn::load_tensors(folder / "optimizer.safetensors"), folder / "optimizer.safetensors");
   return read_json(folder / "state.json");
 }

@@ -13,6 +13,14 @@ namespace mom::train {
 double learning_rate_at(const TrainConfig& config, int64_t step) {
   if (step < config.warmup_steps)
     return config.learning_rate * static_cast<double>(step + 1) / static_cast<double>(config.warmup_steps);
+  if (config.schedule == "wsd") {
+    const int64_t stable = stable_until(config);
+    if (step < stable) return config.learning_rate;
+    const double done =
+        std::min(1.0, static_cast<double>(step + 1 - stable) / static_cast<double>(config.steps - stable));
+    return config.min_learning_rate +
+           (config.learning_rate - config.min_learning_rate) * (1 - std::sqrt(done));
+  }
   const int64_t span = std::max<int64_t>(1, config.steps - 1 - config.warmup_steps);
   const double progress =
       std::min(1.0, static_cast<double>(step - config.warmup_steps) / static_cast<double>(span));

@@ -1,4 +1,4 @@
-// AdamW with decoupled decay and the warm-up + cosine schedule. State in f32, one pair of moments per parameter.
+// AdamW with decoupled decay and the schedules of its learning rate. State in f32, one pair of moments per parameter.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -12,7 +12,9 @@
 
 namespace mom::train {
 
-// Step counts from 0. Linear warm-up to the peak, then a cosine to the minimum at the last step.
+// Step counts from 0. Linear warm-up to the peak; then a cosine to the minimum at the last step, or wsd: the peak, and in
+// the last steps minimum + (peak - minimum) (1 - sqrt(share of the decay done)), which Hägele et al. 2024 (arXiv
+// 2405.18392) found better than a line.
 double learning_rate_at(const TrainConfig& config, int64_t step);
 
 class AdamW {

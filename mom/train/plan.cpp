@@ -75,7 +75,7 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
                      targets / parts, items / parts);
   const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
-  plan.state_memory_bytes = 12 * parameters;
+  plan.state_memory_bytes = (recipe.train.ema_decay > 0 ? 16 : 12) * parameters;
   // Gradients grow while activations go, except from one microbatch to the next.
   const double gradients = 4 * parameters, kept = kFit * activations.kept;
   plan.activation_memory_bytes =

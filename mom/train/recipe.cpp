@@ -3,14 +3,25 @@
 #include "mom/base/error.h"
 #include "mom/config/schema.h"
 #include "mom/models/backbones.h"
+#include "mom/models/convert.h"
 
 namespace mom::train {
 
 void TrainConfig::describe(config::Table& table) {
   table.field("steps", steps, "optimizer steps").range(1, 1e9);
   table.field("learning_rate", learning_rate, "peak learning rate, reached after the warm-up").range(0, 10);
-  table.field("min_learning_rate", min_learning_rate, "learning rate at the end of the cosine").range(0, 10);
+  table.field("min_learning_rate", min_learning_rate, "learning rate at the last step").range(0, 10);
   table.field("warmup_steps", warmup_steps, "steps of linear warm-up").range(0, 1e9);
+  table
+      .field("schedule", schedule,
+             "after the warm-up: cosine, down to the last step; or wsd (warm-up, stable, decay), the peak "
+             "until the last "
+             "decay_steps: a run in its stable phase may be resumed with more steps")
+      .one_of({"cosine", "wsd"});
+  table
+      .field("decay_steps", decay_steps,
+             "wsd: last steps, in which the learning rate falls as 1 - sqrt; 0: a fifth of the steps")
+      .range(0, 1e9);
   table
       .field("weight_decay", weight_decay,
              "decoupled decay; not on norms, biases and a state-space model's own parameters")
@@ -22,6 +33,12 @@ void TrainConfig::describe(config::Table& table) {
   table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory")
       .range(1, 65536);
   table
+      .field("ema_decay", ema_decay,
+             "decay of the exponential moving average of the weights, e.g. 0.999, which is then what is "
+             "evaluated and "
+             "saved as the model; after n steps at most (1 + n) / (10 + n); 0: off")
+      .range(0, 0.9999999);
+  table
       .field("precision", precision,
              "of activations and of the projections' factors; weights, states, norms, losses and sums are "
              "float32")
@@ -30,6 +47,10 @@ void TrainConfig::describe(config::Table& table) {
               "compute a block's activations again in backward: less memory, more time");
   table.field("start_from", start_from,
               "run or model folder whose weights training starts from; empty: random ones");
+  table
+      .field("start_from_differing", start_from_differing,
+             "keys of config.json in which that model may differ from the recipe")
+      .one_of(models::keys_that_may_differ());
 }
 
 void EvalConfig::describe(config::Table& table) {
@@ -71,10 +92,23 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
   if (recipe.train.min_learning_rate > recipe.train.learning_rate)
     throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate",
                      std::to_string(recipe.train.min_learning_rate), ""});
+  if (recipe.train.schedule != "wsd" && recipe.train.decay_steps > 0)
+    throw UserError({file.string() + ": train.decay_steps", "0 where train.schedule is not wsd",
+                     std::to_string(recipe.train.decay_steps), ""});
+  if (recipe.train.schedule == "wsd" && stable_until(recipe.train) < recipe.train.warmup_steps)
+    throw UserError({file.string() + ": train.steps",
+                     "at least train.warmup_steps and those of the decay (" +
+                         std::to_string(recipe.train.steps - stable_until(recipe.train)) + ") together",
+                     std::to_string(recipe.train.steps), ""});
   if (recipe.data.batch_tokens < recipe.data.sequence_tokens * recipe.train.microbatches)
     throw UserError({file.string() + ": data.batch_tokens", "at least sequence_tokens x microbatches",
                      std::to_string(recipe.data.batch_tokens), ""});
   return recipe;
+}
+
+int64_t stable_until(const TrainConfig& config) {
+  return config.steps -
+         (config.decay_steps > 0 ? config.decay_steps : std::max<int64_t>(1, config.steps / 5));
 }
 
 std::string dump_recipe(Recipe recipe) { return config::dump_toml(recipe.schema()); }
@@ -112,7 +146,10 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   spec.codec_hashes = dataset.codec_hashes;
   check_setting(recipe.setting, dataset);
   check_data(spec);
-  if (spec.latents()) spec.diffusion_steps = recipe.objective.diffusion_steps;
+  if (spec.latents()) {
+    spec.diffusion_steps = recipe.objective.diffusion_steps;
+    spec.prediction = models::parse_prediction(recipe.objective.prediction);
+  }
   return spec;
 }
 

@@ -17,13 +17,20 @@ struct TrainConfig {
   int64_t steps = 1000;
   double learning_rate = 1e-3, min_learning_rate = 5e-5;
   int64_t warmup_steps = 50;
+  std::string schedule = "cosine";
+  int64_t decay_steps = 0;  // of wsd; 0: a fifth of the steps
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
+  double ema_decay = 0;  // 0: off
   std::string precision = "float32";
   bool recompute = false;
   std::string start_from;
+  std::vector<std::string> start_from_differing;
   void describe(config::Table& table);
 };
+
+// wsd: the steps before the decay, those of the warm-up included.
+int64_t stable_until(const TrainConfig& config);
 
 // [eval]
 struct EvalConfig {

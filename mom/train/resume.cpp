@@ -18,7 +18,15 @@ Effect effect_of(const std::string& table, const std::string& key, const std::st
     return Effect::kNone;
   if (key == "model.scan_backend")
     return before == reference || after == reference ? Effect::kOther : Effect::kNone;
-  return table == "train" && key != "train.start_from" ? Effect::kForced : Effect::kOther;
+  return table == "train" && !key.starts_with("train.start_from") ? Effect::kForced : Effect::kOther;
+}
+
+// With wsd, what comes later does not say what the steps before the decay are.
+bool concerns_later_steps(const std::string& key, const TrainConfig& then, const TrainConfig& now,
+                          int64_t step) {
+  return (key == "train.steps" || key == "train.decay_steps" || key == "train.min_learning_rate") &&
+         then.schedule == "wsd" && now.schedule == "wsd" &&
+         step <= std::min(stable_until(then), stable_until(now));
 }
 
 [[noreturn]] void refuse(const RecipeChange& change, const Path& stored, bool can_be_forced) {
@@ -57,7 +65,7 @@ bool same_folder(const Path& a, const Path& b) {
 
 }  // namespace
 
-std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored, bool force) {
+std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored, int64_t step, bool force) {
   Recipe then;
   config::Schema then_schema = then.schema(), now_schema = now.schema();
   config::load_toml(then_schema, stored);
@@ -69,7 +77,9 @@ std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored, bool
       RecipeChange change{table.name().empty() ? name : table.name() + "." + name,
                           then_schema.tables()[t].fields()[f].value_toml(), table.fields()[f].value_toml()};
       if (change.before == change.after) continue;
-      const Effect effect = effect_of(table.name(), change.key, change.before, change.after);
+      const Effect effect = concerns_later_steps(change.key, then.train, now.train, step)
+                                ? Effect::kNone
+                                : effect_of(table.name(), change.key, change.before, change.after);
       change.forced = effect == Effect::kForced;
       if (effect == Effect::kOther || (change.forced && !force)) refuse(change, stored, change.forced);
       changes.push_back(change);

@@ -1,8 +1,9 @@
 // Which recipe and which data a run may be resumed with.
 //
 //   cannot change the result        eval.*, checkpoint.*, data.path (data of the same content), train.recompute,
-//                                   model.scan_backend, but not to or from "reference"
-//   can be meant, with --force      other keys of [train] but start_from: steps for a longer run, learning_rate, ...
+//                                   model.scan_backend, but not to or from "reference"; train.steps, decay_steps and
+//                                   min_learning_rate of schedule wsd, before the decay of both
+//   can be meant, with --force      other keys of [train] but start_from*: steps for a longer run, learning_rate, ...
 //   makes another run               all others
 #pragma once
 
@@ -19,8 +20,9 @@ struct RecipeChange {
   bool forced = false;             // it changes the result
 };
 
-// What `now` changes of the recipe stored in the run. UserError names the first key that may not, with both values.
-std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored_recipe, bool force);
+// What `now` changes of the recipe stored in the run, of which `step` steps are done. UserError names the first key that
+// may not, with both values.
+std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored_recipe, int64_t step, bool force);
 
 // What environment.json says of the data of a run. Reads all of them, for their hash.
 OrderedJson describe_data(const Recipe& recipe, const data::EncodedDataset& dataset);

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <iostream>
+#include <optional>
 
 #include "mom/base/error.h"
 #include "mom/base/lock.h"
@@ -69,8 +70,10 @@ std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
   return text + buffer;
 }
 
-// The held-out losses of this moment, into the log.
+// The held-out losses of this moment, into the log; of the average of the weights where there is one.
 void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
+  std::optional<WeightAverage::InUse> averaged;
+  if (WeightAverage* average = trainer.average()) averaged.emplace(*average);
   for (const HeldOutSet& set : sets)
     log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
   log.sync();
@@ -110,7 +113,7 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
 void continue_with(Recipe& recipe, const RunOptions& options, const data::EncodedDataset& dataset,
                    int64_t step) {
   const Path stored = options.run / "recipe.toml";
-  const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, options.force);
+  const std::vector<RecipeChange> changes = changes_on_resume(recipe, stored, step, options.force);
   const OrderedJson data = describe_data(recipe, dataset);
   check_same_data(options.run, dataset, data);
   if (recipe.train.steps < step)
@@ -131,6 +134,17 @@ void warn_of_unused_keys(Recipe& recipe, const Path& file) {
   }
 }
 
+void warn_of_keys_for_latents(Recipe recipe, const data::EncodedDataset& dataset, const Path& file) {
+  if (dataset.vocabulary.latents()) return;
+  Recipe plain;
+  config::Schema given = recipe.schema(), defaults = plain.schema();
+  for (const char* key : {"image_first_max_timestep", "prediction", "loss_weighting"}) {
+    const std::string name = std::string("objective.") + key;
+    if (given.find(name, "").value_toml() != defaults.find(name, "").value_toml())
+      log_warning(file.string() + ": " + name + " is set, but setting " + recipe.setting + " has no latents");
+  }
+}
+
 }  // namespace
 
 void run_training(const RunOptions& options) {
@@ -140,6 +154,7 @@ void run_training(const RunOptions& options) {
                      "set it in the recipe or with --set data.path=DIR"});
   warn_of_unused_keys(recipe, options.recipe);
   auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+  warn_of_keys_for_latents(recipe, *dataset, options.recipe);
   warn_without_validation(*dataset);
   if (options.dry_run) return print_plan(recipe, *dataset, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");

@@ -20,7 +20,7 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
   models::Model model(make_spec(recipe, dataset));
   models::initialise(*model, static_cast<uint64_t>(recipe.seed));
   if (!recipe.train.start_from.empty())
-    models::start_from(*model, find_model_folder(recipe.train.start_from));
+    models::start_from(*model, find_model_folder(recipe.train.start_from), recipe.train.start_from_differing);
   return model;
 }
 
@@ -37,6 +37,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   model_->set_compute(
       {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
+  if (recipe.train.ema_decay > 0) average_.emplace(*model_, recipe.train.ema_decay);
   data_position_ = loader_.state();
 }
 
@@ -88,6 +89,7 @@ StepReport Trainer::step() {
   optimizer_.step(report.learning_rate, report.grad_norm);
   data_position_ = prepared.position;
   report.step = ++steps_done_;
+  if (average_) average_->update(steps_done_);
   for (const data::Batch& batch : batches) {
     for (size_t m = 0; m < tokens_seen_.size(); ++m) tokens_seen_[m] += batch.num_tokens[m];
     pairs_seen_ += models::attended_pairs(model_->spec(), batch.routing);
@@ -111,7 +113,7 @@ void Trainer::save(const Path& run) {
   state["tokens"] = tokens_seen_;
   state["attended_pairs"] = pairs_seen_;
   state["data"] = data_position_;
-  save_checkpoint(run, steps_done_, *model_, optimizer_, state, recipe_.checkpoint.keep);
+  save_checkpoint(run, steps_done_, *model_, optimizer_, average(), state, recipe_.checkpoint.keep);
 }
 
 // The data may have been encoded anew, by other codecs, under the same path.
@@ -127,7 +129,7 @@ void Trainer::check_codecs(const Path& checkpoint) {
 
 void Trainer::resume(const Path& checkpoint) {
   check_codecs(checkpoint);
-  const Json state = load_checkpoint(checkpoint, *model_, optimizer_);
+  const Json state = load_checkpoint(checkpoint, *model_, optimizer_, average());
   const std::string where = (checkpoint / "state.json").string();
   steps_done_ = json_int(state, "step", where);
   if (!state.contains("tokens") || !state["tokens"].is_array() ||

@@ -3,12 +3,14 @@
 
 #include <future>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "mom/data/loader.h"
 #include "mom/models/counts.h"
 #include "mom/models/model.h"
 #include "mom/models/objective.h"
+#include "mom/train/average.h"
 #include "mom/train/optimizer.h"
 #include "mom/train/recipe.h"
 
@@ -35,6 +37,8 @@ class Trainer {
   int64_t steps_done() const { return steps_done_; }
   bool finished() const { return steps_done_ >= recipe_.train.steps; }
   models::ModelImpl& model() { return *model_; }
+  // The average of the weights, where the recipe asks for one.
+  WeightAverage* average() { return average_ ? &*average_ : nullptr; }
   const models::Objective& objective() const { return objective_; }
   const Recipe& recipe() const { return recipe_; }
   // Since the first step: tokens by modality and training FLOPs (three forwards).
@@ -58,6 +62,7 @@ class Trainer {
   std::future<Prepared> next_;  // the step after this one
   Json data_position_;          // after the last step that was taken
   AdamW optimizer_;
+  std::optional<WeightAverage> average_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;
   double pairs_seen_ = 0;  // attention: positions and positions they looked at

@@ -115,6 +115,35 @@ TEST_F(LoaderTest, PicturesAreWholeAndTargetsFollowTheRules) {
   }
 }
 
+TEST_F(LoaderTest, AnImageIsFirstWhereTextFollowsAndNoneComesBefore) {
+  data::DataConfig pairs = config();
+  pairs.mixture = {{"shapes", 1}};
+  pairs.condition_drop = 0.3;
+  for (const double caption_first : {0.0, 0.5, 1.0}) {
+    pairs.caption_first = caption_first;
+    data::Loader source(dataset_, pairs, 2, 1);
+    int64_t first = 0, images = 0;
+    for (int i = 0; i < 20; ++i) {
+      const data::Batch batch = source.next(1)[0];
+      const at::Tensor tokens = batch.tokens_T.index_select(0, batch.routing.order_T);
+      std::vector<bool> expected;
+      for (int64_t d = 0; d < batch.routing.num_sequences(); ++d) {  // a document each
+        const auto begin = batch.routing.offsets_S1[d].item<int64_t>(),
+                   end = batch.routing.offsets_S1[d + 1].item<int64_t>();
+        // <bos> [text] <boi> patches <eoi> [text] <eos>
+        for (int64_t t = begin; t < end; ++t)
+          if (tokens[t].item<int64_t>() == kBoi) expected.push_back(t == begin + 1 && t + 16 + 3 < end);
+      }
+      EXPECT_EQ(batch.image_first_I, expected);
+      images += static_cast<int64_t>(expected.size());
+      first += std::count(expected.begin(), expected.end(), true);
+    }
+    EXPECT_GT(images, 100);
+    EXPECT_NEAR(static_cast<double>(first), (1 - caption_first) * static_cast<double>(images),
+                0.15 * static_cast<double>(images));
+  }
+}
+
 TEST_F(LoaderTest, StateIsResetAtDocumentsOrFlows) {
   data::DataConfig flowing = config();
   flowing.reset_state = false;

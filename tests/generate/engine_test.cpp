@@ -192,7 +192,8 @@ at::Tensor whole_pass_noise(Model& model, const std::vector<int32_t>& before, co
 // The same picture without states: every step runs the whole document, and that without its text.
 at::Tensor paint_by_hand(Model& model, const Request& request) {
   const models::CosineSchedule schedule(model->spec().diffusion_steps);
-  const generate::DiffusionSampler sampler(schedule, request.picture.steps, request.picture.method);
+  const generate::DiffusionSampler sampler(schedule, model->spec().prediction, request.picture.steps,
+                                           request.picture.method);
   const auto& shape = model->spec().latents()->latent_shape;
   at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
   for (int64_t visit = 0; visit < sampler.num_steps(); ++visit) {
@@ -225,6 +226,21 @@ TEST_P(EveryBackbonePaints, FromAStateIsWithTheWholeDocument) {
   }
 }
 
+TEST(Painting, ReadsAVelocityWhereTheModelPredictsOne) {
+  models::ModelSpec spec = test::generation_spec("mixture_of_mamba", true);
+  Request request = request_of({kBos, 9, 30, 17, kBoi}, Until::kSegment, 5, 77);
+  at::Tensor painted[2];
+  for (const models::Prediction prediction : {models::Prediction::kNoise, models::Prediction::kVelocity}) {
+    spec.prediction = prediction;
+    Model model = test::initialised(spec, 11);
+    request.picture = {6, DiffusionMethod::kDdpm, 2.5};
+    at::Tensor& latent_CHW = painted[static_cast<size_t>(prediction)];
+    latent_CHW = engine_of(model).run({request})[0].content.pictures[0].latent_CHW;
+    EXPECT_LE((latent_CHW - paint_by_hand(model, request)).abs().max().item<double>(), 1e-3);
+  }
+  EXPECT_GT((painted[0] - painted[1]).abs().max().item<double>(), 0.1);
+}
+
 // What follows a picture follows from its clean latent at t = 0: the same as when it is given.
 TEST_P(EveryBackbonePaints, AfterwardsItIsAGivenPicture) {
   Model model = test::lively_model(test::generation_spec(GetParam(), true), 13);
@@ -252,7 +268,8 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
   Model model = test::initialised(test::generation_spec("mixture_of_mamba", true), 4);
   Request request = request_of({kBos, 12, kBoi}, Until::kSegment, 5, 8);
   request.picture = {10, DiffusionMethod::kDdpm, 1};
-  const generate::DiffusionSampler sampler(models::CosineSchedule(1000), 10, DiffusionMethod::kDdpm);
+  const generate::DiffusionSampler sampler(models::CosineSchedule(1000), models::Prediction::kNoise, 10,
+                                           DiffusionMethod::kDdpm);
   const auto& shape = model->spec().latents()->latent_shape;
   generate::DecodeState prefix = generate::initial_state(*model, 1);
   generate::step(*model, prefix, {request.prompt});
@@ -261,7 +278,7 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
     generate::DecodeState state = prefix;
     Feed patches;
     patches.append(generate::Picture{latent, sampler.timestep(visit)});
-    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).noise_ICHW[0],
+    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).predicted_ICHW[0],
                           generate::picture_noise(request.key, 0, visit + 1, shape));
   }
   EXPECT_TRUE(torch::equal(engine_of(model).run({request})[0].content.pictures[0].latent_CHW, latent));

@@ -82,7 +82,16 @@ TEST_P(EveryScan, UpcycledMambaComputesTheSame) {
   EXPECT_TRUE(torch::equal(test::run(fresh, sequence), test::run(mixture, sequence)));
   EXPECT_THROW(models::start_from(*dense, folder.path()), UserError);
   Model other_scan = test::tiny_model(kAll, 5, GetParam() == "four" ? "raster" : "four");
-  EXPECT_THROW(models::start_from(*other_scan, folder.path()), UserError);
+  try {
+    models::start_from(*other_scan, folder.path());
+    ADD_FAILURE() << "started from another order of scans";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("start_from_differing = [\"image_scan\"]"), std::string::npos)
+        << error.what();
+  }
+  EXPECT_THROW(models::start_from(*other_scan, folder.path(), {"prediction"}), UserError);
+  models::start_from(*other_scan, folder.path(), {"image_scan"});
+  EXPECT_TRUE(torch::equal(other_scan->embeddings(), mixture->embeddings()));
 }
 
 TEST(Model, EachModalityUsesItsOwnWeights) {

@@ -15,49 +15,13 @@
 #include "mom/train/checkpoint.h"
 #include "mom/train/run.h"
 #include "mom/train/trainer.h"
-#include "tests/support/tiny_data.h"
 #include "tests/support/tiny_model.h"
+#include "tests/train/train_fixture.h"
 
 namespace mom {
 namespace {
 
-class TrainTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    folder_ = new test::TempFolder;
-    encoded_ = test::make_tiny_encoded(folder_->path() / "tiny");
-    dataset_ = std::make_shared<data::EncodedDataset>(data::open_encoded(encoded_));
-  }
-  static void TearDownTestSuite() {
-    dataset_.reset();
-    delete folder_;
-  }
-  static train::Recipe recipe(const std::string& backbone = "mixture_of_mamba") {
-    train::Recipe recipe;
-    recipe.model.backbone = backbone;
-    if (backbone == "mamba") recipe.model.decoupled.clear();
-    recipe.model.d_model = 32;
-    recipe.model.layers = 1;
-    recipe.data.path = encoded_.string();
-    recipe.data.sequence_tokens = 128;
-    recipe.data.batch_tokens = 512;
-    recipe.train.steps = 8;
-    recipe.train.warmup_steps = 2;
-    recipe.train.microbatches = 2;
-    return recipe;
-  }
-  static std::map<std::string, at::Tensor> weights(train::Trainer& trainer) {
-    std::map<std::string, at::Tensor> copies;
-    for (auto& item : trainer.model().named_parameters()) copies[item.key()] = item.value().detach().clone();
-    return copies;
-  }
-  static test::TempFolder* folder_;
-  static Path encoded_;
-  static std::shared_ptr<data::EncodedDataset> dataset_;
-};
-test::TempFolder* TrainTest::folder_ = nullptr;
-Path TrainTest::encoded_;
-std::shared_ptr<data::EncodedDataset> TrainTest::dataset_;
+using test::TrainTest;
 
 TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
   for (const test::Variant& variant : test::all_variants()) {
@@ -279,18 +243,6 @@ TEST(Recipe, DumpLoadsBackToTheSame) {
   recipe.model.decoupled = {"out_proj"};
   publish_file(folder.path() / "r.toml", train::dump_recipe(recipe));
   EXPECT_EQ(train::dump_recipe(train::load_recipe(folder.path() / "r.toml", {})), train::dump_recipe(recipe));
-}
-
-TEST(Schedule, WarmsUpThenFollowsTheCosine) {
-  train::TrainConfig config;
-  config.steps = 101;
-  config.warmup_steps = 10;
-  config.learning_rate = 1;
-  config.min_learning_rate = 0.1;
-  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 0), 0.1);
-  EXPECT_DOUBLE_EQ(train::learning_rate_at(config, 9), 1);
-  EXPECT_NEAR(train::learning_rate_at(config, 55), 0.55, 1e-9);
-  EXPECT_NEAR(train::learning_rate_at(config, 100), 0.1, 1e-12);
 }
 
 models::Model small_language_model() {
