@@ -185,7 +185,14 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
   if (!model.spec().latents()) return caption_use_of_codes(model, pairs, candidates, on_progress);
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
     generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
-    return generate::step(model, state, feeds_S).noise_ICHW;
+    const at::Tensor predicted_ICHW = generate::step(model, state, feeds_S).predicted_ICHW;
+    std::vector<at::Tensor> noised;
+    std::vector<int64_t> timesteps;
+    for (const generate::Feed& feed : feeds_S)
+      for (const generate::Picture& picture : feed.pictures)
+        noised.push_back(picture.latent_CHW), timesteps.push_back(picture.timestep);
+    return schedule.implied_noise(model.spec().prediction, torch::stack(noised), predicted_ICHW,
+                                  torch::tensor(timesteps, torch::kInt64));
   };
   return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,
                                 on_progress);
