@@ -49,14 +49,6 @@ at::Tensor CosineSchedule::clean(Prediction prediction, const at::Tensor& noised
                                           : noised * signal.to(torch::kFloat32) - cut;
 }
 
-at::Tensor CosineSchedule::implied_noise(Prediction prediction, const at::Tensor& noised_ICHW,
-                                         const at::Tensor& predicted_ICHW,
-                                         const at::Tensor& timesteps_I) const {
-  if (prediction == Prediction::kNoise) return predicted_ICHW;
-  const at::Tensor signal = signal_scale(timesteps_I), noise = (1 - signal.square()).sqrt();
-  return (noise * noised_ICHW + signal * predicted_ICHW).to(torch::kFloat32);
-}
-
 at::Tensor CosineSchedule::signal_to_noise(const at::Tensor& timesteps_I) const {
   const at::Tensor a = alpha_bars(timesteps_I);
   return a / (1 - a);

@@ -14,7 +14,8 @@ std::vector<Bucket> buckets_of(const data::EncodedDataset& dataset, const train:
   std::set<std::string> sources;
   for (const Pair& pair : trained) sources.insert(pair.source);
   std::vector<Bucket> buckets = {{kTrained, std::move(trained)}};
-  for (const auto& [name, split] : {std::pair(kRecombined, std::string(kRecombined)), {kUnseen, held_out_split}}) {
+  for (const auto& [name, split] :
+       {std::pair(kRecombined, std::string(kRecombined)), {kUnseen, held_out_split}}) {
     std::vector<Pair> pairs = pairs_of(dataset, recipe, split, modality);
     std::erase_if(pairs, [&](const Pair& pair) { return !sources.contains(pair.source); });
     buckets.push_back({name, std::move(pairs)});

@@ -8,10 +8,11 @@
 
 namespace mom::quality {
 
-inline constexpr const char* kTrained = "trained";        // split "train": shown with its image
-inline constexpr const char* kRecombined = "recombined";  // split "recombined": a known concept in a style it was not
-                                                          // shown in; only in data that hold such pairs out
-inline constexpr const char* kUnseen = "unseen";          // the held-out split: a concept that was not shown at all
+inline constexpr const char* kTrained = "trained";  // split "train": shown with its image
+inline constexpr const char* kRecombined =
+    "recombined";                                 // split "recombined": a known concept in a style it was not
+                                                  // shown in; only in data that hold such pairs out
+inline constexpr const char* kUnseen = "unseen";  // the held-out split: a concept that was not shown at all
 
 struct Bucket {
   std::string name;

@@ -13,7 +13,8 @@ namespace mom::quality {
 // Losses of the same images, noise and timesteps with the right and with another caption.
 class LossPair {
  public:
-  void add(const at::Tensor& losses_I2);  // f64: of each image the mean loss with the right caption, and with the other
+  void add(const at::Tensor&
+               losses_I2);  // f64: of each image the mean loss with the right caption, and with the other
   int64_t count() const { return std::ssize(right_); }
   // 1 - right / shuffled, of means over images: 0 where the caption is ignored, 1 where it says all there is to know.
   double use() const;

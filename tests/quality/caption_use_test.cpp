@@ -58,7 +58,8 @@ TEST(CaptionUse, IsOneWhereTheCaptionIsEverythingAndZeroWhereItIsNothing) {
         noise.push_back(torch::zeros_like(picture.latent_CHW));
         continue;
       }
-      const at::Tensor& clean = pairs[static_cast<size_t>(feeds[f].tokens[1] - kFirstWord)].media.picture->latent_CHW;
+      const at::Tensor& clean =
+          pairs[static_cast<size_t>(feeds[f].tokens[1] - kFirstWord)].media.picture->latent_CHW;
       const double signal = schedule.alpha_bar(picture.timestep);
       noise.push_back((picture.latent_CHW - std::sqrt(signal) * clean) / std::sqrt(1 - signal));
     }
@@ -104,12 +105,41 @@ TEST(CaptionUse, IsZeroOfAModelThatIgnoresCaptions) {
   }
 }
 
+// A network that predicts velocity is judged by the noise that its prediction implies, by way of the clean latent.
+TEST(CaptionUse, OfAVelocityIsThatOfTheNoiseItImplies) {
+  models::ModelSpec spec = test::generation_spec("mamba", /*patches=*/true);
+  spec.prediction = models::Prediction::kVelocity;
+  models::Model model = test::lively_model(spec, 4);
+  const models::CosineSchedule schedule(100);
+  const std::vector<Pair> pairs = make_pairs(spec, 4);
+  const auto by_clean_latents = [&](const std::vector<generate::Feed>& feeds) {
+    generate::DecodeState state = generate::initial_state(*model, std::ssize(feeds));
+    const at::Tensor velocity = generate::step(*model, state, feeds).predicted_ICHW;
+    std::vector<at::Tensor> noise;
+    for (size_t i = 0; i < feeds.size(); ++i) {
+      const generate::Picture& picture = feeds[i].pictures[0];
+      const at::Tensor noised = picture.latent_CHW.unsqueeze(0);
+      const at::Tensor clean = schedule.clean(models::Prediction::kVelocity, noised,
+                                              velocity[static_cast<int64_t>(i)].unsqueeze(0),
+                                              torch::tensor({picture.timestep}, torch::kInt64));
+      const double a = schedule.alpha_bar(picture.timestep);
+      noise.push_back(((noised - std::sqrt(a) * clean) / std::sqrt(1 - a))[0]);
+    }
+    return torch::stack(noise);
+  };
+  const LossPair found = caption_use(*model, schedule, pairs, two_of(pairs), 1, kQuiet).overall;
+  const LossPair expected =
+      caption_use_of_latents(by_clean_latents, schedule, spec.vocabulary, pairs, two_of(pairs), 1, kQuiet)
+          .overall;
+  EXPECT_NEAR(found.to_json()["right"].get<double>(), expected.to_json()["right"].get<double>(), 1e-4);
+  EXPECT_NEAR(found.use(), expected.use(), 1e-4);
+}
+
 // Nats of the codes themselves, each after those before it.
 TEST(CaptionUse, OfCodesIsInNatsPerCode) {
   models::Model model = test::lively_model(test::generation_spec("mamba", /*patches=*/false), 1);
   const std::vector<Pair> pairs = make_pairs(model->spec(), 2);
-  const CaptionUse use =
-      caption_use_of_codes(*model, pairs, {{0, 1}}, kQuiet);
+  const CaptionUse use = caption_use_of_codes(*model, pairs, {{0, 1}}, kQuiet);
   const auto nats = [&](const std::vector<int32_t>& caption) {
     generate::DecodeState state = generate::initial_state(*model, 1);
     generate::Feed start;
