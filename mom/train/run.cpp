@@ -15,7 +15,6 @@
 #include "mom/base/progress.h"
 #include "mom/base/signals.h"
 #include "mom/config/schema.h"
-#include "mom/nn/scan_order.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"
