@@ -146,7 +146,7 @@ std::string resolve(ModelSpec& spec) {
     if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
   }
   if (spec.patch_net == kUNetPatches && spec.patch_net_channels == 0)
-    spec.patch_net_channels = (spec.d_model + 63) / 64 * 16;
+    spec.patch_net_channels = (spec.d_model + 47) / 48 * 16;
   if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
   return "";
 }
@@ -179,7 +179,7 @@ void ModelSpec::describe(config::Table& table) {
   table
       .field(
           "patch_net_channels", patch_net_channels,
-          "channels of a U-Net's finest level, each coarser one twice as many; 0: d_model / 4, rounded up to "
+          "channels of a U-Net's finest level, each coarser one twice as many; 0: d_model / 3, rounded up to "
           "a multiple of 16")
       .range(0, kMostPatchNetChannels);
   table.field("patch_positions", patch_positions,

@@ -91,6 +91,8 @@ UNetImpl::UNetImpl(const UNetOptions& options) : options_(options) {
     const int64_t channels = options.channels_of(level);
     const std::string number = std::to_string(level);
     down_.push_back(register_module("down" + number, ResidualBlock(channels, channels, options)));
+    below_norm_.push_back(add_parameter("below_norm" + number, {channels}, no_decay(init_constant(1))));
+    skip_norm_.push_back(add_parameter("skip_norm" + number, {channels}, no_decay(init_constant(1))));
     up_.push_back(register_module("up" + number, ResidualBlock(2 * channels, channels, options)));
     if (level + 1 == levels) continue;
     const int64_t coarse = options.channels_of(level + 1);
@@ -124,7 +126,10 @@ at::Tensor UNetImpl::decode(const at::Tensor& patches_QF, const UNetSkips& skips
   at::Tensor windows = patches_QF;
   for (size_t level = up_.size(); level-- > 0;) {
     const int64_t rows = options_.rows >> level, columns = options_.columns >> level;
-    const at::Tensor both = torch::cat({from_windows(windows, rows, columns), skips.levels[level]}, 1);
+    const at::Tensor both =
+        torch::cat({normed(from_windows(windows, rows, columns), below_norm_[level], options_.norm_epsilon),
+                    normed(skips.levels[level], skip_norm_[level], options_.norm_epsilon)},
+                   1);
     windows = up_[level]->forward(both, skips.time_IE, rows, columns, type);
     if (level > 0) windows = project_rows(windows, finer_[level - 1]);
   }

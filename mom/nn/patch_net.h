@@ -3,11 +3,12 @@
 // cut, 2 x 2 pixels of the last level to a patch, and its inverse are the trunk's linear layers patch_in and patch_out.
 //
 //   down:  conv 3x3, then a residual block each level (its output is the skip), a strided convolution between levels
-//   up:    a residual block each level, of what comes from below beside the skip, a finer level by a linear layer of
-//          2 x 2 pixels between levels, then norm, SiLU and conv 3x3, which starts at zero
+//   up:    a residual block each level, of what comes from below beside the skip, each normed by itself, a finer level
+//          by a linear layer of 2 x 2 pixels between levels, then norm, SiLU and conv 3x3, which starts at zero
 //   block: x + conv(silu(scale norm(conv(silu(norm(x)))) + shift)); scale and shift from the timestep's embedding
 //
-// Norms are of a pixel's channels, so that an item's numbers depend on no other item. I items, E width of the timestep's
+// Norms are of a pixel's channels, so that an item's numbers depend on no other item. Normed together with the skip,
+// whose numbers are larger, the trunk would have no say. I items, E width of the timestep's
 // embedding, Q patches in all, F numbers of a patch at the last level (4 x its channels).
 #pragma once
 
@@ -73,7 +74,8 @@ class UNetImpl : public Module {
   UNetOptions options_;
   at::Tensor conv_in_, norm_out_, conv_out_;
   std::vector<ResidualBlock> down_, up_;     // by level
-  std::vector<at::Tensor> coarser_, finer_;  // between level l and l + 1
+  std::vector<at::Tensor> below_norm_, skip_norm_;  // by level
+  std::vector<at::Tensor> coarser_, finer_;         // between level l and l + 1
 };
 TORCH_MODULE(UNet);
 

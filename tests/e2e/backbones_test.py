@@ -7,10 +7,12 @@ Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the tes
 import json
 import os
 import pathlib
+import struct
 import tempfile
 import unittest
 
 from program import run_mom, try_mom
+from tensors import read_safetensors, write_safetensors
 from tiny import make_data
 
 CONFIGS = pathlib.Path(os.environ["MOM_SOURCE"]) / "configs"
@@ -90,13 +92,16 @@ class Backbones(unittest.TestCase):
         self.assertIn("model_type", refusal)
         self.assertIn("mixture_of_mamba", self.refused("convert", "dense-to-mom", mixture, "--out", self.root / "y"))
 
-    def test_scans(self):
-        """An order of scans goes with the model: into its file, an upcycled model and what it draws; elsewhere it is refused by name."""
+    def test_scans_and_patch_nets(self):
+        """An order of scans and a patch net go with the model: into its file, an upcycled model, what it computes and draws; elsewhere they are refused by name."""
         dense, mixture, again = self.root / "scans", self.root / "scans-upcycled", self.root / "scans-on"
-        self.train("transfusion", dense, "model.backbone=mamba", "model.image_scan=four")
+        images = {"image_scan": "four", "patch_net": "unet", "patch_size": 4, "patch_positions": True}
+        keys = [f"model.{key}={json.dumps(value)}" for key, value in images.items()]
+        self.train("transfusion", dense, "model.backbone=mamba", *keys)
         run_mom("convert", "dense-to-mom", dense, "--out", mixture)
-        self.assertEqual(json.loads((mixture / "config.json").read_text())["image_scan"], "four")
-        lines = self.train("transfusion", again, f'train.start_from="{mixture}"', "eval.max_tokens=0", "model.image_scan=four")
+        config = json.loads((mixture / "config.json").read_text())
+        self.assertEqual({key: config[key] for key in images}, images)
+        lines = self.train("transfusion", again, f'train.start_from="{mixture}"', "eval.max_tokens=0", *keys)
         start = {line["set"]: line for line in lines if line["kind"] == "eval" and line["step"] == 0}
         for name, values in json.loads(run_mom("eval", dense, "--json", "--samples", 0))["sets"].items():
             for modality, loss in values["loss"].items():
@@ -104,15 +109,32 @@ class Backbones(unittest.TestCase):
         image = self.root / "scans.png"
         run_mom("generate", again, "--prompt", "red disc", "--modality", "image", "--steps", 3, "--guidance", 2, "--out", image)
         self.assertTrue(image.exists())
+        # Two patches of 4 x 4 pixels in each direction, 4 channels; the same model, dense and upcycled.
+        given = self.root / "patches.safetensors"
+        write_safetensors(given, {"tokens": ("I64", [6], [2, 4, 0, 0, 0, 0]), "modality": ("I64", [6], [0, 0, 1, 1, 1, 1]),
+                                  "patches": ("F32", [4, 64], [(7 * i % 11 - 5) / 3 for i in range(256)]), "timesteps": ("I64", [1], [300])})
+        noise = []
+        for model in (dense, mixture):
+            run_mom("forward", model, "--input", given, "--output", self.root / "out.safetensors")
+            header, body = read_safetensors(self.root / "out.safetensors")
+            self.assertEqual(header["noise"]["shape"], [4, 64])
+            begin, end = header["noise"]["data_offsets"]
+            noise.append(struct.unpack("<256f", body[begin:end]))
+        self.assertGreater(max(map(abs, noise[0])), 1e-4)
+        for one, other in zip(*noise):
+            self.assertAlmostEqual(one, other, delta=1e-5)
         recipe = again / "recipe.toml"
         self.assertIn("parameters", run_mom("inspect", recipe, "--compare"))
         self.train("transfusion", self.root / "scans-transformer", "model.backbone=transformer", "model.image_scan=four")  # has no use for it
-        self.assertIn("image_scan", self.refused("train", recipe, "--run", self.root / "x", "--set", "model.image_scan=raster"))  # start_from has four
+        for change in ("image_scan=raster", "patch_net=linear", "patch_positions=false"):  # start_from has others
+            self.assertIn(f'"{change.split("=")[0]}"', self.refused("train", recipe, "--run", self.root / "x", "--set", f"model.{change}"))
+        self.assertIn("model.patch_size", self.refused("train", recipe, "--run", self.root / "x", "--set", "model.patch_size=1"))
         for setting in ("chameleon", "three_modality"):
-            changes = (f'data.path="{self.data[setting]}"', "data.mixture={}", "model.image_scan=four")
-            refusal = self.refused("train", CONFIGS / f"{setting}.toml", "--run", self.root / "x", *(word for change in changes for word in ("--set", change)))
-            self.assertIn("model.image_scan", refusal)
-            self.assertIn(setting, refusal)
+            for change in ("image_scan=four", "patch_net=unet", "patch_positions=true"):
+                changes = (f'data.path="{self.data[setting]}"', "data.mixture={}", f"model.{change}")
+                refusal = self.refused("train", CONFIGS / f"{setting}.toml", "--run", self.root / "x", *(word for change in changes for word in ("--set", change)))
+                self.assertIn(f'model.{change.split("=")[0]}', refusal)
+                self.assertIn(setting, refusal)
 
     def test_inspect_compares_all(self):
         table = json.loads(run_mom("inspect", "--size", "163M", "--compare", "--json"))

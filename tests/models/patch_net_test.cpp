@@ -19,6 +19,8 @@ using test::Sequence;
 struct Patches {
   std::string net;
   int64_t size;
+  std::string name() const { return net + std::to_string(size); }
+  friend void PrintTo(const Patches& patches, std::ostream* out) { *out << patches.name(); }
 };
 
 models::ModelSpec spec_of(const Patches& patches, const std::vector<std::string>& decoupled,
@@ -60,9 +62,7 @@ class EveryPatchNet : public testing::TestWithParam<Patches> {
 INSTANTIATE_TEST_SUITE_P(Patches, EveryPatchNet,
                          testing::Values(Patches{"linear", 2}, Patches{"linear", 4}, Patches{"unet", 2},
                                          Patches{"unet", 4}),
-                         [](const auto& suite) {
-                           return suite.param.net + std::to_string(suite.param.size);
-                         });
+                         [](const auto& suite) { return suite.param.name(); });
 
 TEST_P(EveryPatchNet, ItemsTogetherAreItemsAlone) {
   const Sequence packed = test::mixed(spec());
@@ -228,6 +228,17 @@ TEST(PatchNet, GoesIntoTheModelFolderAndIsRefusedByName) {
           << error.what();
     }
   }
+}
+
+TEST(PatchNet, ChannelsFollowTheWidth) {
+  models::ModelSpec spec;
+  spec.patch_net = "unet";
+  for (const auto& [width, channels] : {std::pair{128, 48}, {192, 64}, {256, 96}}) {
+    spec.d_model = width;
+    EXPECT_EQ(spec.resolved().patch_net_channels, channels);
+  }
+  spec.patch_net_channels = 20;
+  EXPECT_EQ(spec.resolved().patch_net_channels, 20);
 }
 
 TEST(PatchNet, MisfitsAreNamed) {

@@ -94,10 +94,14 @@ inline models::Model initialised(const models::ModelSpec& spec, uint64_t seed = 
   models::initialise(*model, seed);
   torch::NoGradGuard no_grad;
   torch::manual_seed(static_cast<int64_t>(seed));
-  // Off the initial zeros, so that the noise head, positions and adaptive norms say something.
+  // Off the initial zeros, so that the noise head, positions and adaptive norms say something; a U-Net's so little that
+  // a picture of six steps does not blow up rounding.
   for (auto& item : model->named_parameters()) {
-    for (const char* name : {"patch_out", "patch_net.conv_out", "patch_rows", "patch_columns"})
-      if (item.key().rfind(name, 0) == 0) item.value().normal_(0, 0.3);
+    for (const auto& [name, deviation] : {std::pair{"patch_out", 0.3},
+                                          {"patch_net.conv_out", 0.05},
+                                          {"patch_rows", 0.3},
+                                          {"patch_columns", 0.3}})
+      if (item.key().rfind(name, 0) == 0) item.value().normal_(0, deviation);
     if (item.key().find(".condition.") != std::string::npos) item.value().normal_(0, 0.3);
   }
   return model;
