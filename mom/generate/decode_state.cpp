@@ -32,7 +32,7 @@ at::Tensor with_rows(const at::Tensor& to, const at::Tensor& indices, const at::
 }  // namespace
 
 int64_t DecodeState::num_bytes() const {
-  size_t bytes = 0;
+  size_t bytes = model.hidden_SE.defined() ? model.hidden_SE.nbytes() : 0;
   for (const nn::MixerState& block : model.blocks) {
     for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN, block.normed_SE})
       if (tensor.defined()) bytes += tensor.nbytes();
@@ -50,6 +50,7 @@ DecodeState DecodeState::select(const std::vector<int64_t>& sequences) const {
   };
   DecodeState selected;
   selected.model.num_tokens_S = pick(model.num_tokens_S, sequences);
+  selected.model.hidden_SE = take(model.hidden_SE);
   for (const nn::MixerState& block : model.blocks)
     selected.model.blocks.push_back({take(block.conv_SDK), take(block.recurrent_SDN),
                                      pick(block.keys, sequences), pick(block.values, sequences),
@@ -64,6 +65,7 @@ void DecodeState::replace(const std::vector<int64_t>& sequences, const DecodeSta
   }
   const at::Tensor rows = torch::tensor(sequences, torch::kInt64);
   put(model.num_tokens_S, sequences, by.model.num_tokens_S);
+  model.hidden_SE = with_rows(model.hidden_SE, rows, by.model.hidden_SE);
   for (size_t b = 0; b < model.blocks.size(); ++b) {
     nn::MixerState& block = model.blocks[b];
     const nn::MixerState& other = by.model.blocks[b];

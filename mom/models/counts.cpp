@@ -69,6 +69,7 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
       // The timestep's small network, adaptive norms and a U-Net run once per item.
       token.gemm +=
           (2.0 * hidden * (hidden + kTimestepFeatures) + blocks.gemm_per_item + unet.gemm) / patches;
+      if (s.has_unet() && s.adaptive_norm) token.gemm += 2.0 * hidden * hidden / patches;  // before_out
       token.conv += unet.conv / patches;
     } else {
       token.gemm += 2.0 * hidden * static_cast<double>(s.vocab_size);
@@ -86,7 +87,8 @@ double attended_pairs(const ModelSpec& spec, const nn::Routing& routing) {
 
 int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens) {
   const nn::MixerCosts blocks = block_costs(spec);
-  return blocks.state_bytes + blocks.state_bytes_per_token * num_tokens;
+  const int64_t hidden = spec.has_unet() && spec.adaptive_norm ? 4 * spec.d_model : 0;
+  return blocks.state_bytes + hidden + blocks.state_bytes_per_token * num_tokens;
 }
 
 OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens) {

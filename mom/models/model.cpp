@@ -101,6 +101,8 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
   patch_out_ = adapter("patch_out", width, patch, init_patch_out);
+  if (spec.has_unet() && spec.adaptive_norm)
+    before_out_ = adapter("before_out", width, width, nn::init_constant(0));
   if (!spec.patch_positions) return;
   const auto [rows, columns] = latents.patch_grid();
   auto positions = [&](const char* name, int64_t count) {
@@ -118,12 +120,15 @@ void initialise(ModelImpl& model, uint64_t seed) {
   }
 }
 
-at::Tensor ModelImpl::embed_patches(const ModelInput& input, nn::BlockContext& context) {
+at::Tensor ModelImpl::embed_timesteps(const ModelInput& input) {
+  if (!spec_.latents()) return {};
+  return time_out_->forward(
+      torch::silu(time_in_->forward(timestep_features(input.timesteps_I), input.routing)), input.routing);
+}
+
+at::Tensor ModelImpl::embed_patches(const ModelInput& input, const at::Tensor& time_IE) {
   const nn::Routing& routing = input.routing;
   const int64_t num_images = input.timesteps_I.size(0), width = spec_.d_model;
-  at::Tensor time_IE = time_out_->forward(
-      torch::silu(time_in_->forward(timestep_features(input.timesteps_I), routing)), routing);
-  context.time_IE = time_IE;
   at::Tensor patches_QF = input.patches_QP;
   if (unet_) {
     const modality::Modality& latents = *spec_.latents();
@@ -139,12 +144,12 @@ at::Tensor ModelImpl::embed_patches(const ModelInput& input, nn::BlockContext& c
   return patches_IQE.view({-1, width});
 }
 
-at::Tensor ModelImpl::embed(const ModelInput& input, nn::BlockContext& context) {
+at::Tensor ModelImpl::embed(const ModelInput& input, const at::Tensor& time_IE) {
   if (!spec_.latents()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
   std::vector<at::Tensor> parts;
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
     if (spec_.is_continuous(m)) {
-      parts.push_back(embed_patches(input, context));
+      parts.push_back(embed_patches(input, time_IE));
     } else {
       parts.push_back(ops::embedding_of_parameter(
           embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
@@ -184,29 +189,45 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
     state->num_tokens_S.resize(static_cast<size_t>(input.routing.num_sequences()), 0);
   }
   nn::BlockContext context = make_context(input, state);
-  at::Tensor branch = embed(input, context).to(compute_.type), residual;
+  const at::Tensor time_IE = embed_timesteps(input);
+  at::Tensor branch = embed(input, time_IE).to(compute_.type), residual;
   const bool recompute = compute_.recompute && !state && branch.requires_grad();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     context.block = static_cast<int64_t>(i);
     if (recompute) {
+      const bool has_residual = residual.defined(), has_time = spec_.adaptive_norm;
+      torch::autograd::variable_list from = {branch};
+      if (has_residual) from.push_back(residual);
+      if (has_time) from.push_back(time_IE);
       const auto outputs = nn::recompute(
-          [block = blocks_[i], context](const torch::autograd::variable_list& inputs) mutable {
+          [block = blocks_[i], context, has_residual,
+           has_time](const torch::autograd::variable_list& inputs) mutable {
             auto [next_branch, next_residual] =
-                block->forward(inputs[0], inputs.size() > 1 ? inputs[1] : at::Tensor(), context);
+                block->forward(inputs[0], has_residual ? inputs[1] : at::Tensor(),
+                               has_time ? inputs.back() : at::Tensor(), context);
             return torch::autograd::variable_list{next_branch, next_residual};
           },
-          residual.defined() ? torch::autograd::variable_list{branch, residual}
-                             : torch::autograd::variable_list{branch});
+          from);
       branch = outputs[0], residual = outputs[1];
     } else {
       std::tie(branch, residual) =
-          blocks_[i]->forward(branch, residual, context, state ? &state->blocks[i] : nullptr);
+          blocks_[i]->forward(branch, residual, time_IE, context, state ? &state->blocks[i] : nullptr);
     }
   }
   const int64_t* offsets = input.routing.offsets_S1.const_data_ptr<int64_t>();
   for (size_t s = 0; state && s < state->num_tokens_S.size(); ++s)
     state->num_tokens_S[s] += offsets[s + 1] - offsets[s];
-  return std::get<0>(norm_->forward(branch, residual, input.routing));
+  const at::Tensor hidden_TE = std::get<0>(norm_->forward(branch, residual, input.routing));
+  if (before_out_) {
+    const at::Tensor last_SE = state ? state->hidden_SE : at::Tensor();
+    if (!context.before_I.empty())
+      input.skips->unet.time_IE =
+          time_IE +
+          before_out_->forward(nn::rows_before_items(hidden_TE, context, last_SE).to(torch::kFloat32),
+                               input.routing);
+    if (state) state->hidden_SE = nn::last_rows(hidden_TE, input.routing);
+  }
+  return hidden_TE;
 }
 
 ModelState ModelImpl::initial_state(int64_t num_sequences) const {

@@ -49,6 +49,7 @@ struct Compute {
 struct ModelState {
   std::vector<nn::MixerState> blocks;
   std::vector<int64_t> num_tokens_S;  // seen so far, by sequence
+  at::Tensor hidden_SE;               // the last token's, where norms are adaptive and the U-Net hears of it
 };
 
 class ModelImpl : public nn::Module {
@@ -79,14 +80,17 @@ class ModelImpl : public nn::Module {
   const std::vector<at::Tensor>& norm_weights() const { return norm_->weights(); }
 
  private:
-  at::Tensor embed(const ModelInput& input, nn::BlockContext& context);
-  at::Tensor embed_patches(const ModelInput& input, nn::BlockContext& context);
+  // time_IE: the items' embedded timesteps; undefined where the network knows none.
+  at::Tensor embed_timesteps(const ModelInput& input);
+  at::Tensor embed(const ModelInput& input, const at::Tensor& time_IE);
+  at::Tensor embed_patches(const ModelInput& input, const at::Tensor& time_IE);
   nn::BlockContext make_context(const ModelInput& input, const ModelState* state) const;
 
   ModelSpec spec_;
   Compute compute_;
   at::Tensor embeddings_, lm_head_;
-  nn::ModalityLinear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr};
+  nn::ModalityLinear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr},
+      before_out_{nullptr};
   nn::UNet unet_{nullptr};
   at::Tensor patch_rows_, patch_columns_;  // [rows, E], [columns, E]; undefined without patch_positions
   std::vector<nn::Block> blocks_;

@@ -48,14 +48,13 @@ BlockImpl::BlockImpl(const MixerConfig& mixer_config, const Trunk& trunk) {
 
 std::tuple<at::Tensor, at::Tensor> BlockImpl::forward(const at::Tensor& branch_TE,
                                                       const at::Tensor& residual_TE,
-                                                      const BlockContext& context, MixerState* state) {
+                                                      const at::Tensor& time_IE, const BlockContext& context,
+                                                      MixerState* state) {
   auto [normed, residual] = norm->forward(branch_TE, residual_TE, context.routing);
   if (condition) {
     const at::Tensor last_SE = state ? state->normed_SE : at::Tensor();
-    if (state)
-      state->normed_SE = normed.index_select(
-          0, context.routing.order_T.index_select(0, context.routing.offsets_S1.slice(0, 1) - 1));
-    normed = condition->forward(normed, context, last_SE);
+    if (state) state->normed_SE = last_rows(normed, context.routing);
+    normed = condition->forward(normed, time_IE, context, last_SE);
   }
   return {mixer->forward(normed, context, state), residual};
 }

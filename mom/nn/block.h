@@ -16,9 +16,11 @@ namespace mom::nn {
 class BlockImpl : public Module {
  public:
   BlockImpl(const MixerConfig& mixer, const Trunk& trunk);
-  // (branch, residual) -> (branch, residual): the addition is left to the next norm, which fuses it.
+  // (branch, residual) -> (branch, residual): the addition is left to the next norm, which fuses it. time_IE: the items'
+  // embedded timesteps, where norms are adaptive.
   std::tuple<at::Tensor, at::Tensor> forward(const at::Tensor& branch_TE, const at::Tensor& residual_TE,
-                                             const BlockContext& context, MixerState* state = nullptr);
+                                             const at::Tensor& time_IE, const BlockContext& context,
+                                             MixerState* state = nullptr);
   MixerCosts costs() const;
 
   RmsNorm norm{nullptr};

@@ -25,25 +25,34 @@ void find_items(BlockContext& context) {
     }
 }
 
-at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const BlockContext& context,
-                                      const at::Tensor& last_SE) {
-  const ItemGrid& grid = context.grid;
-  const auto num_items = static_cast<int64_t>(context.before_I.size());
-  if (num_items == 0) return normed_TE;
-  const int64_t width = normed_TE.size(1), num_tokens = normed_TE.size(0);
+at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
+                             const at::Tensor& last_SE) {
+  const int64_t num_tokens = rows_TE.size(0);
   // Row num_tokens: zeros, for items that nothing stands before; behind it the states' tokens.
-  std::vector<at::Tensor> candidates = {normed_TE, torch::zeros({1, width}, normed_TE.options())};
-  if (last_SE.defined()) candidates.push_back(last_SE.to(normed_TE.scalar_type()));
+  std::vector<at::Tensor> candidates = {rows_TE, torch::zeros({1, rows_TE.size(1)}, rows_TE.options())};
+  if (last_SE.defined()) candidates.push_back(last_SE.to(rows_TE.scalar_type()));
   std::vector<int64_t> rows;
   for (size_t i = 0; i < context.before_I.size(); ++i)
     rows.push_back(context.before_I[i] >= 0 ? context.before_I[i]
                    : last_SE.defined()      ? num_tokens + 1 + context.sequence_I[i]
                                             : num_tokens);
-  const at::Tensor before_IE = torch::cat(candidates).index_select(0, torch::tensor(rows, torch::kInt64));
-  const at::Tensor modulation =
-      modulation_->forward(torch::silu(before_IE.to(torch::kFloat32) + context.time_IE), context.routing)
-          .to(normed_TE.scalar_type())
-          .view({num_items, 1, 2 * width});
+  return torch::cat(candidates).index_select(0, torch::tensor(rows, torch::kInt64));
+}
+
+at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing) {
+  return rows_TE.index_select(0, routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1));
+}
+
+at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Tensor& time_IE,
+                                      const BlockContext& context, const at::Tensor& last_SE) {
+  const ItemGrid& grid = context.grid;
+  const auto num_items = static_cast<int64_t>(context.before_I.size());
+  if (num_items == 0) return normed_TE;
+  const int64_t width = normed_TE.size(1), num_tokens = normed_TE.size(0);
+  const at::Tensor before_IE = rows_before_items(normed_TE, context, last_SE).to(torch::kFloat32);
+  const at::Tensor modulation = modulation_->forward(torch::silu(before_IE + time_IE), context.routing)
+                                    .to(normed_TE.scalar_type())
+                                    .view({num_items, 1, 2 * width});
   const at::Tensor items =
       normed_TE.narrow(0, grid.begin, grid.end - grid.begin).view({num_items, -1, width});
   const at::Tensor changed =

@@ -17,6 +17,13 @@ namespace mom::nn {
 // Fills in before_I and sequence_I of `context` from its routing and grid.
 void find_items(BlockContext& context);
 
+// Of each item the row of `rows_TE` of the token before it, [I, E]; `last_SE` (may be undefined): such rows of the last
+// tokens before this batch. Zeros where nothing stands before.
+at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
+                             const at::Tensor& last_SE);
+// The row of each sequence's last token, [S, E].
+at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing);
+
 class ItemConditionImpl : public Module {
  public:
   explicit ItemConditionImpl(int64_t width);
@@ -24,7 +31,8 @@ class ItemConditionImpl : public Module {
   int64_t state_bytes() const { return 4 * width_; }  // of one sequence
   // normed_TE with the rows of items changed. `last_SE`: the normed last token of each sequence before this batch;
   // undefined: none was seen. An item at the very start of its sequence is conditioned on its timestep alone.
-  at::Tensor forward(const at::Tensor& normed_TE, const BlockContext& context, const at::Tensor& last_SE);
+  at::Tensor forward(const at::Tensor& normed_TE, const at::Tensor& time_IE, const BlockContext& context,
+                     const at::Tensor& last_SE);
 
  private:
   int64_t width_;

@@ -36,9 +36,8 @@ struct BlockContext {
   ItemGrid grid;  // of latents
   int64_t block = 0;
   // Where norms are adaptive: of each item of latents, the row of the token before it (-1: it begins the block that a
-  // sequence is fed, and the token is in the state), its sequence, and its embedded timestep.
+  // sequence is fed, and the token is in the state), and its sequence.
   std::vector<int64_t> before_I, sequence_I;
-  at::Tensor time_IE;
   bool training = false;  // experts: with capacity and balance loss
   // Backbones with attention only.
   c10::intrusive_ptr<ops::AttentionPlan> attention;

@@ -73,7 +73,7 @@ class UNetImpl : public Module {
  private:
   UNetOptions options_;
   at::Tensor conv_in_, norm_out_, conv_out_;
-  std::vector<ResidualBlock> down_, up_;     // by level
+  std::vector<ResidualBlock> down_, up_;            // by level
   std::vector<at::Tensor> below_norm_, skip_norm_;  // by level
   std::vector<at::Tensor> coarser_, finer_;         // between level l and l + 1
 };
