@@ -17,7 +17,6 @@ struct Size {
   int64_t sequences = 8, length = 512, d_model = 256, blocks = 8, vocabulary = 512;
   bool tied = false;
   models::Compute compute{};
-  bool average = false;  // of the weights
   std::string backbone = "mamba";
 
   std::string text() const {
@@ -37,7 +36,6 @@ struct Mix {
 struct Step {
   models::Model model;
   train::AdamW optimizer;
-  std::unique_ptr<train::WeightAverage> average;
   models::Objective objective{models::ObjectiveConfig{}, {}};
   std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
   size_t next = 0;
@@ -60,7 +58,6 @@ struct Step {
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
     optimizer.step(1e-3, optimizer.gradient_norm());
-    if (average) average->update(1000);
     return loss.total.item<double>();
   }
 };
@@ -121,7 +118,6 @@ Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {})
   const int num_batches = mix.shares.size() > 1 ? 8 : 1;
   for (int i = 0; i < num_batches; ++i) batches.push_back(batch_of(size, mix));
   auto step = std::make_shared<Step>(spec_of(size, mix), size.compute, std::move(batches));
-  if (size.average) step->average = std::make_unique<train::WeightAverage>(*step->model, 0.999);
   Bench bench;
   bench.name = name;
   bench.shape = size.text();
@@ -136,6 +132,20 @@ Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {})
     TORCH_CHECK(last < first, "the loss did not fall: ", first, " to ", last);
   };
   bench.run = [step] { step->run(); };
+  return bench;
+}
+
+// The pass over the weights alone: beside a whole step it would be lost in the noise.
+Bench average_bench() {
+  const Size size;
+  auto model = std::make_shared<models::Model>(Step::initialised(spec_of(size, {}), {}));
+  auto average = std::make_shared<train::WeightAverage>(**model, 0.999);
+  Bench bench;
+  bench.name = "weight_average";
+  bench.shape = size.text();
+  for (const at::Tensor& weight : (*model)->parameters())
+    bench.work.bytes += 3 * 4 * static_cast<double>(weight.numel());  // both are read, one is written
+  bench.run = [model, average] { average->update(10000); };
   return bench;
 }
 
@@ -182,11 +192,7 @@ void register_step_benches() {
     again.compute.recompute = true;
     return against(step_bench("step_recompute", again), [] { return step_bench("kept", Size{}); });
   });
-  Register("step_average", "d 256 with an average of the weights, in turns with none", [] {
-    Size averaging;
-    averaging.average = true;
-    return against(step_bench("step_average", averaging), [] { return step_bench("none", Size{}); });
-  });
+  Register("weight_average", "what train.ema_decay adds to train_step", average_bench);
   Register("step_length_65536", "2 blocks, one sequence of 65,536, in turns with 128 of 512", [] {
     const Size one{.sequences = 1, .length = 65536, .blocks = 2},
         many{.sequences = 128, .length = 512, .blocks = 2};

@@ -5,8 +5,8 @@
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
 // w(t) is 1, or with loss_weighting "min_snr" what makes the clean latent's error count min(SNR, 5), where SNR = a /
 // (1 - a): min(SNR, 5) / SNR of noise, min(SNR, 5) / (SNR + 1) of velocity (Hang et al. 2023, arXiv 2303.09556).
-// What is reported of latents is the error of the noise, whatever is predicted and weighted: a velocity and the noised latent imply
-// it, and so the losses of both compare.
+// What is reported of latents is the unweighted error of the noise, whatever is predicted: a velocity and the noised
+// latent imply it, and so the losses of both compare.
 // A token's loss counts to the modality of the token that is predicted: an image code to image, the specials
 // to text. No token is predicted where a patch of latents comes next and on patches; one timestep per item;
 // noise is added to the latent before it is cut into patches. An image that comes before its text may be noised
@@ -71,8 +71,9 @@ class Objective {
   // `step_terms`: counts over all microbatches of the step (only .count is read).
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps) const;
-  // The scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted evenly: mean over all target tokens
-  // of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared error.
+  // Mean over all target tokens of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared
+  // error. It is the scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted
+  // evenly.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
   const CosineSchedule& schedule() const { return schedule_; }

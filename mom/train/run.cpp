@@ -15,7 +15,6 @@
 #include "mom/base/progress.h"
 #include "mom/base/signals.h"
 #include "mom/config/schema.h"
-#include "mom/nn/scan_order.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"
@@ -123,15 +122,11 @@ void continue_with(Recipe& recipe, const RunOptions& options, const data::Encode
   recipe.train.start_from.clear();  // the weights are the checkpoint's, and that folder may be gone
 }
 
-// Of an order of scans more is expected than of a size: without a scan it is refused.
-void warn_of_unused_keys(Recipe& recipe, const Path& file) {
-  for (const std::string& key : models::unused_keys(recipe.model)) {
-    const std::string place = file.string() + ": model." + key;
-    if (key == nn::kScanKey)
-      throw UserError({place, nn::kRasterScan, recipe.schema().find("model." + key, place).value_toml(),
-                       "backbone " + recipe.model.backbone + " has no scan"});
-    log_warning(place + " is set, but backbone " + recipe.model.backbone + " has no use for it");
-  }
+// One recipe trains every backbone.
+void warn_of_unused_keys(const Recipe& recipe, const Path& file) {
+  for (const std::string& key : models::unused_keys(recipe.model))
+    log_warning(file.string() + ": model." + key + " is set, but backbone " + recipe.model.backbone +
+                " has no use for it");
 }
 
 void warn_of_keys_for_latents(Recipe recipe, const data::EncodedDataset& dataset, const Path& file) {

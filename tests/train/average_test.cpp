@@ -9,6 +9,7 @@
 #include "mom/base/error.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
+#include "mom/train/plan.h"
 #include "mom/train/run.h"
 #include "tests/support/tiny_model.h"
 #include "tests/train/train_fixture.h"
@@ -56,7 +57,7 @@ TEST_F(AverageTest, FollowsTheFormulaAndIsSwappedInWithoutMovingANumber) {
       expected[name] += (1 - decay) * (tensor - expected[name]);
   }
   const auto before = weights(trainer);
-  at::Tensor& table = trainer.model().named_parameters()["backbone.embeddings.weight"];
+  const at::Tensor table = trainer.model().named_parameters()["backbone.embeddings.weight"];
   const void* memory = table.const_data_ptr();
   {
     const train::WeightAverage::InUse averaged(average);
@@ -118,6 +119,12 @@ TEST_F(AverageTest, MayBeginOrEndWhereARunIsResumed) {
   expect_equal(weights(plain), averages(begins));
   ends.resume(newest(with));
   expect_equal(weights(averaged), weights(ends));
+}
+
+TEST_F(AverageTest, IsPlannedFor) {
+  const double with = train::make_plan(averaging(), *dataset_).state_memory_bytes,
+               without = train::make_plan(recipe(), *dataset_).state_memory_bytes;
+  EXPECT_DOUBLE_EQ(with, without / 3 * 4);
 }
 
 TEST_F(AverageTest, HeldOutLossesWhileTrainingAreThoseOfTheAverage) {
