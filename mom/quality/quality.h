@@ -24,7 +24,7 @@ struct QualityOptions {
   int64_t ranked = 300;          // at most so many images, and recordings, are ranked
   int64_t text_tokens = 50'000;  // of each source of text, about
   int64_t samples = 12;          // images kept as files
-  int64_t probe_steps = 400;     // of training the caption probe, where the data have none yet
+  int64_t probe_steps = 800;     // of training the caption probe, where the data have none yet
   int64_t seed = 1;
 };
 
