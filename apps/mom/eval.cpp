@@ -35,7 +35,7 @@ std::string use_words(const OrderedJson& one) {
 }
 
 // How much lower the loss of images is with the right caption than with another one.
-void print_caption_use(const OrderedJson& buckets) {
+void print_uses(const OrderedJson& buckets) {
   for (const auto& [bucket, use] : buckets.items()) {
     std::printf("use of captions, %-16s %s  (loss %.4f, %.4f with another caption, %lld images)\n",
                 bucket.c_str(), use_words(use).c_str(), use["right"].get<double>(),
@@ -52,21 +52,43 @@ void print_head(const OrderedJson& result) {
               result["split"].get<std::string>().c_str());
 }
 
+void print_caption_use(const OrderedJson& result) {
+  print_head(result);
+  print_uses(result["caption_use"]);
+}
+
+void print_grid(const OrderedJson& result, const std::string& file) {
+  print_head(result);
+  for (const auto& row : result["grid"]["rows"])
+    std::printf("%-10s %s\n", row["bucket"].get<std::string>().c_str(),
+                row["caption"].get<std::string>().c_str());
+  std::printf("%s\n", file.c_str());
+}
+
+void print_images(const OrderedJson& pictures) {
+  for (const auto& [name, bucket] : pictures["buckets"].items()) {
+    const OrderedJson &retrieval = bucket["retrieval"], &kid = bucket["kid"], &copies = bucket["copies"];
+    std::printf("pictures of %s captions: %lld\n", name.c_str(), bucket["generated"].get<long long>());
+    std::printf("  caption found among %-3lld         %s\n    from real pictures            %s%s\n",
+                retrieval["among"].get<long long>(), accuracy_words(retrieval["generated"]).c_str(),
+                accuracy_words(retrieval["real"]).c_str(),
+                retrieval["accepted"].get<bool>() ? "" : ": not enough to judge by");
+    const auto distance = [](const OrderedJson& one) {
+      return compare::fixed(one["mean"].get<double>(), 4) + " +- " +
+             compare::fixed(one["standard_error"].get<double>(), 4);
+    };
+    std::printf("  KID to real ones                %s (training pictures: %s)\n",
+                distance(kid["generated"]).c_str(), distance(kid["real"]).c_str());
+    std::printf("  copies of training pictures     %s\n", accuracy_words(copies["generated"]).c_str());
+    std::printf("  steps across patch borders, of those of real ones: %.2f\n",
+                bucket["seams"]["ratio"].get<double>());
+  }
+}
+
 void print_quality(const OrderedJson& result) {
   print_head(result);
-  if (result.contains("pictures")) {
-    const OrderedJson &pictures = result["pictures"], &frechet = pictures["frechet"],
-                      &retrieval = pictures["retrieval"];
-    std::printf("pictures of held-out captions     %lld\n", pictures["generated"].get<long long>());
-    std::printf("  Frechet distance to real ones   %.4g (training pictures: %.4g)\n",
-                frechet["distance"].get<double>(), frechet["distance_of_training_pictures"].get<double>());
-    std::printf("  caption found among %-3lld         %s\n    from real pictures            %s\n",
-                retrieval["among"].get<long long>(), accuracy_words(retrieval["generated"]).c_str(),
-                accuracy_words(retrieval["real"]).c_str());
-    std::printf("  distance to nearest training picture, of that of real ones: %.2f\n",
-                pictures["nearest"]["ratio"].get<double>());
-  }
-  if (result.contains("caption_use")) print_caption_use(result["caption_use"]);
+  if (result.contains("pictures")) print_images(result["pictures"]);
+  if (result.contains("caption_use")) print_uses(result["caption_use"]);
   const std::string captions = "captions_of_";
   for (const auto& [key, sources] : result.items()) {
     if (!key.starts_with(captions)) continue;
@@ -81,16 +103,17 @@ void print_quality(const OrderedJson& result) {
 }
 
 void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option& generation) {
-  verb.add_option("--pictures", o.pictures,
-                  "pictures to generate, and pictures of each kind to measure the use of captions on")
+  verb.add_option(
+          "--pictures", o.pictures,
+          "of each kind of captions (trained, recombined, unseen): pictures to generate, or to measure "
+          "the use of captions on")
       ->capture_default_str();
-  verb.add_option("--steps", o.steps, "denoising steps of pictures as latents")
-      ->capture_default_str()
-      ->needs(&generation);
-  verb.add_option("--sampler", o.sampler, "of pictures as latents: ddpm or ddim")
-      ->capture_default_str()
-      ->needs(&generation);
+  verb.add_option("--steps", o.steps, "denoising steps of pictures as latents")->capture_default_str();
+  verb.add_option("--sampler", o.sampler, "of pictures as latents: ddpm or ddim")->capture_default_str();
   verb.add_option("--guidance", o.guidance, "how much more pictures follow the text; 1: off")
+      ->capture_default_str();
+  verb.add_option("--probe-steps", o.probe_steps,
+                  "training steps of the probe that finds captions, where the data have none yet")
       ->capture_default_str()
       ->needs(&generation);
   verb.add_option("--candidates", o.candidates, "captions that a picture or recording is ranked among")
@@ -102,6 +125,17 @@ void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option
 // What the verb was asked for.
 struct Asked {
   bool json = false, generation = false, caption_use = false;
+  std::string grid;
+
+  // Which of the options above mean something.
+  void check(const CLI::App& verb) const {
+    for (const char* name : {"--pictures", "--seed"})
+      if (verb.count(name) > 0 && !generation && !caption_use)
+        throw UserError({name, "--generation or --caption-use beside it", "neither", ""});
+    for (const char* name : {"--steps", "--sampler", "--guidance"})
+      if (verb.count(name) > 0 && !generation && grid.empty())
+        throw UserError({name, "--generation or --grid beside it", "neither", ""});
+  }
 };
 
 }  // namespace
@@ -138,31 +172,31 @@ void add_eval_verb(CLI::App& app) {
                      "instead: how much lower the loss of images is with the right caption than with "
                      "another one, in seconds (docs/quality.md)")
           ->excludes(generation);
-  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"}) {
-    generation->excludes(verb->get_option(other));
-    caption_use->excludes(verb->get_option(other));
-  }
+  CLI::Option* grid =
+      verb->add_option("--grid", asked->grid,
+                       "instead: only the grid of captions and seeds of --generation, as this PNG file")
+          ->excludes(generation)
+          ->excludes(caption_use);
+  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"})
+    for (CLI::Option* instead : {generation, caption_use, grid}) instead->excludes(verb->get_option(other));
   add_quality_options(*verb, *quality, *generation);
   verb->add_flag("--json", asked->json, "one JSON object");
   verb->callback([options, quality, asked, verb] {
-    if (asked->generation || asked->caption_use) {
-      quality->run = options->run;
-      quality->data = options->data;
-      quality->split = options->split;
-    } else {
-      for (const char* name : {"--pictures", "--seed"})
-        if (verb->count(name) > 0)
-          throw UserError({name, "--generation or --caption-use beside it", "neither", ""});
-    }
+    asked->check(*verb);
+    quality->run = options->run;
+    quality->data = options->data;
+    quality->split = options->split;
     if (asked->generation) {
       const OrderedJson result = quality::evaluate_generation(*quality);
       return asked->json ? print_json(result) : print_quality(result);
     }
     if (asked->caption_use) {
       const OrderedJson result = quality::evaluate_caption_use(*quality);
-      if (asked->json) return print_json(result);
-      print_head(result);
-      return print_caption_use(result["caption_use"]);
+      return asked->json ? print_json(result) : print_caption_use(result);
+    }
+    if (!asked->grid.empty()) {
+      const OrderedJson result = quality::evaluate_grid(*quality, asked->grid);
+      return asked->json ? print_json(result) : print_grid(result, asked->grid);
     }
     const OrderedJson result = eval::evaluate_run(*options);
     asked->json ? print_json(result) : print_table(result);

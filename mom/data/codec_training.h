@@ -14,10 +14,10 @@ namespace mom::data {
 struct CodecTrainOptions {
   Path config;  // TOML: kind = "text" | "image_vae" | "vq_image" | "speech", and the table of that name
   std::vector<std::string> overrides;  // "image_vae.steps=100"
-  int64_t steps = 0;                   // in place of the config's; 0: those
   Path documents;
   Path out;
   bool replace = false;
+  int64_t steps = 0;  // in place of the config's; 0: those
 };
 
 // Returns {"kind", "hash", "seconds", "report": {...}}. UserError: a wrong config, no training material of

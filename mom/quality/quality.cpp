@@ -14,6 +14,7 @@
 #include "mom/ops/backend.h"
 #include "mom/quality/buckets.h"
 #include "mom/quality/caption_use.h"
+#include "mom/quality/grid.h"
 #include "mom/quality/images.h"
 #include "mom/quality/ranking.h"
 #include "mom/train/held_out.h"
@@ -25,6 +26,7 @@ namespace {
 void check(const QualityOptions& options) {
   require_in_range("--pictures", options.pictures, 2, 10'000);
   require_in_range("--candidates", options.candidates, 2, 1'000);
+  require_in_range("--probe-steps", options.probe_steps, 1, 100'000);
   require_in_range("--samples", options.samples, 0, 1'000);
   generate::parse_diffusion_method(options.sampler);
   if (options.split == "train" || options.split == kRecombined)
@@ -73,6 +75,18 @@ class Evaluation {
     return json;
   }
 
+  OrderedJson run_grid(const Path& file) {
+    OrderedJson json = head();
+    for (const modality::Modality& modality : model_->spec().vocabulary.modalities()) {
+      if (media_of(modality) != codecs::MediaKind::kImage) continue;
+      const std::vector<Bucket> buckets = buckets_of(dataset_, recipe_, options_.split, modality.name);
+      if (!buckets.empty()) json["grid"] = draw_grid({model_}, codecs_, buckets, options_, file);
+    }
+    if (!json.contains("grid"))
+      throw InputError({dataset_.folder.string(), "images with captions", "none", ""});
+    return json;
+  }
+
  private:
   OrderedJson head() const {
     return {{"step", trained_.step}, {"setting", recipe_.setting}, {"split", options_.split}};
@@ -83,12 +97,20 @@ class Evaluation {
   }
 
   void add_images(OrderedJson& json, const std::vector<Bucket>& buckets, const Path& folder) {
-    const Bucket *train = find(buckets, kTrained), *held_out = find(buckets, kUnseen);
-    if (!train || !held_out || held_out->pairs.size() < 2 || train->pairs.size() < 2) return;
+    const Bucket* train = find(buckets, kTrained);
+    if (!train || train->pairs.size() < 2) return;
     std::set<std::string> sources;
     for (const Pair& pair : train->pairs) sources.insert(pair.source);
-    json["pictures"] = judge_images({model_}, codecs_, held_out->pairs, train->pairs, options_, folder);
+    const TrainedProbe probe = probe_of(dataset_.folder, train->pairs, codecs_, probe_options());
+    json["pictures"] = judge_images({model_}, codecs_, buckets, probe, options_, folder);
     json["pictures"]["sources"] = sources;
+  }
+
+  // Not of options_.seed: one probe for all evaluations.
+  ProbeOptions probe_options() const {
+    ProbeOptions options;
+    options.steps = options_.probe_steps;
+    return options;
   }
 
   void add_caption_use(OrderedJson& json, const std::vector<Bucket>& buckets) {
@@ -178,6 +200,12 @@ OrderedJson evaluate_generation(const QualityOptions& options) {
   check(options);
   const torch::NoGradGuard no_grad;
   return Evaluation(options).run();
+}
+
+OrderedJson evaluate_grid(const QualityOptions& options, const Path& file) {
+  check(options);
+  const torch::NoGradGuard no_grad;
+  return Evaluation(options).run_grid(file);
 }
 
 OrderedJson evaluate_caption_use(const QualityOptions& options) {

@@ -15,14 +15,16 @@ struct QualityOptions {
   Path run;   // a run folder
   Path data;  // other encoded data; empty: the run's
   std::string split = "validation";
-  int64_t pictures = 200;  // images to generate, and images of each bucket to measure the use of captions on
-  int64_t steps = 50;      // of denoising
+  int64_t pictures =
+      100;  // of each bucket of captions: images to generate, and to measure the use of captions on
+  int64_t steps = 50;  // of denoising
   std::string sampler = "ddpm";
   double guidance = 3;           // 1: off
   int64_t candidates = 20;       // captions that each image or recording is ranked among
   int64_t ranked = 300;          // at most so many images, and recordings, are ranked
   int64_t text_tokens = 50'000;  // of each source of text, about
   int64_t samples = 12;          // images kept as files
+  int64_t probe_steps = 800;     // of training the caption probe, where the data have none yet
   int64_t seed = 1;
 };
 
@@ -30,6 +32,9 @@ struct QualityOptions {
 // with the images it names, as RUN/generation/. UserError: options out of range. InputError: not a run, or
 // not its data.
 OrderedJson evaluate_generation(const QualityOptions& options);
+
+// `mom eval --grid FILE`: only the grid of captions and seeds, as a PNG.
+OrderedJson evaluate_grid(const QualityOptions& options, const Path& file);
 
 // `mom eval --caption-use`: of that only the use of captions, which takes seconds. Publishes nothing.
 OrderedJson evaluate_caption_use(const QualityOptions& options);

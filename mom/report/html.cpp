@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "mom/base/error.h"
-#include "mom/formats/image_file.h"
 
 namespace mom::report {
 
@@ -46,11 +45,15 @@ std::string base64(std::string_view bytes) {
 
 bool is_sound(const Path& path) { return path.extension() == ".wav"; }
 
+std::string data_uri(const formats::Image& image) {
+  return "data:image/webp;base64," + base64(formats::encode_webp_lossless(image));
+}
+
 std::string data_uri(const Path& path) {
   const std::string bytes = read_file(path, uint64_t{4} << 20);
   if (!is_sound(path)) {
     const formats::Image image = formats::decode_image(std::as_bytes(std::span(bytes)), path.string());
-    return "data:image/webp;base64," + base64(formats::encode_webp_lossless(image));
+    return data_uri(image);
   }
   if (!bytes.starts_with("RIFF") || !bytes.substr(0, 12).ends_with("WAVE"))
     throw InputError({path.string(), "a WAV file", "other bytes at its start", "sample the run again"});

@@ -9,6 +9,7 @@
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/base/markup.h"
+#include "mom/formats/image_file.h"
 
 namespace mom::report {
 
@@ -20,6 +21,7 @@ bool is_sound(const Path& path);
 // An image as "data:image/webp;base64,...", without loss (a quarter smaller than its PNG); a sound as
 // "data:audio/wav;base64,...". InputError when the file is not what its name says, or over 4 MiB.
 std::string data_uri(const Path& path);
+std::string data_uri(const formats::Image& image);
 // Replaces each {{name}} once, in one pass (a value is never looked into). An unknown name is our defect:
 // logic_error.
 std::string fill_template(std::string_view text, const std::map<std::string, std::string>& values);

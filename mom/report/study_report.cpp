@@ -33,10 +33,9 @@ void keep_first(std::vector<runs::PredictedItem>& items) {
 void keep_first(runs::RunFolder& run) {
   run.denoised.resize(std::min(run.denoised.size(), kMaxImages));
   keep_first(run.predicted);
-  if (run.generation && run.generation->images) {
-    auto& items = run.generation->images->items;
-    items.resize(std::min(items.size(), kMaxGenerated));
-  }
+  if (run.generation)
+    for (runs::GeneratedImages& images : run.generation->images)
+      images.items.resize(std::min(images.items.size(), kMaxGenerated));
   for (runs::CodecReport& codec : run.codecs) codec.sounds.resize(std::min(codec.sounds.size(), kMaxSounds));
 }
 

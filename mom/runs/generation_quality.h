@@ -21,14 +21,45 @@ struct GeneratedItem {
   Path generated, original, nearest;  // PNG, inside RUN/generation
 };
 
+// A distance between two sets, with its standard error.
+struct Distance {
+  double mean = 0, standard_error = 0;
+};
+
+// Images for one bucket of captions. Files from before there were buckets have one, "unseen", with what was measured then.
 struct GeneratedImages {
+  std::string bucket;
   int64_t count = 0;
-  double frechet = 0, frechet_of_training_images = 0;
   int64_t among = 0;  // captions
   Accuracy retrieved, retrieved_from_real;
-  double nearest_ratio = 0;
-  std::optional<double> seam_ratio;  // files written before it was measured have none
+  std::optional<bool> accepted;  // whether the probe may judge; files from before have another probe
+  std::optional<Distance> kid, kid_of_training_images;
+  std::optional<Accuracy> copies, copies_in_real;
+  std::optional<double> seam_ratio;
+  std::optional<double> frechet, frechet_of_training_images, nearest_ratio;  // only before
   std::vector<GeneratedItem> items;
+};
+
+struct GridRow {
+  std::string caption, bucket;
+};
+
+// One image with a row of images for each caption, and a column for each seed.
+struct GeneratedGrid {
+  Path file;
+  int64_t seeds = 0, side = 0, gap = 0;  // pixels
+  std::vector<GridRow> rows;
+};
+
+// How much lower the loss of images is with the right caption: overall, then by level of noise.
+struct CaptionUse {
+  struct Level {
+    int64_t from = 0, to = 0;  // timesteps
+    double use = 0, standard_error = 0;
+  };
+  std::string bucket;
+  double use = 0, standard_error = 0;
+  std::vector<Level> levels;  // none of codes
 };
 
 struct RankedCaptions {
@@ -39,7 +70,9 @@ struct RankedCaptions {
 
 struct GenerationQuality {
   int64_t step = 0;
-  std::optional<GeneratedImages> images;
+  std::vector<GeneratedImages> images;  // by bucket
+  std::optional<GeneratedGrid> grid;
+  std::vector<CaptionUse> caption_use;  // by bucket
   std::vector<RankedCaptions> ranked;
   std::map<std::string, double> bits_per_byte;  // by source
 };

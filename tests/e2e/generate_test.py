@@ -205,26 +205,43 @@ class Generate(unittest.TestCase):
         """`mom eval --generation`: every part that a setting has, the same with the same seed, and a page that shows it."""
         parts = {"transfusion": {"pictures", "caption_use", "captions_of_image", "text"}, "chameleon": {"pictures", "caption_use", "captions_of_image", "text"},
                  "three_modality": {"pictures", "caption_use", "captions_of_image", "captions_of_speech", "text"}}
-        ask = ("--generation", "--pictures", 5, "--steps", 2, "--json")
+        ask = ("--generation", "--pictures", 5, "--steps", 2, "--probe-steps", 5, "--json")
         for setting, expected in parts.items():
             run = self.root / setting
             quality = json.loads(run_mom("eval", run, *ask))
             self.assertEqual(quality, json.loads((run / "generation" / "quality.json").read_text()))
             self.assertEqual(quality.keys() - {"step", "setting", "split"}, expected)
             pictures = quality["pictures"]
-            self.assertEqual(pictures["generated"], 5)
-            self.assertEqual(len(pictures["items"]), 5)
-            for item in pictures["items"]:
-                for kind in ("generated", "original", "nearest"):
-                    self.assertEqual(png_size(run / "generation" / item[kind]), (SIDE, SIDE))
-                self.assertIn("grey", item["caption"])      # held-out shapes are grey, those of the training are not
-                self.assertNotIn("grey", item["nearest_caption"])
-            self.assertEqual(pictures["retrieval"]["real"]["of"], 5)
-            self.assertEqual(pictures["retrieval"]["among"], 2)  # two captions are held out
-            self.assertGreater(pictures["frechet"]["distance"], 0)
-            seams = pictures["seams"]
-            self.assertEqual(SIDE % seams["patch_side"], 0)
-            self.assertAlmostEqual(seams["generated"] / seams["real"], seams["ratio"])
+            images = 40 if setting == "three_modality" else 20  # spoken documents have images too
+            self.assertEqual(pictures["probe"], {"training_images": 0.9 * images, "set_aside": images / 10})
+            self.assertEqual(set(pictures["buckets"]), {"trained", "unseen"})
+            self.assertEqual(pictures["generated"], 10)
+            for name, bucket in pictures["buckets"].items():
+                self.assertEqual(bucket["generated"], 5)
+                self.assertEqual(bucket["retrieval"]["real"]["of"], 5)
+                self.assertFalse(bucket["retrieval"]["accepted"])  # far fewer than 20 captions
+                self.assertGreater(bucket["kid"]["generated"]["mean"], bucket["kid"]["real"]["mean"])
+                self.assertEqual("real" in bucket["copies"], name != "trained")
+                self.assertEqual(len(bucket["items"]), 5)
+                for item in bucket["items"]:
+                    for kind in ("generated", "original", "nearest"):
+                        self.assertEqual(png_size(run / "generation" / item[kind]), (SIDE, SIDE))
+                    self.assertEqual("grey" in item["caption"], name == "unseen")  # held-out shapes are grey, those of the training are not
+                    self.assertNotIn("grey", item["nearest_caption"])
+                seams = bucket["seams"]
+                self.assertEqual(SIDE % seams["patch_side"], 0)
+                self.assertAlmostEqual(seams["generated"] / seams["real"], seams["ratio"])
+            unseen = pictures["buckets"]["unseen"]
+            self.assertEqual(unseen["retrieval"]["among"], 2)  # two captions are held out
+            grid = pictures["grid"]
+            captions = [row["caption"] for row in grid["rows"]]
+            self.assertEqual(len(captions), len(set(captions)))
+            self.assertEqual({row["bucket"] for row in grid["rows"]}, {"trained", "unseen"})
+            sheet = (4 * (SIDE + grid["gap"]) - grid["gap"], len(captions) * (SIDE + grid["gap"]) - grid["gap"])
+            self.assertEqual(png_size(run / "generation" / grid["file"]), sheet)
+            alone = self.out / f"{setting}.png"
+            self.assertEqual([row["caption"] for row in json.loads(run_mom("eval", run, "--grid", alone, "--steps", 2, "--json"))["grid"]["rows"]], captions)
+            self.assertEqual(alone.read_bytes(), (run / "generation" / grid["file"]).read_bytes())
             self.assertEqual(set(quality["caption_use"]), {"trained", "unseen"})
             for use in quality["caption_use"].values():
                 self.assertAlmostEqual(1 - use["right"] / use["shuffled"], use["use"])
@@ -253,7 +270,8 @@ class Generate(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(words, done.stderr)
         self.assertEqual(try_mom("eval", self.root / "chameleon", "--pictures", 5).returncode, 2)  # without --generation
-        for more in (("--generation", "--caption-use"), ("--caption-use", "--steps", 3), ("--caption-use", "--split", "train")):
+        for more in (("--generation", "--caption-use"), ("--caption-use", "--steps", 3), ("--caption-use", "--split", "train"),
+                     ("--grid", self.out / "x.png", "--seed", 2), ("--grid", self.out / "x.png", "--generation")):
             self.assertEqual(try_mom("eval", self.root / "chameleon", *more).returncode, 2, more)
         self.assertEqual(try_mom("eval", self.out, "--generation").returncode, 3)
 

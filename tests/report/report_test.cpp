@@ -104,15 +104,56 @@ TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
   const size_t begin = html.find("<section id=\"generation\">");
   ASSERT_NE(begin, std::string::npos);
   const std::string section = html.substr(begin, html.find("</section>", begin) - begin);
-  for (const char* text :
-       {"3.250", "2.750", "0.4375", "10.0%", "16.2%", "5.0% to 15.0%", "in real ones 31.2%", "1.38 &times;",
-        "1.62 &times;", "15.0%", "2.125", "1.625", "image (noto)", "among 20", "asked 2"})
+  for (const char* text : {"trained captions",
+                           "unseen concepts",
+                           "50.0%",
+                           "56.2%",
+                           "45.0% to 55.0%",
+                           "in real ones 81.2%",
+                           "in real ones 31.2%:<br>the probe does not see enough to judge these",
+                           "0.375 &plusmn; 0.016",
+                           "0.250 &plusmn; 0.016",
+                           "training images 0.031",
+                           "9.4%",
+                           "of real ones 6.2%",
+                           "1.62 &times;",
+                           "3.3 &plusmn; 0.2%",
+                           "t 400 to 600: 6.6 &plusmn; 0.4%",
+                           "15.0%",
+                           "2.125",
+                           "1.625",
+                           "image (noto)",
+                           "among 20",
+                           "asked 2",
+                           "a row"})
     EXPECT_NE(section.find(text), std::string::npos) << text;
   EXPECT_EQ(section.find("8.8%"), std::string::npos);  // by likelihood alone: not what is shown
+  EXPECT_EQ(section.find("chet"), std::string::npos);  // nothing that older runs have
   EXPECT_EQ(section.find("<script>"), std::string::npos);
   size_t count = 0;
   for (size_t at = 0; (at = section.find("<img", at)) != std::string::npos; ++at) ++count;
-  EXPECT_EQ(count, 3u * 5u);  // held out; generated and nearest of each run, once for both runs
+  // Of two buckets: real; generated and nearest of each run, once for both runs. And two rows of seeds of each run.
+  EXPECT_EQ(count, 2u * 3u * 5u + 2u * 2u);
+}
+
+TEST_F(ReportTest, WhatAnOlderVersionMeasuredIsShownBesideIt) {
+  test::FakeRun older, newer = test::fake_mix();
+  newer.generation = true;
+  const Path first = test::write_fake_run(folder_.path() / "older", older),
+             second = test::write_fake_run(folder_.path() / "newer", newer);
+  test::write_older_generation(first / "generation", older);
+  write_report({first, second}, folder_.path() / "report.html");
+  const std::string html = read_file(folder_.path() / "report.html");
+  for (const char* text : {"3.250", "0.4375", "1.38 &times;", "a linear one", "a row"})
+    EXPECT_NE(html.find(text), std::string::npos) << text;
+}
+
+TEST_F(ReportTest, AGridOfAnotherSizeIsAnError) {
+  test::FakeRun run;
+  run.generation = true;
+  const Path path = test::write_fake_run(folder_.path() / "run", run);
+  test::write_text(path / "generation" / "grid.png", test::fake_image(0, 0, 0));
+  EXPECT_THROW(write_report({path}, folder_.path() / "report.html"), InputError);
 }
 
 TEST_F(ReportTest, OneRunHasAPageWithoutVerdict) {

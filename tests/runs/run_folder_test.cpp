@@ -198,15 +198,45 @@ TEST_F(RunFolderTest, ReadsWhatWasGenerated) {
   EXPECT_FALSE(read_run_folder(test::write_fake_run(folder_.path() / "none", fake)).generation);
   fake.generation = true;
   const auto quality = read_run_folder(test::write_fake_run(folder_.path() / "some", fake)).generation;
-  ASSERT_TRUE(quality && quality->images);
+  ASSERT_TRUE(quality);
   EXPECT_EQ(quality->step, fake.steps);
-  EXPECT_EQ(quality->images->frechet, 3.25);
-  EXPECT_EQ(quality->images->retrieved.share, 0.1);
-  EXPECT_EQ(quality->images->retrieved.of, 200);
-  EXPECT_EQ(quality->images->items.size(), 3u);
+  ASSERT_EQ(quality->images.size(), 2u);
+  const GeneratedImages &trained = quality->images[0], &unseen = quality->images[1];
+  EXPECT_EQ(trained.bucket, "trained");
+  EXPECT_EQ(trained.retrieved.share, 0.5);
+  EXPECT_EQ(trained.retrieved.of, 200);
+  EXPECT_EQ(trained.accepted, true);
+  EXPECT_EQ(unseen.accepted, false);
+  EXPECT_EQ(trained.kid->mean, 0.375);
+  EXPECT_EQ(trained.kid_of_training_images->standard_error, 0.015625);
+  EXPECT_EQ(trained.copies->share, 0.09375);
+  EXPECT_FALSE(trained.copies_in_real);
+  EXPECT_EQ(unseen.copies_in_real->share, 0.0625);
+  EXPECT_FALSE(trained.frechet || trained.nearest_ratio);
+  EXPECT_EQ(trained.items.size(), 3u);
+  ASSERT_TRUE(quality->grid);
+  EXPECT_EQ(quality->grid->rows[1].caption, "a row");
+  EXPECT_EQ(quality->grid->seeds, 4);
+  ASSERT_EQ(quality->caption_use.size(), 2u);
+  EXPECT_EQ(quality->caption_use[1].levels[0].use, 0.022);
   ASSERT_EQ(quality->ranked.size(), 1u);
   EXPECT_EQ(quality->ranked[0].by_likelihood.share, 0.0875);
   EXPECT_EQ(quality->bits_per_byte.at("gcide"), 2.125);
+}
+
+// What 0.1.0 wrote is still read: other figures, of one bucket.
+TEST_F(RunFolderTest, ReadsOlderGeneration) {
+  test::FakeRun fake;
+  const Path run = test::write_fake_run(folder_.path() / "run", fake);
+  test::write_older_generation(run / "generation", fake);
+  const auto quality = read_run_folder(run).generation;
+  ASSERT_TRUE(quality && quality->images.size() == 1);
+  const GeneratedImages& images = quality->images[0];
+  EXPECT_EQ(images.bucket, "unseen");
+  EXPECT_EQ(images.frechet, 3.25);
+  EXPECT_EQ(images.nearest_ratio, 1.375);
+  EXPECT_EQ(images.retrieved.share, 0.1);
+  EXPECT_FALSE(images.accepted || images.kid || images.copies || quality->grid);
 }
 
 TEST_F(RunFolderTest, DamagedOrForeignGenerationIsAnError) {
@@ -227,10 +257,15 @@ TEST_F(RunFolderTest, DamagedOrForeignGenerationIsAnError) {
     return std::string("no error");
   };
   EXPECT_EQ(fault([](Json&) {}), "no error");
-  EXPECT_NE(
-      fault([](Json& json) { json["pictures"]["items"][1]["nearest"] = "../x.png"; }).find("generation/"),
-      std::string::npos);
-  EXPECT_NE(fault([](Json& json) { json["pictures"].erase("frechet"); }).find("\"frechet\""),
+  const auto trained = [](Json& json) -> Json& { return json["pictures"]["buckets"]["trained"]; };
+  EXPECT_NE(fault([&](Json& json) { trained(json)["items"][1]["nearest"] = "../x.png"; }).find("generation/"),
+            std::string::npos);
+  EXPECT_NE(fault([](Json& json) { json["pictures"]["grid"]["file"] = "../x.png"; }).find("generation/"),
+            std::string::npos);
+  EXPECT_NE(fault([&](Json& json) { trained(json).erase("kid"); }).find("\"kid\""), std::string::npos);
+  EXPECT_NE(fault([&](Json& json) { trained(json)["retrieval"]["accepted"] = 1; }).find("\"accepted\""),
+            std::string::npos);
+  EXPECT_NE(fault([](Json& json) { json["caption_use"]["unseen"].erase("use"); }).find("\"use\""),
             std::string::npos);
   EXPECT_NE(fault([](Json& json) {
               json["captions_of_image"]["noto"]["by_information"]["interval"] = 3;

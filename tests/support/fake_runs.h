@@ -165,11 +165,11 @@ inline OrderedJson fake_accuracy(double share) {
   return {{"accuracy", share}, {"interval", {share - 0.05, share + 0.05}}, {"correct", 1}, {"of", 200}};
 }
 
-// As `mom eval --generation` leaves it; `better` in [0, 1].
-inline void write_fake_generation(const std::filesystem::path& folder, const FakeRun& run, double better) {
+inline OrderedJson fake_items(const std::filesystem::path& folder, const FakeRun& run,
+                              const std::string& name, double better) {
   OrderedJson items = OrderedJson::array();
   for (int i = 0; i < 3; ++i) {
-    const std::string stem = "picture-" + std::to_string(i);
+    const std::string stem = name + "-" + std::to_string(i);
     write_text(folder / (stem + "-generated.png"), fake_image(i, 0.5, 1 - better));
     write_text(folder / (stem + "-original.png"), fake_image(i, 0, 0));
     write_text(folder / (stem + "-nearest.png"), fake_image(i + 1, 0, 0));
@@ -179,22 +179,79 @@ inline void write_fake_generation(const std::filesystem::path& folder, const Fak
                      {"nearest", stem + "-nearest.png"},
                      {"nearest_caption", run.caption}});
   }
+  return items;
+}
+
+// Two captions, four seeds each, of 8 x 8 pixels.
+inline OrderedJson fake_grid(const std::filesystem::path& folder, const FakeRun& run) {
+  const int64_t width = 4 * 10 - 2, height = 2 * 10 - 2;
+  const formats::Image sheet{width, height, 3,
+                             std::vector<uint8_t>(static_cast<size_t>(width * height * 3), 90)};
+  write_text(folder / "grid.png", formats::encode_png(sheet));
+  return {
+      {"file", "grid.png"},
+      {"seeds", 4},
+      {"side", 8},
+      {"gap", 2},
+      {"rows",
+       {{{"caption", run.caption}, {"bucket", "trained"}}, {{"caption", "a row"}, {"bucket", "unseen"}}}}};
+}
+
+inline OrderedJson fake_distance(double mean) { return {{"mean", mean}, {"standard_error", 0.015625}}; }
+
+inline OrderedJson fake_bucket(const std::filesystem::path& folder, const FakeRun& run,
+                               const std::string& name, double better) {
+  const bool trained = name == "trained";
+  OrderedJson copies = {{"generated", fake_accuracy(0.09375)}};
+  if (!trained) copies["real"] = fake_accuracy(0.0625);
+  return {{"generated", 100},
+          {"retrieval",
+           {{"among", 20},
+            {"generated", fake_accuracy((trained ? 0.5 : 0.1) + better / 8)},
+            {"real", fake_accuracy(trained ? 0.8125 : 0.3125)},
+            {"accepted", trained}}},
+          {"kid", {{"generated", fake_distance(0.375 - better / 4)}, {"real", fake_distance(0.03125)}}},
+          {"copies", copies},
+          {"seams", {{"ratio", 1.625}}},
+          {"items", fake_items(folder, run, name, better)}};
+}
+
+inline OrderedJson fake_use(double use) {
+  return {{"use", use},
+          {"standard_error", 0.002},
+          {"levels", {{{"from", 400}, {"to", 600}, {"use", 2 * use}, {"standard_error", 0.004}}}}};
+}
+
+// As `mom eval --generation` leaves it; `better` in [0, 1].
+inline void write_fake_generation(const std::filesystem::path& folder, const FakeRun& run, double better) {
+  const OrderedJson json = {{"step", run.steps},
+                            {"pictures",
+                             {{"generated", 200},
+                              {"buckets",
+                               {{"trained", fake_bucket(folder, run, "trained", better)},
+                                {"unseen", fake_bucket(folder, run, "unseen", better)}}},
+                              {"grid", fake_grid(folder, run)}}},
+                            {"caption_use", {{"trained", fake_use(0.033)}, {"unseen", fake_use(0.011)}}},
+                            {"captions_of_image",
+                             {{"noto",
+                               {{"among", 20},
+                                {"by_information", fake_accuracy(0.15)},
+                                {"by_likelihood", fake_accuracy(0.0875)}}}}},
+                            {"text", {{"gcide", {{"bits_per_byte", 2.125 - better}, {"bytes", 1000}}}}}};
+  write_text(folder / "quality.json", json.dump());
+}
+
+// As version 0.1.0 left it: one bucket, other figures.
+inline void write_older_generation(const std::filesystem::path& folder, const FakeRun& run) {
   const OrderedJson json = {
       {"step", run.steps},
       {"pictures",
        {{"generated", 200},
-        {"frechet", {{"distance", 3.25 - better}, {"distance_of_training_pictures", 0.4375}}},
+        {"frechet", {{"distance", 3.25}, {"distance_of_training_pictures", 0.4375}}},
         {"retrieval",
-         {{"among", 20}, {"generated", fake_accuracy(0.1 + better / 8)}, {"real", fake_accuracy(0.3125)}}},
+         {{"among", 20}, {"generated", fake_accuracy(0.1)}, {"real", fake_accuracy(0.3125)}, {"ridge", 0.1}}},
         {"nearest", {{"ratio", 1.375}}},
-        {"seams", {{"ratio", 1.625}}},
-        {"items", items}}},
-      {"captions_of_image",
-       {{"noto",
-         {{"among", 20},
-          {"by_information", fake_accuracy(0.15)},
-          {"by_likelihood", fake_accuracy(0.0875)}}}}},
-      {"text", {{"gcide", {{"bits_per_byte", 2.125 - better}, {"bytes", 1000}}}}}};
+        {"items", fake_items(folder, run, "picture", 0)}}}};
   write_text(folder / "quality.json", json.dump());
 }
 
