@@ -85,12 +85,13 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   int64_t patch = latents.patch_width();
   // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
   nn::Initialiser init_patch_out = nn::init_constant(0);
-  if (spec.has_unet()) {
+  if (spec.has_conv_patches()) {
     const nn::UNetOptions options{.latent_channels = latents.latent_shape[0],
                                   .rows = latents.latent_shape[1],
                                   .columns = latents.latent_shape[2],
                                   .patch_size = latents.patch_size,
                                   .channels = spec.patch_net_channels,
+                                  .skips = spec.patch_net == kUNetPatches,
                                   .time_width = width,
                                   .norm_epsilon = spec.norm_epsilon};
     unet_ = register_module("patch_net", nn::UNet(options));
@@ -101,7 +102,7 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
   patch_out_ = adapter("patch_out", width, patch, init_patch_out);
-  if (spec.has_unet() && spec.adaptive_norm)
+  if (spec.has_conv_patches() && spec.adaptive_norm)
     before_out_ = adapter("before_out", width, width, nn::init_constant(0));
   if (!spec.patch_positions) return;
   const auto [rows, columns] = latents.patch_grid();

@@ -112,9 +112,9 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
                       std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
                       std::to_string(spec.vocab_size), ""});
   spec.patch_net = value_or<std::string>(json, "patch_net", kLinearPatches, where);
-  if (spec.patch_net != kLinearPatches && spec.patch_net != kUNetPatches)
+  if (spec.patch_net != kLinearPatches && spec.patch_net != kConvPatches && spec.patch_net != kUNetPatches)
     throw InputError(
-        {std::string(where) + ": \"patch_net\"", "linear or unet", "\"" + spec.patch_net + "\"", ""});
+        {std::string(where) + ": \"patch_net\"", "linear, conv or unet", "\"" + spec.patch_net + "\"", ""});
   spec.patch_net_channels = value_or<int64_t>(json, "patch_net_channels", 0, where);
   if (spec.patch_net_channels < 0 || spec.patch_net_channels > kMostPatchNetChannels)
     throw InputError({std::string(where) + ": \"patch_net_channels\"",
@@ -145,7 +145,7 @@ std::string resolve(ModelSpec& spec) {
     spec.mixers.at(mixer).resolve(spec.d_model);
     if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
   }
-  if (spec.patch_net == kUNetPatches && spec.patch_net_channels == 0)
+  if (spec.patch_net != kLinearPatches && spec.patch_net_channels == 0)
     spec.patch_net_channels = (spec.d_model + 47) / 48 * 16;
   if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
   return "";
@@ -171,16 +171,15 @@ void ModelSpec::describe(config::Table& table) {
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
   table
-      .field(
-          "patch_net", patch_net,
-          "what stands between a latent image and the trunk (latents only): one linear layer in and out, or "
-          "a U-Net around the trunk")
-      .one_of({kLinearPatches, kUNetPatches});
+      .field("patch_net", patch_net,
+             "what stands between a latent image and the trunk (latents only): one linear layer in and out, "
+             "convolutions before and after it, or these with skip connections around it, a U-Net")
+      .one_of({kLinearPatches, kConvPatches, kUNetPatches});
   table
-      .field(
-          "patch_net_channels", patch_net_channels,
-          "channels of a U-Net's finest level, each coarser one twice as many; 0: d_model / 3, rounded up to "
-          "a multiple of 16")
+      .field("patch_net_channels", patch_net_channels,
+             "channels of the convolutions' finest level, each coarser one twice as many; 0: d_model / 3, "
+             "rounded up to "
+             "a multiple of 16")
       .range(0, kMostPatchNetChannels);
   table.field("patch_positions", patch_positions,
               "learned embeddings of a patch's row and column are added to it (latents only)");
@@ -207,8 +206,8 @@ ModelSpec ModelSpec::resolved() const {
 std::string ModelSpec::problem_with_data() const {
   if (latents()) {
     const int64_t side = latents()->patch_size;
-    if (patch_net == kUNetPatches && (side < 2 || (side & (side - 1)) != 0))
-      return "patch_size: expected a power of two from 2 with patch_net \"unet\", found " +
+    if (patch_net != kLinearPatches && (side < 2 || (side & (side - 1)) != 0))
+      return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net + "\", found " +
              std::to_string(side);
     return "";
   }
@@ -307,7 +306,7 @@ OrderedJson to_json(const ModelSpec& spec) {
     json["latent_shape"] = spec.latents()->latent_shape;
     json["patch_size"] = spec.latents()->patch_size;
     json["patch_net"] = spec.patch_net;
-    if (spec.patch_net == kUNetPatches) json["patch_net_channels"] = spec.patch_net_channels;
+    if (spec.patch_net != kLinearPatches) json["patch_net_channels"] = spec.patch_net_channels;
     json["patch_positions"] = spec.patch_positions;
     json["diffusion_steps"] = spec.diffusion_steps;
     json["adaptive_norm"] = spec.adaptive_norm;

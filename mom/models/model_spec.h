@@ -26,7 +26,8 @@ inline constexpr int64_t kTimestepFeatures = 128;
 
 // Values of the key patch_net.
 inline constexpr const char* kLinearPatches = "linear";
-inline constexpr const char* kUNetPatches = "unet";
+inline constexpr const char* kConvPatches = "conv";  // convolutions before the trunk and after it
+inline constexpr const char* kUNetPatches = "unet";  // the same with skip connections around the trunk
 
 struct ModelSpec {
   // The network.
@@ -64,7 +65,7 @@ struct ModelSpec {
 
   // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
   std::string problem_with_data() const;
-  bool has_unet() const { return latents() && patch_net == kUNetPatches; }
+  bool has_conv_patches() const { return latents() && patch_net != kLinearPatches; }
 
   bool has_mixer(const std::string& mixer) const;
   // The mixer of a block.

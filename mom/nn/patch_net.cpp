@@ -92,11 +92,11 @@ UNetImpl::UNetImpl(const UNetOptions& options) : options_(options) {
     const std::string number = std::to_string(level);
     down_.push_back(register_module("down" + number, ResidualBlock(channels, channels, options)));
     below_norm_.push_back(add_parameter("below_norm" + number, {channels}, no_decay(init_constant(1))));
-    const bool has_skip = level + 1 < levels;
-    up_.push_back(
-        register_module("up" + number, ResidualBlock(has_skip ? 2 * channels : channels, channels, options)));
-    if (!has_skip) continue;
-    skip_norm_.push_back(add_parameter("skip_norm" + number, {channels}, no_decay(init_constant(1))));
+    up_.push_back(register_module("up" + number,
+                                  ResidualBlock(options.skips ? 2 * channels : channels, channels, options)));
+    if (options.skips)
+      skip_norm_.push_back(add_parameter("skip_norm" + number, {channels}, no_decay(init_constant(1))));
+    if (level + 1 == levels) continue;
     const int64_t coarse = options.channels_of(level + 1);
     coarser_.push_back(add_conv(*this, "coarser" + number, channels, coarse));
     finer_.push_back(add_parameter("finer" + number, {4 * channels, coarse}, weight(init_fan_in(coarse))));
@@ -116,8 +116,8 @@ at::Tensor UNetImpl::encode(const at::Tensor& latents_ICHW, const at::Tensor& ti
                              .to(torch::kFloat32);
   for (size_t level = 0; level < down_.size(); ++level) {
     pixels_RC = down_[level]->forward(pixels_RC, time_IE, rows, columns, type);
+    if (options_.skips) skips.levels.push_back(pixels_RC);
     if (level == coarser_.size()) break;
-    skips.levels.push_back(pixels_RC);
     pixels_RC = convolve(pixels_RC, coarser_[level], rows, columns, type, /*stride=*/2).to(torch::kFloat32);
     rows /= 2, columns /= 2;
   }
@@ -129,7 +129,7 @@ at::Tensor UNetImpl::decode(const at::Tensor& patches_QF, const UNetSkips& skips
   for (size_t level = up_.size(); level-- > 0;) {
     const int64_t rows = options_.rows >> level, columns = options_.columns >> level;
     windows = normed(from_windows(windows, rows, columns), below_norm_[level], options_.norm_epsilon);
-    if (level < skips.levels.size())
+    if (options_.skips)
       windows =
           torch::cat({windows, normed(skips.levels[level], skip_norm_[level], options_.norm_epsilon)}, 1);
     windows = up_[level]->forward(windows, skips.time_IE, rows, columns, type);
@@ -162,7 +162,7 @@ UNetCosts UNetImpl::costs() const {
     const int64_t channels = options_.channels_of(level);
     const double pixels = static_cast<double>((options_.rows >> level) * (options_.columns >> level));
     block(channels, channels, pixels);
-    block(level + 1 < options_.num_levels() ? 2 * channels : channels, channels, pixels);
+    block(options_.skips ? 2 * channels : channels, channels, pixels);
     if (level + 1 == options_.num_levels()) continue;
     conv(channels, 2 * channels, pixels / 4);
     costs.gemm += 2.0 * static_cast<double>(2 * channels * 4 * channels) * pixels / 4;

@@ -1,14 +1,17 @@
-// The convolutions of a U-Net around the trunk, for items of latents alone: down blocks before the trunk, up blocks
-// after it, and skip connections around it. Level l has half the side of level l - 1 and twice its channels; the last
-// cut, 2 x 2 pixels of the last level to a patch, and its inverse are the trunk's linear layers patch_in and patch_out.
+// Convolutions around the trunk, for items of latents alone: down blocks before the trunk, up blocks after it, and where
+// asked for the skip connections of a U-Net between those of the same level. Level l has half the side of level l - 1 and
+// twice its channels; the last cut, 2 x 2 pixels of the last level to a patch, and its inverse are the trunk's linear
+// layers patch_in and patch_out. Without skips all that is known of an item goes through the trunk, which learns little
+// beside them (docs/decisions/0012-patch-nets.md).
 //
 //   down:  conv 3x3, then a residual block each level (its output is the skip), a strided convolution between levels
 //   up:    a residual block each level, of what comes from below beside the skip, each normed by itself, a finer level
 //          by a linear layer of 2 x 2 pixels between levels, then norm, SiLU and conv 3x3, which starts at zero
-//   block: x + conv(silu(scale norm(conv(silu(norm(x)))) + shift)); scale and shift from the timestep's embedding
+//   block: x + conv(silu(scale norm(conv(silu(norm(x)))) + shift)); scale and shift from the timestep's embedding, which
+//          in up blocks has heard of the token before the item where norms are adaptive (item_condition.h)
 //
 // Norms are of a pixel's channels, so that an item's numbers depend on no other item. Normed together with the skip,
-// whose numbers are larger, the trunk would have no say. I items, E width of the timestep's
+// whose numbers are larger, what comes from below would have no say. I items, E width of the timestep's
 // embedding, Q patches in all, F numbers of a patch at the last level (4 x its channels).
 #pragma once
 
@@ -26,6 +29,7 @@ struct UNetOptions {
   int64_t latent_channels = 0, rows = 0, columns = 0;  // of an item
   int64_t patch_size = 2;                              // a power of two, from 2
   int64_t channels = 0;                                // of the finest level
+  bool skips = true;                                   // around the trunk
   int64_t time_width = 0;                              // E
   double norm_epsilon = 1e-5;
 

@@ -119,7 +119,7 @@ TEST_P(EveryBackbone, AChangedPatch) {
   const at::Tensor same = unchanged_rows(spec(), before, after);
   EXPECT_TRUE(same.narrow(0, 0, 5).all().item<bool>());
   const bool both_ways =
-      spec().has_mixer("attention") || GetParam().scan != nn::kRasterScan || spec().has_unet();
+      spec().has_mixer("attention") || GetParam().scan != nn::kRasterScan || spec().has_conv_patches();
   EXPECT_EQ(same.narrow(0, 5, 2).any().item<bool>(), !both_ways);
   EXPECT_FALSE(same.narrow(0, 7, spec().latents()->positions_per_item() - 2 + 3).any().item<bool>());
 }
@@ -180,7 +180,7 @@ TEST_P(EveryBackbone, StateHasTheStatedSize) {
   test::draw_patches(sequence, spec());
   models::ModelState state;
   test::run(model_, sequence, &state);
-  int64_t bytes = 0;
+  int64_t bytes = state.hidden_SE.defined() ? static_cast<int64_t>(state.hidden_SE.nbytes()) : 0;
   for (const nn::MixerState& block : state.blocks) {
     for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN, block.normed_SE})
       if (tensor.defined()) bytes += static_cast<int64_t>(tensor.nbytes());

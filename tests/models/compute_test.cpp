@@ -12,8 +12,10 @@ using Gradients = std::map<std::string, at::Tensor>;
 
 // Gradients of `passes` backward passes over one batch, added up.
 Gradients gradients(const models::Compute& compute, const std::vector<std::string>& decoupled, int passes = 1,
-                    const std::string& scan = nn::kRasterScan) {
-  models::Model model = test::tiny_model(decoupled, 1, scan);
+                    const std::string& scan = nn::kRasterScan, bool adaptive_norm = false) {
+  models::ModelSpec spec = test::tiny_spec(decoupled, scan);
+  spec.adaptive_norm = adaptive_norm;
+  models::Model model = test::initialised(spec);
   model->set_compute(compute);
   const data::Batch batch = test::small_batch(model->spec());
   const models::Objective objective({}, model->spec().vocabulary);
@@ -36,9 +38,11 @@ const std::vector<std::vector<std::string>> kDecoupled = {{}, {"in_proj", "x_pro
 TEST(Compute, RecomputationHasTheSameBits) {
   for (const auto& decoupled : kDecoupled) {
     for (const std::string& scan : nn::scan_patterns()) {
-      const Gradients kept = gradients({at::kFloat, false}, decoupled, 1, scan),
-                      again = gradients({at::kFloat, true}, decoupled, 1, scan);
-      for (const auto& [name, gradient] : kept) EXPECT_TRUE(torch::equal(gradient, again.at(name))) << name;
+      for (const bool adaptive_norm : {false, true}) {
+        const Gradients kept = gradients({at::kFloat, false}, decoupled, 1, scan, adaptive_norm),
+                        again = gradients({at::kFloat, true}, decoupled, 1, scan, adaptive_norm);
+        for (const auto& [name, gradient] : kept) EXPECT_TRUE(torch::equal(gradient, again.at(name))) << name;
+      }
     }
   }
 }

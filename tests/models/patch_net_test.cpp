@@ -61,7 +61,7 @@ class EveryPatchNet : public testing::TestWithParam<Patches> {
 };
 INSTANTIATE_TEST_SUITE_P(Patches, EveryPatchNet,
                          testing::Values(Patches{"linear", 2}, Patches{"linear", 4}, Patches{"unet", 2},
-                                         Patches{"unet", 4}),
+                                         Patches{"unet", 4}, Patches{"conv", 2}, Patches{"conv", 4}),
                          [](const auto& suite) { return suite.param.name(); });
 
 TEST_P(EveryPatchNet, ItemsTogetherAreItemsAlone) {

@@ -70,7 +70,7 @@ TEST_F(RunFolderTest, NamesAnOrderOfScansAndAPatchNet) {
   recipe.insert(recipe.find("d_model"), "patch_net = \"unet\"\n");
   test::write_text(path / "recipe.toml", recipe);
   EXPECT_EQ(read_run_folder(path).model_name(),
-            "Mixture-of-Mamba (in_proj) (image_scan four) (patch_net unet)");
+            "Mixture-of-Mamba (in_proj) (image_scan four, patch_net unet)");
 }
 
 TEST_F(RunFolderTest, NamesEveryBackboneInWords) {

@@ -59,7 +59,9 @@ inline std::vector<Variant> all_variants() {
       set(spec, nn::kScanKey, scan);
       if (models::unused_keys(spec).empty()) variants.push_back({backbone, scan});
     }
-    variants.push_back({backbone, variants.back().scan, models::kUNetPatches, true});
+    const std::string scan = variants.back().scan;
+    variants.push_back({backbone, scan, models::kUNetPatches});
+    variants.push_back({backbone, scan, models::kConvPatches, true});
   }
   return variants;
 }
@@ -69,7 +71,7 @@ inline void set_images(models::ModelSpec& spec, const Variant& variant) {
   set(spec, nn::kScanKey, variant.scan);
   spec.patch_net = variant.patch_net;
   spec.patch_net_channels = 8;
-  spec.patch_positions = variant.patch_net == models::kUNetPatches;
+  spec.patch_positions = variant.patch_net != models::kLinearPatches;
 }
 
 // Of any backbone.
