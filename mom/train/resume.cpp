@@ -22,19 +22,25 @@ Effect effect_of(const std::string& table, const std::string& key, const std::st
 }
 
 // With wsd, what comes later does not say what the steps before the decay are.
+bool is_of_decay(const std::string& key, const TrainConfig& then, const TrainConfig& now) {
+  return (key == "train.steps" || key == "train.decay_steps" || key == "train.min_learning_rate") &&
+         then.schedule == "wsd" && now.schedule == "wsd";
+}
 bool concerns_later_steps(const std::string& key, const TrainConfig& then, const TrainConfig& now,
                           int64_t step) {
-  return (key == "train.steps" || key == "train.decay_steps" || key == "train.min_learning_rate") &&
-         then.schedule == "wsd" && now.schedule == "wsd" &&
-         step <= std::min(stable_until(then), stable_until(now));
+  return is_of_decay(key, then, now) && step <= std::min(stable_until(then), stable_until(now));
 }
 
-[[noreturn]] void refuse(const RecipeChange& change, const Path& stored, bool can_be_forced) {
+// `decay_after`: a decay that begins later would be taken; negative: that makes no difference.
+[[noreturn]] void refuse(const RecipeChange& change, const Path& stored, bool can_be_forced,
+                         int64_t decay_after) {
+  const std::string decay =
+      decay_after < 0 ? "" : ", with a decay that begins after step " + std::to_string(decay_after) + ",";
   throw UserError({change.key, change.before + ", as " + stored.string() + " says", change.after,
-                   can_be_forced
-                       ? "resume with the same recipe, or with --force: the rest is trained with the "
-                         "new value, and the result is not that of either recipe alone"
-                       : "resume with the same recipe or train into another folder"});
+                   can_be_forced ? "resume with the same recipe" + decay +
+                                       " or with --force: the rest is trained with the new value, and the "
+                                       "result is not that of either recipe alone"
+                                 : "resume with the same recipe or train into another folder"});
 }
 
 // What the run recorded of its data, in a file that may be missing, older or edited.
@@ -81,7 +87,11 @@ std::vector<RecipeChange> changes_on_resume(Recipe now, const Path& stored, int6
                                 ? Effect::kNone
                                 : effect_of(table.name(), change.key, change.before, change.after);
       change.forced = effect == Effect::kForced;
-      if (effect == Effect::kOther || (change.forced && !force)) refuse(change, stored, change.forced);
+      if (effect == Effect::kOther || (change.forced && !force)) {
+        const bool decays_already = stable_until(then.train) < step;
+        refuse(change, stored, change.forced,
+               is_of_decay(change.key, then.train, now.train) && !decays_already ? step : -1);
+      }
       changes.push_back(change);
     }
   }
