@@ -43,19 +43,6 @@ std::string experts_text(const RunFolder& run) {
   return per_token == "1" ? text : text + " (" + per_token + " per token)";
 }
 
-// " (image_scan four, patch_net unet)": what images are read by, where it is not as in the papers' baseline.
-std::string images_text(const RunFolder& run) {
-  constexpr std::pair<const char*, const char*> kBaseline[] = {
-      {"image_scan", "raster"}, {"patch_net", "linear"}, {"adaptive_norm", "false"}};
-  std::string words;
-  for (const auto& [key, plain] : kBaseline) {
-    const std::string value = run.recipe_value(std::string("model.") + key, plain);
-    if (value == plain) continue;
-    words += (words.empty() ? " (" : ", ") + std::string(key) + (value == "true" ? "" : " " + value);
-  }
-  return words.empty() ? "" : words + ")";
-}
-
 }  // namespace
 
 std::string RunFolder::backbone() const {
@@ -82,7 +69,7 @@ std::string RunFolder::model_name() const {
   if (key == "mixture_of_mamba") words += projections_text(*this);
   if (has_experts()) words += experts_text(*this);
   if (key == "ssm") words += recipe_value("model.ssm_init") == "s4d_inv" ? " (S4D-Inv)" : " (S4D)";
-  return words + images_text(*this);
+  return words;
 }
 
 }  // namespace mom::runs
