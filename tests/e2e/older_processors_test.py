@@ -41,7 +41,7 @@ def walk(processor, root):
 
     found = {"doctor": json.loads(mom("doctor", "--json").stdout)}
     for precision, steps in (("float32", 2), ("bfloat16", 1)):
-        settings = (f"train.precision={precision}", f"train.steps={steps}", "train.warmup_steps=0", "eval.every_steps=1000")
+        settings = ("model.patch_net=conv", "model.adaptive_norm=true", "objective.prediction=velocity", f"train.precision={precision}", f"train.steps={steps}", "train.warmup_steps=0", "eval.every_steps=1000")
         found[precision + " log"] = mom("train", root / "recipe.toml", "--run", here / precision, *(word for s in settings for word in ("--set", s))).stderr
         found[precision] = [json.loads(line)["loss"] for line in (here / precision / "metrics.jsonl").read_text().splitlines()]
     found["eval"] = list(json.loads(mom("eval", here / "float32", "--samples", "0", "--json").stdout)["loss"].values())
