@@ -117,8 +117,8 @@ class Backbones(unittest.TestCase):
         for model in (dense, mixture):
             run_mom("forward", model, "--input", given, "--output", self.root / "out.safetensors")
             header, body = read_safetensors(self.root / "out.safetensors")
-            self.assertEqual(header["noise"]["shape"], [4, 64])
-            begin, end = header["noise"]["data_offsets"]
+            self.assertEqual(header["velocity"]["shape"], [4, 64])
+            begin, end = header["velocity"]["data_offsets"]
             noise.append(struct.unpack("<256f", body[begin:end]))
         self.assertGreater(max(map(abs, noise[0])), 1e-4)
         for one, other in zip(*noise):
