@@ -177,7 +177,7 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
     net.blocks[i].step->run(at, state.blocks[i]);
   }
   add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-  if (model_->spec().has_conv_patches() && model_->spec().adaptive_norm) state.hidden_SE = normed.copy();
+  if (model_->spec().tells_convolutions()) state.hidden_SE = normed.copy();
   const int64_t num_shares = at::get_num_threads();
   ops::parallel_shares(num_shares, [&](int64_t share) {
     nn::project({net.head}, batch, nn::share_of(net.V, share, num_shares), normed.view(),

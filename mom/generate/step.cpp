@@ -46,10 +46,6 @@ Positions lay_out(const models::ModelSpec& spec, const std::vector<Feed>& feeds_
   return positions;
 }
 
-at::Tensor last_rows(const nn::Routing& routing) {
-  return routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1);
-}
-
 }  // namespace
 
 models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S) {
@@ -78,7 +74,7 @@ StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<
   StepOutput output;
   const bool wants_logits = std::any_of(feeds_S.begin(), feeds_S.end(),
                                         [](const Feed& feed) { return feed.tokens.back() != kPicture; });
-  if (wants_logits) output.logits_SV = model.logits(hidden_TE.index_select(0, last_rows(input.routing)));
+  if (wants_logits) output.logits_SV = model.logits(nn::last_rows(hidden_TE, input.routing));
   if (input.patches_QP.defined() && input.patches_QP.size(0) > 0)
     output.predicted_ICHW = models::unpatchify(model.noise(hidden_TE, input), spec.latents()->latent_shape,
                                                spec.latents()->patch_size);

@@ -49,6 +49,13 @@ at::Tensor CosineSchedule::clean(Prediction prediction, const at::Tensor& noised
                                           : noised * signal.to(torch::kFloat32) - cut;
 }
 
+at::Tensor CosineSchedule::noise(Prediction prediction, const at::Tensor& noised, const at::Tensor& predicted,
+                                 const at::Tensor& timesteps_I) const {
+  if (prediction == Prediction::kNoise) return predicted;
+  const at::Tensor a = alpha_bars(timesteps_I).view({-1, 1, 1, 1});
+  return noised * (1 - a).sqrt().to(torch::kFloat32) + predicted * a.sqrt().to(torch::kFloat32);
+}
+
 at::Tensor CosineSchedule::signal_to_noise(const at::Tensor& timesteps_I) const {
   const at::Tensor a = alpha_bars(timesteps_I);
   return a / (1 - a);

@@ -27,6 +27,9 @@ class CosineSchedule {
   // The clean latent that goes with a noised one if the prediction is right.
   at::Tensor clean(Prediction prediction, const at::Tensor& noised_ICHW, const at::Tensor& predicted_ICHW,
                    const at::Tensor& timesteps_I) const;
+  // The noise in it, likewise.
+  at::Tensor noise(Prediction prediction, const at::Tensor& noised_ICHW, const at::Tensor& predicted_ICHW,
+                   const at::Tensor& timesteps_I) const;
   // Signal over noise, in variances. f64 [I].
   at::Tensor signal_to_noise(const at::Tensor& timesteps_I) const;
   // The squared error of the noise that a prediction implies, over its own squared error. f64 [I].

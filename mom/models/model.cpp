@@ -102,8 +102,7 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
   patch_out_ = adapter("patch_out", width, patch, init_patch_out);
-  if (spec.has_conv_patches() && spec.adaptive_norm)
-    before_out_ = adapter("before_out", width, width, nn::init_constant(0));
+  if (spec.tells_convolutions()) before_out_ = adapter("before_out", width, width, nn::init_constant(0));
   if (!spec.patch_positions) return;
   const auto [rows, columns] = latents.patch_grid();
   auto positions = [&](const char* name, int64_t count) {

@@ -65,6 +65,8 @@ struct ModelSpec {
 
   // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
   std::string problem_with_data() const;
+  // Whether what the convolutions after the trunk know of an image includes the token before it (before_out).
+  bool tells_convolutions() const { return has_conv_patches() && adaptive_norm; }
   bool has_conv_patches() const { return latents() && patch_net != kLinearPatches; }
 
   bool has_mixer(const std::string& mixer) const;

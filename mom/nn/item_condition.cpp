@@ -27,20 +27,13 @@ void find_items(BlockContext& context) {
 
 at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
                              const at::Tensor& last_SE) {
-  const int64_t num_tokens = rows_TE.size(0);
-  // Row num_tokens: zeros, for items that nothing stands before; behind it the states' tokens.
-  std::vector<at::Tensor> candidates = {rows_TE, torch::zeros({1, rows_TE.size(1)}, rows_TE.options())};
-  if (last_SE.defined()) candidates.push_back(last_SE.to(rows_TE.scalar_type()));
-  std::vector<int64_t> rows;
-  for (size_t i = 0; i < context.before_I.size(); ++i)
-    rows.push_back(context.before_I[i] >= 0 ? context.before_I[i]
-                   : last_SE.defined()      ? num_tokens + 1 + context.sequence_I[i]
-                                            : num_tokens);
-  return torch::cat(candidates).index_select(0, torch::tensor(rows, torch::kInt64));
-}
-
-at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing) {
-  return rows_TE.index_select(0, routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1));
+  const at::Tensor rows_I = torch::tensor(context.before_I, torch::kInt64);
+  const at::Tensor found_IE = rows_TE.index_select(0, rows_I.clamp_min(0)), absent_I = rows_I.lt(0);
+  if (!absent_I.any().item<bool>()) return found_IE;
+  const at::Tensor other_IE = last_SE.defined()
+                                  ? last_SE.index_select(0, torch::tensor(context.sequence_I, torch::kInt64))
+                                  : torch::zeros_like(found_IE);
+  return torch::where(absent_I.unsqueeze(1), other_IE.to(rows_TE.scalar_type()), found_IE);
 }
 
 at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Tensor& time_IE,

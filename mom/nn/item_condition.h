@@ -21,9 +21,6 @@ void find_items(BlockContext& context);
 // tokens before this batch. Zeros where nothing stands before.
 at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
                              const at::Tensor& last_SE);
-// The row of each sequence's last token, [S, E].
-at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing);
-
 class ItemConditionImpl : public Module {
  public:
   explicit ItemConditionImpl(int64_t width);

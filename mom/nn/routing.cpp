@@ -27,4 +27,8 @@ Routing make_routing(const at::Tensor& modality_T, const at::Tensor& offsets_S1,
   return routing;
 }
 
+at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing) {
+  return rows_TE.index_select(0, routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1));
+}
+
 }  // namespace mom::nn

@@ -25,4 +25,7 @@ struct Routing {
 // A stable counting sort of the positions by modality. modality_T: i64 [T], values below num_modalities.
 Routing make_routing(const at::Tensor& modality_T, const at::Tensor& offsets_S1, int64_t num_modalities);
 
+// The row of each sequence's last position, [S, E].
+at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing);
+
 }  // namespace mom::nn

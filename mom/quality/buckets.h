@@ -4,14 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "mom/data/split.h"
 #include "mom/quality/pairs.h"
 
 namespace mom::quality {
 
 inline constexpr const char* kTrained = "trained";  // split "train": shown with its image
-inline constexpr const char* kRecombined =
-    "recombined";                                 // split "recombined": a known concept in a style it was not
-                                                  // shown in; only in data that hold such pairs out
+using data::
+    kRecombined;  // split "recombined": a known concept in a style it was not shown in; not in all data
 inline constexpr const char* kUnseen = "unseen";  // the held-out split: a concept that was not shown at all
 
 struct Bucket {

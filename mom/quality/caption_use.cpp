@@ -53,20 +53,6 @@ std::vector<NoiseLevel> levels_of(int64_t steps) {
   return levels;
 }
 
-// The noise that predictions for the one picture of each feed imply. With a velocity v = sqrt(a) noise - sqrt(1 - a) clean
-// of a noised latent x: noise = sqrt(1 - a) x + sqrt(a) v.
-at::Tensor noise_of(models::Prediction prediction, const models::CosineSchedule& schedule,
-                    const std::vector<generate::Feed>& feeds_S, const at::Tensor& predicted_ICHW) {
-  if (prediction == models::Prediction::kNoise) return predicted_ICHW;
-  std::vector<at::Tensor> noised, scales;
-  for (const generate::Feed& feed : feeds_S) {
-    const double a = schedule.alpha_bar(feed.pictures.front().timestep);
-    noised.push_back(feed.pictures.front().latent_CHW * std::sqrt(1 - a));
-    scales.push_back(torch::full({1, 1, 1}, std::sqrt(a)));
-  }
-  return torch::stack(noised) + predicted_ICHW * torch::stack(scales);
-}
-
 // Those that have another caption.
 std::vector<std::vector<size_t>> comparable(const std::vector<std::vector<size_t>>& candidates) {
   std::vector<std::vector<size_t>> kept;
@@ -198,8 +184,15 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
   if (!model.spec().latents()) return caption_use_of_codes(model, pairs, candidates, on_progress);
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
     generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
-    return noise_of(model.spec().prediction, schedule, feeds_S,
-                    generate::step(model, state, feeds_S).predicted_ICHW);
+    std::vector<at::Tensor> noised;
+    std::vector<int64_t> timesteps;
+    for (const generate::Feed& feed : feeds_S) {
+      noised.push_back(feed.pictures.front().latent_CHW);
+      timesteps.push_back(feed.pictures.front().timestep);
+    }
+    return schedule.noise(model.spec().prediction, torch::stack(noised),
+                          generate::step(model, state, feeds_S).predicted_ICHW,
+                          torch::tensor(timesteps, torch::kInt64));
   };
   return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,
                                 on_progress);

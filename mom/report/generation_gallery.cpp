@@ -124,7 +124,7 @@ std::string generated_gallery(const Subject& subject) {
   std::map<std::string, std::string> of_buckets;
   for (const Shot& shot : load_shots(subject.runs)) of_buckets[shot.bucket] += shot_html(shot, labels);
   std::string out;
-  for (const char* bucket : {"trained", "recombined", "unseen"})
+  for (const char* bucket : runs::kBuckets)
     if (of_buckets.contains(bucket))
       out += "<h3>Images for " + bucket_words(bucket) + "</h3>\n<div class=\"gallery\">\n" +
              of_buckets[bucket] + "</div>\n";

@@ -18,7 +18,7 @@ using runs::GeneratedImages;
 using runs::GenerationQuality;
 using runs::RunFolder;
 
-constexpr const char* kBuckets[] = {"trained", "recombined", "unseen"};
+using runs::kBuckets;
 
 std::string accuracy_html(const Accuracy& accuracy, const std::string& more = "") {
   return with_small(percent_text(accuracy.share) + "<br>",

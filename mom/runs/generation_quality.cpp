@@ -7,8 +7,6 @@
 namespace mom::runs {
 namespace {
 
-constexpr const char* kBuckets[] = {"trained", "recombined", "unseen"};
-
 const Json& object(const Json& in, const char* key, const std::string& where) {
   if (!in.contains(key) || !in.at(key).is_object())
     throw InputError(

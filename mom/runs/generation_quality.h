@@ -11,6 +11,9 @@
 
 namespace mom::runs {
 
+// Kinds of captions, in the order of tables.
+inline constexpr const char* kBuckets[] = {"trained", "recombined", "unseen"};
+
 struct Accuracy {
   double share = 0, low = 0, high = 0;  // with its 95% interval
   int64_t of = 0;

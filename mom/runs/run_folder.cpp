@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <functional>
 #include <initializer_list>
+#include <utility>
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
@@ -216,6 +217,16 @@ SetTitles read_set_titles(const std::optional<Json>& environment, const std::str
   return titles;
 }
 
+// What older runs did without saying so.
+constexpr std::pair<const char*, const char*> kBeforeTheyWereKeys[] = {
+    {"model.image_scan", "raster"},    {"model.patch_net", "linear"},
+    {"model.patch_net_channels", "0"}, {"model.patch_positions", "false"},
+    {"model.adaptive_norm", "false"},  {"objective.image_first_max_timestep", "0"},
+    {"objective.prediction", "noise"}, {"objective.loss_weighting", "uniform"},
+    {"train.ema_decay", "0.0"},        {"train.schedule", "cosine"},
+    {"train.decay_steps", "0"},        {"train.start_from_differing", "[]"},
+};
+
 }  // namespace
 
 RunFolder read_run_folder(const Path& path) {
@@ -230,19 +241,7 @@ RunFolder read_run_folder(const Path& path) {
   }
   run.recipe_text = read_file(path / "recipe.toml", uint64_t{1} << 20);
   run.recipe = flatten_toml(run.recipe_text, (path / "recipe.toml").string());
-  // What older runs did without saying so.
-  run.recipe.try_emplace("model.image_scan", "raster");
-  run.recipe.try_emplace("model.patch_net", "linear");
-  run.recipe.try_emplace("model.patch_net_channels", "0");
-  run.recipe.try_emplace("model.patch_positions", "false");
-  run.recipe.try_emplace("model.adaptive_norm", "false");
-  run.recipe.try_emplace("objective.image_first_max_timestep", "0");
-  run.recipe.try_emplace("objective.prediction", "noise");
-  run.recipe.try_emplace("objective.loss_weighting", "uniform");
-  run.recipe.try_emplace("train.ema_decay", "0.0");
-  run.recipe.try_emplace("train.schedule", "cosine");
-  run.recipe.try_emplace("train.decay_steps", "0");
-  run.recipe.try_emplace("train.start_from_differing", "[]");
+  for (const auto& [key, value] : kBeforeTheyWereKeys) run.recipe.try_emplace(key, value);
   Metrics metrics = read_metrics(path / "metrics.jsonl");
   run.train = std::move(metrics.train);
   run.evals = std::move(metrics.evals);
