@@ -35,15 +35,17 @@ struct Mix {
 // Everything needed for a step, on synthetic tokens.
 struct Step {
   models::Model model;
-  train::AdamW optimizer;
+  train::FlatParameters parameters{model};
+  at::Tensor gradient = parameters.zeros();
+  train::AdamW optimizer{parameters, train::TrainConfig{}};
   models::Objective objective{models::ObjectiveConfig{}, {}};
   std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
   size_t next = 0;
 
   Step(const models::ModelSpec& spec, const models::Compute& compute, std::vector<data::Batch> with)
-      : model(initialised(spec, compute)),
-        optimizer(*model, train::TrainConfig{}),
-        batches(std::move(with)) {}
+      : model(initialised(spec, compute)), batches(std::move(with)) {
+    parameters.collect_gradients(*model, gradient);
+  }
 
   static models::Model initialised(const models::ModelSpec& spec, const models::Compute& compute) {
     models::Model model(spec);
@@ -53,11 +55,13 @@ struct Step {
   }
   double run() {
     const data::Batch& batch = batches[next++ % batches.size()];
-    optimizer.zero_grad();
+    gradient.zero_();
     models::BatchLoss loss =
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
-    optimizer.step(1e-3, optimizer.gradient_norm());
+    double squares = 0;
+    for (const double chunk : train::chunk_squares(gradient, {0, parameters.length()})) squares += chunk;
+    optimizer.step(gradient, 1e-3, std::sqrt(squares));
     return loss.total.item<double>();
   }
 };

@@ -69,12 +69,10 @@ std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
   return text + buffer;
 }
 
-// The held-out losses of this moment, into the log; of the average of the weights where there is one.
+// The held-out losses of this moment, into the log.
 void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
-  std::optional<WeightAverage::InUse> averaged;
-  if (WeightAverage* average = trainer.average()) averaged.emplace(*average);
   for (const HeldOutSet& set : sets)
-    log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
+    log.held_out(set.name, trainer.held_out_loss(set.batches), trainer);
   log.sync();
 }
 

@@ -1,5 +1,7 @@
 #include "mom/train/trainer.h"
 
+#include <ATen/Parallel.h>
+
 #include <chrono>
 #include <cmath>
 
@@ -24,6 +26,14 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
   return model;
 }
 
+// Threads and microbatches of a step: as many of these side by side as there are threads, and threads shared out evenly.
+struct Division {
+  int64_t at_once, threads_each;
+};
+Division divide(int64_t threads, int64_t microbatches) {
+  return {std::min(threads, microbatches), std::max<int64_t>(1, threads / microbatches)};
+}
+
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset)
@@ -31,13 +41,16 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
-      optimizer_(*model_, recipe.train),
+      parameters_(model_),
+      microbatches_(model_,
+                    {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
+                    parameters_, divide(at::get_num_threads(), recipe.train.microbatches).at_once,
+                    divide(at::get_num_threads(), recipe.train.microbatches).threads_each),
+      optimizer_(parameters_, recipe.train),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  model_->set_compute(
-      {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
-  if (recipe.train.ema_decay > 0) average_.emplace(*model_, recipe.train.ema_decay);
+  if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay);
   data_position_ = loader_.state();
 }
 
@@ -67,18 +80,25 @@ StepReport Trainer::step() {
   report.data_seconds = seconds_of_part();
   models::LossReport terms;
   for (const data::Batch& batch : batches) models::add(terms, models::count_terms(batch, model_->spec()));
-  optimizer_.zero_grad();
-  for (const data::Batch& batch : batches) {
-    models::BatchLoss loss = objective_(*model_, batch, terms, models::Timesteps::kUniform);
-    report.forward_seconds += seconds_of_part();
-    if (loss.total.requires_grad()) loss.total.backward();
-    report.backward_seconds += seconds_of_part();
-    models::add(report.loss, loss.report);
-    for (const auto& [block, load] : loss.experts) report.experts[block].add(load);
-    for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
+  const Microbatches::Result result = microbatches_.run(batches, objective_, terms);
+  for (const Microbatches::Part& of_batch : result.parts) {
+    models::add(report.loss, of_batch.loss);
+    for (const auto& [block, load] : of_batch.experts) report.experts[block].add(load);
+    report.forward_seconds += of_batch.forward_seconds;
+    report.backward_seconds += of_batch.backward_seconds;
   }
+  // Of several side by side, their shares of the time that passed.
+  const double passed = result.seconds / (report.forward_seconds + report.backward_seconds);
+  report.forward_seconds *= passed;
+  report.backward_seconds *= passed;
+  for (const data::Batch& batch : batches)
+    for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
+  seconds_of_part();
   report.total_loss = objective_.combined_loss(report.loss);
-  report.grad_norm = optimizer_.gradient_norm();
+  report.grad_norm = 0;
+  for (const double squares : chunk_squares(result.gradient, {0, parameters_.length()}))
+    report.grad_norm += squares;
+  report.grad_norm = std::sqrt(report.grad_norm);
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
   if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
     throw DivergedError(
@@ -86,7 +106,7 @@ StepReport Trainer::step() {
         std::to_string(report.total_loss) + ", gradient norm " + std::to_string(report.grad_norm) +
         "; nothing was updated: lower train.learning_rate and start again, or resume from the last "
         "checkpoint");
-  optimizer_.step(report.learning_rate, report.grad_norm);
+  optimizer_.step(result.gradient, report.learning_rate, report.grad_norm);
   data_position_ = prepared.position;
   report.step = ++steps_done_;
   if (average_) average_->update(steps_done_);
@@ -98,6 +118,14 @@ StepReport Trainer::step() {
   report.seconds = seconds_since(start);
   report.cpu_seconds = processor_seconds() - cpu_start;
   return report;
+}
+
+models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batches) {
+  std::optional<WeightAverage::InUse> averaged;
+  if (average_) averaged.emplace(*average_);
+  models::LossReport sum(model_->spec().modalities.size());
+  for (const models::LossReport& loss : microbatches_.held_out(batches, objective_, 0, 1)) models::add(sum, loss);
+  return sum;
 }
 
 double Trainer::flops() const {

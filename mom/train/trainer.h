@@ -11,6 +11,7 @@
 #include "mom/models/model.h"
 #include "mom/models/objective.h"
 #include "mom/train/average.h"
+#include "mom/train/microbatches.h"
 #include "mom/train/optimizer.h"
 #include "mom/train/recipe.h"
 
@@ -37,6 +38,9 @@ class Trainer {
   int64_t steps_done() const { return steps_done_; }
   bool finished() const { return steps_done_ >= recipe_.train.steps; }
   models::ModelImpl& model() { return *model_; }
+  FlatParameters& parameters() { return parameters_; }
+  // Mean losses of held-out batches; of the average of the weights where there is one.
+  models::LossReport held_out_loss(const std::vector<data::Batch>& batches);
   // The average of the weights, where the recipe asks for one.
   WeightAverage* average() { return average_ ? &*average_ : nullptr; }
   const models::Objective& objective() const { return objective_; }
@@ -61,6 +65,8 @@ class Trainer {
   data::Loader loader_;         // touched by the preparing thread only, while there is one
   std::future<Prepared> next_;  // the step after this one
   Json data_position_;          // after the last step that was taken
+  FlatParameters parameters_;
+  Microbatches microbatches_;
   AdamW optimizer_;
   std::optional<WeightAverage> average_;
   std::vector<models::TokenFlops> flops_per_token_;
