@@ -85,6 +85,14 @@ LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   return report;
 }
 
+LossReport count_terms(const data::BatchCounts& counts, const ModelSpec& spec) {
+  LossReport report(spec.modalities.size());
+  for (size_t m = 0; m < report.size(); ++m) report[m].count = static_cast<double>(counts.num_targets[m]);
+  if (spec.latents())
+    report[static_cast<size_t>(spec.latents_index())].count = static_cast<double>(counts.latent_elements);
+  return report;
+}
+
 namespace {
 
 // Over all modalities whose positions carry tokens.

@@ -50,6 +50,7 @@ using LossReport = std::vector<LossSum>;  // by modality
 
 // How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
+LossReport count_terms(const data::BatchCounts& counts, const ModelSpec& spec);
 void add(LossReport& to, const LossReport& from);
 
 enum class Timesteps {

@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <map>
 
 namespace mom::train {
@@ -13,7 +14,14 @@ int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1
 
 }  // namespace
 
-FlatParameters::FlatParameters(models::Model model, int64_t multiple) {
+int64_t FlatParameters::length_of(models::ModelImpl& model) {
+  int64_t length = 0;
+  for (const nn::Parameter& parameter : nn::parameters_of(model))
+    length += round_up(parameter.tensor.numel(), kAlign);
+  return length;
+}
+
+FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   const std::vector<nn::Parameter> parameters = nn::parameters_of(*model);
   int64_t length = 0;
   for (const bool decay : {true, false}) {
@@ -26,7 +34,7 @@ FlatParameters::FlatParameters(models::Model model, int64_t multiple) {
     }
     if (decay) decay_end_ = length;
   }
-  values_ = torch::zeros({round_up(length, multiple)}, torch::kFloat32);
+  values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
   for (size_t i = 0; i < here.size(); ++i) here[i].copy_(of_model[i]);

@@ -14,8 +14,10 @@ namespace mom::train {
 
 class FlatParameters {
  public:
-  // Moves the weights of `model` here. Length: a multiple of `multiple`.
-  explicit FlatParameters(models::Model model, int64_t multiple = 16);
+  // How long the layout of a model is.
+  static int64_t length_of(models::ModelImpl& model);
+  // Moves the weights of `model` here. The layout is `padded` long at least.
+  explicit FlatParameters(models::Model model, int64_t padded = 0);
   FlatParameters(const FlatParameters&) = delete;
   FlatParameters& operator=(const FlatParameters&) = delete;
 

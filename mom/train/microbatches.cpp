@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "mom/models/counts.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::train {
@@ -19,6 +20,38 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 }  // namespace
+
+void Microbatches::Part::append_to(std::vector<double>& numbers) const {
+  for (const models::LossSum& of_modality : loss) numbers.insert(numbers.end(), {of_modality.sum, of_modality.count});
+  for (const auto& [block, load] : experts) {
+    const int64_t* choices = load.choices_ME.const_data_ptr<int64_t>();
+    for (int64_t i = 0; i < load.choices_ME.numel(); ++i) numbers.push_back(static_cast<double>(choices[i]));
+    numbers.insert(numbers.end(), {static_cast<double>(load.num_tokens), static_cast<double>(load.num_choices),
+                                   static_cast<double>(load.num_dropped), load.entropy_nats, load.balance});
+  }
+  numbers.insert(numbers.end(), {attended_pairs, forward_seconds, backward_seconds});
+}
+
+Microbatches::Part Microbatches::Part::read(const std::vector<double>& numbers, size_t& at, const Part& like) {
+  Part part = like;
+  for (models::LossSum& of_modality : part.loss) {
+    of_modality.sum = numbers.at(at++);
+    of_modality.count = numbers.at(at++);
+  }
+  for (auto& [block, load] : part.experts) {
+    load.choices_ME = torch::empty_like(load.choices_ME);
+    int64_t* choices = load.choices_ME.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < load.choices_ME.numel(); ++i) choices[i] = static_cast<int64_t>(numbers.at(at++));
+    for (int64_t* count : {&load.num_tokens, &load.num_choices, &load.num_dropped})
+      *count = static_cast<int64_t>(numbers.at(at++));
+    load.entropy_nats = numbers.at(at++);
+    load.balance = numbers.at(at++);
+  }
+  part.attended_pairs = numbers.at(at++);
+  part.forward_seconds = numbers.at(at++);
+  part.backward_seconds = numbers.at(at++);
+  return part;
+}
 
 // Threads that do the same work again and again; the calling thread is number 0.
 class Microbatches::Workers {
@@ -178,6 +211,7 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
       if (loss.total.requires_grad()) loss.total.backward();
       part.loss = std::move(loss.report);
       part.experts = std::move(loss.experts);
+      part.attended_pairs = models::attended_pairs(model->spec(), batches[i].routing);
       tree.add(i, std::move(gradient));
       part.backward_seconds = seconds_since(begin) - part.forward_seconds;
     }

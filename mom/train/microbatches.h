@@ -24,7 +24,12 @@ class Microbatches {
   struct Part {  // of one microbatch
     models::LossReport loss;
     nn::ExpertReport experts;
+    double attended_pairs = 0;
     double forward_seconds = 0, backward_seconds = 0;
+    // As numbers, for other processes: as many for each microbatch of a model.
+    void append_to(std::vector<double>& numbers) const;
+    // Reads what append_to wrote, from numbers[at] on; `like` is a part of the same model.
+    static Part read(const std::vector<double>& numbers, size_t& at, const Part& like);
   };
   struct Result {
     std::vector<Part> parts;  // by microbatch

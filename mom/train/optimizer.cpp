@@ -62,8 +62,8 @@ AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<
   if (own_.empty()) own_ = {{0, parameters.length()}};
   int64_t length = 0;
   for (const Range& range : own_) length += range.length;
-  exp_avg_ = torch::zeros({length}, torch::kFloat32);
-  exp_avg_sq_ = torch::zeros({length}, torch::kFloat32);
+  state_.exp_avg = torch::zeros({length}, torch::kFloat32);
+  state_.exp_avg_sq = torch::zeros({length}, torch::kFloat32);
 }
 
 void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) {
@@ -72,12 +72,12 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   std::optional<at::Tensor> scale;
   if (config_.clip_norm > 0 && norm > config_.clip_norm)
     scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
-  const at::Tensor count = torch::scalar_tensor(static_cast<double>(++steps_done_), torch::kFloat32);
+  const at::Tensor count = torch::scalar_tensor(static_cast<double>(++state_.steps_done), torch::kFloat32);
   const auto update = [&](int64_t begin, int64_t end, int64_t moments, double weight_decay) {
     if (begin >= end) return;
     const int64_t length = end - begin;
     at::_fused_adamw_({parameters_.values().narrow(0, begin, length)}, {gradient.narrow(0, begin, length)},
-                      {exp_avg_.narrow(0, moments, length)}, {exp_avg_sq_.narrow(0, moments, length)},
+                      {state_.exp_avg.narrow(0, moments, length)}, {state_.exp_avg_sq.narrow(0, moments, length)},
                       /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1, config_.beta2,
                       weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
   };
@@ -91,19 +91,19 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   }
 }
 
-nn::NamedTensors AdamW::state() const {
+nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state) {
   nn::NamedTensors tensors;
-  const std::vector<at::Tensor> exp_avg = parameters_.views(exp_avg_),
-                                exp_avg_sq = parameters_.views(exp_avg_sq_);
+  const std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
+                                exp_avg_sq = parameters.views(state.exp_avg_sq);
   for (size_t i = 0; i < exp_avg.size(); ++i) {
-    tensors[parameters_.names()[i] + ".exp_avg"] = exp_avg[i];
-    tensors[parameters_.names()[i] + ".exp_avg_sq"] = exp_avg_sq[i];
+    tensors[parameters.names()[i] + ".exp_avg"] = exp_avg[i];
+    tensors[parameters.names()[i] + ".exp_avg_sq"] = exp_avg_sq[i];
   }
-  tensors["step"] = torch::scalar_tensor(static_cast<double>(steps_done_), torch::kFloat32);
+  tensors["step"] = torch::scalar_tensor(static_cast<double>(state.steps_done), torch::kFloat32);
   return tensors;
 }
 
-void AdamW::restore(const nn::NamedTensors& tensors, const Path& file) {
+AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file) {
   torch::NoGradGuard no_grad;
   auto find = [&](const std::string& name, at::IntArrayRef sizes) {
     auto found = tensors.find(name);
@@ -113,12 +113,14 @@ void AdamW::restore(const nn::NamedTensors& tensors, const Path& file) {
                         "the checkpoint is of another model"});
     return found->second;
   };
-  std::vector<at::Tensor> exp_avg = parameters_.views(exp_avg_), exp_avg_sq = parameters_.views(exp_avg_sq_);
+  AdamW::State state{parameters.zeros(), parameters.zeros(), find("step", {}).item<int64_t>()};
+  std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
+                          exp_avg_sq = parameters.views(state.exp_avg_sq);
   for (size_t i = 0; i < exp_avg.size(); ++i) {
-    exp_avg[i].copy_(find(parameters_.names()[i] + ".exp_avg", exp_avg[i].sizes()));
-    exp_avg_sq[i].copy_(find(parameters_.names()[i] + ".exp_avg_sq", exp_avg_sq[i].sizes()));
+    exp_avg[i].copy_(find(parameters.names()[i] + ".exp_avg", exp_avg[i].sizes()));
+    exp_avg_sq[i].copy_(find(parameters.names()[i] + ".exp_avg_sq", exp_avg_sq[i].sizes()));
   }
-  steps_done_ = find("step", {}).item<int64_t>();
+  return state;
 }
 
 }  // namespace mom::train

@@ -35,22 +35,23 @@ class AdamW {
   // it. `norm` is the whole gradient's.
   void step(const at::Tensor& gradient, double learning_rate, double norm);
 
-  const std::vector<Range>& own() const { return own_; }
-  int64_t steps_done() const { return steps_done_; }
-  // Moments of the own ranges, one behind the other.
-  at::Tensor exp_avg() const { return exp_avg_; }
-  at::Tensor exp_avg_sq() const { return exp_avg_sq_; }
-
-  nn::NamedTensors state() const;  // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
-  // InputError naming `file` when one is missing or of another shape.
-  void restore(const nn::NamedTensors& tensors, const Path& file);
+  // Moments of the own ranges, one behind the other, and updates so far.
+  struct State {
+    at::Tensor exp_avg, exp_avg_sq;
+    int64_t steps_done = 0;
+  };
+  State& state() { return state_; }
 
  private:
   TrainConfig config_;
   FlatParameters& parameters_;
   std::vector<Range> own_;
-  at::Tensor exp_avg_, exp_avg_sq_;
-  int64_t steps_done_ = 0;
+  State state_;
 };
+
+// A state of all ranges as a checkpoint has it: "NAME.exp_avg", "NAME.exp_avg_sq", "step".
+nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state);
+// InputError naming `file` when one is missing or of another shape.
+AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file);
 
 }  // namespace mom::train
