@@ -10,6 +10,15 @@ namespace {
 
 constexpr int64_t kAlign = 16;  // f32 in a cache line, and in the longest vector
 
+// The block of each weight in one.
+std::map<const void*, int64_t> blocks_of(const models::ModelImpl& model) {
+  std::map<const void*, int64_t> blocks;
+  for (size_t i = 0; i < model.blocks().size(); ++i)
+    for (const at::Tensor& parameter : model.blocks()[i]->parameters())
+      blocks[parameter.unsafeGetTensorImpl()] = static_cast<int64_t>(i);
+  return blocks;
+}
+
 int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 }  // namespace
@@ -22,17 +31,27 @@ int64_t FlatParameters::length_of(models::ModelImpl& model) {
 }
 
 FlatParameters::FlatParameters(models::Model model, int64_t padded) {
-  const std::vector<nn::Parameter> parameters = nn::parameters_of(*model);
   int64_t length = 0;
-  for (const bool decay : {true, false}) {
-    for (const nn::Parameter& parameter : parameters) {
-      if (parameter.traits.decay != decay) continue;
-      names_.push_back(parameter.name);
-      begins_.push_back(length);
-      shapes_.push_back(parameter.tensor.sizes().vec());
-      length = round_up(length + parameter.tensor.numel(), kAlign);
-    }
-    if (decay) decay_end_ = length;
+  const auto add = [&](const nn::Parameter& parameter) {
+    names_.push_back(parameter.name);
+    begins_.push_back(length);
+    shapes_.push_back(parameter.tensor.sizes().vec());
+    length = round_up(length + parameter.tensor.numel(), kAlign);
+  };
+  std::map<int64_t, std::vector<nn::Parameter>> decaying;  // by block; -1: of none
+  const std::map<const void*, int64_t> blocks = blocks_of(*model);
+  for (const nn::Parameter& parameter : nn::parameters_of(*model)) {
+    const auto block = blocks.find(parameter.tensor.unsafeGetTensorImpl());
+    if (parameter.traits.decay)
+      decaying[block == blocks.end() ? -1 : block->second].push_back(parameter);
+    else
+      add(parameter);
+  }
+  decay_begin_ = length;
+  for (const nn::Parameter& parameter : decaying[-1]) add(parameter);
+  for (size_t block = 0; block < model->blocks().size(); ++block) {
+    block_begins_.push_back(length);
+    for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
   }
   values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
   torch::NoGradGuard no_grad;

@@ -1,5 +1,6 @@
 // A model's weights in one row of memory, which optimizer, gradients and their exchange between processes work on: a few
-// long tensors in place of hundreds of short ones. f32. Weights that decay come first; each begins at a multiple of 16
+// long tensors in place of hundreds of short ones. f32. Weights without decay come first, then those outside the blocks,
+// then the blocks in their order, so that backward completes the row from its end. Each begins at a multiple of 16
 // numbers, so that vector instructions meet no rest inside; what is between and behind them is zero and stays so.
 #pragma once
 
@@ -23,7 +24,9 @@ class FlatParameters {
 
   const at::Tensor& values() const { return values_; }  // [length]
   int64_t length() const { return values_.size(0); }
-  int64_t decay_end() const { return decay_end_; }  // weights before it take weight decay
+  int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
+  // From it on, all is of blocks `block` and later.
+  int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
   at::Tensor zeros() const;                         // [length], of this layout
 
   const std::vector<std::string>& names() const { return names_; }
@@ -42,7 +45,8 @@ class FlatParameters {
   std::vector<std::string> names_;
   std::vector<int64_t> begins_;
   std::vector<std::vector<int64_t>> shapes_;
-  int64_t decay_end_ = 0;
+  int64_t decay_begin_ = 0;
+  std::vector<int64_t> block_begins_;
   at::Tensor values_;
   std::vector<models::Model> models_;
 };

@@ -193,7 +193,7 @@ Microbatches::~Microbatches() = default;
 
 Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
                                        const models::Objective& objective,
-                                       const models::LossReport& step_terms) {
+                                       const models::LossReport& step_terms, const Complete& complete) {
   Result result;
   result.parts.resize(batches.size());
   GradientTree tree(batches.size(), free_);
@@ -206,7 +206,11 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
       Part& part = result.parts[i];
       at::Tensor gradient = tree.take(parameters_);
       parameters_.collect_gradients(*model, gradient);
-      models::BatchLoss loss = objective(*model, batches[i], step_terms, models::Timesteps::kUniform);
+      std::function<void(int64_t)> blocks_done;
+      if (complete && batches.size() == 1)
+        blocks_done = [&](int64_t block) { complete(gradient, parameters_.begin_of_block(block)); };
+      models::BatchLoss loss =
+          objective(*model, batches[i], step_terms, models::Timesteps::kUniform, blocks_done);
       part.forward_seconds = seconds_since(begin);
       if (loss.total.requires_grad()) loss.total.backward();
       part.loss = std::move(loss.report);

@@ -84,9 +84,9 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   int64_t moments = 0;
   for (const Range& range : own_) {
     const int64_t end = range.begin + range.length,
-                  border = std::clamp(parameters_.decay_end(), range.begin, end);
-    update(range.begin, border, moments, config_.weight_decay);
-    update(border, end, moments + border - range.begin, 0);
+                  border = std::clamp(parameters_.decay_begin(), range.begin, end);
+    update(range.begin, border, moments, 0);
+    update(border, end, moments + border - range.begin, config_.weight_decay);
     moments += range.length;
   }
 }

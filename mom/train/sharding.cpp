@@ -2,7 +2,7 @@
 
 #include <torch/types.h>
 
-#include <deque>
+#include <chrono>
 
 #include "mom/dist/tree_sum.h"
 
@@ -27,34 +27,44 @@ at::Tensor Sharding::part_of_shard(const at::Tensor& shard, int64_t bucket) cons
   return shard.narrow(0, plan_.shard_begin(bucket), plan_.part_size(bucket));
 }
 
-void Sharding::reduce(const at::Tensor& gradient) const {
-  if (group_.size() == 1) return;
+Sharding::Reduction::Reduction(const Sharding& sharding, const at::Tensor& gradient)
+    : sharding_(sharding), gradient_(gradient), next_(sharding.plan_.num_buckets() - 1) {}
+
+void Sharding::Reduction::add_up(UnderWay& bucket) {
+  bucket.pending->wait();
+  dist::tree_sum_(bucket.parts);
+  const auto rank = static_cast<size_t>(sharding_.group_.rank());
+  if (rank != 0) bucket.parts[rank].copy_(bucket.parts[0]);
+}
+
+void Sharding::Reduction::complete_from(int64_t begin) {
+  dist::Group& group = sharding_.group_;
+  if (group.size() == 1) return;
   torch::NoGradGuard no_grad;
-  struct UnderWay {
-    std::unique_ptr<dist::Pending> pending;
-    std::vector<at::Tensor> parts;  // by rank
-  };
-  std::deque<UnderWay> under_way;
-  const auto finish = [&](UnderWay& bucket) {
-    bucket.pending->wait();
-    dist::tree_sum_(bucket.parts);
-    if (group_.rank() != 0)
-      bucket.parts[static_cast<size_t>(group_.rank())].copy_(bucket.parts[0]);
-  };
-  for (int64_t b = 0; b < plan_.num_buckets(); ++b) {
+  const auto start = std::chrono::steady_clock::now();
+  for (; next_ >= 0 && sharding_.plan_.bucket_begin(next_) >= begin; --next_) {
     UnderWay bucket;
     std::vector<at::Tensor> to;
-    for (int rank = 0; rank < group_.size(); ++rank) {
-      to.push_back(part(gradient, b, rank));
-      bucket.parts.push_back(rank == group_.rank() ? to.back() : torch::empty_like(to.back()));
+    for (int rank = 0; rank < group.size(); ++rank) {
+      to.push_back(sharding_.part(gradient_, next_, rank));
+      bucket.parts.push_back(rank == group.rank() ? to.back() : torch::empty_like(to.back()));
     }
-    bucket.pending = group_.exchange(to, bucket.parts);
-    under_way.push_back(std::move(bucket));
-    if (under_way.size() < kUnderWay) continue;
-    finish(under_way.front());
-    under_way.pop_front();
+    bucket.pending = group.exchange(to, bucket.parts);
+    under_way_.push_back(std::move(bucket));
+    if (under_way_.size() < kUnderWay) continue;
+    add_up(under_way_.front());
+    under_way_.pop_front();
   }
-  for (UnderWay& bucket : under_way) finish(bucket);
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Sharding::Reduction::finish() {
+  complete_from(0);
+  torch::NoGradGuard no_grad;
+  const auto start = std::chrono::steady_clock::now();
+  for (UnderWay& bucket : under_way_) add_up(bucket);
+  under_way_.clear();
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 void Sharding::spread(const at::Tensor& flat) const {

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -22,8 +23,28 @@ class Sharding {
   Sharding(dist::Group& group, const dist::ShardPlan& plan);
 
   const std::vector<Range>& own() const { return own_; }
-  // Of each process its own gradient -> the sum of all in the own ranges of `gradient`; the rest is undefined.
-  void reduce(const at::Tensor& gradient) const;
+  // Of each process its own gradient -> the sum of all in the own ranges of `gradient`; the rest is undefined. Buckets go
+  // from the last to the first, the order in which backward completes them.
+  class Reduction {
+   public:
+    Reduction(const Sharding& sharding, const at::Tensor& gradient);
+    // From element `begin` on, the gradient is complete: buckets of it start on their way.
+    void complete_from(int64_t begin);
+    void finish();  // all of them
+    double seconds() const { return seconds_; }  // spent in here
+
+   private:
+    struct UnderWay {
+      std::unique_ptr<dist::Pending> pending;
+      std::vector<at::Tensor> parts;  // by rank
+    };
+    void add_up(UnderWay& bucket);
+    const Sharding& sharding_;
+    at::Tensor gradient_;
+    int64_t next_;  // bucket
+    double seconds_ = 0;
+    std::deque<UnderWay> under_way_;
+  };
   // Every process's own ranges, on every process.
   void spread(const at::Tensor& flat) const;
   // `shard`: numbers of the own ranges, one behind the other. On rank 0 all of them, in the layout; undefined elsewhere.

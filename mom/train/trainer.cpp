@@ -27,6 +27,12 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
   return model;
 }
 
+// Buckets small enough that backward completes some long before its end, and large enough for a network.
+dist::ShardPlan shard_plan(int64_t length, int processes) {
+  constexpr int64_t kSmallest = 1 << 20;  // 4 MB
+  return {length, processes, std::clamp(length / 16, kSmallest, dist::ShardPlan::kBucket)};
+}
+
 bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
 // Process counts that can share out the microbatches.
@@ -61,7 +67,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       model_(new_model(recipe, *dataset, group_->rank() == 0)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
-      plan_(FlatParameters::length_of(*model_), group_->size()),
+      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size())),
       parameters_(model_, plan_.padded()),
       sharding_(*group_, plan_),
       microbatches_(
@@ -103,11 +109,17 @@ StepReport Trainer::step() {
   models::LossReport terms;
   for (const data::BatchCounts& counts : prepared.step.counts)
     models::add(terms, models::count_terms(counts, model_->spec()));
-  Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms);
-  seconds_of_part();
   const int64_t sent = group_->bytes_sent();
-  sharding_.reduce(result.gradient);
-  report.communication_seconds = seconds_of_part();
+  std::optional<Sharding::Reduction> reduction;
+  const Microbatches::Result result = microbatches_.run(
+      prepared.step.batches, objective_, terms, [&](const at::Tensor& gradient, int64_t begin) {
+        if (!reduction) reduction.emplace(sharding_, gradient);
+        reduction->complete_from(begin);
+      });
+  if (!reduction) reduction.emplace(sharding_, result.gradient);
+  reduction->finish();
+  report.communication_seconds = reduction->seconds();
+  seconds_of_part();
   share(result, report);
   report.total_loss = objective_.combined_loss(report.loss);
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
