@@ -13,7 +13,8 @@ namespace mom::data {
 
 // How much a batch has of what losses and counters divide by.
 struct BatchCounts {
-  std::vector<int64_t> num_tokens, num_targets;  // by modality; a target counts to the token that is predicted
+  std::vector<int64_t> num_tokens,
+      num_targets;  // by modality; a target counts to the token that is predicted
   int64_t latent_elements = 0;
 };
 

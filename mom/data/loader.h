@@ -46,7 +46,9 @@ class Loader {
   ~Loader();
 
   // The microbatches of the next step; together at most batch_tokens.
-  std::vector<Batch> next(int64_t num_microbatches) { return next(num_microbatches, 0, num_microbatches).batches; }
+  std::vector<Batch> next(int64_t num_microbatches) {
+    return next(num_microbatches, 0, num_microbatches).batches;
+  }
   // The same step where several processes share it: batches [first, last) of it, and the counts of all.
   struct Step {
     std::vector<Batch> batches;

@@ -12,7 +12,7 @@ class WeightAverage {
   // Begins at the weights of this moment. The parameters must outlive it.
   WeightAverage(FlatParameters& parameters, double decay);
   void update(int64_t steps_done);
-  void restart();  // at the weights of this moment
+  void restart();                            // at the weights of this moment
   at::Tensor& values() { return average_; }  // of the parameters' layout
 
   // While it lives, all models of the parameters compute with the average instead; no number is moved.

@@ -101,8 +101,8 @@ void verify_checkpoint(const Path& folder) {
   }
 }
 
-LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model, const FlatParameters& parameters,
-                                 WeightAverage* average) {
+LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model,
+                                 const FlatParameters& parameters, WeightAverage* average) {
   verify_checkpoint(folder);
   models::load_weights(model, folder);
   if (average) average->restart();

@@ -35,8 +35,8 @@ struct LoadedCheckpoint {
   AdamW::State optimizer;  // of all ranges
   Json state;
 };
-LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model, const FlatParameters& parameters,
-                                 WeightAverage* average);
+LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model,
+                                 const FlatParameters& parameters, WeightAverage* average);
 
 // The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
 Path find_model_folder(const Path& path);

@@ -27,7 +27,7 @@ class FlatParameters {
   int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
   // From it on, all is of blocks `block` and later.
   int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
-  at::Tensor zeros() const;                         // [length], of this layout
+  at::Tensor zeros() const;  // [length], of this layout
 
   const std::vector<std::string>& names() const { return names_; }
   // One view for each name, of the weight's shape, into a tensor of this layout.

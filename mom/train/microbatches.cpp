@@ -1,5 +1,6 @@
 #include "mom/train/microbatches.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <atomic>
@@ -9,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "mom/base/error.h"
 #include "mom/models/counts.h"
 #include "mom/ops/parallel.h"
 
@@ -19,20 +21,46 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
+
+// Process counts that can share out the microbatches.
+std::string possible_sizes(int64_t microbatches) {
+  std::string sizes = "1";
+  for (int64_t size = 2; size <= microbatches; ++size)
+    if (microbatches % size == 0 && is_power_of_two(microbatches / size))
+      sizes += ", " + std::to_string(size);
+  return sizes;
+}
+
 }  // namespace
 
+Division divide(int64_t microbatches, int rank, int processes) {
+  // Aligned blocks of a power of two, so that a process's sum is a branch of the tree.
+  if (processes > 1 && (microbatches % processes != 0 || !is_power_of_two(microbatches / processes)))
+    throw UserError({"train.microbatches = " + std::to_string(microbatches),
+                     "a number that shares out evenly among the processes, with a power of two for each",
+                     std::to_string(processes) + " processes",
+                     "start " + possible_sizes(microbatches) + " processes, or train another run with " +
+                         "train.microbatches=" + std::to_string(processes)});
+  const int64_t own = microbatches / processes, threads = at::get_num_threads();
+  return {rank * own, (rank + 1) * own, std::min(threads, own), std::max<int64_t>(1, threads / own)};
+}
+
 void Microbatches::Part::append_to(std::vector<double>& numbers) const {
-  for (const models::LossSum& of_modality : loss) numbers.insert(numbers.end(), {of_modality.sum, of_modality.count});
+  for (const models::LossSum& of_modality : loss)
+    numbers.insert(numbers.end(), {of_modality.sum, of_modality.count});
   for (const auto& [block, load] : experts) {
     const int64_t* choices = load.choices_ME.const_data_ptr<int64_t>();
     for (int64_t i = 0; i < load.choices_ME.numel(); ++i) numbers.push_back(static_cast<double>(choices[i]));
-    numbers.insert(numbers.end(), {static_cast<double>(load.num_tokens), static_cast<double>(load.num_choices),
-                                   static_cast<double>(load.num_dropped), load.entropy_nats, load.balance});
+    numbers.insert(numbers.end(),
+                   {static_cast<double>(load.num_tokens), static_cast<double>(load.num_choices),
+                    static_cast<double>(load.num_dropped), load.entropy_nats, load.balance});
   }
   numbers.insert(numbers.end(), {attended_pairs, forward_seconds, backward_seconds});
 }
 
-Microbatches::Part Microbatches::Part::read(const std::vector<double>& numbers, size_t& at, const Part& like) {
+Microbatches::Part Microbatches::Part::read(const std::vector<double>& numbers, size_t& at,
+                                            const Part& like) {
   Part part = like;
   for (models::LossSum& of_modality : part.loss) {
     of_modality.sum = numbers.at(at++);

@@ -19,6 +19,14 @@
 
 namespace mom::train {
 
+// How a step is shared out: the microbatches of rank `rank` among `processes`, [first, last), how many of them this process
+// computes at once, and threads for each.
+struct Division {
+  int64_t first, last, at_once, threads_each;
+};
+// UserError where they cannot be shared out.
+Division divide(int64_t microbatches, int rank, int processes);
+
 class Microbatches {
  public:
   struct Part {  // of one microbatch

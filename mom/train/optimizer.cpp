@@ -77,7 +77,8 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
     if (begin >= end) return;
     const int64_t length = end - begin;
     at::_fused_adamw_({parameters_.values().narrow(0, begin, length)}, {gradient.narrow(0, begin, length)},
-                      {state_.exp_avg.narrow(0, moments, length)}, {state_.exp_avg_sq.narrow(0, moments, length)},
+                      {state_.exp_avg.narrow(0, moments, length)},
+                      {state_.exp_avg_sq.narrow(0, moments, length)},
                       /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1, config_.beta2,
                       weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
   };

@@ -264,8 +264,7 @@ void train(const RunOptions& options, const std::shared_ptr<dist::Group>& group)
   } else if (first) {
     start_run_folder(options, recipe, trainer.spec(), *dataset, *group);
   }
-  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens),
-             folder.lock.get());
+  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), folder.lock.get());
 }
 
 }  // namespace

@@ -73,9 +73,7 @@ class Step {
     forward().backward();
     return gradient_;
   }
-  void update() {
-    optimizer_.step(gradient_, /*learning_rate=*/1e-3, gradient_.norm().item<double>());
-  }
+  void update() { optimizer_.step(gradient_, /*learning_rate=*/1e-3, gradient_.norm().item<double>()); }
 
  private:
   static models::ModelSpec spec() {

@@ -30,7 +30,7 @@ class Sharding {
     Reduction(const Sharding& sharding, const at::Tensor& gradient);
     // From element `begin` on, the gradient is complete: buckets of it start on their way.
     void complete_from(int64_t begin);
-    void finish();  // all of them
+    void finish();                               // all of them
     double seconds() const { return seconds_; }  // spent in here
 
    private:

@@ -1,7 +1,5 @@
 #include "mom/train/trainer.h"
 
-#include <ATen/Parallel.h>
-
 #include <chrono>
 #include <cmath>
 
@@ -33,37 +31,13 @@ dist::ShardPlan shard_plan(int64_t length, int processes) {
   return {length, processes, std::clamp(length / 16, kSmallest, dist::ShardPlan::kBucket)};
 }
 
-bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
-
-// Process counts that can share out the microbatches.
-std::string possible_sizes(int64_t microbatches) {
-  std::string sizes = "1";
-  for (int64_t size = 2; size <= microbatches; ++size)
-    if (microbatches % size == 0 && is_power_of_two(microbatches / size)) sizes += ", " + std::to_string(size);
-  return sizes;
-}
-
 }  // namespace
-
-Trainer::Division Trainer::divide(const Recipe& recipe, const dist::Group& group) {
-  const int64_t microbatches = recipe.train.microbatches, size = group.size();
-  // Aligned blocks of a power of two, so that a process's sum is a branch of the tree.
-  if (size > 1 && (microbatches % size != 0 || !is_power_of_two(microbatches / size)))
-    throw UserError({"train.microbatches = " + std::to_string(microbatches),
-                     "a number that shares out evenly among the processes, with a power of two for each",
-                     std::to_string(size) + " processes",
-                     "start " + possible_sizes(microbatches) + " processes, or train another run with " +
-                         "train.microbatches=" + std::to_string(size)});
-  const int64_t own = microbatches / size, threads = at::get_num_threads();
-  return {group.rank() * own, (group.rank() + 1) * own, std::min(threads, own),
-          std::max<int64_t>(1, threads / own)};
-}
 
 Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset,
                  std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
-      division_(divide(recipe, *group_)),
+      division_(divide(recipe.train.microbatches, group_->rank(), group_->size())),
       model_(new_model(recipe, *dataset, group_->rank() == 0)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
@@ -71,8 +45,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       parameters_(model_, plan_.padded()),
       sharding_(*group_, plan_),
       microbatches_(
-          model_,
-          {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
+          model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
           parameters_, division_.at_once, division_.threads_each),
       optimizer_(parameters_, recipe.train, sharding_.own()),
       flops_per_token_(models::flops_per_token(model_->spec())),
@@ -111,11 +84,12 @@ StepReport Trainer::step() {
     models::add(terms, models::count_terms(counts, model_->spec()));
   const int64_t sent = group_->bytes_sent();
   std::optional<Sharding::Reduction> reduction;
-  const Microbatches::Result result = microbatches_.run(
-      prepared.step.batches, objective_, terms, [&](const at::Tensor& gradient, int64_t begin) {
-        if (!reduction) reduction.emplace(sharding_, gradient);
-        reduction->complete_from(begin);
-      });
+  const Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms,
+                                                        [&](const at::Tensor& gradient, int64_t begin) {
+                                                          if (!reduction)
+                                                            reduction.emplace(sharding_, gradient);
+                                                          reduction->complete_from(begin);
+                                                        });
   if (!reduction) reduction.emplace(sharding_, result.gradient);
   reduction->finish();
   report.communication_seconds = reduction->seconds();

@@ -71,11 +71,6 @@ class Trainer {
     data::Loader::Step step;
     Json position;  // of the data, after it
   };
-  // Microbatches of this process, [first, last), and how many threads it has for each.
-  struct Division {
-    int64_t first, last, at_once, threads_each;
-  };
-  static Division divide(const Recipe& recipe, const dist::Group& group);
   // What all processes know after the gradient: microbatches in their order, and the gradient's norm.
   void share(const Microbatches::Result& result, StepReport& report);
   void check_codecs(const Path& checkpoint);

@@ -34,22 +34,22 @@ class ProcessesTest : public test::TrainTest {
     return recipe;
   }
   // work(rank, its group) on `size` threads; the first error is thrown here.
-  static void on_ranks(int size,
-                       const std::function<void(int, const std::shared_ptr<dist::Group>&)>& work) {
+  static void on_ranks(int size, const std::function<void(int, const std::shared_ptr<dist::Group>&)>& work) {
     std::vector<std::unique_ptr<dist::Group>> groups = dist::thread_groups(size);
     std::vector<std::exception_ptr> errors(static_cast<size_t>(size));
     {
       std::vector<std::jthread> threads;
       for (int rank = 0; rank < size; ++rank)
-        threads.emplace_back([&, rank, group = std::shared_ptr(std::move(groups[static_cast<size_t>(rank)]))] {
-          const ops::ScopedThreads one(1);
-          try {
-            work(rank, group);
-          } catch (const std::exception& error) {
-            group->leave(error.what());
-            errors[static_cast<size_t>(rank)] = std::current_exception();
-          }
-        });
+        threads.emplace_back(
+            [&, rank, group = std::shared_ptr(std::move(groups[static_cast<size_t>(rank)]))] {
+              const ops::ScopedThreads one(1);
+              try {
+                work(rank, group);
+              } catch (const std::exception& error) {
+                group->leave(error.what());
+                errors[static_cast<size_t>(rank)] = std::current_exception();
+              }
+            });
     }
     for (const std::exception_ptr& error : errors)
       if (error) std::rethrow_exception(error);
