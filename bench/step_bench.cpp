@@ -142,14 +142,15 @@ Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {})
 // The pass over the weights alone: beside a whole step it would be lost in the noise.
 Bench average_bench() {
   const Size size;
-  auto model = std::make_shared<models::Model>(Step::initialised(spec_of(size, {}), {}));
-  auto average = std::make_shared<train::WeightAverage>(**model, 0.999);
+  models::Model model = Step::initialised(spec_of(size, {}), {});
+  auto parameters = std::make_shared<train::FlatParameters>(model);
+  auto average = std::make_shared<train::WeightAverage>(*parameters, 0.999);
   Bench bench;
   bench.name = "weight_average";
   bench.shape = size.text();
-  for (const at::Tensor& weight : (*model)->parameters())
+  for (const at::Tensor& weight : model->parameters())
     bench.work.bytes += 3 * 4 * static_cast<double>(weight.numel());  // both are read, one is written
-  bench.run = [model, average] { average->update(10000); };
+  bench.run = [parameters, average] { average->update(10000); };
   return bench;
 }
 
