@@ -40,7 +40,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 // Only what may be called between fork and exec.
 [[noreturn]] void become(const char* program, char* const* arguments, char* const* variables, const char* log,
-                         const char* out, pid_t parent) {
+                         const char* out, int inherited, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kNotStarted);  // it died before the call above
@@ -51,6 +51,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   ::dup2(empty, 0);
   ::dup2(std_out, 1);
   ::dup2(err, 2);
+  if (inherited >= 0) ::fcntl(inherited, F_SETFD, 0);
   for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
@@ -75,7 +76,8 @@ Child::Child(const Path& program, const std::vector<std::string>& arguments, con
   ::sigprocmask(SIG_BLOCK, &stopping, &before);
   pid_ = ::fork();
   if (pid_ == 0)
-    become(program.c_str(), argv.data(), env.data(), options.log.c_str(), options.out.c_str(), parent);
+    become(program.c_str(), argv.data(), env.data(), options.log.c_str(), options.out.c_str(),
+           options.inherited, parent);
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid_ < 0) throw ResourceError("cannot start a process: " + std::string(std::strerror(error)));

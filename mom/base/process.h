@@ -27,7 +27,8 @@ class Child {
   struct Options {
     std::vector<std::string> variables;  // "NAME=value": set beside our own environment, or in its place
     Path log;                            // stderr is appended to it; empty: it is ours
-    Path out;  // stdout replaces it; empty: goes where stderr goes, or where ours does
+    Path out;            // stdout replaces it; empty: goes where stderr goes, or where ours does
+    int inherited = -1;  // an open file that the child keeps under its number
   };
   // stdin is empty. ResourceError where the system starts no process.
   Child(const Path& program, const std::vector<std::string>& arguments, const Options& options);

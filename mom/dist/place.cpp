@@ -80,6 +80,8 @@ Place place_from_environment(const Environment& environment) {
   if (place.size == 1 && !environment("MASTER_ADDR") && !environment("MASTER_PORT")) return place;
   place.host = required(environment, "MASTER_ADDR", launcher->rank);
   place.port = number(required(environment, "MASTER_PORT", launcher->rank), "MASTER_PORT", 1, 65535);
+  if (const char* open = environment("MOM_DIST_LISTEN_FD"); open && place.rank == 0)
+    place.listening = number(open, "MOM_DIST_LISTEN_FD", 3, kMost);
   const char* served = environment("TORCHELASTIC_USE_AGENT_STORE");
   place.served = served && std::strcmp(served, "True") == 0;
   place.attempt = attempt(environment, place.size);

@@ -7,6 +7,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <optional>
 #include <thread>
@@ -62,6 +63,7 @@ StorePtr open_store(const Place& place, milliseconds timeout) {
   options.port = static_cast<uint16_t>(place.port);
   options.isServer = place.rank == 0 && !place.served;
   options.waitWorkers = false;
+  if (options.isServer && place.listening >= 0) options.masterListenFd = place.listening;
   options.timeout = timeout;
   std::string error;
   try {
@@ -152,6 +154,8 @@ void meet(const Place& place, const StorePtr& store, const std::string& address,
 
 std::unique_ptr<Group> join(const Place& place, milliseconds timeout) {
   if (place.size == 1) return alone();
+  std::signal(SIGPIPE,
+              SIG_IGN);  // of c10d's store, which writes to ranks that are gone: it is told by an error code
   const std::string address = own_address(place);
   const StorePtr store = open_store(place, timeout);
   meet(place, store, std::getenv("GLOO_SOCKET_IFNAME") ? "by interface" : address, timeout);

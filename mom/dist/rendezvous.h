@@ -15,6 +15,8 @@ struct Place {
   int rank = 0, size = 1, local_rank = 0;
   std::string host;  // where the ranks meet, MASTER_ADDR
   int port = 0;
+  int listening =
+      -1;  // rank 0: the open file of that port, where the launcher opened it (MOM_DIST_LISTEN_FD)
   bool served = false;  // by the launcher (torchrun's agent): rank 0 does not open the port itself
   std::string attempt;  // tells this start from earlier ones and from other jobs
 };
@@ -33,7 +35,7 @@ std::chrono::milliseconds timeout_from_environment();
 
 // Meets the others and connects to each of them: rank 0 opens the port, the ranks sign in, and rank 0 says whether all are
 // there. On every rank a UserError after the timeout at the latest: the port is taken, ranks do not come (which), a rank is
-// there twice, addresses do not reach each other. Alone: alone().
+// there twice, addresses do not reach each other. Alone: alone(). SIGPIPE is ignored from then on.
 std::unique_ptr<Group> join(const Place& place, std::chrono::milliseconds timeout);
 
 }  // namespace mom::dist

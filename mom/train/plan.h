@@ -18,6 +18,27 @@ struct Plan {
   }
 };
 
+// What a batch has in it.
+struct BatchShape {
+  double targets = 0, items = 0;  // rows that predict a token, images of latents
+  double flops = 0;               // of a step, three forwards per token
+};
+// From one batch of the data.
+BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec, const data::EncodedDataset& dataset);
+// Without data: as many tokens of each modality.
+BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec);
+
+// Bytes that the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back.
+struct Activations {
+  double kept = 0, passing = 0;
+};
+Activations activations_of(const models::ModelSpec& spec, const TrainConfig& train, double tokens,
+                           double targets, double items);
+// With what the allocator cannot use.
+double activation_bytes(const Activations& activations);
+// Data and libraries of this process.
+double process_memory_bytes();
+
 Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset);
 void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool json);
 

@@ -1,11 +1,14 @@
-// Does a job as one rank of a group of processes, for processes_test.cpp: a_rank JOB. Errors end it as they end `mom`.
+// Does a job as one rank of a group of processes, for processes_test.cpp: a_rank JOB, or a_rank launch. Errors end it as they end `mom`.
 #include <ATen/ATen.h>
 #include <torch/types.h>
 
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <thread>
 
+#include "mom/base/signals.h"
+#include "mom/dist/launch.h"
 #include "mom/dist/rendezvous.h"
 
 namespace {
@@ -76,10 +79,46 @@ void measure(Group& group) {
   }
 }
 
-int run(const std::string& job) {
+// As training does it: a signal to one rank stops all of them.
+void until_stopped(Group& group) {
+  const mom::StopSignals signals;
+  for (int64_t i = 0;; ++i) {
+    for (const auto& received : group.gather_doubles({static_cast<double>(mom::StopSignals::received())}))
+      if (received[0] != 0) throw mom::StoppedError("stopped, saved");
+    if (i == 0) std::printf("started\n"), std::fflush(stdout);
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+}
+
+// a_rank launch PROCESSES RESTARTS LOGS JOB
+void launch(const std::vector<std::string>& words) {
+  mom::dist::LaunchOptions options;
+  options.program = std::filesystem::read_symlink("/proc/self/exe");
+  options.processes = std::stoi(words.at(1));
+  options.restarts = std::stoi(words.at(2));
+  options.logs = words.at(3);
+  options.arguments = {words.begin() + 4, words.end()};
+  options.patience = milliseconds(700);
+  mom::dist::launch(options);
+}
+
+int run(const std::vector<std::string>& words) {
+  const std::string& job = words.at(0);
+  if (job == "launch") return launch(words), 0;
+  if (job == "usage") throw mom::UserError("recipe.toml: expected steps");
+  if (job == "threads") return std::printf("%s threads\n", std::getenv("OMP_NUM_THREADS")), 0;
   const auto place = mom::dist::place_from_environment();
   const auto group = mom::dist::join(place, mom::dist::timeout_from_environment());
-  if (job == "everything") everything(*group);
+  if (job == "stop") until_stopped(*group);
+  // Rank 1 dies, but not after a restart.
+  if (job == "crash" && group->rank() == 1 && words.back() != "--resume") std::raise(SIGKILL);
+  // Rank 1 does not end by itself.
+  if (job == "deaf" && group->rank() == 1) {
+    std::signal(SIGTERM, SIG_IGN);
+    std::this_thread::sleep_for(std::chrono::hours(1));
+  }
+  if (job == "deaf") throw mom::ResourceError("the disk is full");
+  if (job == "everything" || job == "crash") everything(*group);
   if (job == "measure") measure(*group);
   if (job == "loop") loop(*group);
   if (job == "late") loop(*group, 1);
@@ -96,9 +135,9 @@ int run(const std::string& job) {
 
 int main(int argc, char** argv) {
   try {
-    return run(argc > 1 ? argv[1] : "");
+    return run({argv + 1, argv + argc});
   } catch (const mom::Error& error) {
-    std::fprintf(stderr, "error: %s\n", error.what());
+    if (*error.what()) std::fprintf(stderr, "error: %s\n", error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "internal error: %s\n", error.what());

@@ -63,15 +63,15 @@ class Processes : public testing::Test {
     return std::filesystem::exists(log(index)) ? read_file(log(index)) : "";
   }
 
-  void start(const std::string& job, std::vector<std::string> variables) {
+  void start(const std::vector<std::string>& words, std::vector<std::string> variables) {
     variables.push_back("OMP_NUM_THREADS=1");
-    ranks_.push_back(std::make_unique<Child>(program_, std::vector<std::string>{job},
-                                             Child::Options{variables, log(ranks_.size()), ""}));
+    ranks_.push_back(
+        std::make_unique<Child>(program_, words, Child::Options{variables, log(ranks_.size()), ""}));
   }
   void start_rank(const std::string& job, int rank, int size, int timeout_s) {
-    start(job, {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
-                "LOCAL_RANK=" + std::to_string(rank), "MASTER_ADDR=127.0.0.1",
-                "MASTER_PORT=" + std::to_string(port_), "MOM_DIST_TIMEOUT_S=" + std::to_string(timeout_s)});
+    start({job}, {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
+                  "LOCAL_RANK=" + std::to_string(rank), "MASTER_ADDR=127.0.0.1",
+                  "MASTER_PORT=" + std::to_string(port_), "MOM_DIST_TIMEOUT_S=" + std::to_string(timeout_s)});
   }
   void start_all(const std::string& job, int size, int timeout_s = 30) {
     for (int rank = 0; rank < size; ++rank) start_rank(job, rank, size, timeout_s);

@@ -56,8 +56,8 @@ TEST_F(Processes, aRankThatIsThereTwice) {
 }
 
 TEST_F(Processes, aPartialEnvironment) {
-  start("loop", {"RANK=0", "WORLD_SIZE=2", "LOCAL_RANK=0", "MASTER_ADDR=127.0.0.1"});
-  start("loop",
+  start({"loop"}, {"RANK=0", "WORLD_SIZE=2", "LOCAL_RANK=0", "MASTER_ADDR=127.0.0.1"});
+  start({"loop"},
         {"RANK=0", "WORLD_SIZE=2", "LOCAL_RANK=0", "MASTER_ADDR=no.such.host.invalid", "MASTER_PORT=1"});
   const std::vector<Outcome> all = outcomes();
   expect_error(all[0], 2, "MASTER_PORT: expected a value");
