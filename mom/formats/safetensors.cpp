@@ -210,7 +210,7 @@ const TensorView& SafetensorsReader::get(const std::string& name, DType dtype, s
   return view;
 }
 
-namespace {
+namespace {}  // namespace
 
 std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> order;
@@ -218,10 +218,6 @@ std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>
   for (const TensorToWrite& tensor : tensors) {
     if (tensor.name == kMetadata || !names.insert(tensor.name).second)
       throw Error(ExitCode::kInternal, "safetensors: the name \"" + tensor.name + "\" is taken");
-    if (tensor.view.bytes.size() !=
-        static_cast<uint64_t>(tensor.view.numel()) * dtype_bytes(tensor.view.dtype))
-      throw Error(ExitCode::kInternal,
-                  "safetensors: \"" + tensor.name + "\" has bytes that do not fit its shape");
     order.push_back(&tensor);
   }
   // Widest first: every tensor is then aligned to its own size without gaps.
@@ -232,8 +228,6 @@ std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>
   return order;
 }
 
-}  // namespace
-
 void write_safetensors(const Path& path, const std::vector<TensorToWrite>& tensors,
                        const std::map<std::string, std::string>& metadata) {
   const auto order = in_file_order(tensors);
@@ -241,7 +235,8 @@ void write_safetensors(const Path& path, const std::vector<TensorToWrite>& tenso
   if (!metadata.empty()) header[kMetadata] = metadata;
   uint64_t offset = 0;
   for (const TensorToWrite* tensor : order) {
-    const uint64_t end = offset + tensor->view.bytes.size();
+    const uint64_t end =
+        offset + static_cast<uint64_t>(tensor->view.numel()) * dtype_bytes(tensor->view.dtype);
     header[tensor->name] = {{"dtype", dtype_name(tensor->view.dtype)},
                             {"shape", tensor->view.shape},
                             {"data_offsets", {offset, end}}};
@@ -253,8 +248,13 @@ void write_safetensors(const Path& path, const std::vector<TensorToWrite>& tenso
   FileWriter writer(path);
   writer.write(&header_bytes, sizeof header_bytes);
   writer.write(text);
-  for (const TensorToWrite* tensor : order)
-    writer.write(tensor->view.bytes.data(), tensor->view.bytes.size());
+  for (const TensorToWrite* tensor : order) {
+    const std::span<const std::byte> bytes = tensor->fetch ? tensor->fetch() : tensor->view.bytes;
+    if (bytes.size() != static_cast<uint64_t>(tensor->view.numel()) * dtype_bytes(tensor->view.dtype))
+      throw Error(ExitCode::kInternal,
+                  "safetensors: \"" + tensor->name + "\" has bytes that do not fit its shape");
+    writer.write(bytes.data(), bytes.size());
+  }
   writer.close();
 }
 

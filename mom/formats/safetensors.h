@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -56,7 +57,11 @@ class SafetensorsReader {
 struct TensorToWrite {
   std::string name;
   TensorView view;  // bytes must stay valid until write returns
+  // Gives the bytes in place of view's when their turn in the file comes, so that not all need to be in memory at once.
+  std::function<std::span<const std::byte>()> fetch = nullptr;
 };
+// The order that they have in a file: by the size of their dtype, the widest first, then by name.
+std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>& tensors);
 
 // Deterministic: same input, same file, byte for byte (tensors by dtype alignment then name, metadata sorted,
 // header padded to 8). Writes in order through FileWriter and fsyncs; publish by writing into a

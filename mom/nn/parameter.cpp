@@ -3,11 +3,12 @@
 #include <torch/types.h>
 
 #include <cmath>
+#include <utility>
 
 namespace mom::nn {
 namespace {
 
-thread_local bool on_meta_device = false;
+thread_local bool on_meta_device = false, without_memory = false;
 
 }  // namespace
 
@@ -41,6 +42,7 @@ Initialiser init_residual(int64_t fan_in, int64_t num_blocks) {
 
 at::Tensor Module::add_parameter(const std::string& name, at::IntArrayRef sizes, ParameterTraits traits) {
   traits_[name] = std::move(traits);
+  if (without_memory) return register_parameter(name, torch::empty({1}, torch::kFloat32).expand(sizes));
   return register_parameter(
       name,
       torch::empty(
@@ -66,6 +68,9 @@ std::vector<Parameter> parameters_of(const torch::nn::Module& root) {
   }
   return parameters;
 }
+
+WithoutMemory::WithoutMemory() : previous_(std::exchange(without_memory, true)) {}
+WithoutMemory::~WithoutMemory() { without_memory = previous_; }
 
 OnMetaDevice::OnMetaDevice() : previous_(on_meta_device) { on_meta_device = true; }
 OnMetaDevice::~OnMetaDevice() { on_meta_device = previous_; }

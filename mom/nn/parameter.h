@@ -70,6 +70,19 @@ class OnMetaDevice {
   bool previous_;
 };
 
+// While it lives, parameters this thread adds have their shape and no memory of their own, which something else gives them
+// before they are used (set_data). They must not be read or written before.
+class WithoutMemory {
+ public:
+  WithoutMemory();
+  ~WithoutMemory();
+  WithoutMemory(const WithoutMemory&) = delete;
+  WithoutMemory& operator=(const WithoutMemory&) = delete;
+
+ private:
+  bool previous_;
+};
+
 // A module without anything of its own: it gives the names of what is in it their next part, as in
 // in_proj.image.weight.
 struct NameScopeImpl : Module {};

@@ -21,7 +21,7 @@ Path checkpoint_folder(const Path& run, int64_t step) {
 }
 
 std::set<std::string> checkpoint_files(bool with_average) {
-  std::set<std::string> files = {"config.json", "model.safetensors", "optimizer.safetensors", "state.json"};
+  std::set<std::string> files = {"config.json", "model.safetensors", kOptimizerFile, "state.json"};
   if (with_average) files.insert(models::kLastWeights);
   return files;
 }
@@ -57,13 +57,13 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
 }
 
 void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model,
-                     const nn::NamedTensors& optimizer, WeightAverage* average, const OrderedJson& state,
-                     int64_t keep) {
+                     const std::function<void(const Path& file)>& write_optimizer, WeightAverage* average,
+                     const OrderedJson& state, int64_t keep) {
   const Path target = checkpoint_folder(run, step);
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
   write_weights(folder.path(), model, average);
-  nn::write_tensors(folder.path() / "optimizer.safetensors", optimizer);
+  write_optimizer(folder.path() / kOptimizerFile);
   publish_json(folder.path() / "state.json", state);
   OrderedJson manifest;
   manifest["format"] = "mom-checkpoint";
@@ -101,15 +101,13 @@ void verify_checkpoint(const Path& folder) {
   }
 }
 
-LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model,
-                                 const FlatParameters& parameters, WeightAverage* average) {
+Json load_checkpoint(const Path& folder, models::ModelImpl& model, WeightAverage* average) {
   verify_checkpoint(folder);
   models::load_weights(model, folder);
   if (average) average->restart();
   if (std::filesystem::exists(folder / models::kLastWeights))
     models::load_weights(model, folder, models::WeightsOf::kLastStep);
-  const Path optimizer = folder / "optimizer.safetensors";
-  return {state_from(nn::load_tensors(optimizer), parameters, optimizer), read_json(folder / "state.json")};
+  return read_json(folder / "state.json");
 }
 
 Path find_model_folder(const Path& path) {

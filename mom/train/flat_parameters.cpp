@@ -56,7 +56,8 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
-  for (size_t i = 0; i < here.size(); ++i) here[i].copy_(of_model[i]);
+  for (size_t i = 0; i < here.size(); ++i)
+    if (of_model[i].is_contiguous()) here[i].copy_(of_model[i]);
   share_with(model);
 }
 

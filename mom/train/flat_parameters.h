@@ -17,7 +17,8 @@ class FlatParameters {
  public:
   // How long the layout of a model is.
   static int64_t length_of(models::ModelImpl& model);
-  // Moves the weights of `model` here. The layout is `padded` long at least.
+  // Moves the weights of `model` here, or makes zeros for one without memory (nn/parameter.h). The layout is `padded` long
+  // at least.
   explicit FlatParameters(models::Model model, int64_t padded = 0);
   FlatParameters(const FlatParameters&) = delete;
   FlatParameters& operator=(const FlatParameters&) = delete;
@@ -30,6 +31,8 @@ class FlatParameters {
   at::Tensor zeros() const;  // [length], of this layout
 
   const std::vector<std::string>& names() const { return names_; }
+  int64_t begin_of(size_t name) const { return begins_[name]; }
+  const std::vector<int64_t>& shape_of(size_t name) const { return shapes_[name]; }
   // One view for each name, of the weight's shape, into a tensor of this layout.
   std::vector<at::Tensor> views(const at::Tensor& flat) const;
 

@@ -209,6 +209,7 @@ Microbatches::Microbatches(models::Model model, const models::Compute& compute, 
                            int64_t at_once, int64_t threads_each)
     : parameters_(parameters), models_{model} {
   for (int64_t i = 1; i < at_once; ++i) {
+    const nn::WithoutMemory shared;
     models::Model replica(model->spec());
     parameters.share_with(replica);
     models_.push_back(replica);

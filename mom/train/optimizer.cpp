@@ -92,36 +92,4 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   }
 }
 
-nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state) {
-  nn::NamedTensors tensors;
-  const std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
-                                exp_avg_sq = parameters.views(state.exp_avg_sq);
-  for (size_t i = 0; i < exp_avg.size(); ++i) {
-    tensors[parameters.names()[i] + ".exp_avg"] = exp_avg[i];
-    tensors[parameters.names()[i] + ".exp_avg_sq"] = exp_avg_sq[i];
-  }
-  tensors["step"] = torch::scalar_tensor(static_cast<double>(state.steps_done), torch::kFloat32);
-  return tensors;
-}
-
-AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file) {
-  torch::NoGradGuard no_grad;
-  auto find = [&](const std::string& name, at::IntArrayRef sizes) {
-    auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.sizes() != sizes)
-      throw InputError({file.string(), "optimizer state " + name,
-                        found == tensors.end() ? "none" : "another shape",
-                        "the checkpoint is of another model"});
-    return found->second;
-  };
-  AdamW::State state{parameters.zeros(), parameters.zeros(), find("step", {}).item<int64_t>()};
-  std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
-                          exp_avg_sq = parameters.views(state.exp_avg_sq);
-  for (size_t i = 0; i < exp_avg.size(); ++i) {
-    exp_avg[i].copy_(find(parameters.names()[i] + ".exp_avg", exp_avg[i].sizes()));
-    exp_avg_sq[i].copy_(find(parameters.names()[i] + ".exp_avg_sq", exp_avg_sq[i].sizes()));
-  }
-  return state;
-}
-
 }  // namespace mom::train

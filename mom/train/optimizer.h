@@ -5,7 +5,6 @@
 
 #include <vector>
 
-#include "mom/nn/tensor_io.h"
 #include "mom/train/flat_parameters.h"
 #include "mom/train/recipe.h"
 
@@ -48,10 +47,5 @@ class AdamW {
   std::vector<Range> own_;
   State state_;
 };
-
-// A state of all ranges as a checkpoint has it: "NAME.exp_avg", "NAME.exp_avg_sq", "step".
-nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state);
-// InputError naming `file` when one is missing or of another shape.
-AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file);
 
 }  // namespace mom::train

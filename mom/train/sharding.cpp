@@ -2,6 +2,7 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "mom/dist/tree_sum.h"
@@ -23,8 +24,16 @@ at::Tensor Sharding::part(const at::Tensor& flat, int64_t bucket, int rank) cons
   return flat.narrow(0, plan_.part_begin(bucket, rank), plan_.part_size(bucket));
 }
 
-at::Tensor Sharding::part_of_shard(const at::Tensor& shard, int64_t bucket) const {
-  return shard.narrow(0, plan_.shard_begin(bucket), plan_.part_size(bucket));
+void Sharding::visit_owners(const Range& range,
+                            const std::function<void(int, const Range&, int64_t)>& visit) const {
+  const int64_t end = range.begin + range.length;
+  for (int64_t bucket = plan_.bucket_of(range.begin);
+       bucket < plan_.num_buckets() && plan_.bucket_begin(bucket) < end; ++bucket)
+    for (int rank = 0; rank < group_.size(); ++rank) {
+      const int64_t part = plan_.part_begin(bucket, rank), first = std::max(range.begin, part),
+                    last = std::min(end, part + plan_.part_size(bucket));
+      if (first < last) visit(rank, {first, last - first}, plan_.shard_begin(bucket) + first - part);
+    }
 }
 
 Sharding::Reduction::Reduction(const Sharding& sharding, const at::Tensor& gradient)
@@ -76,36 +85,30 @@ void Sharding::spread(const at::Tensor& flat) const {
   for (const auto& each : pending) each->wait();
 }
 
-at::Tensor Sharding::gather(const at::Tensor& shard) const {
-  if (group_.size() == 1) return shard;
+at::Tensor Sharding::gather(const at::Tensor& shard, const Range& range) const {
+  if (group_.size() == 1) return shard.narrow(0, range.begin, range.length);
   const bool first = group_.rank() == 0;
-  const at::Tensor flat = first ? torch::empty({plan_.padded()}, shard.options()) : at::Tensor();
-  const at::Tensor nothing = torch::empty({0}, shard.options());
-  for (int64_t b = 0; b < plan_.num_buckets(); ++b) {
-    const auto ranks = static_cast<size_t>(group_.size());
-    std::vector<at::Tensor> to(ranks, nothing), from(ranks, nothing);
-    to[0] = part_of_shard(shard, b);
-    for (size_t rank = 0; first && rank < ranks; ++rank) from[rank] = part(flat, b, static_cast<int>(rank));
+  const at::Tensor values = first ? torch::empty({range.length}, shard.options()) : at::Tensor(),
+                   nothing = torch::empty({0}, shard.options());
+  visit_owners(range, [&](int owner, const Range& part, int64_t place) {
+    std::vector<at::Tensor> to(static_cast<size_t>(group_.size()), nothing), from = to;
+    if (owner == group_.rank()) to[0] = shard.narrow(0, place, part.length);
+    if (first) from[static_cast<size_t>(owner)] = values.narrow(0, part.begin - range.begin, part.length);
     group_.exchange(to, from)->wait();
-  }
-  return flat;
+  });
+  return values;
 }
 
-void Sharding::scatter(const at::Tensor& flat, const at::Tensor& shard) const {
+void Sharding::scatter(const at::Tensor& values, const Range& range, const at::Tensor& shard) const {
   torch::NoGradGuard no_grad;
-  if (group_.size() == 1) {
-    shard.copy_(flat);
-    return;
-  }
   const at::Tensor nothing = torch::empty({0}, shard.options());
-  for (int64_t b = 0; b < plan_.num_buckets(); ++b) {
-    const auto ranks = static_cast<size_t>(group_.size());
-    std::vector<at::Tensor> to(ranks, nothing), from(ranks, nothing);
-    for (size_t rank = 0; group_.rank() == 0 && rank < ranks; ++rank)
-      to[rank] = part(flat, b, static_cast<int>(rank));
-    from[0] = part_of_shard(shard, b);
+  visit_owners(range, [&](int owner, const Range& part, int64_t place) {
+    std::vector<at::Tensor> to(static_cast<size_t>(group_.size()), nothing), from = to;
+    if (group_.rank() == 0)
+      to[static_cast<size_t>(owner)] = values.narrow(0, part.begin - range.begin, part.length);
+    if (owner == group_.rank()) from[0] = shard.narrow(0, place, part.length);
     group_.exchange(to, from)->wait();
-  }
+  });
 }
 
 double Sharding::sum_of_chunks(const std::vector<std::vector<double>>& squares_by_rank) const {

@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -47,16 +48,18 @@ class Sharding {
   };
   // Every process's own ranges, on every process.
   void spread(const at::Tensor& flat) const;
-  // `shard`: numbers of the own ranges, one behind the other. On rank 0 all of them, in the layout; undefined elsewhere.
-  at::Tensor gather(const at::Tensor& shard) const;
-  // The way back: `flat` is read on rank 0 alone.
-  void scatter(const at::Tensor& flat, const at::Tensor& shard) const;
+  // `shard`: numbers of the own ranges, one behind the other. On rank 0 those of [begin, begin + length) of the layout, the
+  // rest of the group's included; undefined elsewhere.
+  at::Tensor gather(const at::Tensor& shard, const Range& range) const;
+  // The way back: `values`, of the range, are read on rank 0 alone.
+  void scatter(const at::Tensor& values, const Range& range, const at::Tensor& shard) const;
   // The sum over all chunks in their order of what chunk_squares says of each process's own ranges, by rank.
   double sum_of_chunks(const std::vector<std::vector<double>>& squares_by_rank) const;
 
  private:
   at::Tensor part(const at::Tensor& flat, int64_t bucket, int rank) const;
-  at::Tensor part_of_shard(const at::Tensor& shard, int64_t bucket) const;
+  // Calls visit(rank, range inside the layout, its place in the rank's shard) for what each rank has of `range`.
+  void visit_owners(const Range& range, const std::function<void(int, const Range&, int64_t)>& visit) const;
 
   dist::Group& group_;
   dist::ShardPlan plan_;

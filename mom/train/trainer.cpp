@@ -9,6 +9,7 @@
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
+#include "mom/train/optimizer_file.h"
 
 namespace mom::train {
 namespace {
@@ -17,12 +18,10 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset, bool first) {
-  models::Model model(make_spec(recipe, dataset));
-  models::initialise(*model, static_cast<uint64_t>(recipe.seed));
-  if (!recipe.train.start_from.empty() && first)
-    models::start_from(*model, find_model_folder(recipe.train.start_from), recipe.train.start_from_differing);
-  return model;
+// Without memory: FlatParameters has it.
+models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
+  const nn::WithoutMemory in_one_row;
+  return models::Model(make_spec(recipe, dataset));
 }
 
 // Buckets small enough that backward completes some long before its end, and large enough for a network.
@@ -38,7 +37,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
       division_(divide(recipe.train.microbatches, group_->rank(), group_->size())),
-      model_(new_model(recipe, *dataset, group_->rank() == 0)),
+      model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
       plan_(shard_plan(FlatParameters::length_of(*model_), group_->size())),
@@ -51,7 +50,13 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  group_->broadcast(parameters_.values(), 0);  // start_from is read in one place
+  models::initialise(*model_, static_cast<uint64_t>(recipe.seed));
+  if (!recipe.train.start_from.empty()) {
+    if (group_->rank() == 0)
+      models::start_from(*model_, find_model_folder(recipe.train.start_from),
+                         recipe.train.start_from_differing);
+    group_->broadcast(parameters_.values(), 0);
+  }
   if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay);
   data_position_ = loader_.state();
 }
@@ -197,16 +202,18 @@ void Trainer::save(const Path& run) {
   constexpr double kBytesPerSecond = 20e6;
   group_->set_timeout(timeout + std::chrono::seconds(static_cast<int64_t>(
                                     16.0 * static_cast<double>(parameters_.length()) / kBytesPerSecond)));
-  const AdamW::State& own = optimizer_.state();
-  const AdamW::State whole{sharding_.gather(own.exp_avg), sharding_.gather(own.exp_avg_sq), own.steps_done};
-  if (group_->rank() == 0) {
+  if (group_->rank() != 0) {
+    send_optimizer(parameters_, sharding_, optimizer_.state());
+  } else {
     OrderedJson state;
     state["step"] = steps_done_;
     state["tokens"] = tokens_seen_;
     state["attended_pairs"] = pairs_seen_;
     state["data"] = data_position_;
-    save_checkpoint(run, steps_done_, *model_, named_state(parameters_, whole), average(), state,
-                    recipe_.checkpoint.keep);
+    save_checkpoint(
+        run, steps_done_, *model_,
+        [this](const Path& file) { write_optimizer(file, parameters_, sharding_, optimizer_.state()); },
+        average(), state, recipe_.checkpoint.keep);
   }
   group_->barrier();
   group_->set_timeout(timeout);
@@ -224,22 +231,20 @@ void Trainer::check_codecs(const Path& checkpoint) {
 }
 
 void Trainer::resume(const Path& checkpoint) {
-  AdamW::State whole;
-  std::string state;
+  std::optional<formats::SafetensorsReader> optimizer;
+  Json state;
+  AdamW::State& own = optimizer_.state();
   if (group_->rank() == 0) {
     check_codecs(checkpoint);
-    LoadedCheckpoint loaded = load_checkpoint(checkpoint, *model_, parameters_, average());
-    whole = loaded.optimizer;
-    loaded.state["updates"] = whole.steps_done;
-    state = loaded.state.dump();
+    state = load_checkpoint(checkpoint, *model_, average());
+    optimizer.emplace(checkpoint / kOptimizerFile);
   }
   group_->broadcast(parameters_.values(), 0);
   if (average_) group_->broadcast(average_->values(), 0);
-  AdamW::State& own = optimizer_.state();
-  sharding_.scatter(whole.exp_avg, own.exp_avg);
-  sharding_.scatter(whole.exp_avg_sq, own.exp_avg_sq);
+  read_optimizer(optimizer ? &*optimizer : nullptr, parameters_, sharding_, own);
+  state["updates"] = own.steps_done;
   const std::string where = (checkpoint / "state.json").string();
-  const Json counters = parse_json(group_->gather_strings(state)[0], where);
+  const Json counters = parse_json(group_->gather_strings(state.dump())[0], where);
   own.steps_done = json_int(counters, "updates", where);
   restore_counters(counters, where);
 }
