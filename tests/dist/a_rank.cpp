@@ -120,8 +120,10 @@ int run(const std::vector<std::string>& words) {
   if (job == "deaf") throw mom::ResourceError("the disk is full");
   if (job == "everything" || job == "crash") everything(*group);
   if (job == "measure") measure(*group);
-  if (job == "loop") loop(*group);
-  if (job == "late") loop(*group, 1);
+  if (job == "loop" || job == "late") {
+    group->set_timeout(milliseconds(std::stoi(words.at(1))));
+    loop(*group, job == "late" ? 1 : -1);
+  }
   if (job == "error" && group->rank() == 1) {
     group->leave("the disk is full");
     return 4;
