@@ -63,10 +63,14 @@ class Processes : public testing::Test {
     return std::filesystem::exists(log(index)) ? read_file(log(index)) : "";
   }
 
-  void start(const std::vector<std::string>& words, std::vector<std::string> variables) {
+  void start(const std::vector<std::string>& words, const std::vector<std::string>& variables) {
+    start_program(program_, words, variables);
+  }
+  void start_program(const Path& program, const std::vector<std::string>& words,
+                     std::vector<std::string> variables) {
     variables.push_back("OMP_NUM_THREADS=1");
     ranks_.push_back(
-        std::make_unique<Child>(program_, words, Child::Options{variables, log(ranks_.size()), ""}));
+        std::make_unique<Child>(program, words, Child::Options{variables, log(ranks_.size()), ""}));
   }
   // `timeout_s`: until all have come; `wait_ms`: of the operations of a loop.
   void start_rank(const std::string& job, int rank, int size, int timeout_s, int wait_ms = 60000) {
