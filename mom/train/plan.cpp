@@ -1,12 +1,14 @@
 #include "mom/train/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/models/counts.h"
+#include "mom/train/microbatches.h"
 
 namespace mom::train {
 namespace {
@@ -92,15 +94,17 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   const auto [targets, items, batch_flops] = batch_of(recipe, plan.spec, dataset);
   plan.flops = batch_flops * static_cast<double>(recipe.train.steps);
   const double parts = static_cast<double>(recipe.train.microbatches);
+  const Division division = divide(recipe.train.microbatches, 0, 1);
   const Activations activations =
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
                      targets / parts, items / parts);
   const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
   plan.state_memory_bytes = (recipe.train.ema_decay > 0 ? 16 : 12) * parameters;
-  // Gradients grow while activations go, except from one microbatch to the next.
-  const double gradients = 4 * parameters, kept = kFit * activations.kept;
+  // A gradient for each microbatch under way, and for each branch of the tree that waits for its neighbour.
+  const double at_once = static_cast<double>(division.at_once),
+               gradients = std::min(parts, at_once + std::ceil(std::log2(parts)));
   plan.activation_memory_bytes =
-      (parts == 1 ? std::max(gradients, kept) : gradients + kept) + kFit * activations.passing;
+      4 * parameters * gradients + at_once * kFit * (activations.kept + activations.passing);
   plan.process_memory_bytes = static_cast<double>(peak_rss_bytes()) + kLibraries;
   return plan;
 }

@@ -11,7 +11,7 @@ struct Plan {
   int64_t tokens_per_step = 0, total_tokens = 0;
   double flops = 0;                    // of the whole training, three forwards per token
   double state_memory_bytes = 0;       // weights, two moments, their average where asked for
-  double activation_memory_bytes = 0;  // kept for backward by one microbatch, and gradients
+  double activation_memory_bytes = 0;  // kept for backward by the microbatches under way, and gradients
   double process_memory_bytes = 0;     // data and libraries
   double peak_memory_bytes() const {
     return state_memory_bytes + activation_memory_bytes + process_memory_bytes;
