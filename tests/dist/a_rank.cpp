@@ -110,8 +110,10 @@ int run(const std::vector<std::string>& words) {
   const auto place = mom::dist::place_from_environment();
   const auto group = mom::dist::join(place, mom::dist::timeout_from_environment());
   if (job == "stop") until_stopped(*group);
-  // Rank 1 dies, but not after a restart.
-  if (job == "crash" && group->rank() == 1 && words.back() != "--resume") std::raise(SIGKILL);
+  // Rank 1 dies, but not after a restart, by `launch` or by torchrun.
+  const char* count = std::getenv("TORCHELASTIC_RESTART_COUNT");
+  const bool restarted = words.back() == "--resume" || (count && std::string(count) != "0");
+  if (job == "crash" && group->rank() == 1 && !restarted) std::raise(SIGKILL);
   // Rank 1 does not end by itself.
   if (job == "deaf" && group->rank() == 1) {
     std::signal(SIGTERM, SIG_IGN);
@@ -120,8 +122,10 @@ int run(const std::vector<std::string>& words) {
   if (job == "deaf") throw mom::ResourceError("the disk is full");
   if (job == "everything" || job == "crash") everything(*group);
   if (job == "measure") measure(*group);
-  if (job == "loop") loop(*group);
-  if (job == "late") loop(*group, 1);
+  if (job == "loop" || job == "late") {
+    group->set_timeout(milliseconds(std::stoi(words.at(1))));
+    loop(*group, job == "late" ? 1 : -1);
+  }
   if (job == "error" && group->rank() == 1) {
     group->leave("the disk is full");
     return 4;

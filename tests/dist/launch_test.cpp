@@ -116,6 +116,19 @@ TEST_F(Launch, refusesToRunUnderAnotherLauncher) {
   expect_error(outcome(), 2, "--processes: expected no RANK in the environment");
 }
 
+// The store is the agent's, and what the first attempt left is still in it at the second.
+TEST_F(Launch, torchrunStartsAndRestartsRanks) {
+  const char* torchrun = std::getenv("MOM_TORCHRUN");
+  if (!torchrun) GTEST_SKIP() << "MOM_TORCHRUN is not set";
+  start_program(torchrun,
+                {"--no-python", "--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1",
+                 "--", program_.string(), "crash"},
+                {});
+  const Outcome all = outcome();
+  EXPECT_EQ(all.ended.code, 0) << all.text;
+  EXPECT_NE(all.text.find("(exitcode: -9) local_rank: 1"), std::string::npos) << all.text;
+}
+
 TEST(LaunchOptions, areTakenOutOfTheCommandLine) {
   EXPECT_EQ(without_options(
                 {"--quiet", "train", "a.toml", "--processes", "2", "--run", "r", "--restarts=3", "--resume"},

@@ -63,24 +63,30 @@ class Processes : public testing::Test {
     return std::filesystem::exists(log(index)) ? read_file(log(index)) : "";
   }
 
-  void start(const std::vector<std::string>& words, std::vector<std::string> variables) {
+  void start(const std::vector<std::string>& words, const std::vector<std::string>& variables) {
+    start_program(program_, words, variables);
+  }
+  void start_program(const Path& program, const std::vector<std::string>& words,
+                     std::vector<std::string> variables) {
     variables.push_back("OMP_NUM_THREADS=1");
     ranks_.push_back(
-        std::make_unique<Child>(program_, words, Child::Options{variables, log(ranks_.size()), ""}));
+        std::make_unique<Child>(program, words, Child::Options{variables, log(ranks_.size()), ""}));
   }
-  void start_rank(const std::string& job, int rank, int size, int timeout_s) {
-    start({job}, {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
-                  "LOCAL_RANK=" + std::to_string(rank), "MASTER_ADDR=127.0.0.1",
-                  "MASTER_PORT=" + std::to_string(port_), "MOM_DIST_TIMEOUT_S=" + std::to_string(timeout_s)});
+  // `timeout_s`: until all have come; `wait_ms`: of the operations of a loop.
+  void start_rank(const std::string& job, int rank, int size, int timeout_s, int wait_ms = 60000) {
+    start({job, std::to_string(wait_ms)},
+          {"RANK=" + std::to_string(rank), "WORLD_SIZE=" + std::to_string(size),
+           "LOCAL_RANK=" + std::to_string(rank), "MASTER_ADDR=127.0.0.1",
+           "MASTER_PORT=" + std::to_string(port_), "MOM_DIST_TIMEOUT_S=" + std::to_string(timeout_s)});
   }
-  void start_all(const std::string& job, int size, int timeout_s = 30) {
-    for (int rank = 0; rank < size; ++rank) start_rank(job, rank, size, timeout_s);
+  void start_all(const std::string& job, int size, int timeout_s = 60, int wait_ms = 60000) {
+    for (int rank = 0; rank < size; ++rank) start_rank(job, rank, size, timeout_s, wait_ms);
   }
 
   void until(const std::function<bool()>& true_) {
-    const auto end = Clock::now() + std::chrono::seconds(20);
+    const auto end = Clock::now() + std::chrono::seconds(60);
     while (!true_()) {
-      if (Clock::now() > end) throw std::runtime_error("it did not happen within 20 s");
+      if (Clock::now() > end) throw std::runtime_error("it did not happen within 60 s");
       std::this_thread::sleep_for(milliseconds(5));
     }
   }
