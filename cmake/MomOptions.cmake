@@ -1,6 +1,6 @@
 # Language, warnings, sanitizers and compiler cache: everything that is the same for all targets.
 option(MOM_BUILD_TESTS "Build the tests" ON)
-option(MOM_UNITY "Compile several torch files as one: a faster clean build, a slower rebuild after a small change" ON)
+option(MOM_UNITY "Compile a folder as one file: a faster clean build, a slower rebuild after a small change" ON)
 set(MOM_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -16,11 +16,14 @@ if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 
-# -O2: our tensor code is glue around large calls, and builds a third faster than with -O3; mom/kernels adds -O3 itself.
+# -O2: our tensor code is glue around large calls, and builds a third faster than with -O3; mom/kernels adds -O3 itself, and
+# folders whose speed does not matter -O1 (COLD in mom_library).
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(MOM_WARNINGS -Wall -Wextra -Wshadow -Werror)
 # Sums are ordered by us, not by the compiler: no -ffast-math, and no contraction differences between twins.
 add_compile_options(-fno-math-errno)
+# GCC looks for garbage often by default; with these it hardly does: a tenth less time, a few percent more memory.
+add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-expand=1000;--param=ggc-min-heapsize=4000000>")
 
 if(MOM_SANITIZE)
   # GCC 12 takes an absent generator in torch headers for one that is not initialised, only with sanitizers.

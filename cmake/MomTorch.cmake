@@ -14,11 +14,3 @@ endif()
 add_library(mom_torch INTERFACE)
 target_include_directories(mom_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(mom_torch INTERFACE ${TORCH_LIBRARIES})
-
-# Tensors, custom autograd and modules: compiled once here, every torch-using target reuses it. Not torch/torch.h, which costs
-# each file 1 s more also when precompiled (its templates are instantiated again) and 20-40 s where it is not.
-add_library(mom_torch_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
-target_link_libraries(mom_torch_pch PUBLIC mom_torch)
-target_compile_options(mom_torch_pch PRIVATE ${MOM_WARNINGS})
-target_precompile_headers(mom_torch_pch PRIVATE <torch/types.h> <torch/csrc/autograd/custom_function.h> <torch/nn/module.h>
-    <torch/nn/pimpl.h>)

@@ -9,10 +9,10 @@ namespace mom {
 namespace {
 
 bool quiet_ = false;
-std::mutex mutex_;
+std::mutex log_mutex_;
 
 void print(std::string_view prefix, std::string_view message) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(log_mutex_);
   std::fprintf(stderr, "mom: %.*s%.*s\n", static_cast<int>(prefix.size()), prefix.data(),
                static_cast<int>(message.size()), message.data());
 }
@@ -32,7 +32,7 @@ void log_warning(std::string_view message) { print("warning: ", message); }
 void log_once(std::string_view key, std::string_view message) {
   static std::set<std::string, std::less<>> seen;
   {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(log_mutex_);
     if (!seen.emplace(key).second) return;
   }
   log_info(message);

@@ -28,9 +28,9 @@ namespace {
 namespace fs = std::filesystem;
 using namespace files_internal;
 
-std::mutex mutex_;
-std::set<std::string>
-    in_use_;  // hidden siblings of this very process; a reused process id must not protect others
+// Hidden siblings of this very process; a reused process id must not protect others.
+std::set<std::string> in_use_;
+std::mutex in_use_mutex_;
 
 uint32_t host_hash() {
   char host[256] = "";
@@ -58,11 +58,11 @@ Path hidden_sibling(const Path& target, const char* kind) {
 class InUse {  // marks a hidden sibling as this process's own
  public:
   explicit InUse(const Path& path) : name_(path.string()) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(in_use_mutex_);
     in_use_.insert(name_);
   }
   ~InUse() {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(in_use_mutex_);
     in_use_.erase(name_);
   }
   InUse(const InUse&) = delete;
@@ -88,7 +88,7 @@ bool left_over(const Path& path, const Path& target, const char* kind) {
     if (static_cast<uint32_t>(tag >> 32) != host_hash()) return false;
   }
   if (pid == ::getpid()) {
-    std::lock_guard lock(mutex_);
+    std::lock_guard lock(in_use_mutex_);
     return !in_use_.count(path.string());
   }
   return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;

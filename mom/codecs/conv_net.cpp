@@ -7,18 +7,16 @@
 namespace mom::codecs {
 namespace {
 
-namespace nn = torch::nn;
-
-nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel) {
-  return nn::Conv2d(nn::Conv2dOptions(in, out, kernel).padding(kernel / 2));
+torch::nn::Conv2d conv(int64_t in, int64_t out, int64_t kernel) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).padding(kernel / 2));
 }
 
-nn::GroupNorm group_norm(int64_t channels) {
-  return nn::GroupNorm(nn::GroupNormOptions(channels % 16 == 0 ? channels / 16 : 1, channels));
+torch::nn::GroupNorm group_norm(int64_t channels) {
+  return torch::nn::GroupNorm(torch::nn::GroupNormOptions(channels % 16 == 0 ? channels / 16 : 1, channels));
 }
 
-nn::Functional halve() { return nn::Functional(unshuffle_pixels, 2); }
-nn::Functional twice() { return nn::Functional(shuffle_pixels, 2); }
+torch::nn::Functional halve() { return torch::nn::Functional(unshuffle_pixels, 2); }
+torch::nn::Functional twice() { return torch::nn::Functional(shuffle_pixels, 2); }
 
 // PyTorch's shuffles throw on processors without AVX2: asked once.
 bool torch_shuffles() {
@@ -35,14 +33,14 @@ bool torch_shuffles() {
 
 int64_t width_at(const ConvShape& shape, int64_t factor) { return shape.base_channels * factor / 2; }
 
-void push_blocks(nn::Sequential& net, const ConvShape& shape, int64_t factor) {
+void push_blocks(torch::nn::Sequential& net, const ConvShape& shape, int64_t factor) {
   for (int64_t i = 0; i < shape.blocks; ++i) net->push_back(ResidualBlock(width_at(shape, factor)));
 }
 
 }  // namespace
 
-nn::Sequential conv_encoder(const ConvShape& shape, int64_t outputs) {
-  nn::Sequential net;
+torch::nn::Sequential conv_encoder(const ConvShape& shape, int64_t outputs) {
+  torch::nn::Sequential net;
   net->push_back(halve());
   net->push_back(conv(12, width_at(shape, 2), 3));
   push_blocks(net, shape, 2);
@@ -53,13 +51,13 @@ nn::Sequential conv_encoder(const ConvShape& shape, int64_t outputs) {
   }
   const int64_t width = width_at(shape, shape.downsample);
   net->push_back(group_norm(width));
-  net->push_back(nn::SiLU());
+  net->push_back(torch::nn::SiLU());
   net->push_back(conv(width, outputs, 3));
   return net;
 }
 
-nn::Sequential conv_decoder(const ConvShape& shape, int64_t inputs) {
-  nn::Sequential net;
+torch::nn::Sequential conv_decoder(const ConvShape& shape, int64_t inputs) {
+  torch::nn::Sequential net;
   net->push_back(conv(inputs, width_at(shape, shape.downsample), 3));
   push_blocks(net, shape, shape.downsample);
   for (int64_t factor = shape.downsample / 2; factor >= 2; factor /= 2) {
@@ -68,17 +66,17 @@ nn::Sequential conv_decoder(const ConvShape& shape, int64_t inputs) {
     push_blocks(net, shape, factor);
   }
   net->push_back(group_norm(width_at(shape, 2)));
-  net->push_back(nn::SiLU());
+  net->push_back(torch::nn::SiLU());
   net->push_back(conv(width_at(shape, 2), 12, 3));
   net->push_back(twice());
   return net;
 }
 
-nn::Conv2d linear_encoder(int64_t downsample, int64_t outputs) {
-  return nn::Conv2d(nn::Conv2dOptions(3, outputs, downsample).stride(downsample));
+torch::nn::Conv2d linear_encoder(int64_t downsample, int64_t outputs) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(3, outputs, downsample).stride(downsample));
 }
 
-nn::Conv2d linear_decoder(int64_t downsample, int64_t inputs) {
+torch::nn::Conv2d linear_decoder(int64_t downsample, int64_t inputs) {
   return conv(inputs, 3 * downsample * downsample, 1);
 }
 
@@ -101,7 +99,7 @@ at::Tensor unshuffle_pixels(const at::Tensor& x, int64_t factor) {
       .permute({0, 3, 1, 2});
 }
 
-void to_channels_last(nn::Module& net) {
+void to_channels_last(torch::nn::Module& net) {
   for (at::Tensor& weight : net.parameters()) {
     if (weight.dim() == 4) weight.set_data(weight.detach().contiguous(at::MemoryFormat::ChannelsLast));
   }

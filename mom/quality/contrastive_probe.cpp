@@ -21,7 +21,7 @@ namespace mom::quality {
 namespace {
 
 constexpr int64_t kInputSide = 32;  // images are averaged down to it, or enlarged
-constexpr int64_t kDownsample = 8, kFeatures = 64, kSpace = 64;
+constexpr int64_t kDownsample = 8, kFeatureChannels = 64, kSpace = 64;
 constexpr int64_t kEncodedTogether = 256;                 // images in one batch: affects memory, not results
 constexpr double kLearningRate = 2e-3, kFirstScale = 10;  // of similarities, which are at most 1
 constexpr double kDropWord = 0.3, kDropFeature = 0.2;
@@ -83,9 +83,9 @@ Words words_of(std::string_view caption) {
 
 struct ContrastiveProbe::Net : torch::nn::Module {
   Net(int64_t num_channels, int64_t num_words) : channels(num_channels) {
-    trunk = register_module("trunk", codecs::conv_encoder({kDownsample, channels, 1}, kFeatures));
+    trunk = register_module("trunk", codecs::conv_encoder({kDownsample, channels, 1}, kFeatureChannels));
     constexpr int64_t kGrid = kInputSide / kDownsample;
-    to_space = register_module("to_space", torch::nn::Linear(kFeatures * kGrid * kGrid, kSpace));
+    to_space = register_module("to_space", torch::nn::Linear(kFeatureChannels * kGrid * kGrid, kSpace));
     words_WE = register_parameter("words", 0.1 * torch::randn({num_words, kSpace}));
     word_bias_E = register_parameter("word_bias", torch::zeros({kSpace}));
     log_scale = register_parameter("log_scale", torch::tensor(std::log(kFirstScale), torch::kFloat32));

@@ -42,7 +42,7 @@ std::string interval_html(const Summary& summary, std::string (*text)(double)) {
          "]</small>";
 }
 
-std::string gain_html(double gain, compare::Outcome outcome) {
+std::string gain_with_outcome(double gain, compare::Outcome outcome) {
   const std::string name = compare::outcome_name(outcome);
   return "<span class=\"gain " + name + "\">" +
          (compare::outcome_of(gain) == compare::Outcome::kBetter ? "+" : "") + compare::percent_text(gain) +
@@ -84,11 +84,12 @@ std::string with_interval(const Summary& summary, std::string (*text)(double)) {
   return text(*summary.mean) + interval_html(summary, text);
 }
 
-std::string gain_html(double gain) { return gain_html(gain, compare::outcome_of(gain)); }
+std::string gain_html(double gain) { return gain_with_outcome(gain, compare::outcome_of(gain)); }
 
 std::string gain_html(const Summary& gain) {
   if (!gain.mean) return compare::kNotMeasured;
-  return gain_html(*gain.mean, compare::outcome_of(gain)) + interval_html(gain, compare::percent_text);
+  return gain_with_outcome(*gain.mean, compare::outcome_of(gain)) +
+         interval_html(gain, compare::percent_text);
 }
 
 std::string match_html(const study::Row& row, const Summary& amount, const char* never) {

@@ -17,7 +17,7 @@
 namespace mom::train {
 namespace {
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
+double passed_s(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
@@ -240,16 +240,16 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
         blocks_done = [&](int64_t block) { complete(gradient, parameters_.begin_of_block(block)); };
       models::BatchLoss loss =
           objective(*model, batches[i], step_terms, models::Timesteps::kUniform, blocks_done);
-      part.forward_seconds = seconds_since(begin);
+      part.forward_seconds = passed_s(begin);
       if (loss.total.requires_grad()) loss.total.backward();
       part.loss = std::move(loss.report);
       part.experts = std::move(loss.experts);
       part.attended_pairs = models::attended_pairs(model->spec(), batches[i].routing);
       tree.add(i, std::move(gradient));
-      part.backward_seconds = seconds_since(begin) - part.forward_seconds;
+      part.backward_seconds = passed_s(begin) - part.forward_seconds;
     }
   });
-  result.seconds = seconds_since(start);
+  result.seconds = passed_s(start);
   result.gradient = tree.sum();
   free_.push_back(result.gradient);
   return result;

@@ -1,0 +1,1 @@
+// Exists so that the shared precompiled headers have targets to belong to.
