@@ -34,6 +34,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   } catch (const CLI::ParseError& error) {
     return fail(ExitCode::kUsage, (std::string(error.what()) + "; see '" + name + " --help'").c_str());
   } catch (const Error& error) {
+    if (!*error.what()) return static_cast<int>(error.code());
     return fail(error.code(), error.what());
   } catch (const std::filesystem::filesystem_error& error) {  // creating or removing folders
     return fail(ExitCode::kNoResource, error.what());

@@ -12,7 +12,7 @@ namespace mom::app {
 
 // Parses the command line, which runs the callbacks of what it names, after `check`. Callbacks throw to fail.
 // Returns the exit code (mom/base/error.h); an error is one line on stderr: "mom: error: ...", with the first
-// word of the app's name.
+// word of the app's name. An Error without a message has been reported.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& check = {});
 
 // `--json` prints exactly one JSON object on stdout, through this.

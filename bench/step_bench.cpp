@@ -35,15 +35,17 @@ struct Mix {
 // Everything needed for a step, on synthetic tokens.
 struct Step {
   models::Model model;
-  train::AdamW optimizer;
+  train::FlatParameters parameters{model};
+  at::Tensor gradient = parameters.zeros();
+  train::AdamW optimizer{parameters, train::TrainConfig{}};
   models::Objective objective{models::ObjectiveConfig{}, {}};
   std::vector<data::Batch> batches;  // in turns: group sizes change from step to step, as they do in training
   size_t next = 0;
 
   Step(const models::ModelSpec& spec, const models::Compute& compute, std::vector<data::Batch> with)
-      : model(initialised(spec, compute)),
-        optimizer(*model, train::TrainConfig{}),
-        batches(std::move(with)) {}
+      : model(initialised(spec, compute)), batches(std::move(with)) {
+    parameters.collect_gradients(*model, gradient);
+  }
 
   static models::Model initialised(const models::ModelSpec& spec, const models::Compute& compute) {
     models::Model model(spec);
@@ -53,11 +55,13 @@ struct Step {
   }
   double run() {
     const data::Batch& batch = batches[next++ % batches.size()];
-    optimizer.zero_grad();
+    gradient.zero_();
     models::BatchLoss loss =
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
-    optimizer.step(1e-3, optimizer.gradient_norm());
+    double squares = 0;
+    for (const double chunk : train::chunk_squares(gradient, {0, parameters.length()})) squares += chunk;
+    optimizer.step(gradient, 1e-3, std::sqrt(squares));
     return loss.total.item<double>();
   }
 };
@@ -138,14 +142,15 @@ Bench step_bench(const std::string& name, const Size& size, const Mix& mix = {})
 // The pass over the weights alone: beside a whole step it would be lost in the noise.
 Bench average_bench() {
   const Size size;
-  auto model = std::make_shared<models::Model>(Step::initialised(spec_of(size, {}), {}));
-  auto average = std::make_shared<train::WeightAverage>(**model, 0.999);
+  models::Model model = Step::initialised(spec_of(size, {}), {});
+  auto parameters = std::make_shared<train::FlatParameters>(model);
+  auto average = std::make_shared<train::WeightAverage>(*parameters, 0.999);
   Bench bench;
   bench.name = "weight_average";
   bench.shape = size.text();
-  for (const at::Tensor& weight : (*model)->parameters())
+  for (const at::Tensor& weight : model->parameters())
     bench.work.bytes += 3 * 4 * static_cast<double>(weight.numel());  // both are read, one is written
-  bench.run = [model, average] { average->update(10000); };
+  bench.run = [parameters, average] { average->update(10000); };
   return bench;
 }
 

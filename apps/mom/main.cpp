@@ -32,6 +32,7 @@ int run(int argc, char** argv) {
   add_data_verb(app);
   add_codec_verb(app);
   add_train_verb(app);
+  add_plan_verb(app);
   add_eval_verb(app);
   add_compare_verb(app);
   add_study_verb(app);

@@ -8,6 +8,7 @@ namespace mom::app {
 void add_data_verb(CLI::App& app);
 void add_codec_verb(CLI::App& app);
 void add_train_verb(CLI::App& app);
+void add_plan_verb(CLI::App& app);
 void add_eval_verb(CLI::App& app);
 void add_compare_verb(CLI::App& app);
 void add_study_verb(CLI::App& app);

@@ -11,6 +11,13 @@
 
 namespace mom::data {
 
+// How much a batch has of what losses and counters divide by.
+struct BatchCounts {
+  std::vector<int64_t> num_tokens,
+      num_targets;  // by modality; a target counts to the token that is predicted
+  int64_t latent_elements = 0;
+};
+
 struct Batch {
   nn::Routing routing;
   at::Tensor tokens_T;              // i64, by row; 0 on rows of a continuous modality

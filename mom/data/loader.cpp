@@ -214,17 +214,21 @@ void Loader::fill_sequence(BatchBuilder& builder) {
   builder.end_sequence();
 }
 
-std::vector<Batch> Loader::next(int64_t num_microbatches) {
+Loader::Step Loader::next(int64_t num_microbatches, int64_t first, int64_t last) {
   const int64_t sequences =
       std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
-  std::vector<Batch> batches;
+  Step step;
+  BatchBuilder builder(layout_, config_.reset_state);
   for (int64_t m = 0; m < num_microbatches; ++m) {
-    BatchBuilder builder(layout_, config_.reset_state);
     for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
-    batches.push_back(
-        builder.finish(stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)})));
+    step.counts.push_back(builder.counts());
+    const uint64_t noise_key = stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)});
+    if (first <= m && m < last)
+      step.batches.push_back(builder.finish(noise_key));
+    else
+      builder.clear();
   }
-  return batches;
+  return step;
 }
 
 Json Loader::state() const {

@@ -46,7 +46,15 @@ class Loader {
   ~Loader();
 
   // The microbatches of the next step; together at most batch_tokens.
-  std::vector<Batch> next(int64_t num_microbatches);
+  std::vector<Batch> next(int64_t num_microbatches) {
+    return next(num_microbatches, 0, num_microbatches).batches;
+  }
+  // The same step where several processes share it: batches [first, last) of it, and the counts of all.
+  struct Step {
+    std::vector<Batch> batches;
+    std::vector<BatchCounts> counts;
+  };
+  Step next(int64_t num_microbatches, int64_t first, int64_t last);
 
   Json state() const;
   void restore(const Json& state);  // InputError when it is of other data

@@ -147,6 +147,32 @@ void BatchBuilder::end_sequence() {
   if (offsets_.back() != num_tokens()) offsets_.push_back(num_tokens());
 }
 
+// No next token to predict before and on patches, or from one document to the next.
+bool BatchBuilder::predicts(int64_t t) const {
+  return positions_[t] >= 0 && continues_[t] && positions_[t + 1] >= 0;
+}
+
+BatchCounts BatchBuilder::counts() const {
+  const size_t num_modalities = options_.vocabulary.modalities().size();
+  BatchCounts counts{std::vector<int64_t>(num_modalities), std::vector<int64_t>(num_modalities), 0};
+  for (int64_t t = 0; t < num_tokens(); ++t) {
+    ++counts.num_tokens[static_cast<size_t>(options_.modality_of(positions_[t]))];
+    if (predicts(t)) ++counts.num_targets[static_cast<size_t>(options_.modality_of(positions_[t + 1]))];
+  }
+  if (const modality::Modality* latents = options_.vocabulary.latents()) {
+    counts.latent_elements = static_cast<int64_t>(pictures_.size());
+    for (const int64_t size : latents->latent_shape) counts.latent_elements *= size;
+  }
+  return counts;
+}
+
+void BatchBuilder::clear() {
+  positions_.clear();
+  continues_.clear();
+  pictures_.clear();
+  offsets_ = {0};
+}
+
 Batch BatchBuilder::finish(uint64_t noise_key) {
   end_sequence();
   const int64_t num_positions = num_tokens();
@@ -165,8 +191,7 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   for (int64_t t = 0; t < num_positions; ++t) {
     if (positions_[t] < 0) continue;
     tokens[row[t]] = positions_[t];
-    // No next token to predict before and on patches, or from one document to the next.
-    if (continues_[t] && positions_[t + 1] >= 0) {
+    if (predicts(t)) {
       target_rows.push_back(row[t]);
       target_ids.push_back(positions_[t + 1]);
       target_modalities.push_back(modality[t + 1]);
@@ -178,10 +203,7 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   if (const modality::Modality* latents = options_.vocabulary.latents())
     batch.latents_ICHW = latents_of(pictures_, latents->latent_shape);
   for (const PictureRef& picture : pictures_) batch.image_first_I.push_back(picture.image_first);
-  positions_.clear();
-  continues_.clear();
-  pictures_.clear();
-  offsets_ = {0};
+  clear();
   return batch;
 }
 

@@ -54,9 +54,12 @@ class BatchBuilder {
   void add(const LaidOut& document, int64_t begin, int64_t end);
   void end_sequence();
   int64_t num_tokens() const { return static_cast<int64_t>(positions_.size()); }
+  BatchCounts counts() const;
   Batch finish(uint64_t noise_key);
+  void clear();  // as if nothing had been added
 
  private:
+  bool predicts(int64_t t) const;  // position t the next token
   LayOutOptions options_;
   bool reset_state_;
   std::vector<int32_t> positions_;

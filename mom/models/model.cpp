@@ -194,6 +194,10 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   const bool recompute = compute_.recompute && !state && branch.requires_grad();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     context.block = static_cast<int64_t>(i);
+    // Autograd goes back to what was computed last first, so a gradient comes here when the block and all later ones are done.
+    if (input.blocks_done && branch.requires_grad())
+      branch.register_hook(
+          [done = input.blocks_done, i](const at::Tensor&) { done(static_cast<int64_t>(i)); });
     if (recompute) {
       const bool has_residual = residual.defined(), has_time = spec_.adaptive_norm;
       torch::autograd::variable_list from = {branch};

@@ -6,6 +6,7 @@
 #include <torch/nn/module.h>
 #include <torch/nn/pimpl.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct ModelInput {
   double balance_weight = 0;
   std::shared_ptr<nn::ExpertReport> experts = nullptr;  // filled in where given
   std::shared_ptr<PatchSkips> skips = std::make_shared<PatchSkips>();
+  // Called in backward, by its thread, with b from the last down to 0: no gradient of blocks b and later will change.
+  std::function<void(int64_t)> blocks_done = nullptr;
 };
 
 // How the network is computed; weights are f32 either way.

@@ -85,6 +85,14 @@ LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   return report;
 }
 
+LossReport count_terms(const data::BatchCounts& counts, const ModelSpec& spec) {
+  LossReport report(spec.modalities.size());
+  for (size_t m = 0; m < report.size(); ++m) report[m].count = static_cast<double>(counts.num_targets[m]);
+  if (spec.latents())
+    report[static_cast<size_t>(spec.latents_index())].count = static_cast<double>(counts.latent_elements);
+  return report;
+}
+
 namespace {
 
 // Over all modalities whose positions carry tokens.
@@ -209,10 +217,11 @@ LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const a
 }  // namespace
 
 BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
-                                Timesteps how) const {
+                                Timesteps how, std::function<void(int64_t)> blocks_done) const {
   const ModelSpec& spec = model.spec();
   const LossReport terms = count_terms(batch, spec);
   NoisedInput noised = make_input(batch, spec, schedule_, how, config_.image_first_max_timestep);
+  noised.input.blocks_done = std::move(blocks_done);
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();

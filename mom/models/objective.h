@@ -50,6 +50,7 @@ using LossReport = std::vector<LossSum>;  // by modality
 
 // How many loss terms a batch has, known before the forward pass: a step's microbatches share one mean.
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec);
+LossReport count_terms(const data::BatchCounts& counts, const ModelSpec& spec);
 void add(LossReport& to, const LossReport& from);
 
 enum class Timesteps {
@@ -68,9 +69,9 @@ class Objective {
   // `vocabulary`: the model's. Its loss weights are filled in from the config. UserError: weights of modalities that it
   // does not have, or that have latents.
   Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
-  // `step_terms`: counts over all microbatches of the step (only .count is read).
+  // `step_terms`: counts over all microbatches of the step (only .count is read). `blocks_done`: ModelInput's.
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
-                       Timesteps timesteps) const;
+                       Timesteps timesteps, std::function<void(int64_t)> blocks_done = nullptr) const;
   // Mean over all target tokens of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared
   // error. It is the scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted
   // evenly.

@@ -30,4 +30,11 @@ void parallel_shares(int64_t count, const std::function<void(int64_t)>& share) {
   });
 }
 
+ScopedThreads::ScopedThreads(int64_t count) {
+  at::internal::lazy_init_num_threads();  // a thread's first use of torch would set the number
+  previous_ = omp_get_max_threads();
+  omp_set_num_threads(static_cast<int>(count));
+}
+ScopedThreads::~ScopedThreads() { omp_set_num_threads(previous_); }
+
 }  // namespace mom::ops

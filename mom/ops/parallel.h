@@ -16,4 +16,16 @@ void parallel_tiles(int64_t count, const std::function<void(int64_t)>& tile);
 // token is a hundred of them), and for long parts that call LibTorch: its operators use one thread in each of several.
 void parallel_shares(int64_t count, const std::function<void(int64_t)>& share);
 
+// While it lives, torch, oneDNN and the kernels use so many threads for what the calling thread asks of them.
+class ScopedThreads {
+ public:
+  explicit ScopedThreads(int64_t count);
+  ~ScopedThreads();
+  ScopedThreads(const ScopedThreads&) = delete;
+  ScopedThreads& operator=(const ScopedThreads&) = delete;
+
+ private:
+  int previous_;
+};
+
 }  // namespace mom::ops

@@ -1,6 +1,5 @@
 #include "mom/study/jobs.h"
 
-#include <cstring>
 #include <memory>
 #include <thread>
 
@@ -21,8 +20,8 @@ void JobPool::start_command(Running& job) {
   const uint64_t size = std::filesystem::file_size(job.log, none);
   job.log_begin = none ? 0 : size;
   const Command& command = jobs_[job.job].commands[job.command];
-  job.child =
-      std::make_unique<Child>(options_.program, command.arguments, options_.threads, job.log, command.out);
+  const Child::Options options{{"OMP_NUM_THREADS=" + std::to_string(options_.threads)}, job.log, command.out};
+  job.child = std::make_unique<Child>(options_.program, command.arguments, options);
 }
 
 void JobPool::start_more(std::vector<Running>& running) {
@@ -95,9 +94,8 @@ std::string error_of(const Path& log, uint64_t from, const Ended& ended) {
     if (at != std::string::npos)
       error = text.substr(at + kPrefix.size(), text.find('\n', at) - at - kPrefix.size());
   }
-  if (ended.signal)
-    return "ended by signal " + std::to_string(ended.signal) + " (" + ::strsignal(ended.signal) + ")";
-  return error.empty() ? "exit code " + std::to_string(ended.code) : error;
+  if (ended.signal) return "ended by " + describe_end(ended);
+  return error.empty() ? describe_end(ended) : error;
 }
 
 }  // namespace mom::study

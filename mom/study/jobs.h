@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "mom/study/process.h"
+#include "mom/base/process.h"
 
 namespace mom::study {
 

@@ -3,20 +3,19 @@
 // so that it forgets the first weights quickly (as TensorFlow's and timm's). f32, one number per weight.
 #pragma once
 
-#include <vector>
-
-#include "mom/models/model.h"
+#include "mom/train/flat_parameters.h"
 
 namespace mom::train {
 
 class WeightAverage {
  public:
-  // Begins at the model's weights. The model must outlive it.
-  WeightAverage(models::ModelImpl& model, double decay);
+  // Begins at the weights of this moment. The parameters must outlive it.
+  WeightAverage(FlatParameters& parameters, double decay);
   void update(int64_t steps_done);
-  void restart();  // at the model's weights of this moment
+  void restart();                            // at the weights of this moment
+  at::Tensor& values() { return average_; }  // of the parameters' layout
 
-  // While it lives, the model computes with the average instead of its weights; no number is moved.
+  // While it lives, all models of the parameters compute with the average instead; no number is moved.
   class InUse {
    public:
     explicit InUse(WeightAverage& average);
@@ -25,13 +24,13 @@ class WeightAverage {
     InUse& operator=(const InUse&) = delete;
 
    private:
-    std::vector<at::Tensor>& parameters_;
-    std::vector<at::Tensor> weights_;
+    FlatParameters& parameters_;
   };
 
  private:
   double decay_;
-  std::vector<at::Tensor> parameters_, averages_;
+  FlatParameters& parameters_;
+  at::Tensor average_;
 };
 
 }  // namespace mom::train

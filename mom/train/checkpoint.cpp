@@ -56,13 +56,14 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
   return found;
 }
 
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer,
-                     WeightAverage* average, const OrderedJson& state, int64_t keep) {
+void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model,
+                     const nn::NamedTensors& optimizer, WeightAverage* average, const OrderedJson& state,
+                     int64_t keep) {
   const Path target = checkpoint_folder(run, step);
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
   write_weights(folder.path(), model, average);
-  nn::write_tensors(folder.path() / "optimizer.safetensors", optimizer.state());
+  nn::write_tensors(folder.path() / "optimizer.safetensors", optimizer);
   publish_json(folder.path() / "state.json", state);
   OrderedJson manifest;
   manifest["format"] = "mom-checkpoint";
@@ -100,14 +101,15 @@ void verify_checkpoint(const Path& folder) {
   }
 }
 
-Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer, WeightAverage* average) {
+LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model,
+                                 const FlatParameters& parameters, WeightAverage* average) {
   verify_checkpoint(folder);
   models::load_weights(model, folder);
   if (average) average->restart();
   if (std::filesystem::exists(folder / models::kLastWeights))
     models::load_weights(model, folder, models::WeightsOf::kLastStep);
-  optimizer.restore(nn::load_tensors(folder / "optimizer.safetensors"), folder / "optimizer.safetensors");
-  return read_json(folder / "state.json");
+  const Path optimizer = folder / "optimizer.safetensors";
+  return {state_from(nn::load_tensors(optimizer), parameters, optimizer), read_json(folder / "state.json")};
 }
 
 Path find_model_folder(const Path& path) {

@@ -21,16 +21,22 @@ struct Checkpoint {
 
 std::vector<Checkpoint> list_checkpoints(const Path& run);  // rising steps
 
-// `state` is everything but tensors: step, counters, data position. `average` may be null.
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model, const AdamW& optimizer,
-                     WeightAverage* average, const OrderedJson& state, int64_t keep);
+// `optimizer`: of all ranges. `state` is everything but tensors: step, counters, data position. `average` may be null.
+void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model,
+                     const nn::NamedTensors& optimizer, WeightAverage* average, const OrderedJson& state,
+                     int64_t keep);
 
 // Checks the manifest: every file present with its size and sha256. InputError names the file.
 void verify_checkpoint(const Path& folder);
 
-// Verifies, then restores model, optimizer and average (may be null), and returns the state. Where the checkpoint has no
-// average, it begins at the checkpoint's weights.
-Json load_checkpoint(const Path& folder, models::ModelImpl& model, AdamW& optimizer, WeightAverage* average);
+// Verifies, then restores the weights and the average (may be null). Where the checkpoint has no average, it begins
+// at the checkpoint's weights.
+struct LoadedCheckpoint {
+  AdamW::State optimizer;  // of all ranges
+  Json state;
+};
+LoadedCheckpoint load_checkpoint(const Path& folder, models::ModelImpl& model,
+                                 const FlatParameters& parameters, WeightAverage* average);
 
 // The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
 Path find_model_folder(const Path& path);

@@ -86,6 +86,11 @@ void MetricsLog::train_step(const StepReport& report, const Trainer& trainer) {
   line["forward_s"] = report.forward_seconds;
   line["backward_s"] = report.backward_seconds;
   line["optimizer_s"] = report.optimizer_seconds;
+  if (trainer.num_processes() > 1) {
+    line["comm_s"] = report.communication_seconds;
+    line["comm_bytes"] = report.bytes_sent;
+    line["slowest_rank"] = report.slowest_rank;
+  }
   write(line, "train/");
 }
 

@@ -1,12 +1,12 @@
 #include "mom/train/optimizer.h"
 
-#include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/ops/parallel.h"
 
 namespace mom::train {
 
@@ -28,77 +28,100 @@ double learning_rate_at(const TrainConfig& config, int64_t step) {
   return config.min_learning_rate + (config.learning_rate - config.min_learning_rate) * cosine;
 }
 
-AdamW::AdamW(models::ModelImpl& model, const TrainConfig& config) : config_(config), groups_(2) {
-  groups_[0].weight_decay = config.weight_decay;
-  for (const nn::Parameter& parameter : nn::parameters_of(model)) {
-    Group& group = groups_[parameter.traits.decay ? 0 : 1];
-    group.names.push_back(parameter.name);
-    group.parameters.push_back(parameter.tensor);
-    group.exp_avg.push_back(torch::zeros_like(parameter.tensor));
-    group.exp_avg_sq.push_back(torch::zeros_like(parameter.tensor));
-    group.steps.push_back(torch::zeros({}, torch::kFloat32));
-  }
+namespace {
+
+// Lane l takes elements l, l + 16, ...: the same bits on every instruction set.
+double sum_of_squares(const float* x, int64_t count) {
+  constexpr int64_t kLanes = 16;
+  double lanes[kLanes] = {};
+  for (int64_t i = 0; i < count; i += kLanes)
+    for (int64_t l = 0; l < kLanes; ++l) {
+      const double value = x[i + l];
+      lanes[l] += value * value;
+    }
+  double sum = 0;
+  for (const double lane : lanes) sum += lane;
+  return sum;
 }
 
-void AdamW::zero_grad() {
-  for (Group& group : groups_)
-    for (at::Tensor& parameter : group.parameters) parameter.mutable_grad() = at::Tensor();
+}  // namespace
+
+std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range) {
+  const float* x = flat.const_data_ptr<float>();
+  std::vector<double> sums(static_cast<size_t>((range.length + kChunk - 1) / kChunk));
+  ops::parallel_tiles(static_cast<int64_t>(sums.size()), [&](int64_t chunk) {
+    const int64_t begin = range.begin + chunk * kChunk,
+                  end = std::min(begin + kChunk, range.begin + range.length);
+    sums[static_cast<size_t>(chunk)] = sum_of_squares(x + begin, end - begin);
+  });
+  return sums;
 }
 
-double AdamW::gradient_norm() const {
-  std::vector<at::Tensor> gradients;
-  for (const Group& group : groups_)
-    for (const at::Tensor& parameter : group.parameters)
-      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-  return torch::stack(at::_foreach_norm(gradients, 2)).to(torch::kFloat64).norm().item<double>();
+AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own)
+    : config_(config), parameters_(parameters), own_(std::move(own)) {
+  if (own_.empty()) own_ = {{0, parameters.length()}};
+  int64_t length = 0;
+  for (const Range& range : own_) length += range.length;
+  state_.exp_avg = torch::zeros({length}, torch::kFloat32);
+  state_.exp_avg_sq = torch::zeros({length}, torch::kFloat32);
 }
 
-void AdamW::step(double learning_rate, double norm) {
+void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) {
   torch::NoGradGuard no_grad;
   // The fused kernel divides gradients by a scale as it reads them.
   std::optional<at::Tensor> scale;
   if (config_.clip_norm > 0 && norm > config_.clip_norm)
     scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
-  for (Group& group : groups_) {
-    std::vector<at::Tensor> gradients;
-    for (at::Tensor& parameter : group.parameters)  // a modality that a whole step did not see
-      gradients.push_back(parameter.grad().defined() ? parameter.grad() : torch::zeros_like(parameter));
-    for (at::Tensor& count : group.steps) count.add_(1);
-    at::_fused_adamw_(group.parameters, gradients, group.exp_avg, group.exp_avg_sq, /*max_exp_avg_sqs=*/{},
-                      group.steps, learning_rate, config_.beta1, config_.beta2, group.weight_decay,
-                      config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
+  const at::Tensor count = torch::scalar_tensor(static_cast<double>(++state_.steps_done), torch::kFloat32);
+  const auto update = [&](int64_t begin, int64_t end, int64_t moments, double weight_decay) {
+    if (begin >= end) return;
+    const int64_t length = end - begin;
+    at::_fused_adamw_({parameters_.values().narrow(0, begin, length)}, {gradient.narrow(0, begin, length)},
+                      {state_.exp_avg.narrow(0, moments, length)},
+                      {state_.exp_avg_sq.narrow(0, moments, length)},
+                      /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1, config_.beta2,
+                      weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
+  };
+  int64_t moments = 0;
+  for (const Range& range : own_) {
+    const int64_t end = range.begin + range.length,
+                  border = std::clamp(parameters_.decay_begin(), range.begin, end);
+    update(range.begin, border, moments, 0);
+    update(border, end, moments + border - range.begin, config_.weight_decay);
+    moments += range.length;
   }
 }
 
-nn::NamedTensors AdamW::state() const {
+nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state) {
   nn::NamedTensors tensors;
-  for (const Group& group : groups_) {
-    for (size_t i = 0; i < group.names.size(); ++i) {
-      tensors[group.names[i] + ".exp_avg"] = group.exp_avg[i];
-      tensors[group.names[i] + ".exp_avg_sq"] = group.exp_avg_sq[i];
-      tensors["step"] = group.steps[i];
-    }
+  const std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
+                                exp_avg_sq = parameters.views(state.exp_avg_sq);
+  for (size_t i = 0; i < exp_avg.size(); ++i) {
+    tensors[parameters.names()[i] + ".exp_avg"] = exp_avg[i];
+    tensors[parameters.names()[i] + ".exp_avg_sq"] = exp_avg_sq[i];
   }
+  tensors["step"] = torch::scalar_tensor(static_cast<double>(state.steps_done), torch::kFloat32);
   return tensors;
 }
 
-void AdamW::restore(const nn::NamedTensors& tensors, const Path& file) {
+AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file) {
   torch::NoGradGuard no_grad;
-  auto copy = [&](const std::string& name, at::Tensor& to) {
+  auto find = [&](const std::string& name, at::IntArrayRef sizes) {
     auto found = tensors.find(name);
-    if (found == tensors.end() || found->second.sizes() != to.sizes())
+    if (found == tensors.end() || found->second.sizes() != sizes)
       throw InputError({file.string(), "optimizer state " + name,
                         found == tensors.end() ? "none" : "another shape",
                         "the checkpoint is of another model"});
-    to.copy_(found->second);
+    return found->second;
   };
-  for (Group& group : groups_) {
-    for (size_t i = 0; i < group.names.size(); ++i) {
-      copy(group.names[i] + ".exp_avg", group.exp_avg[i]);
-      copy(group.names[i] + ".exp_avg_sq", group.exp_avg_sq[i]);
-      copy("step", group.steps[i]);
-    }
+  AdamW::State state{parameters.zeros(), parameters.zeros(), find("step", {}).item<int64_t>()};
+  std::vector<at::Tensor> exp_avg = parameters.views(state.exp_avg),
+                          exp_avg_sq = parameters.views(state.exp_avg_sq);
+  for (size_t i = 0; i < exp_avg.size(); ++i) {
+    exp_avg[i].copy_(find(parameters.names()[i] + ".exp_avg", exp_avg[i].sizes()));
+    exp_avg_sq[i].copy_(find(parameters.names()[i] + ".exp_avg_sq", exp_avg_sq[i].sizes()));
   }
+  return state;
 }
 
 }  // namespace mom::train

@@ -3,11 +3,10 @@
 
 #include <ATen/ATen.h>
 
-#include <map>
-#include <string>
 #include <vector>
 
-#include "mom/models/model.h"
+#include "mom/nn/tensor_io.h"
+#include "mom/train/flat_parameters.h"
 #include "mom/train/recipe.h"
 
 namespace mom::train {
@@ -17,28 +16,42 @@ namespace mom::train {
 // 2405.18392) found better than a line.
 double learning_rate_at(const TrainConfig& config, int64_t step);
 
+// A part of the flat layout. Multiples of 16, so that vector instructions meet the same numbers whatever the part.
+struct Range {
+  int64_t begin, length;
+};
+
+// Sums of squares of `flat`'s numbers in chunks of kChunk, f64, each in a fixed order of its own: chunk c is
+// [c kChunk, (c + 1) kChunk), of those in `range`, which begins with a chunk.
+constexpr int64_t kChunk = 16384;
+std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range);
+
 class AdamW {
  public:
-  AdamW(models::ModelImpl& model, const TrainConfig& config);
+  // Keeps moments of, and updates, the `own` ranges alone; none: everything.
+  AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own = {});
 
-  void zero_grad();
-  // Global 2-norm of all gradients.
-  double gradient_norm() const;
-  // One update; gradients above clip_norm (0: no limit) count as scaled down to it. `norm` is theirs.
-  void step(double learning_rate, double norm);
+  // One update by `gradient`, of the parameters' layout; gradients above clip_norm (0: no limit) count as scaled down to
+  // it. `norm` is the whole gradient's.
+  void step(const at::Tensor& gradient, double learning_rate, double norm);
 
-  nn::NamedTensors state() const;  // "NAME.exp_avg", "NAME.exp_avg_sq", "step"
-  // InputError naming `file` when one is missing or of another shape.
-  void restore(const nn::NamedTensors& tensors, const Path& file);
+  // Moments of the own ranges, one behind the other, and updates so far.
+  struct State {
+    at::Tensor exp_avg, exp_avg_sq;
+    int64_t steps_done = 0;
+  };
+  State& state() { return state_; }
 
  private:
-  struct Group {
-    std::vector<std::string> names;
-    std::vector<at::Tensor> parameters, exp_avg, exp_avg_sq, steps;
-    double weight_decay = 0;
-  };
   TrainConfig config_;
-  std::vector<Group> groups_;  // with decay, without
+  FlatParameters& parameters_;
+  std::vector<Range> own_;
+  State state_;
 };
+
+// A state of all ranges as a checkpoint has it: "NAME.exp_avg", "NAME.exp_avg_sq", "step".
+nn::NamedTensors named_state(const FlatParameters& parameters, const AdamW::State& state);
+// InputError naming `file` when one is missing or of another shape.
+AdamW::State state_from(const nn::NamedTensors& tensors, const FlatParameters& parameters, const Path& file);
 
 }  // namespace mom::train

@@ -1,12 +1,14 @@
 #include "mom/train/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/models/counts.h"
+#include "mom/train/microbatches.h"
 
 namespace mom::train {
 namespace {
@@ -16,12 +18,9 @@ constexpr double kLibraries = 100e6;
 // Batches differ in size, and what one frees does not fit the next exactly (measured, with jemalloc).
 constexpr double kFit = 1.1;
 
-// What the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back. E
-// width, V vocabulary; the mixers say what they need (nn/mixer.h).
-struct Activations {
-  double kept = 0, passing = 0;  // bytes
-};
+}  // namespace
 
+// E width, V vocabulary; the mixers say what they need (nn/mixer.h).
 Activations activations_of(const models::ModelSpec& s, const TrainConfig& train, double tokens,
                            double targets, double items) {
   const double width = train.precision == "bfloat16" ? 2 : 4;
@@ -48,38 +47,64 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
   return result;
 }
 
-}  // namespace
+double activation_bytes(const Activations& activations) {
+  return kFit * (activations.kept + activations.passing);
+}
+
+double process_memory_bytes() { return static_cast<double>(peak_rss_bytes()) + kLibraries; }
+
+BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec,
+                    const data::EncodedDataset& dataset) {
+  data::Loader loader(std::make_shared<const data::EncodedDataset>(dataset), recipe.data,
+                      recipe.model.patch_size, static_cast<uint64_t>(recipe.seed));
+  const std::vector<models::TokenFlops> flops = models::flops_per_token(spec);
+  BatchShape shape;
+  double tokens = 0;
+  for (const data::Batch& batch : loader.next(1)) {
+    shape.targets = static_cast<double>(batch.target_rows_R.size(0));
+    shape.items = static_cast<double>(batch.num_images());
+    shape.flops += 3 * flops[0].pair * models::attended_pairs(spec, batch.routing);
+    for (size_t m = 0; m < flops.size(); ++m) {
+      shape.flops += 3 * flops[m].total() * static_cast<double>(batch.num_tokens[m]);
+      tokens += static_cast<double>(batch.num_tokens[m]);
+    }
+  }
+  shape.flops *= static_cast<double>(recipe.data.batch_tokens) / tokens;
+  return shape;
+}
+
+BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec) {
+  const std::vector<models::TokenFlops> flops = models::flops_per_token(spec);
+  const double share = static_cast<double>(recipe.data.batch_tokens) / static_cast<double>(flops.size());
+  const double mean_pairs = static_cast<double>(recipe.data.sequence_tokens + 1) / 2;
+  BatchShape shape;
+  for (size_t m = 0; m < flops.size(); ++m) {
+    shape.flops += 3 * share * (flops[m].total() + flops[m].pair * mean_pairs);
+    if (!spec.is_continuous(static_cast<int64_t>(m))) shape.targets += share;
+  }
+  if (spec.latents()) shape.items = share / static_cast<double>(spec.latents()->positions_per_item());
+  return shape;
+}
 
 Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   Plan plan;
   plan.spec = make_spec(recipe, dataset);
   plan.tokens_per_step = recipe.data.batch_tokens;
   plan.total_tokens = plan.tokens_per_step * recipe.train.steps;
-  data::Loader loader(std::make_shared<const data::EncodedDataset>(dataset), recipe.data,
-                      recipe.model.patch_size, static_cast<uint64_t>(recipe.seed));
-  // The shares of the modalities, from one batch.
-  const std::vector<models::TokenFlops> flops = models::flops_per_token(plan.spec);
-  double batch_flops = 0, batch_tokens = 0, targets = 0, items = 0;
-  for (const data::Batch& batch : loader.next(1)) {
-    targets = static_cast<double>(batch.target_rows_R.size(0));
-    items = static_cast<double>(batch.num_images());
-    batch_flops += 3 * flops[0].pair * models::attended_pairs(plan.spec, batch.routing);
-    for (size_t m = 0; m < flops.size(); ++m) {
-      batch_flops += 3 * flops[m].total() * static_cast<double>(batch.num_tokens[m]);
-      batch_tokens += static_cast<double>(batch.num_tokens[m]);
-    }
-  }
-  plan.flops = batch_flops / batch_tokens * static_cast<double>(plan.total_tokens);
+  const auto [targets, items, batch_flops] = batch_of(recipe, plan.spec, dataset);
+  plan.flops = batch_flops * static_cast<double>(recipe.train.steps);
   const double parts = static_cast<double>(recipe.train.microbatches);
+  const Division division = divide(recipe.train.microbatches, 0, 1);
   const Activations activations =
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
                      targets / parts, items / parts);
   const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
   plan.state_memory_bytes = (recipe.train.ema_decay > 0 ? 16 : 12) * parameters;
-  // Gradients grow while activations go, except from one microbatch to the next.
-  const double gradients = 4 * parameters, kept = kFit * activations.kept;
+  // A gradient for each microbatch under way, and for each branch of the tree that waits for its neighbour.
+  const double at_once = static_cast<double>(division.at_once),
+               gradients = std::min(parts, at_once + std::ceil(std::log2(parts)));
   plan.activation_memory_bytes =
-      (parts == 1 ? std::max(gradients, kept) : gradients + kept) + kFit * activations.passing;
+      4 * parameters * gradients + at_once * kFit * (activations.kept + activations.passing);
   plan.process_memory_bytes = static_cast<double>(peak_rss_bytes()) + kLibraries;
   return plan;
 }

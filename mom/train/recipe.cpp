@@ -30,7 +30,11 @@ void TrainConfig::describe(config::Table& table) {
   table.field("beta2", beta2, "AdamW's second moment").range(0, 0.9999999);
   table.field("epsilon", epsilon, "AdamW's epsilon").range(1e-30, 1);
   table.field("clip_norm", clip_norm, "largest global gradient norm; 0: no clipping").range(0, 1e9);
-  table.field("microbatches", microbatches, "parts a step's batch is split into, to save memory")
+  table
+      .field("microbatches", microbatches,
+             "parts a step's batch is split into: the unit that processes share out, and that threads "
+             "compute side by "
+             "side; one process with one thread saves memory by it")
       .range(1, 65536);
   table
       .field("ema_decay", ema_decay,

@@ -5,16 +5,20 @@
 #include <torch/version.h>
 
 #include <cstdio>
+#include <functional>
 #include <iostream>
 #include <optional>
+#include <sstream>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/base/signals.h"
 #include "mom/config/schema.h"
+#include "mom/dist/rendezvous.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "mom/train/metrics_log.h"
@@ -25,11 +29,12 @@
 namespace mom::train {
 namespace {
 
-OrderedJson environment() {
+OrderedJson environment(const dist::Group& group) {
   OrderedJson environment;
   environment["machine"] = machine_description();
   environment["torch"] = TORCH_VERSION;
   environment["threads"] = at::get_num_threads();
+  environment["processes"] = group.size();
   return environment;
 }
 
@@ -48,9 +53,9 @@ void copy_codec_reports(const Path& run, const data::EncodedDataset& dataset) {
 }
 
 void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec,
-                      const data::EncodedDataset& dataset) {
+                      const data::EncodedDataset& dataset, const dist::Group& group) {
   publish_file(options.run / "recipe.toml", dump_recipe(recipe));
-  OrderedJson env = environment();
+  OrderedJson env = environment(group);
   env["data"] = describe_data(recipe, dataset);
   publish_json(options.run / "environment.json", env);
   publish_json(options.run / "parameters.json", models::inspect_json(spec, recipe.data.sequence_tokens));
@@ -69,43 +74,57 @@ std::string loss_text(const StepReport& report, const models::ModelSpec& spec) {
   return text + buffer;
 }
 
-// The held-out losses of this moment, into the log; of the average of the weights where there is one.
-void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, MetricsLog& log) {
-  std::optional<WeightAverage::InUse> averaged;
-  if (WeightAverage* average = trainer.average()) averaged.emplace(*average);
-  for (const HeldOutSet& set : sets)
-    log.held_out(set.name, models::held_out_loss(trainer.model(), trainer.objective(), set.batches), trainer);
-  log.sync();
+// Where a run is written and shown: by rank 0 alone.
+struct Outlet {
+  Outlet(const Path& run, const Trainer& trainer)
+      : log(run, trainer.steps_done(), trainer.spec()),
+        progress("train " + run.filename().string(), "steps",
+                 static_cast<uint64_t>(trainer.recipe().train.steps),
+                 static_cast<uint64_t>(trainer.steps_done())) {}
+  MetricsLog log;
+  Progress progress;
+};
+
+// The held-out losses of this moment, into the log.
+void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, Outlet* outlet) {
+  for (const HeldOutSet& set : sets) {
+    const models::LossReport loss = trainer.held_out_loss(set.batches);
+    if (outlet) outlet->log.held_out(set.name, loss, trainer);
+  }
+  if (outlet) outlet->log.sync();
 }
 
+// `lock` is rank 0's.
 void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<HeldOutSet>& sets,
-                const Lock& lock) {
+                const Lock* lock) {
   const Recipe& recipe = trainer.recipe();
   StopSignals signals;
-  MetricsLog log(options.run, trainer.steps_done(), trainer.model().spec());
-  Progress progress("train " + options.run.filename().string(), "steps",
-                    static_cast<uint64_t>(recipe.train.steps), static_cast<uint64_t>(trainer.steps_done()));
-  if (trainer.steps_done() == 0) evaluate(trainer, sets, log);
+  std::optional<Outlet> outlet;
+  if (lock) outlet.emplace(options.run, trainer);
+  Outlet* const out = outlet ? &*outlet : nullptr;
+  if (trainer.steps_done() == 0) evaluate(trainer, sets, out);
   while (!trainer.finished()) {
     const StepReport report = trainer.step();
-    log.train_step(report, trainer);
-    progress.update(static_cast<uint64_t>(report.step), loss_text(report, trainer.model().spec()));
-    const bool stop = StopSignals::received() != 0 ||
-                      (options.stop_at > 0 && report.step >= options.stop_at && !trainer.finished());
-    if (report.step % recipe.eval.every_steps == 0 || trainer.finished()) evaluate(trainer, sets, log);
+    if (out) {
+      out->log.train_step(report, trainer);
+      out->progress.update(static_cast<uint64_t>(report.step), loss_text(report, trainer.spec()));
+    }
+    const bool stop =
+        report.stop || (options.stop_at > 0 && report.step >= options.stop_at && !trainer.finished());
+    if (report.step % recipe.eval.every_steps == 0 || trainer.finished()) evaluate(trainer, sets, out);
     if (report.step % recipe.checkpoint.every_steps == 0 || trainer.finished() || stop) {
-      log.sync();
-      lock.check();
+      if (out) out->log.sync();
+      if (lock) lock->check();
       trainer.save(options.run);
     }
     if (stop && !trainer.finished()) {
-      progress.finish();
+      if (out) out->progress.finish();
       throw StoppedError(options.run.string() + ": stopped after step " + std::to_string(report.step) +
                          " of " + std::to_string(recipe.train.steps) +
                          ", saved; run the same command with --resume to go on");
     }
   }
-  progress.finish();
+  if (out) out->progress.finish();
 }
 
 // The recipe as the run goes on with it, and the run's own account of it.
@@ -140,39 +159,126 @@ void warn_of_keys_for_latents(Recipe recipe, const data::EncodedDataset& dataset
   }
 }
 
-}  // namespace
+// Does `work`; where it fails on any rank, every rank throws the error of the first that did.
+void agree(dist::Group& group, const std::function<void()>& work) {
+  if (group.size() == 1) return work();
+  std::string mine;
+  try {
+    work();
+  } catch (const Error& error) {
+    mine = std::to_string(static_cast<int>(error.code())) + " " + error.what();
+  } catch (const std::exception& error) {
+    mine = "1 " + std::string(error.what());
+  }
+  const std::vector<std::string> all = group.gather_strings(mine);
+  for (size_t rank = 0; rank < all.size(); ++rank)
+    if (!all[rank].empty())
+      throw Error(static_cast<ExitCode>(std::stoi(all[rank])),
+                  "rank " + std::to_string(rank) + ": " + all[rank].substr(all[rank].find(' ') + 1));
+}
 
-void run_training(const RunOptions& options) {
-  Recipe recipe = load_recipe(options.recipe, options.overrides);
-  if (recipe.data.path.empty())
-    throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`", "nothing",
-                     "set it in the recipe or with --set data.path=DIR"});
-  warn_of_unused_keys(recipe, options.recipe);
-  auto dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
-  warn_of_keys_for_latents(recipe, *dataset, options.recipe);
-  warn_without_validation(*dataset);
-  if (options.dry_run) return print_plan(recipe, *dataset, options.json);
-  if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
-  const Lock lock = Lock::of_folder(options.run, {"train into another folder with --run"});
+// The first line of `theirs` that `ours` has not at that place, cut short.
+std::string first_difference(const std::string& ours, const std::string& theirs) {
+  std::istringstream first(ours), second(theirs);
+  std::string a, b;
+  do {
+    if (!std::getline(first, a)) a.clear();
+    if (!std::getline(second, b)) return "nothing in place of " + a;
+  } while (a == b);
+  return b.substr(0, 100);
+}
+
+// What every rank must have alike: the build, the recipe but for the data's place, and the data.
+void check_alike(dist::Group& group, Recipe recipe, const data::EncodedDataset& dataset) {
+  if (group.size() == 1) return;
+  recipe.data.path.clear();
+  const std::vector<std::pair<std::string, std::string>> mine{
+      {"program", sha256_hex_of_file("/proc/self/exe") + " with LibTorch " + TORCH_VERSION},
+      {"recipe", dump_recipe(recipe)},
+      {"data", data::content_sha256(dataset)}};
+  for (const auto& [name, value] : mine) {
+    const std::vector<std::string> all = group.gather_strings(value);
+    for (size_t rank = 1; rank < all.size(); ++rank)
+      if (all[rank] != all[0])
+        throw UserError({"rank " + std::to_string(rank), "the " + name + " of rank 0",
+                         first_difference(all[0], all[rank]),
+                         "start all processes with the same program, command and data"});
+  }
+}
+
+// The part of a run in its folder, which rank 0 alone touches.
+struct RunFolder {
+  std::unique_ptr<Lock> lock;
+  Path checkpoint;  // to go on from; empty: from the start
+  int64_t step = 0;
+};
+
+RunFolder open_run(const RunOptions& options, Recipe& recipe, const data::EncodedDataset& dataset) {
+  RunFolder folder;
+  folder.lock.reset(new Lock(Lock::of_folder(options.run, {"train into another folder with --run"})));
   const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
   if (!options.resume && std::filesystem::exists(options.run / "metrics.jsonl"))
     throw UserError(
         {options.run.string(), "a new folder", "a run", "add --resume to go on with it, or remove it"});
-  const bool resumes = !checkpoints.empty();
-  if (resumes) continue_with(recipe, options, *dataset, checkpoints.back().step);
-  if (resumes && checkpoints.back().step >= recipe.train.steps) {
-    log_info(options.run.string() + ": trained already (" + std::to_string(checkpoints.back().step) +
-             " steps)");
+  if (checkpoints.empty()) return folder;
+  folder.checkpoint = checkpoints.back().folder;
+  folder.step = checkpoints.back().step;
+  continue_with(recipe, options, dataset, folder.step);
+  return folder;
+}
+
+void train(const RunOptions& options, const std::shared_ptr<dist::Group>& group) {
+  Recipe recipe;
+  std::shared_ptr<data::EncodedDataset> dataset;
+  const bool first = group->rank() == 0;
+  agree(*group, [&] {
+    recipe = load_recipe(options.recipe, options.overrides);
+    if (recipe.data.path.empty())
+      throw UserError({options.recipe.string() + ": data.path", "a folder made by `mom data encode`",
+                       "nothing", "set it in the recipe or with --set data.path=DIR"});
+    dataset = std::make_shared<data::EncodedDataset>(data::open_encoded(recipe.data.path));
+    if (!first) return;
+    warn_of_unused_keys(recipe, options.recipe);
+    warn_of_keys_for_latents(recipe, *dataset, options.recipe);
+    warn_without_validation(*dataset);
+  });
+  if (options.dry_run) return print_plan(recipe, *dataset, options.json);
+  if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
+  check_alike(*group, recipe, *dataset);
+  RunFolder folder;
+  agree(*group, [&] {
+    if (first) folder = open_run(options, recipe, *dataset);
+  });
+  folder.step = static_cast<int64_t>(group->gather_doubles({static_cast<double>(folder.step)})[0][0]);
+  if (folder.step > 0) recipe.train.start_from.clear();  // the weights are the checkpoint's
+  if (folder.step >= recipe.train.steps) {
+    if (first)
+      log_info(options.run.string() + ": trained already (" + std::to_string(folder.step) + " steps)");
     return;
   }
-  Trainer trainer(recipe, dataset);
-  if (resumes) {
-    trainer.resume(checkpoints.back().folder);
-    log_info(options.run.string() + ": going on from step " + std::to_string(trainer.steps_done()));
-  } else {
-    start_run_folder(options, recipe, trainer.model().spec(), *dataset);
+  Trainer trainer(recipe, dataset, group);
+  if (folder.step > 0) {
+    trainer.resume(folder.checkpoint);
+    if (first)
+      log_info(options.run.string() + ": going on from step " + std::to_string(trainer.steps_done()));
+  } else if (first) {
+    start_run_folder(options, recipe, trainer.spec(), *dataset, *group);
   }
-  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), lock);
+  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), folder.lock.get());
+}
+
+}  // namespace
+
+void run_training(const RunOptions& options) {
+  const std::shared_ptr<dist::Group> group =
+      options.dry_run ? dist::alone()
+                      : dist::join(dist::place_from_environment(), dist::timeout_from_environment());
+  try {
+    train(options, group);
+  } catch (const std::exception& error) {
+    group->leave(error.what());  // the others say so
+    throw;
+  }
 }
 
 std::string recipe_help() {

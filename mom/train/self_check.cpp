@@ -63,19 +63,17 @@ double scan() {
 class Step {
  public:
   Step(at::ScalarType type, ops::Backend backend)
-      : backend_(backend), model_(spec()), optimizer_(*model_, {}) {
-    models::initialise(*model_, 1);
+      : backend_(backend), model_(initialised()), parameters_(model_), optimizer_(parameters_, {}) {
+    parameters_.collect_gradients(*model_, gradient_);
     model_->set_compute({type, /*recompute=*/false});
   }
   double loss() { return forward().item<double>(); }
   at::Tensor gradients() {
-    optimizer_.zero_grad();
+    gradient_.zero_();
     forward().backward();
-    std::vector<at::Tensor> all;
-    for (const auto& item : model_->named_parameters()) all.push_back(item.value().grad().flatten());
-    return at::cat(all);
+    return gradient_;
   }
-  void update() { optimizer_.step(/*learning_rate=*/1e-3, optimizer_.gradient_norm()); }
+  void update() { optimizer_.step(gradient_, /*learning_rate=*/1e-3, gradient_.norm().item<double>()); }
 
  private:
   static models::ModelSpec spec() {
@@ -85,6 +83,11 @@ class Step {
     spec.num_blocks = 2;
     spec.vocab_size = 97;
     return spec.resolved();
+  }
+  static models::Model initialised() {
+    models::Model model(spec());
+    models::initialise(*model, 1);
+    return model;
   }
   at::Tensor forward() {
     const ops::ScopedBackend scoped(backend_);
@@ -102,6 +105,8 @@ class Step {
   }
   ops::Backend backend_;
   models::Model model_;
+  FlatParameters parameters_;
+  at::Tensor gradient_ = parameters_.zeros();
   AdamW optimizer_;
 };
 

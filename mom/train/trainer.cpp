@@ -5,6 +5,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
+#include "mom/base/signals.h"
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
@@ -16,35 +17,49 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
+models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset, bool first) {
   models::Model model(make_spec(recipe, dataset));
   models::initialise(*model, static_cast<uint64_t>(recipe.seed));
-  if (!recipe.train.start_from.empty())
+  if (!recipe.train.start_from.empty() && first)
     models::start_from(*model, find_model_folder(recipe.train.start_from), recipe.train.start_from_differing);
   return model;
 }
 
+// Buckets small enough that backward completes some long before its end, and large enough for a network.
+dist::ShardPlan shard_plan(int64_t length, int processes) {
+  constexpr int64_t kSmallest = 1 << 20;  // 4 MB
+  return {length, processes, std::clamp(length / 16, kSmallest, dist::ShardPlan::kBucket)};
+}
+
 }  // namespace
 
-Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset)
+Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset,
+                 std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
-      model_(new_model(recipe, *dataset)),
+      group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
+      division_(divide(recipe.train.microbatches, group_->rank(), group_->size())),
+      model_(new_model(recipe, *dataset, group_->rank() == 0)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
-      optimizer_(*model_, recipe.train),
+      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size())),
+      parameters_(model_, plan_.padded()),
+      sharding_(*group_, plan_),
+      microbatches_(
+          model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
+          parameters_, division_.at_once, division_.threads_each),
+      optimizer_(parameters_, recipe.train, sharding_.own()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  model_->set_compute(
-      {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute});
-  if (recipe.train.ema_decay > 0) average_.emplace(*model_, recipe.train.ema_decay);
+  group_->broadcast(parameters_.values(), 0);  // start_from is read in one place
+  if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay);
   data_position_ = loader_.state();
 }
 
 void Trainer::prepare_next() {
   next_ = std::async(std::launch::async, [this] {
     Prepared prepared;
-    prepared.batches = loader_.next(recipe_.train.microbatches);
+    prepared.step = loader_.next(recipe_.train.microbatches, division_.first, division_.last);
     prepared.position = loader_.state();
     return prepared;
   });
@@ -62,23 +77,25 @@ StepReport Trainer::step() {
   StepReport report;
   if (!next_.valid()) prepare_next();
   const Prepared prepared = next_.get();
-  const std::vector<data::Batch>& batches = prepared.batches;
   if (steps_done_ + 1 < recipe_.train.steps) prepare_next();
   report.data_seconds = seconds_of_part();
   models::LossReport terms;
-  for (const data::Batch& batch : batches) models::add(terms, models::count_terms(batch, model_->spec()));
-  optimizer_.zero_grad();
-  for (const data::Batch& batch : batches) {
-    models::BatchLoss loss = objective_(*model_, batch, terms, models::Timesteps::kUniform);
-    report.forward_seconds += seconds_of_part();
-    if (loss.total.requires_grad()) loss.total.backward();
-    report.backward_seconds += seconds_of_part();
-    models::add(report.loss, loss.report);
-    for (const auto& [block, load] : loss.experts) report.experts[block].add(load);
-    for (size_t m = 0; m < tokens_seen_.size(); ++m) report.num_tokens += batch.num_tokens[m];
-  }
+  for (const data::BatchCounts& counts : prepared.step.counts)
+    models::add(terms, models::count_terms(counts, model_->spec()));
+  const int64_t sent = group_->bytes_sent();
+  std::optional<Sharding::Reduction> reduction;
+  const Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms,
+                                                        [&](const at::Tensor& gradient, int64_t begin) {
+                                                          if (!reduction)
+                                                            reduction.emplace(sharding_, gradient);
+                                                          reduction->complete_from(begin);
+                                                        });
+  if (!reduction) reduction.emplace(sharding_, result.gradient);
+  reduction->finish();
+  report.communication_seconds = reduction->seconds();
+  seconds_of_part();
+  share(result, report);
   report.total_loss = objective_.combined_loss(report.loss);
-  report.grad_norm = optimizer_.gradient_norm();
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
   if (!std::isfinite(report.total_loss) || !std::isfinite(report.grad_norm))
     throw DivergedError(
@@ -86,18 +103,85 @@ StepReport Trainer::step() {
         std::to_string(report.total_loss) + ", gradient norm " + std::to_string(report.grad_norm) +
         "; nothing was updated: lower train.learning_rate and start again, or resume from the last "
         "checkpoint");
-  optimizer_.step(report.learning_rate, report.grad_norm);
+  optimizer_.step(result.gradient, report.learning_rate, report.grad_norm);
+  report.optimizer_seconds = seconds_of_part();
+  sharding_.spread(parameters_.values());
+  report.communication_seconds += seconds_of_part();
   data_position_ = prepared.position;
   report.step = ++steps_done_;
   if (average_) average_->update(steps_done_);
-  for (const data::Batch& batch : batches) {
-    for (size_t m = 0; m < tokens_seen_.size(); ++m) tokens_seen_[m] += batch.num_tokens[m];
-    pairs_seen_ += models::attended_pairs(model_->spec(), batch.routing);
-  }
-  report.optimizer_seconds = seconds_of_part();
+  for (const data::BatchCounts& counts : prepared.step.counts)
+    for (size_t m = 0; m < tokens_seen_.size(); ++m) {
+      tokens_seen_[m] += counts.num_tokens[m];
+      report.num_tokens += counts.num_tokens[m];
+    }
+  report.bytes_sent = static_cast<double>(group_->bytes_sent() - sent);
+  report.optimizer_seconds += seconds_of_part();
   report.seconds = seconds_since(start);
   report.cpu_seconds = processor_seconds() - cpu_start;
   return report;
+}
+
+void Trainer::share(const Microbatches::Result& result, StepReport& report) {
+  // Of this process: the wish to stop, how long it computed, its microbatches, the squares of its part of the gradient.
+  std::vector<double> mine{StopSignals::received() != 0 ? 1.0 : 0.0, result.seconds};
+  for (const Microbatches::Part& part : result.parts) part.append_to(mine);
+  const size_t squares_at = mine.size();
+  for (const Range& range : sharding_.own()) {
+    const std::vector<double> squares = chunk_squares(result.gradient, range);
+    mine.insert(mine.end(), squares.begin(), squares.end());
+  }
+  std::vector<std::vector<double>> squares;  // by rank
+  double longest = 0;
+  for (const std::vector<double>& numbers : group_->gather_doubles(mine)) {
+    report.stop |= numbers[0] != 0;
+    if (numbers[1] > longest) {
+      longest = numbers[1];
+      report.slowest_rank = static_cast<int>(squares.size());
+    }
+    size_t at = 2;
+    double forward = 0, backward = 0;
+    for (const Microbatches::Part& like : result.parts) {
+      const Microbatches::Part part = Microbatches::Part::read(numbers, at, like);
+      models::add(report.loss, part.loss);
+      for (const auto& [block, load] : part.experts) report.experts[block].add(load);
+      pairs_seen_ += part.attended_pairs;
+      forward += part.forward_seconds;
+      backward += part.backward_seconds;
+    }
+    // Of microbatches side by side, their shares of the time that passed in this process.
+    if (static_cast<int>(squares.size()) == group_->rank()) {
+      report.forward_seconds = result.seconds * forward / (forward + backward);
+      report.backward_seconds = result.seconds - report.forward_seconds;
+    }
+    squares.emplace_back(numbers.begin() + static_cast<std::ptrdiff_t>(squares_at), numbers.end());
+  }
+  report.grad_norm = std::sqrt(sharding_.sum_of_chunks(squares));
+}
+
+models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batches) {
+  std::optional<WeightAverage::InUse> averaged;
+  if (average_) averaged.emplace(*average_);
+  const auto rank = static_cast<size_t>(group_->rank()), size = static_cast<size_t>(group_->size());
+  const size_t modalities = model_->spec().modalities.size(), rounds = (batches.size() + size - 1) / size;
+  const std::vector<models::LossReport> own = microbatches_.held_out(batches, objective_, rank, size);
+  // Batch i is of process i mod size. Sums are in the order of the batches.
+  std::vector<double> mine;
+  for (size_t round = 0; round < rounds; ++round) {
+    const size_t i = round * size + rank;
+    for (size_t m = 0; m < modalities; ++m) {
+      const models::LossSum loss = i < batches.size() ? own[i][m] : models::LossSum{};
+      mine.insert(mine.end(), {loss.sum, loss.count});
+    }
+  }
+  const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
+  models::LossReport sum(modalities);
+  for (size_t i = 0; i < batches.size(); ++i)
+    for (size_t m = 0; m < modalities; ++m) {
+      const double* loss = &all[i % size][(i / size * modalities + m) * 2];
+      sum[m].add({loss[0], loss[1]});
+    }
+  return sum;
 }
 
 double Trainer::flops() const {
@@ -108,12 +192,24 @@ double Trainer::flops() const {
 }
 
 void Trainer::save(const Path& run) {
-  OrderedJson state;
-  state["step"] = steps_done_;
-  state["tokens"] = tokens_seen_;
-  state["attended_pairs"] = pairs_seen_;
-  state["data"] = data_position_;
-  save_checkpoint(run, steps_done_, *model_, optimizer_, average(), state, recipe_.checkpoint.keep);
+  // The others wait for rank 0 to write.
+  const auto timeout = group_->timeout();
+  constexpr double kBytesPerSecond = 20e6;
+  group_->set_timeout(timeout + std::chrono::seconds(static_cast<int64_t>(
+                                    16.0 * static_cast<double>(parameters_.length()) / kBytesPerSecond)));
+  const AdamW::State& own = optimizer_.state();
+  const AdamW::State whole{sharding_.gather(own.exp_avg), sharding_.gather(own.exp_avg_sq), own.steps_done};
+  if (group_->rank() == 0) {
+    OrderedJson state;
+    state["step"] = steps_done_;
+    state["tokens"] = tokens_seen_;
+    state["attended_pairs"] = pairs_seen_;
+    state["data"] = data_position_;
+    save_checkpoint(run, steps_done_, *model_, named_state(parameters_, whole), average(), state,
+                    recipe_.checkpoint.keep);
+  }
+  group_->barrier();
+  group_->set_timeout(timeout);
 }
 
 // The data may have been encoded anew, by other codecs, under the same path.
@@ -128,9 +224,27 @@ void Trainer::check_codecs(const Path& checkpoint) {
 }
 
 void Trainer::resume(const Path& checkpoint) {
-  check_codecs(checkpoint);
-  const Json state = load_checkpoint(checkpoint, *model_, optimizer_, average());
+  AdamW::State whole;
+  std::string state;
+  if (group_->rank() == 0) {
+    check_codecs(checkpoint);
+    LoadedCheckpoint loaded = load_checkpoint(checkpoint, *model_, parameters_, average());
+    whole = loaded.optimizer;
+    loaded.state["updates"] = whole.steps_done;
+    state = loaded.state.dump();
+  }
+  group_->broadcast(parameters_.values(), 0);
+  if (average_) group_->broadcast(average_->values(), 0);
+  AdamW::State& own = optimizer_.state();
+  sharding_.scatter(whole.exp_avg, own.exp_avg);
+  sharding_.scatter(whole.exp_avg_sq, own.exp_avg_sq);
   const std::string where = (checkpoint / "state.json").string();
+  const Json counters = parse_json(group_->gather_strings(state)[0], where);
+  own.steps_done = json_int(counters, "updates", where);
+  restore_counters(counters, where);
+}
+
+void Trainer::restore_counters(const Json& state, const std::string& where) {
   steps_done_ = json_int(state, "step", where);
   if (!state.contains("tokens") || !state["tokens"].is_array() ||
       state["tokens"].size() != tokens_seen_.size())

@@ -89,6 +89,10 @@ class CheckLayers(unittest.TestCase):
         self.fails("mom/train/CMakeLists.txt: lists serve, which is no folder of the order",
                    mom__train__CMakeLists_dot_txt="mom_library(train DEPENDS data serve)")
 
+    def test_a_header_that_one_folder_alone_includes(self):
+        self.fails("mom/data/loader.h:3: includes torch/csrc/distributed/c10d/Store.hpp, which only mom/dist may",
+                   mom__data__loader_dot_h=TREE["mom/data/loader.h"] + "#include <torch/csrc/distributed/c10d/Store.hpp>\n")
+
     def test_a_library_of_unknown_headers(self):
         self.fails("mom/train/CMakeLists.txt: lists Zip::Zip: scripts/check-layers does not know which headers are its",
                    mom__train__CMakeLists_dot_txt="mom_library(train DEPENDS data LINKS Zip::Zip)")

@@ -101,7 +101,7 @@ TEST_F(JobsTest, ChildrenDieWithUs) {
   const std::string pid_file = (folder_ / "pid").string();
   const pid_t middle = ::fork();
   if (middle == 0) {
-    Child child("/bin/sh", {"-c", "echo $$ > " + pid_file + "; exec sleep 60"}, 1, folder_ / "log", "");
+    Child child("/bin/sh", {"-c", "echo $$ > " + pid_file + "; exec sleep 60"}, {{}, folder_ / "log", ""});
     ::pause();
   }
   pid_t pid = 0;

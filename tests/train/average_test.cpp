@@ -46,7 +46,7 @@ std::map<std::string, at::Tensor> of_model(models::Model model) {
 
 TEST_F(AverageTest, FollowsTheFormulaAndIsSwappedInWithoutMovingANumber) {
   train::Trainer trainer(recipe(), dataset_);
-  train::WeightAverage average(trainer.model(), 0.3);
+  train::WeightAverage average(trainer.parameters(), 0.3);
   std::map<std::string, at::Tensor> expected;
   for (const auto& [name, tensor] : weights(trainer)) expected[name] = tensor.to(torch::kFloat64);
   for (int64_t n = 1; n <= 5; ++n) {

@@ -1,4 +1,4 @@
-#include "mom/study/process.h"
+#include "mom/base/process.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -14,16 +15,19 @@
 
 extern char** environ;  // NOLINT: declared as POSIX does
 
-namespace mom::study {
+namespace mom {
 namespace {
 
 constexpr int kNotStarted = 127;  // as in a shell
 
-std::vector<std::string> environment(int64_t threads) {
-  std::vector<std::string> variables;
-  for (char** each = environ; *each; ++each)
-    if (std::strncmp(*each, "OMP_NUM_THREADS=", 16) != 0) variables.emplace_back(*each);
-  variables.push_back("OMP_NUM_THREADS=" + std::to_string(threads));
+std::vector<std::string> environment(const std::vector<std::string>& changed) {
+  std::vector<std::string> variables = changed;
+  for (char** each = environ; *each; ++each) {
+    const std::string_view own = *each, name = own.substr(0, own.find('=') + 1);
+    if (std::none_of(changed.begin(), changed.end(),
+                     [&](const auto& other) { return other.starts_with(name); }))
+      variables.emplace_back(own);
+  }
   return variables;
 }
 
@@ -36,17 +40,18 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 // Only what may be called between fork and exec.
 [[noreturn]] void become(const char* program, char* const* arguments, char* const* variables, const char* log,
-                         const char* out, pid_t parent) {
+                         const char* out, int inherited, pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(kNotStarted);  // it died before the call above
   const int empty = ::open("/dev/null", O_RDONLY);
-  const int err = ::open(log, O_WRONLY | O_CREAT | O_APPEND, 0666);
-  const int std_out = *out ? ::open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : err;
+  const int err = *log ? ::open(log, O_WRONLY | O_CREAT | O_APPEND, 0666) : 2;
+  const int std_out = *out ? ::open(out, O_WRONLY | O_CREAT | O_TRUNC, 0666) : *log ? err : 1;
   if (empty < 0 || err < 0 || std_out < 0) ::_exit(kNotStarted);
   ::dup2(empty, 0);
   ::dup2(std_out, 1);
   ::dup2(err, 2);
+  if (inherited >= 0) ::fcntl(inherited, F_SETFD, 0);
   for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
@@ -57,11 +62,10 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Child::Child(const Path& program, const std::vector<std::string>& arguments, int64_t threads, const Path& log,
-             const Path& out)
+Child::Child(const Path& program, const std::vector<std::string>& arguments, const Options& options)
     : start_(std::chrono::steady_clock::now()) {
-  std::vector<std::string> words = arguments, variables = environment(threads);
-  words.insert(words.begin(), "mom");
+  std::vector<std::string> words = arguments, variables = environment(options.variables);
+  words.insert(words.begin(), program.filename().string());
   const std::vector<char*> argv = pointers(words), env = pointers(variables);
   const pid_t parent = ::getpid();
   // A signal between fork and exec must neither run our handler in the child nor be lost: it is blocked until then.
@@ -71,7 +75,9 @@ Child::Child(const Path& program, const std::vector<std::string>& arguments, int
   ::sigaddset(&stopping, SIGTERM);
   ::sigprocmask(SIG_BLOCK, &stopping, &before);
   pid_ = ::fork();
-  if (pid_ == 0) become(program.c_str(), argv.data(), env.data(), log.c_str(), out.c_str(), parent);
+  if (pid_ == 0)
+    become(program.c_str(), argv.data(), env.data(), options.log.c_str(), options.out.c_str(),
+           options.inherited, parent);
   const int error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid_ < 0) throw ResourceError("cannot start a process: " + std::string(std::strerror(error)));
@@ -96,8 +102,15 @@ std::optional<Ended> Child::poll() {
   return ended;
 }
 
-void Child::ask_to_stop() {
-  if (pid_ > 0) ::kill(pid_, SIGTERM);
+void Child::send(int signal) {
+  if (pid_ > 0) ::kill(pid_, signal);
 }
 
-}  // namespace mom::study
+void Child::ask_to_stop() { send(SIGTERM); }
+
+std::string describe_end(const Ended& ended) {
+  if (ended.signal == 0) return "exit code " + std::to_string(ended.code);
+  return "signal " + std::to_string(ended.signal) + " (" + ::strsignal(ended.signal) + ")";
+}
+
+}  // namespace mom

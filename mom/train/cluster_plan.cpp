@@ -1,0 +1,207 @@
+#include "mom/train/cluster_plan.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cmath>
+
+#include "mom/base/error.h"
+#include "mom/config/schema.h"
+#include "mom/dist/shard_plan.h"
+#include "mom/modality/presets.h"
+#include "mom/models/counts.h"
+
+namespace mom::train {
+namespace {
+
+constexpr int64_t kPapersSequence = 4096;
+constexpr double kBuckets = 3;         // under way at once
+constexpr double kBackward = 2.0 / 3;  // of a step's computing: two of three forwards
+constexpr double kNvlink = 3.6e12;     // 450 GB/s each way, H100
+
+// Microbatches that a process adds.
+int64_t share_of(int64_t microbatches, int64_t processes) {
+  const int64_t share = microbatches / processes;
+  if (share * processes != microbatches || !std::has_single_bit(static_cast<uint64_t>(share)))
+    throw UserError({"train.microbatches",
+                     "a power of two for each of the " + std::to_string(processes) + " processes, say " +
+                         std::to_string(processes),
+                     std::to_string(microbatches),
+                     "change it, which changes the training, or the processes"});
+  return share;
+}
+
+// The number that `text` begins with, and what follows it.
+std::pair<double, std::string> number_and_rest(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || !(value > 0) || !std::isfinite(value)) return {0, text};
+  return {value, std::string(end, text.data() + text.size())};
+}
+
+double factor_of(char prefix) {
+  switch (prefix) {
+    case 'k':
+      return 1e3;
+    case 'M':
+      return 1e6;
+    case 'G':
+      return 1e9;
+    case 'T':
+      return 1e12;
+    case 'P':
+      return 1e15;
+  }
+  return 0;
+}
+
+Recipe recipe_of(const ClusterPlanOptions& options) {
+  if (!options.recipe.empty()) return load_recipe(options.recipe, options.overrides);
+  Recipe recipe;
+  recipe.setting = options.setting;
+  recipe.model.backbone = options.backbone;
+  recipe.model.size = options.size;
+  models::apply_named_size(recipe.model, false, false);
+  recipe.data.sequence_tokens = std::min(options.tokens, kPapersSequence);
+  recipe.train.microbatches = options.cluster.processes() * (options.tokens / recipe.data.sequence_tokens);
+  recipe.data.batch_tokens = options.tokens * options.cluster.processes();
+  config::Schema schema = recipe.schema();
+  for (const std::string& assignment : options.overrides) config::apply_override(schema, assignment);
+  return recipe;
+}
+
+Cluster with_rate(Cluster cluster, const std::string& name, std::string& source) {
+  source = "--flops-rate";
+  if (cluster.flops_rate > 0) return cluster;
+  std::string known;
+  for (const Device& device : devices()) {
+    known += (known.empty() ? "" : ", ") + device.name;
+    if (device.name != name) continue;
+    cluster.flops_rate = device.flops_rate;
+    source = device.source;
+    return cluster;
+  }
+  throw UserError({"--device", "one of " + known, "'" + name + "'", "or give --flops-rate"});
+}
+
+const modality::Preset& preset_of(const std::string& setting) {
+  const modality::Preset* preset = modality::find_preset(setting);
+  if (preset) return *preset;
+  std::string known;
+  for (const std::string& name : modality::preset_names()) known += (known.empty() ? "" : ", ") + name;
+  throw UserError({"--setting", "one of " + known, "'" + setting + "'", ""});
+}
+
+}  // namespace
+
+const std::vector<Device>& devices() {
+  static const std::vector<Device> all = {
+      {"h100", 400e12, "stated, not measured: 40% of an H100's 989 TFLOP/s in bf16"},
+      {"a100", 125e12, "stated, not measured: 40% of an A100's 312 TFLOP/s in bf16"},
+      {"epyc2", 175e9, "measured: two cores of an EPYC with AVX-512 in f32 (bench/results/training-step)"},
+  };
+  return all;
+}
+
+double parse_link(const std::string& text) {
+  const std::string plain = text.ends_with("/s") ? text.substr(0, text.size() - 2) : text;
+  if (plain == "nvlink") return kNvlink;
+  const auto [value, unit] = number_and_rest(plain);
+  const double factor = unit.empty() ? 0 : factor_of(unit[0]);
+  if (value > 0 && factor > 0 && unit.substr(1) == "bit") return value * factor;
+  if (value > 0 && factor > 0 && unit.substr(1) == "B") return 8 * value * factor;
+  throw UserError({"--link", "a rate such as 10Gbit, 200Mbit, 450GB or nvlink", "'" + text + "'", ""});
+}
+
+double parse_flops_rate(const std::string& text) {
+  const auto [value, unit] = number_and_rest(text);
+  if (value > 0 && unit.empty()) return value;
+  if (value > 0 && unit.size() == 1 && factor_of(unit[0]) > 0) return value * factor_of(unit[0]);
+  throw UserError({"--flops-rate", "FLOP/s such as 400T or 175G", "'" + text + "'", ""});
+}
+
+ClusterPlan plan_cluster(const Cluster& cluster, double parameters, const BatchShape& batch,
+                         const Activations& of_a_microbatch, const TrainConfig& train) {
+  const double processes = static_cast<double>(cluster.processes()), bytes = 4 * parameters;
+  const int64_t share = share_of(train.microbatches, cluster.processes());
+  const int64_t at_once = std::min(share, cluster.threads);
+  const int64_t waiting = std::countr_zero(static_cast<uint64_t>(share));
+  ClusterPlan plan;
+  plan.weights_bytes = bytes;
+  plan.average_bytes = train.ema_decay > 0 ? bytes : 0;
+  plan.gradients_bytes = bytes * static_cast<double>(std::min(share, at_once + waiting));
+  plan.moments_bytes = 2 * bytes / processes;
+  const double others = (processes - 1) / processes, one_way = bytes * others;
+  plan.received_bytes =
+      others * std::min(bytes, kBuckets * 4 * static_cast<double>(dist::ShardPlan::kBucket));
+  plan.activations_bytes = static_cast<double>(at_once) * activation_bytes(of_a_microbatch);
+  plan.sent_bytes = 2 * one_way;
+  const double devices = static_cast<double>(cluster.devices);
+  plan.leaving_bytes =
+      cluster.machines > 1 ? 2 * bytes * devices * (processes - devices) / processes : plan.sent_bytes;
+  plan.compute_s = batch.flops / processes / cluster.flops_rate;
+  plan.gradients_s = plan.weights_s = plan.leaving_bytes / 2 * 8 / cluster.link_bits;
+  const double hidden = share == 1 ? std::min(plan.gradients_s, kBackward * plan.compute_s) : 0;
+  plan.step_s = plan.compute_s + plan.gradients_s - hidden + plan.weights_s;
+  return plan;
+}
+
+OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
+  std::string source;
+  const Cluster cluster = with_rate(options.cluster, options.device, source);
+  if (options.recipe.empty()) preset_of(options.setting);
+  const Recipe recipe = recipe_of(options);
+  const bool has_data = !recipe.data.path.empty() && std::filesystem::exists(recipe.data.path);
+  models::ModelSpec spec;
+  BatchShape batch;
+  if (has_data) {
+    const data::EncodedDataset dataset = data::open_encoded(recipe.data.path);
+    spec = make_spec(recipe, dataset);
+    batch = batch_of(recipe, spec, dataset);
+  } else {
+    spec = make_spec(recipe.model, preset_of(recipe.setting));
+    batch = even_batch(recipe, spec);
+  }
+  const double parameters = static_cast<double>(models::count_parameters(spec).total);
+  const double parts = static_cast<double>(recipe.train.microbatches);
+  const Activations activations =
+      activations_of(spec, recipe.train, static_cast<double>(recipe.data.batch_tokens) / parts,
+                     batch.targets / parts, batch.items / parts);
+  const ClusterPlan plan = plan_cluster(cluster, parameters, batch, activations, recipe.train);
+  const double process_bytes = process_memory_bytes();
+
+  OrderedJson json;
+  if (options.recipe.empty())
+    json["size"] = options.size;
+  else
+    json["recipe"] = options.recipe.string();
+  json["backbone"] = spec.backbone;
+  json["setting"] = recipe.setting;
+  json["parameters"] = static_cast<int64_t>(parameters);
+  json["precision"] = recipe.train.precision;
+  json["batch_from"] = has_data ? recipe.data.path : "modalities of equal shares (no data)";
+  json["tokens_per_step"] = recipe.data.batch_tokens;
+  json["microbatches"] = recipe.train.microbatches;
+  json["machines"] = cluster.machines;
+  json["gpus"] = cluster.devices;
+  json["processes"] = cluster.processes();
+  json["threads"] = cluster.threads;
+  json["link_bits_per_s"] = cluster.link_bits;
+  json["flops_rate"] = cluster.flops_rate;
+  json["flops_rate_from"] = source;
+  json["memory_bytes"] = {{"weights", plan.weights_bytes},     {"average", plan.average_bytes},
+                          {"gradients", plan.gradients_bytes}, {"moments", plan.moments_bytes},
+                          {"received", plan.received_bytes},   {"activations", plan.activations_bytes},
+                          {"process", process_bytes},          {"peak", plan.memory_bytes() + process_bytes}};
+  json["flops_per_step"] = batch.flops;
+  json["sent_bytes_per_step"] = plan.sent_bytes;
+  json["link_bytes_per_step"] = plan.leaving_bytes;
+  json["compute_s"] = plan.compute_s;
+  json["communication_s"] = {{"gradients", plan.gradients_s}, {"weights", plan.weights_s}};
+  json["step_s"] = plan.step_s;
+  json["tokens_per_s"] = static_cast<double>(recipe.data.batch_tokens) / plan.step_s;
+  json["efficiency"] = plan.compute_s / plan.step_s;
+  return json;
+}
+
+}  // namespace mom::train

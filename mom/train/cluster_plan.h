@@ -1,0 +1,74 @@
+// What a step takes on many processes: memory of each, bytes over the network, time. Computed from the counts that training
+// and `--dry-run` use; nothing is run and no network is measured.
+//
+// N parameters, P processes (machines x devices), F FLOPs of a step. The optimizer is sharded:
+//
+//   memory of a process    weights 4 N, their average 4 N where asked for, 4 N for every gradient (of microbatches under way
+//                          and of branches of their tree that wait), moments 8 N / P, parts received of three buckets,
+//                          activations of the microbatches under way
+//   bytes it sends         4 N (P - 1) / P for gradients (all-to-all), and as many for weights (all-gather)
+//   time of a step         F / (P rate), plus the time of the weights, plus that of the gradients; where a process has one
+//                          microbatch, they travel behind backward, two thirds of the computing, and only what they take
+//                          beyond it counts
+//
+// On several machines the link is that of a machine, which its devices share; what stays inside a machine is not counted as
+// time. On one machine it is the link of each device.
+#pragma once
+
+#include <string>
+
+#include "mom/base/json.h"
+#include "mom/train/plan.h"
+
+namespace mom::train {
+
+struct Cluster {
+  int64_t machines = 1, devices = 1;  // per machine
+  double link_bits = 10e9;            // per second, in each direction
+  double flops_rate = 0;              // FLOP/s that a device attains in training
+  int64_t threads = 1;                // of a process: as many microbatches are under way
+  int64_t processes() const { return machines * devices; }
+};
+
+struct ClusterPlan {
+  double weights_bytes = 0, average_bytes = 0, gradients_bytes = 0, moments_bytes = 0, received_bytes = 0,
+         activations_bytes = 0;  // of a process
+  double sent_bytes = 0;         // by a process, per step
+  double leaving_bytes = 0;      // over the link, per step
+  double compute_s = 0, gradients_s = 0, weights_s = 0, step_s = 0;
+  double memory_bytes() const {  // without data and libraries
+    return weights_bytes + average_bytes + gradients_bytes + moments_bytes + received_bytes +
+           activations_bytes;
+  }
+};
+
+// A step of `parameters` on a batch. UserError where the processes do not divide the microbatches into powers of two.
+ClusterPlan plan_cluster(const Cluster& cluster, double parameters, const BatchShape& batch,
+                         const Activations& of_a_microbatch, const TrainConfig& train);
+
+struct ClusterPlanOptions {
+  Path recipe;
+  std::vector<std::string> overrides;
+  std::string size, backbone, setting;  // in place of a recipe, whose other keys are at their defaults
+  int64_t tokens = 16384;               // with a size: of a process per step, in microbatches of one sequence
+  Cluster cluster;
+  std::string device;  // a name of devices(): its rate, unless the cluster has one
+};
+
+// Everything about it: what `mom plan --json` prints.
+OrderedJson cluster_plan_json(const ClusterPlanOptions& options);
+
+// Rates that devices attain in training, with where they come from.
+struct Device {
+  std::string name;
+  double flops_rate;
+  std::string source;
+};
+const std::vector<Device>& devices();
+
+// "10Gbit", "200Mbit", "450GB" (bytes) or "nvlink", each with or without "/s": bits per second. UserError otherwise.
+double parse_link(const std::string& text);
+// "400T", "175G" or "4e14". UserError otherwise.
+double parse_flops_rate(const std::string& text);
+
+}  // namespace mom::train

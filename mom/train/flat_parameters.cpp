@@ -1,0 +1,102 @@
+#include "mom/train/flat_parameters.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+#include <map>
+
+namespace mom::train {
+namespace {
+
+constexpr int64_t kAlign = 16;  // f32 in a cache line, and in the longest vector
+
+// The block of each weight in one.
+std::map<const void*, int64_t> blocks_of(const models::ModelImpl& model) {
+  std::map<const void*, int64_t> blocks;
+  for (size_t i = 0; i < model.blocks().size(); ++i)
+    for (const at::Tensor& parameter : model.blocks()[i]->parameters())
+      blocks[parameter.unsafeGetTensorImpl()] = static_cast<int64_t>(i);
+  return blocks;
+}
+
+int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+}  // namespace
+
+int64_t FlatParameters::length_of(models::ModelImpl& model) {
+  int64_t length = 0;
+  for (const nn::Parameter& parameter : nn::parameters_of(model))
+    length += round_up(parameter.tensor.numel(), kAlign);
+  return length;
+}
+
+FlatParameters::FlatParameters(models::Model model, int64_t padded) {
+  int64_t length = 0;
+  const auto add = [&](const nn::Parameter& parameter) {
+    names_.push_back(parameter.name);
+    begins_.push_back(length);
+    shapes_.push_back(parameter.tensor.sizes().vec());
+    length = round_up(length + parameter.tensor.numel(), kAlign);
+  };
+  std::map<int64_t, std::vector<nn::Parameter>> decaying;  // by block; -1: of none
+  const std::map<const void*, int64_t> blocks = blocks_of(*model);
+  for (const nn::Parameter& parameter : nn::parameters_of(*model)) {
+    const auto block = blocks.find(parameter.tensor.unsafeGetTensorImpl());
+    if (parameter.traits.decay)
+      decaying[block == blocks.end() ? -1 : block->second].push_back(parameter);
+    else
+      add(parameter);
+  }
+  decay_begin_ = length;
+  for (const nn::Parameter& parameter : decaying[-1]) add(parameter);
+  for (size_t block = 0; block < model->blocks().size(); ++block) {
+    block_begins_.push_back(length);
+    for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
+  }
+  values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
+  torch::NoGradGuard no_grad;
+  const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
+  for (size_t i = 0; i < here.size(); ++i) here[i].copy_(of_model[i]);
+  share_with(model);
+}
+
+at::Tensor FlatParameters::zeros() const { return torch::zeros_like(values_); }
+
+std::vector<at::Tensor> FlatParameters::views(const at::Tensor& flat) const {
+  std::vector<at::Tensor> views;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    int64_t numel = 1;
+    for (const int64_t size : shapes_[i]) numel *= size;
+    views.push_back(flat.narrow(0, begins_[i], numel).view(shapes_[i]));
+  }
+  return views;
+}
+
+std::vector<at::Tensor> FlatParameters::parameters_of(models::ModelImpl& model) const {
+  std::map<std::string, at::Tensor> by_name;
+  for (const nn::Parameter& parameter : nn::parameters_of(model)) by_name[parameter.name] = parameter.tensor;
+  std::vector<at::Tensor> parameters;
+  for (const std::string& name : names_) parameters.push_back(by_name.at(name));
+  return parameters;
+}
+
+void FlatParameters::share_with(models::Model replica) {
+  models_.push_back(replica);
+  show(values_);
+}
+
+void FlatParameters::show(const at::Tensor& flat) {
+  const std::vector<at::Tensor> weights = views(flat);
+  for (models::Model& model : models_) {
+    std::vector<at::Tensor> parameters = parameters_of(*model);
+    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].set_data(weights[i]);
+  }
+}
+
+void FlatParameters::collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const {
+  const std::vector<at::Tensor> gradients = views(flat);
+  std::vector<at::Tensor> parameters = parameters_of(model);
+  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].mutable_grad() = gradients[i];
+}
+
+}  // namespace mom::train

@@ -1,0 +1,54 @@
+// A model's weights in one row of memory, which optimizer, gradients and their exchange between processes work on: a few
+// long tensors in place of hundreds of short ones. f32. Weights without decay come first, then those outside the blocks,
+// then the blocks in their order, so that backward completes the row from its end. Each begins at a multiple of 16
+// numbers, so that vector instructions meet no rest inside; what is between and behind them is zero and stays so.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "mom/models/model.h"
+
+namespace mom::train {
+
+class FlatParameters {
+ public:
+  // How long the layout of a model is.
+  static int64_t length_of(models::ModelImpl& model);
+  // Moves the weights of `model` here. The layout is `padded` long at least.
+  explicit FlatParameters(models::Model model, int64_t padded = 0);
+  FlatParameters(const FlatParameters&) = delete;
+  FlatParameters& operator=(const FlatParameters&) = delete;
+
+  const at::Tensor& values() const { return values_; }  // [length]
+  int64_t length() const { return values_.size(0); }
+  int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
+  // From it on, all is of blocks `block` and later.
+  int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
+  at::Tensor zeros() const;  // [length], of this layout
+
+  const std::vector<std::string>& names() const { return names_; }
+  // One view for each name, of the weight's shape, into a tensor of this layout.
+  std::vector<at::Tensor> views(const at::Tensor& flat) const;
+
+  // Another model of the same spec computes with these weights from now on. Its own memory goes.
+  void share_with(models::Model replica);
+  // All models that share the weights compute with `flat` in their place, until told otherwise; no number is moved.
+  void show(const at::Tensor& flat);
+  // Backward of `model`, one of them, adds to `flat`.
+  void collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const;
+
+ private:
+  std::vector<at::Tensor> parameters_of(models::ModelImpl& model) const;  // in the order of names
+  std::vector<std::string> names_;
+  std::vector<int64_t> begins_;
+  std::vector<std::vector<int64_t>> shapes_;
+  int64_t decay_begin_ = 0;
+  std::vector<int64_t> block_begins_;
+  at::Tensor values_;
+  std::vector<models::Model> models_;
+};
+
+}  // namespace mom::train

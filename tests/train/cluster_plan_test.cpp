@@ -1,0 +1,111 @@
+#include "mom/train/cluster_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "mom/base/error.h"
+
+namespace mom::train {
+namespace {
+
+// 1,000 parameters on two machines of two devices: 4,000 bytes of weights, 2 s of computing, 1,000 bytes/s between machines.
+struct Tiny {
+  Cluster cluster{.machines = 2, .devices = 2, .link_bits = 8000, .flops_rate = 1e9};
+  BatchShape batch{.flops = 8e9};
+  Activations activations{.kept = 700, .passing = 300};
+  TrainConfig train;
+  Tiny() { train.microbatches = 4; }
+  ClusterPlan plan() const { return plan_cluster(cluster, 1000, batch, activations, train); }
+};
+
+TEST(ClusterPlan, addsUpByHand) {
+  const ClusterPlan plan = Tiny().plan();
+  EXPECT_EQ(plan.weights_bytes, 4000);
+  EXPECT_EQ(plan.gradients_bytes, 4000);
+  EXPECT_EQ(plan.moments_bytes, 2000);   // a quarter of two times 4,000
+  EXPECT_EQ(plan.received_bytes, 3000);  // one bucket, but the own part
+  EXPECT_EQ(plan.average_bytes, 0);
+  EXPECT_NEAR(plan.activations_bytes, 1100, 1e-9);
+  EXPECT_NEAR(plan.memory_bytes(), 4000 + 4000 + 2000 + 3000 + 1100, 1e-9);
+  EXPECT_EQ(plan.sent_bytes, 6000);     // three quarters of 4,000, twice
+  EXPECT_EQ(plan.leaving_bytes, 8000);  // two devices send 1,000 bytes to each of two others, twice
+  EXPECT_EQ(plan.compute_s, 2);
+  EXPECT_EQ(plan.gradients_s, 4);
+  EXPECT_EQ(plan.weights_s, 4);
+  EXPECT_NEAR(plan.step_s, 2 + (4 - 2 * 2.0 / 3) + 4, 1e-9);
+}
+
+TEST(ClusterPlan, severalMicrobatchesOfAProcess) {
+  Tiny tiny;
+  tiny.train.microbatches = 16;  // four of each process: one under way, two branches that wait
+  EXPECT_EQ(tiny.plan().gradients_bytes, 3 * 4000);
+  EXPECT_EQ(tiny.plan().step_s, 2 + 4 + 4);  // nothing travels behind backward
+  tiny.cluster.threads = 2;
+  EXPECT_EQ(tiny.plan().gradients_bytes, 4 * 4000);
+  EXPECT_NEAR(tiny.plan().activations_bytes, 2 * 1100, 1e-9);
+  tiny.cluster.threads = 64;  // no more gradients than microbatches
+  EXPECT_EQ(tiny.plan().gradients_bytes, 4 * 4000);
+}
+
+TEST(ClusterPlan, ofOneMachineAndOfOneProcess) {
+  Tiny tiny;
+  tiny.cluster.machines = 1;
+  tiny.cluster.devices = 4;  // the link is each device's
+  EXPECT_EQ(tiny.plan().leaving_bytes, 6000);
+  EXPECT_EQ(tiny.plan().weights_s, 3);
+  tiny.cluster.devices = 1;
+  tiny.train.microbatches = 1;
+  EXPECT_EQ(tiny.plan().sent_bytes, 0);
+  EXPECT_EQ(tiny.plan().received_bytes, 0);
+  EXPECT_EQ(tiny.plan().moments_bytes, 8000);
+  EXPECT_EQ(tiny.plan().step_s, 8);
+  tiny.train.ema_decay = 0.9;
+  EXPECT_EQ(tiny.plan().average_bytes, 4000);
+}
+
+TEST(ClusterPlan, refusesProcessesThatDoNotShareOut) {
+  Tiny tiny;
+  for (const int64_t microbatches : {1, 6, 12}) {  // 12: three each is no power of two
+    tiny.train.microbatches = microbatches;
+    EXPECT_THROW(tiny.plan(), UserError) << microbatches;
+  }
+}
+
+TEST(ClusterPlan, ofANamedSize) {
+  ClusterPlanOptions options;
+  options.size = "37M";
+  options.backbone = "mamba";
+  options.setting = "chameleon";
+  options.device = "epyc2";
+  options.cluster.machines = 4;
+  const OrderedJson json = cluster_plan_json(options);
+  const double parameters = json["parameters"].get<double>();
+  EXPECT_EQ(json["processes"], 4);
+  EXPECT_EQ(json["tokens_per_step"], 4 * 16384);
+  EXPECT_EQ(json["microbatches"], 16);
+  EXPECT_EQ(json["memory_bytes"]["moments"].get<double>(), 2 * parameters);
+  EXPECT_EQ(json["sent_bytes_per_step"].get<double>(), 6 * parameters);
+  double sum = 0;
+  for (const auto& [name, bytes] : json["memory_bytes"].items())
+    if (name != "peak") sum += bytes.get<double>();
+  EXPECT_NEAR(json["memory_bytes"]["peak"].get<double>(), sum, 1);
+  EXPECT_NEAR(json["compute_s"].get<double>(), json["flops_per_step"].get<double>() / 4 / 175e9, 1e-9);
+  // At least three forwards of two FLOPs for every parameter beside the tables.
+  EXPECT_GT(json["flops_per_step"].get<double>(), 6.0 * 4 * 16384 * 15e6);
+  options.device = "abacus";
+  EXPECT_THROW(cluster_plan_json(options), UserError);
+}
+
+TEST(ClusterPlan, ratesAsPeopleWriteThem) {
+  EXPECT_EQ(parse_link("10Gbit"), 10e9);
+  EXPECT_EQ(parse_link("200Mbit/s"), 200e6);
+  EXPECT_EQ(parse_link("450GB/s"), parse_link("nvlink"));
+  EXPECT_EQ(parse_flops_rate("400T"), 4e14);
+  EXPECT_EQ(parse_flops_rate("1.75e11"), 1.75e11);
+  for (const char* wrong : {"", "10", "fast", "-1Gbit", "10Gbits", "0Gbit", "infGbit", "nanGbit", "Gbit"})
+    EXPECT_THROW(parse_link(wrong), UserError) << wrong;
+  for (const char* wrong : {"", "T", "4X", "-4T", "400TB", "nan"})
+    EXPECT_THROW(parse_flops_rate(wrong), UserError) << wrong;
+}
+
+}  // namespace
+}  // namespace mom::train
