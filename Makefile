@@ -34,7 +34,7 @@ quickstart: configure  ## data, codecs, both models, evaluation and report; SETT
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom mom-quickstart-data
 	@scripts/quickstart $(BUILD)/bin/mom $(SETTING)
 
-showcase: configure  ## hours: more styles, longer training, pictures that hold together (transfusion)
+showcase: configure  ## hours: more styles, longer training, pictures that hold together; SETTING=transfusion or chameleon
 	cmake --build --preset $(PRESET) -j $(JOBS) --target mom mom-quickstart-data
 	@scripts/showcase $(BUILD)/bin/mom $(SETTING)
 

@@ -14,7 +14,7 @@ bool is_architecture(const std::string& key) {
       "model.feed_forward",      "model.rope_theta",     "model.experts",
       "model.experts_per_token", "model.router",         "model.capacity_factor",
       "model.ssm_init",          "model.discretisation", "objective.balance_weight",
-      "model.scan_backend"};
+      "model.scan_backend",      "model.route"};
   return kKeys.count(key) || key.rfind("checkpoint.", 0) == 0;
 }
 

@@ -165,8 +165,13 @@ std::vector<std::string> modalities_of(const RunFolder& run, const std::string& 
 }
 
 Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std::string& set) {
-  Comparison out{dense.model_name(),
-                 mix.model_name(),
+  // Two of one model are told apart by their folders.
+  const bool alike = dense.model_name() == mix.model_name();
+  const auto name_of = [&](const RunFolder& run) {
+    return run.model_name() + (alike ? " (" + run.name + ")" : "");
+  };
+  Comparison out{name_of(dense),
+                 name_of(mix),
                  dense.path,
                  mix.path,
                  set,

@@ -50,11 +50,15 @@ class OwnRows {
   std::vector<float> values_;
 };
 
-nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S) {
-  std::vector<int64_t> modality_S;
-  for (const int32_t token : tokens_S)
-    modality_S.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(token));
-  return {std::move(modality_S), static_cast<int64_t>(spec.modalities.size())};
+nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S,
+                         const std::vector<int64_t>& seen_S) {
+  const auto num_sets = static_cast<int64_t>(spec.modalities.size());
+  std::vector<int64_t> modality_S, set_S;
+  for (size_t s = 0; s < tokens_S.size(); ++s) {
+    modality_S.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(tokens_S[s]));
+    set_S.push_back(spec.has_random_sets() ? nn::random_set(seen_S[s], num_sets) : modality_S.back());
+  }
+  return {std::move(modality_S), set_S, num_sets};
 }
 
 std::vector<at::Tensor> dense(const std::vector<at::Tensor>& weights) {
@@ -154,7 +158,7 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
   const size_t num_sequences = tokens_S.size();
   TORCH_CHECK(state.num_tokens_S.size() == num_sequences && state.blocks.size() == net.blocks.size(),
               "[MambaDecoder] expected a state of ", num_sequences, " sequences");
-  const nn::DecodeBatch batch = batch_of(model_->spec(), tokens_S);
+  const nn::DecodeBatch batch = batch_of(model_->spec(), tokens_S, state.num_tokens_S);
   int64_t scratch_floats = 0;
   for (const Network::Block& block : net.blocks)
     scratch_floats = std::max(scratch_floats, block.step->scratch_floats(num_sequences));

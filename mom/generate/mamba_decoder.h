@@ -1,6 +1,6 @@
 // One token of each of a few sequences through a network whose mixers have a decode step (nn/decode_step.h; Mamba's
 // is nn/mamba_decode.cpp), at the speed of memory: every weight is read once, in whole rows, by threads that stay
-// together over the whole token. Decoupled projections are those of each sequence's modality.
+// together over the whole token. Decoupled projections are those of the weight set of each sequence's token.
 //
 // S sequences, V vocabulary. Weights are the model's own f32 (moved to large pages), or copies in bf16 or 8
 // bits, which the embedding table is read from, too; activations, states and sums are f32. A sequence's

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "mom/models/backbones.h"
 #include "mom/models/model.h"
 #include "mom/nn/parameter.h"
 
@@ -101,6 +102,7 @@ OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens) {
   json["blocks"] = spec.num_blocks;
   json["vocabulary"] = spec.vocab_size;
   json["decoupled"] = spec.decoupled;
+  if (find_backbone(spec.backbone).recipe_chooses) json["route"] = spec.route;
   json["parameters"]["total"] = counts.total;
   json["parameters"]["embedding"] = counts.embedding;
   // A token looks at half of its sequence in the mean.

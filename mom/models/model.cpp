@@ -159,15 +159,15 @@ at::Tensor ModelImpl::embed(const ModelInput& input, const at::Tensor& time_IE) 
 }
 
 nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelState* state) const {
+  const std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
   nn::BlockContext context;
-  context.routing = input.routing;
+  context.routing = spec_.has_random_sets() ? nn::with_random_sets(input.routing, cached) : input.routing;
   context.grid = latent_grid(spec_, input.routing);
   context.training = input.training;
   context.balance_weight = input.balance_weight;
   context.experts = input.experts;
   if (spec_.adaptive_norm) nn::find_items(context);
   if (!spec_.has_mixer("attention")) return context;
-  const std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
   context.attention = ops::make_attention_plan(input.routing.order_T, input.routing.offsets_S1, cached,
                                                latent_rows(spec_, input.routing));
   std::vector<int64_t> positions_T;

@@ -83,6 +83,15 @@ void check_decoupled(const ModelSpec& spec, std::string_view where) {
                         "parts that " + backbone.name + " can decouple", "\"" + name + "\"", ""});
 }
 
+void read_route(const Json& json, ModelSpec& spec, std::string_view where) {
+  spec.route = value_or<std::string>(json, "route", kRouteByModality, where);
+  const bool may_choose = find_backbone(spec.backbone).recipe_chooses;
+  if (spec.route != kRouteByModality && !(may_choose && spec.has_random_sets()))
+    throw InputError({std::string(where) + ": \"route\"",
+                      std::string(kRouteByModality) + (may_choose ? std::string(" or ") + kRandomRoute : ""),
+                      "\"" + spec.route + "\"", ""});
+}
+
 // Folders without a table are older: what they say beside it is under keys of their own.
 modality::Vocabulary read_vocabulary(const Json& json, const std::vector<std::string>& names,
                                      std::string_view where) {
@@ -168,6 +177,12 @@ void ModelSpec::describe(config::Table& table) {
       .field("decoupled", decoupled,
              "projections with their own weights per modality (mixture_of_mamba only)")
       .one_of(all_projections());
+  table
+      .field("route", route,
+             "what chooses a token's weights in these: its modality, or a hash of its position, a control "
+             "with as "
+             "many weights (mixture_of_mamba only)")
+      .one_of({kRouteByModality, kRandomRoute});
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
   table
@@ -198,7 +213,7 @@ void ModelSpec::describe(config::Table& table) {
 ModelSpec ModelSpec::resolved() const {
   ModelSpec spec = *this;
   const Backbone& chosen = find_backbone(backbone);
-  if (!chosen.recipe_chooses) spec.decoupled = chosen.decoupled;
+  if (!chosen.recipe_chooses) spec.decoupled = chosen.decoupled, spec.route = kRouteByModality;
   if (const std::string problem = resolve(spec); !problem.empty()) throw UserError("model." + problem);
   return spec;
 }
@@ -231,7 +246,8 @@ const std::string& ModelSpec::mixer(int64_t block) const {
 }
 
 nn::Trunk ModelSpec::trunk() const {
-  return {d_model, num_blocks, norm_epsilon, modalities, {decoupled.begin(), decoupled.end()}, adaptive_norm};
+  return {d_model,       num_blocks,       norm_epsilon, modalities, {decoupled.begin(), decoupled.end()},
+          adaptive_norm, has_random_sets()};
 }
 
 int64_t ModelSpec::modality_index(std::string_view name) const {
@@ -301,6 +317,7 @@ OrderedJson to_json(const ModelSpec& spec) {
   json["torch_dtype"] = "float32";  // a model is written as it is trained; quantize.h writes others
   json["modalities"] = spec.modalities;
   json["decoupled"] = spec.decoupled;
+  if (find_backbone(spec.backbone).recipe_chooses) json["route"] = spec.route;
   if (!spec.setting.empty()) json["setting"] = spec.setting;
   if (spec.latents()) {
     json["latent_shape"] = spec.latents()->latent_shape;
@@ -343,6 +360,7 @@ ModelSpec spec_from_json(const Json& given, std::string_view where) {
         {std::string(where) + ": \"hidden_act\"", "silu or swish", "\"" + activation + "\"", ""});
   spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);
   check_decoupled(spec, where);
+  read_route(json, spec, where);
   read_data(json, spec, where);
   for (const std::string& problem : {resolve(spec), spec.problem_with_data()})
     if (!problem.empty()) throw InputError(std::string(where) + ": " + problem);

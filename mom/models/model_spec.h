@@ -24,6 +24,10 @@ const std::vector<std::string>& all_projections();
 // Sinusoids a timestep is turned into before its small network.
 inline constexpr int64_t kTimestepFeatures = 128;
 
+// Values of the key route: what chooses a token's weights in projections that have several (nn/routing.h).
+inline constexpr const char* kRouteByModality = "modality";
+inline constexpr const char* kRandomRoute = "random";
+
 // Values of the key patch_net.
 inline constexpr const char* kLinearPatches = "linear";
 inline constexpr const char* kConvPatches = "conv";  // convolutions before the trunk and after it
@@ -37,6 +41,7 @@ struct ModelSpec {
   int64_t layers = 4;                                      // of a recipe: 1 layer = 2 blocks
   int64_t num_blocks = 0;                                  // 0: as layers says
   std::vector<std::string> decoupled = all_projections();  // parts with their own weights per modality
+  std::string route = kRouteByModality;                    // what chooses a token's own weights
   bool tie_word_embeddings = false;
   int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
   std::string patch_net = kLinearPatches;            // between an item of latents and the trunk
@@ -69,6 +74,7 @@ struct ModelSpec {
   bool tells_convolutions() const { return has_conv_patches() && adaptive_norm; }
   bool has_conv_patches() const { return latents() && patch_net != kLinearPatches; }
 
+  bool has_random_sets() const { return route == kRandomRoute; }
   bool has_mixer(const std::string& mixer) const;
   // The mixer of a block.
   const std::string& mixer(int64_t block) const;

@@ -45,11 +45,12 @@ PackedProjection WeightPacker::projection(const ModalityLinearImpl& linear) {
   return projection;
 }
 
-DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_sequence, int64_t num_modalities)
-    : modality_S(std::move(modality_of_sequence)), by_modality(static_cast<size_t>(num_modalities)) {
+DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_sequence,
+                         const std::vector<int64_t>& set_of_sequence, int64_t num_sets)
+    : modality_S(std::move(modality_of_sequence)), by_set(static_cast<size_t>(num_sets)) {
   for (size_t s = 0; s < modality_S.size(); ++s) {
     all.push_back(s);
-    by_modality[static_cast<size_t>(modality_S[s])].push_back(s);
+    by_set[static_cast<size_t>(set_of_sequence[s])].push_back(s);
   }
 }
 
@@ -63,7 +64,7 @@ RowRange share_of(int64_t count, int64_t number, int64_t num_shares) {
 void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
              DecodeRows y) {
   for (size_t m = 0; m < projection.size(); ++m) {
-    const std::vector<size_t>& group = projection.size() == 1 ? batch.all : batch.by_modality[m];
+    const std::vector<size_t>& group = projection.size() == 1 ? batch.all : batch.by_set[m];
     if (group.empty()) continue;
     std::vector<const float*> inputs;
     std::vector<float*> outputs;

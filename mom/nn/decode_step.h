@@ -34,7 +34,7 @@ struct PackedMatrix {
   at::Tensor data, scales, bias;
   int64_t num_bytes() const { return matrix.num_rows * kernels::row_bytes(matrix); }
 };
-// One matrix for all modalities, or one each.
+// One matrix for all tokens, or one per weight set (routing.h).
 using PackedProjection = std::vector<PackedMatrix>;
 
 // Makes packed matrices of one type; narrow ones are copies in `memory`, f32 ones the parameters themselves.
@@ -50,12 +50,13 @@ class WeightPacker {
   ops::HugePages& memory_;
 };
 
-// A step's sequences, and which of them are of each modality.
+// A step's sequences, the modality of each one's token, and which of them use each weight set.
 struct DecodeBatch {
   std::vector<int64_t> modality_S;
   std::vector<size_t> all;
-  std::vector<std::vector<size_t>> by_modality;
-  DecodeBatch(std::vector<int64_t> modality_of_sequence, int64_t num_modalities);
+  std::vector<std::vector<size_t>> by_set;
+  DecodeBatch(std::vector<int64_t> modality_of_sequence, const std::vector<int64_t>& set_of_sequence,
+              int64_t num_sets);
   size_t size() const { return all.size(); }
 };
 

@@ -23,6 +23,7 @@ struct Trunk {
   std::vector<std::string> modalities;
   std::set<std::string> decoupled;  // parts with their own weights per modality: names of projections, "norm"
   bool adaptive_norm = false;       // of latents (item_condition.h)
+  bool random_sets = false;         // own weights are of random sets of tokens, not of modalities (routing.h)
   int64_t turn = 0;                 // how many of the blocks before have the same mixer
   // The modalities where `part` is decoupled, else none.
   std::vector<std::string> owners_of(const std::string& part) const {

@@ -1,6 +1,7 @@
 #include "mom/nn/modality_linear.h"
 
 #include "mom/ops/modality_linear.h"
+#include "mom/ops/row_map.h"
 
 namespace mom::nn {
 
@@ -21,6 +22,12 @@ ModalityLinearImpl::ModalityLinearImpl(const ModalityLinearOptions& options) : o
 
 at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& routing, bool add_bias) {
   const at::TensorList biases = add_bias ? at::TensorList(biases_) : at::TensorList();
+  if (decoupled() && routing.rows_by_set) {
+    const at::Tensor by_set_TI = ops::take_rows(x_TI, routing.rows_by_set);
+    return ops::add_rows(
+        ops::modality_linear_of_parameters(by_set_TI, weights_, biases, routing.set_offsets_M1), {},
+        routing.rows_by_set);
+  }
   return ops::modality_linear_of_parameters(
       x_TI, weights_, biases,
       decoupled() ? routing.group_offsets_M1 : torch::tensor({int64_t{0}, x_TI.size(0)}, torch::kInt64));
@@ -28,7 +35,13 @@ at::Tensor ModalityLinearImpl::forward(const at::Tensor& x_TI, const Routing& ro
 
 ModalityLinearOptions projection_options(const Trunk& trunk, const std::string& part, int64_t in, int64_t out,
                                          bool bias) {
-  return {.in_features = in, .out_features = out, .bias = bias, .groups = trunk.owners_of(part)};
+  ModalityLinearOptions options{
+      .in_features = in, .out_features = out, .bias = bias, .groups = trunk.owners_of(part)};
+  if (!trunk.random_sets || options.groups.empty()) return options;
+  options.groups_are_modalities = false;
+  options.weight.share = options.bias_traits.share = 1.0 / static_cast<double>(options.groups.size());
+  for (size_t set = 0; set < options.groups.size(); ++set) options.groups[set] = "set_" + std::to_string(set);
+  return options;
 }
 
 ModalityLinearOptions residual_options(const Trunk& trunk, const std::string& part, int64_t in, int64_t out,

@@ -1,6 +1,7 @@
 // A linear layer with one weight, or with one weight per modality. Rows are modality-major, so that each
 // modality is one GEMM on a contiguous slice of the input straight into a slice of the output. Parameters:
-// shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`).
+// shared `weight` [O, I] (and `bias` [O]); decoupled `MODALITY.weight` (and `MODALITY.bias`). Where the routing has
+// random sets, rows are brought together by set and back, and parameters are `set_0.weight`, ...
 #pragma once
 
 #include <torch/nn/module.h>
@@ -41,7 +42,8 @@ class ModalityLinearImpl : public Module {
 };
 TORCH_MODULE(ModalityLinear);
 
-// Of a mixer's projection: a weight per modality where `trunk` says that the part is decoupled. Biases start at zero.
+// Of a mixer's projection: a weight per modality, or per random set, where `trunk` says that the part is decoupled.
+// Biases start at zero.
 ModalityLinearOptions projection_options(const Trunk& trunk, const std::string& part, int64_t in, int64_t out,
                                          bool bias = false);
 // Of the projection back into the residual stream: the same with init_residual.

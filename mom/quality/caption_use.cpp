@@ -10,7 +10,6 @@
 #include <span>
 
 #include "mom/base/random.h"
-#include "mom/modality/special_tokens.h"
 #include "mom/quality/likelihood.h"
 
 namespace mom::quality {
@@ -20,14 +19,6 @@ constexpr size_t kImagesTogether = 16;  // images in one batch: affects memory, 
 
 double mean(const std::vector<double>& values) {
   return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-generate::Feed caption_first(const Pair& image, const Pair& caption, const modality::Vocabulary& vocabulary) {
-  generate::Feed feed;
-  feed.append(modality::special::kBos);
-  for (const int32_t token : caption.caption) feed.append(token);
-  feed.append(vocabulary.find(image.media.modality)->brackets->open);
-  return feed;
 }
 
 // A timestep of the level and noise, for one image.
@@ -81,7 +72,7 @@ class LevelLosses {
       const at::Tensor noised_CHW = schedule_.add_noise(latent_CHW.unsqueeze(0), drawn.noise_CHW.unsqueeze(0),
                                                         torch::tensor({drawn.timestep}, torch::kInt64))[0];
       for (size_t c = 0; c < 2; ++c) {
-        feeds.push_back(caption_first(image, pairs_[captions[c]], vocabulary_));
+        feeds.push_back(caption_prompt(pairs_[captions[c]].caption, image.media.modality, vocabulary_));
         feeds.back().append(generate::Picture{noised_CHW, drawn.timestep});
         noise.push_back(drawn.noise_CHW);
       }
@@ -166,10 +157,12 @@ CaptionUse caption_use_of_codes(models::ModelImpl& model, const std::vector<Pair
   for (size_t first = 0; first < asked.size(); first += kImagesTogether) {
     const std::span some = std::span(asked).subspan(first, std::min(kImagesTogether, asked.size() - first));
     std::vector<Continuation> batch;
-    for (const std::vector<size_t>& captions : some)
+    for (const std::vector<size_t>& captions : some) {
+      const generate::Segment& image = pairs[captions[0]].media;
       for (size_t c = 0; c < 2; ++c)
-        batch.push_back({caption_first(pairs[captions[0]], pairs[captions[c]], model.spec().vocabulary),
-                         pairs[captions[0]].media.tokens});
+        batch.push_back({caption_prompt(pairs[captions[c]].caption, image.modality, model.spec().vocabulary),
+                         image.tokens});
+    }
     std::vector<double> nats = log_likelihoods(model, batch);
     for (size_t i = 0; i < nats.size(); ++i) nats[i] /= -static_cast<double>(batch[i].text.size());
     found.overall.add(torch::tensor(nats, torch::kFloat64).view({-1, 2}));

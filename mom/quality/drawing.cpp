@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "mom/base/progress.h"
-#include "mom/modality/special_tokens.h"
 
 namespace mom::quality {
 namespace {
@@ -14,14 +13,9 @@ constexpr int64_t kDrawnTogether = 32;  // images in one batch: affects memory, 
 generate::Request request_for(const Wish& wish, const generate::DocumentRules& rules,
                               const QualityOptions& options) {
   generate::Request request;
+  request.prompt = caption_prompt(wish.pair->caption, wish.pair->media.modality, rules.vocabulary);
   generate::DocumentCursor cursor(rules);
-  const auto put = [&](int32_t token) {
-    request.prompt.append(token);
-    cursor.advance(token);
-  };
-  put(modality::special::kBos);
-  for (const int32_t token : wish.pair->caption) put(token);
-  put(rules.vocabulary.find(wish.pair->media.modality)->brackets->open);
+  for (const int32_t token : request.prompt.tokens) cursor.advance(token);
   request.until = generate::Until::kSegment;
   request.max_positions = cursor.to_close();
   request.picture.steps = options.steps;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "mom/base/random.h"
 #include "mom/codecs/pictures.h"
@@ -17,12 +16,6 @@ namespace mom::quality {
 namespace {
 
 constexpr int64_t kMostReal = 1000;  // real images that a bucket is compared with
-
-std::vector<size_t> numbers_to(size_t count) {
-  std::vector<size_t> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), size_t{0});
-  return numbers;
-}
 
 std::vector<formats::Image> images_of(const at::Tensor& pixels_N3SS) {
   std::vector<formats::Image> images;
@@ -99,7 +92,7 @@ class BucketJudge {
   OrderedJson kid() const {
     std::vector<generate::Segment> some;
     const int64_t num_real = std::min(kMostReal, std::ssize(bucket_.pairs));
-    for (const size_t i : spread(numbers_to(bucket_.pairs.size()), num_real))
+    for (const size_t i : spread(all_indices(bucket_.pairs.size()), num_real))
       some.push_back(bucket_.pairs[i].media);
     const at::Tensor mean_F = trained_.features_NF.mean(0),
                      scale_F = trained_.features_NF.std(0, /*unbiased=*/false).clamp_min(1e-6);
@@ -152,7 +145,7 @@ class BucketJudge {
 
   OrderedJson write_items(const Path& folder, int64_t num_items) const {
     OrderedJson items = OrderedJson::array();
-    for (const size_t i : spread(numbers_to(drawn_.size()), std::min(num_items, std::ssize(drawn_)))) {
+    for (const size_t i : spread(all_indices(drawn_.size()), std::min(num_items, std::ssize(drawn_)))) {
       const auto row = static_cast<int64_t>(i);
       const Pair& near = train_[static_cast<size_t>(nearest_.index_N[row].item<int64_t>())];
       const std::string stem = bucket_.name + "-" + std::to_string(items.size());

@@ -1,11 +1,13 @@
 #include "mom/quality/pairs.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "mom/base/random.h"
 #include "mom/data/loader.h"
 #include "mom/data/packer.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::quality {
 namespace {
@@ -67,6 +69,21 @@ std::vector<size_t> first_of_each_caption(const std::vector<Pair>& pairs) {
   for (size_t i = 0; i < pairs.size(); ++i)
     if (seen.insert({pairs[i].source, pairs[i].caption}).second) first.push_back(i);
   return first;
+}
+
+std::vector<size_t> all_indices(size_t count) {
+  std::vector<size_t> indices(count);
+  std::iota(indices.begin(), indices.end(), size_t{0});
+  return indices;
+}
+
+generate::Feed caption_prompt(const std::vector<int32_t>& caption, const std::string& modality,
+                              const modality::Vocabulary& vocabulary) {
+  generate::Feed feed;
+  feed.append(modality::special::kBos);
+  for (const int32_t token : caption) feed.append(token);
+  feed.append(vocabulary.find(modality)->brackets->open);
+  return feed;
 }
 
 std::vector<size_t> spread(const std::vector<size_t>& from, int64_t count) {

@@ -63,12 +63,6 @@ at::Tensor as_indices(const std::vector<size_t>& indices) {
   return torch::tensor(std::vector<int64_t>(indices.begin(), indices.end()), torch::kInt64);
 }
 
-std::vector<size_t> all_of(size_t count) {
-  std::vector<size_t> all(count);
-  for (size_t i = 0; i < count; ++i) all[i] = i;
-  return all;
-}
-
 // Two at least, in rising order.
 std::vector<size_t> a_tenth(std::vector<size_t> of, const std::vector<Words>& concepts) {
   const auto key = [&](size_t i) {
@@ -88,7 +82,7 @@ TrainedProbe train_probe(const std::vector<Pair>& train, const std::vector<Words
   std::vector<generate::Segment> images;
   for (const Pair& pair : train) images.push_back(pair.media);
   const at::Tensor pixels_N3SS = pixels_of(codecs, images, "decode training images");
-  const at::Tensor rows = as_indices(without(all_of(train.size()), aside));
+  const at::Tensor rows = as_indices(without(all_indices(train.size()), aside));
   ContrastiveProbe probe(pixels_N3SS.index_select(0, rows), without(captions, aside), options);
   const at::Tensor features_NF = probe.encode(pixels_N3SS).features_NF;
   return {std::move(probe), aside, features_NF, thumbnails(pixels_N3SS)};
@@ -160,7 +154,7 @@ std::vector<size_t> set_aside(const std::vector<Words>& concepts) {
   for (size_t i = 0; i < concepts.size(); ++i)
     if (num_images[concepts[i]] > 1) shared.push_back(i);
   std::vector<size_t> aside = a_tenth(std::move(shared), concepts);
-  return aside.size() >= kFewAside ? aside : a_tenth(all_of(concepts.size()), concepts);
+  return aside.size() >= kFewAside ? aside : a_tenth(all_indices(concepts.size()), concepts);
 }
 
 TrainedProbe probe_of(const Path& folder, const std::vector<Pair>& train, const generate::ModelCodecs& codecs,

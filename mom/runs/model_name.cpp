@@ -24,13 +24,15 @@ const std::map<std::string, Words>& words_by_backbone() {
   return words;
 }
 
-// " (in_proj, out_proj)" when only some of the four projections are decoupled.
+// " (in_proj, out_proj)" when only some of the four projections are decoupled, " (random split)" when weights are not
+// chosen by modality.
 std::string projections_text(const RunFolder& run) {
   std::string names = run.recipe_value("model.decoupled");  // ["in_proj", "out_proj"] -> in_proj, out_proj
   std::erase_if(names, [](char c) { return c == '[' || c == ']' || c == '"' || c == ' '; });
-  if (names.empty() || std::count(names.begin(), names.end(), ',') == 3) return "";
+  if (std::count(names.begin(), names.end(), ',') == 3) names.clear();
   for (size_t at = 0; (at = names.find(',', at)) != std::string::npos; at += 2) names.insert(at + 1, 1, ' ');
-  return " (" + names + ")";
+  if (run.recipe_value("model.route") == "random") names += names.empty() ? "random split" : ", random split";
+  return names.empty() ? "" : " (" + names + ")";
 }
 
 // " with 8 experts (2 per token)".

@@ -19,18 +19,39 @@ bool is_name(const std::string& text) {
   });
 }
 
-// What the grid decides must not be set as well.
-void check_assignments(const std::vector<std::string>& assignments, const std::string& where, bool subsets) {
-  const std::vector<std::pair<std::string, std::string>> kOurs = {
-      {"model.backbone", "backbones"}, {"seed", "seeds"}, {"model.decoupled", "decoupled"}};
+// Keys of recipes that the grid decides, and the study's keys that say how.
+using Decided = std::vector<std::pair<std::string, std::string>>;
+const Decided kByModel = {{"seed", "seeds"}};
+Decided by_grid(const StudyConfig& study) {
+  Decided keys = {{"model.backbone", "backbones"}, {"seed", "seeds"}};
+  if (!study.decoupled.empty()) keys.emplace_back("model.decoupled", "decoupled");
+  return keys;
+}
+
+// What is decided must not be set as well.
+void check_assignments(const std::vector<std::string>& assignments, const std::string& where,
+                       const Decided& decided) {
   for (const std::string& assignment : assignments) {
     const std::string key = key_of(assignment);
     if (assignment.find('=') == std::string::npos || key.empty())
       throw UserError({where, "\"table.key=value\"", "\"" + assignment + "\"", ""});
-    for (const auto& [taken, instead] : kOurs)
-      if (key == taken && (key != "model.decoupled" || subsets))
+    for (const auto& [taken, instead] : decided)
+      if (key == taken)
         throw UserError(
             {where, "a key that the grid does not decide", key, "use the study's `" + instead + "`"});
+  }
+}
+
+// Of the tables [[KIND]].
+void check_named(const std::vector<config::NamedSettings>& tables, const std::string& where,
+                 const Decided& decided) {
+  std::set<std::string> names;
+  for (const config::NamedSettings& table : tables) {
+    const std::string quoted = "\"" + table.name + "\"";
+    if (!is_name(table.name)) throw UserError({where, "a name of letters, digits and _ . - +", quoted, ""});
+    if (!names.insert(table.name).second)
+      throw UserError({where, "names that differ", quoted + " twice", ""});
+    check_assignments(table.set, where + " " + quoted, decided);
   }
 }
 
@@ -41,16 +62,9 @@ void check(const StudyConfig& study, const std::string& where) {
   need(!study.recipes.empty(), "recipes", "at least one recipe");
   need(!study.backbones.empty(), "backbones", "at least one backbone");
   need(!study.seeds.empty(), "seeds", "at least one seed");
-  std::set<std::string> names;
-  for (const config::NamedSettings& variant : study.variants) {
-    if (!is_name(variant.name))
-      throw UserError(
-          {where + ": variant", "a name of letters, digits and _ . - +", "\"" + variant.name + "\"", ""});
-    if (!names.insert(variant.name).second)
-      throw UserError({where + ": variant", "names that differ", "\"" + variant.name + "\" twice", ""});
-    check_assignments(variant.set, where + ": variant \"" + variant.name + "\"", !study.decoupled.empty());
-  }
-  check_assignments(study.set, where + ": set", !study.decoupled.empty());
+  check_named(study.variants, where + ": variant", by_grid(study));
+  check_named(study.models, where + ": model", kByModel);
+  check_assignments(study.set, where + ": set", by_grid(study));
 }
 
 }  // namespace
@@ -71,6 +85,9 @@ config::Schema StudyConfig::schema(const Known& known) {
             "subsets of mixture_of_mamba's projections, each \"in_proj+out_proj\", \"none\" (runs as "
             "mamba), \"all\", or \"all_subsets\" for all 16; empty: as the recipe says")
       .or_one();
+  top.field("model", models,
+            "tables [[model]] with name and set, a list of \"table.key=value\": models beside those, such as "
+            "controls, compared with the same baseline");
   top.field("baseline", baseline, "the model the others are compared with, by its name in the tables");
   top.field("seeds", seeds, "each model is trained once per seed").range(0, 9007199254740992.0);
   top.field(
@@ -100,7 +117,7 @@ StudyConfig load_study(const Path& file, const std::vector<std::string>& overrid
     else
       for_recipes.push_back(assignment);
   }
-  check_assignments(for_recipes, "--set", !study.decoupled.empty());
+  check_assignments(for_recipes, "--set", by_grid(study));
   check(study, file.string());
   // After the variant's own: the command line wins.
   if (study.variants.empty()) study.variants.push_back({"", {}});

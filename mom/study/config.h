@@ -29,7 +29,7 @@ struct StudyConfig {
   std::vector<std::string> decoupled;
   std::string baseline = kDense;
   std::vector<int64_t> seeds = {1};
-  std::vector<config::NamedSettings> variants;
+  std::vector<config::NamedSettings> variants, models;
   std::vector<std::string> set;
   std::vector<std::string> command;  // that asked for it: "mom", "study", the file and its overrides
   int64_t runs_at_once = 0, threads_per_run = 1, eval_tokens = 0;

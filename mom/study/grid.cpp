@@ -8,6 +8,7 @@
 #include "mom/base/log.h"
 #include "mom/base/nearest.h"
 #include "mom/config/toml_text.h"
+#include "mom/study/ablation.h"
 
 namespace mom::study {
 namespace {
@@ -70,6 +71,13 @@ std::vector<Arm> arms_of(const StudyConfig& study, const Known& known) {
   }
   if (!chooses && !study.decoupled.empty())
     log_warning("`decoupled` is not used: mixture_of_mamba is not among the backbones");
+  for (const config::NamedSettings& model : study.models) {
+    const auto& taken = known.backbones;
+    if (std::find(taken.begin(), taken.end(), model.name) != taken.end() || is_partial(model.name))
+      throw UserError({"model", "a name that is no backbone's and does not begin with \"mixture_of_mamba-\"",
+                       "\"" + model.name + "\"", "rename the model"});
+    arms.push_back({model.name, "", std::nullopt, model.set});
+  }
   return arms;
 }
 
@@ -102,7 +110,8 @@ Run make_run(const Grid& grid, size_t group, size_t arm, int64_t seed) {
   const Group& of = grid.groups[group];
   const Arm& model = grid.arms[arm];
   Run run{of.name + "-" + model.name + "-" + std::to_string(seed), group, arm, seed, of.recipe, of.overrides};
-  run.overrides.push_back("model.backbone=" + model.backbone);
+  run.overrides.insert(run.overrides.end(), model.set.begin(), model.set.end());
+  if (!model.backbone.empty()) run.overrides.push_back("model.backbone=" + model.backbone);
   if (model.decoupled) run.overrides.push_back("model.decoupled=" + config::toml_list(*model.decoupled));
   run.overrides.push_back("seed=" + std::to_string(seed));
   return run;

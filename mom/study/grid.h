@@ -14,6 +14,7 @@ struct Arm {
   std::string name;  // "mamba", "mixture_of_mamba", "mixture_of_mamba-in_proj+x_proj"
   std::string backbone;
   std::optional<std::vector<std::string>> decoupled;  // nullopt: as the recipe says
+  std::vector<std::string> set = {};                  // of a table [[model]], which has no backbone here
 };
 
 struct Group {

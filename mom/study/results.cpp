@@ -20,7 +20,20 @@ struct Pairs {
   std::vector<compare::Comparison> comparisons;
   std::vector<const runs::RunFolder*> base, arm;
   std::vector<std::string> warnings;  // each once
+  std::string base_words, arm_words;  // the models
 };
+
+// A run's model in words; one of a table [[model]] with its name where another model has the same words.
+std::string words_of(const Grid& grid, const Folders& folders, const Run& run) {
+  const std::string words = folders.at(run.name).model_name();
+  if (grid.arms[run.arm].set.empty()) return words;
+  for (size_t arm = 0; arm < grid.arms.size(); ++arm) {
+    const auto other = folders.find(grid.run(run.group, arm, run.seed).name);
+    if (arm != run.arm && other != folders.end() && other->second.model_name() == words)
+      return words + " (" + grid.arms[run.arm].name + ")";
+  }
+  return words;
+}
 
 Pairs pairs_of(const Grid& grid, const Folders& folders, size_t group, size_t arm) {
   Pairs pairs;
@@ -37,6 +50,8 @@ Pairs pairs_of(const Grid& grid, const Folders& folders, size_t group, size_t ar
     pairs.seeds.push_back(seed);
     pairs.base.push_back(&base->second);
     pairs.arm.push_back(&other->second);
+    pairs.base_words = words_of(grid, folders, grid.run(group, grid.baseline, seed));
+    pairs.arm_words = words_of(grid, folders, grid.run(group, arm, seed));
     for (const std::string& warning : pairs.comparisons.back().warnings)
       if (std::find(pairs.warnings.begin(), pairs.warnings.end(), warning) == pairs.warnings.end())
         pairs.warnings.push_back(warning);
@@ -96,8 +111,8 @@ OrderedJson arm_json(const Pairs& pairs) {
   json["warnings"] = pairs.warnings;
   if (pairs.seeds.empty()) return json;
   const compare::Comparison& first = pairs.comparisons.front();
-  json["model"] = first.mix_name;
-  json["baseline_model"] = first.dense_name;
+  json["model"] = pairs.arm_words;
+  json["baseline_model"] = pairs.base_words;
   json["set"] = first.set;
   json["loss_source"] = first.loss_source;
   for (const compare::Row& row : first.rows) json["sets"][row.set][row.modality] = row_json(pairs, row);
@@ -170,12 +185,13 @@ OrderedJson losses_json(const runs::RunFolder& run) {
   return json;
 }
 
-OrderedJson run_json(const Run& run, const Grid& grid, const runs::RunFolder& folder) {
+OrderedJson run_json(const Run& run, const Grid& grid, const Folders& folders) {
+  const runs::RunFolder& folder = folders.at(run.name);
   OrderedJson json = {{"recipe", run.recipe},
                       {"variant", grid.groups[run.group].variant},
                       {"arm", grid.arms[run.arm].name},
                       {"seed", run.seed}};
-  json["model"] = folder.model_name();
+  json["model"] = words_of(grid, folders, run);
   json["state"] = "finished";
   json["steps"] = folder.final_step();
   json["tokens"] = folder.train.empty() ? 0 : folder.train.back().tokens;
@@ -238,16 +254,19 @@ void add_environment(OrderedJson& environments, const runs::RunFolder& folder) {
 Folders add_runs(StudyTables& tables, const Grid& grid, const Path& folder,
                  const std::map<std::string, std::string>& failed) {
   Folders folders;
+  for (const Run& run : grid.runs)
+    if (!failed.contains(run.name) && read_state(folder / "runs" / run.name).finished())
+      folders[run.name] = runs::read_run_folder(folder / "runs" / run.name);
   const auto processes = read_processes(folder);
   for (const Run& run : grid.runs) {
     if (const auto error = failed.find(run.name); error != failed.end()) {
       tables.results["runs"][run.name] = {{"state", "failed"}, {"error", error->second}};
-    } else if (!read_state(folder / "runs" / run.name).finished()) {
+    } else if (!folders.contains(run.name)) {
       tables.results["runs"][run.name] = {{"state", "unfinished"}};
     } else {
-      const auto& read = folders[run.name] = runs::read_run_folder(folder / "runs" / run.name);
+      const auto& read = folders.at(run.name);
       const auto sums = processes.find(run.name);
-      tables.results["runs"][run.name] = run_json(run, grid, read);
+      tables.results["runs"][run.name] = run_json(run, grid, folders);
       tables.timing["runs"][run.name] =
           run_timing(read, sums == processes.end() ? ProcessSums{} : sums->second);
       add_environment(tables.timing["environments"], read);

@@ -92,7 +92,8 @@ Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides) 
   config::load_toml(schema, file);
   for (const std::string& assignment : overrides) config::apply_override(schema, assignment);
   models::apply_named_size(recipe.model, schema.was_set("model.d_model"), schema.was_set("model.layers"));
-  if (!models::find_backbone(recipe.model.backbone).recipe_chooses) recipe.model.decoupled.clear();
+  if (!models::find_backbone(recipe.model.backbone).recipe_chooses)
+    recipe.model.decoupled.clear(), recipe.model.route = models::kRouteByModality;
   if (recipe.train.min_learning_rate > recipe.train.learning_rate)
     throw UserError({file.string() + ": train.min_learning_rate", "at most train.learning_rate",
                      std::to_string(recipe.train.min_learning_rate), ""});

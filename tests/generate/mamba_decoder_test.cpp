@@ -17,8 +17,8 @@ using kernels::WeightType;
 using Tokens = std::vector<std::vector<int32_t>>;  // by step, then sequence
 
 // Text, codes of pictures and of speech in one vocabulary.
-models::ModelSpec spec_of(const std::string& backbone) {
-  models::ModelSpec spec = test::tiny_backbone(backbone);
+models::ModelSpec spec_of(const test::Variant& variant) {
+  models::ModelSpec spec = test::tiny_backbone(variant);
   spec.vocabulary = test::with_codes(40, 10, 9, 6);
   spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
@@ -61,15 +61,18 @@ at::Tensor expected_logits(models::Model& model, const Tokens& tokens) {
 
 double largest(const at::Tensor& difference) { return difference.abs().max().item<double>(); }
 
-class MambaDecoderTest : public testing::TestWithParam<std::string> {
+class MambaDecoderTest : public testing::TestWithParam<test::Variant> {
  protected:
   void TearDown() override { kernels::set_cpu_capability(""); }
   models::Model model_ = test::initialised(spec_of(GetParam()), 3);
   Tokens tokens_ = tokens_of(model_->spec(), 24, 7);
   std::vector<size_t> all_ = {0, 1, 2, 3, 4, 5, 6};
 };
-INSTANTIATE_TEST_SUITE_P(Backbones, MambaDecoderTest, testing::Values("mamba", "mixture_of_mamba"),
-                         [](const auto& suite) { return suite.param; });
+INSTANTIATE_TEST_SUITE_P(Backbones, MambaDecoderTest,
+                         testing::Values(test::Variant{"mamba"}, test::Variant{"mixture_of_mamba"},
+                                         test::Variant{.backbone = "mixture_of_mamba",
+                                                       .route = models::kRandomRoute}),
+                         [](const auto& variant) { return variant.param.name(); });
 
 TEST_P(MambaDecoderTest, IsTheNetworkOnEveryInstructionSet) {
   const at::Tensor expected = expected_logits(model_, tokens_);
@@ -117,7 +120,7 @@ TEST_P(MambaDecoderTest, LeavesTheStateItStartedFromAlone) {
 }
 
 TEST(MambaDecoder, OtherBackbonesAreRefused) {
-  models::Model model = test::initialised(spec_of("transformer"));
+  models::Model model = test::initialised(spec_of(test::Variant{"transformer"}));
   EXPECT_FALSE(MambaDecoder::supports(*model));
   EXPECT_THROW(MambaDecoder(model, WeightType::kF32), UserError);
 }

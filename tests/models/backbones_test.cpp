@@ -319,6 +319,26 @@ TEST(Backbones, ScansAreRasterInOlderFoldersAndWithoutLatents) {
   EXPECT_NO_THROW(models::spec_from_json(json, "config.json"));
 }
 
+TEST(Backbones, WeightsAreChosenByModalityInOlderFoldersAndWhereTheyAreNotTheRecipes) {
+  models::ModelSpec spec = test::tiny_backbone("mixture_of_mamba");
+  spec.route = models::kRandomRoute;
+  EXPECT_TRUE(spec.resolved().has_random_sets());
+  Json json = Json::parse(models::to_json(spec).dump());
+  EXPECT_EQ(models::to_json(models::spec_from_json(json, "config.json"))["route"], "random");
+  Json older = json;
+  older.erase("route");
+  EXPECT_EQ(models::to_json(models::spec_from_json(older, "config.json"))["route"], "modality");
+  json["route"] = "hash";
+  EXPECT_THROW(models::spec_from_json(json, "config.json"), InputError);
+  for (const char* other : {"mamba", "mixture_of_transformers"}) {
+    spec.backbone = other;
+    EXPECT_FALSE(spec.resolved().has_random_sets()) << other;
+    json = Json::parse(models::to_json(test::tiny_backbone(other)).dump());
+    json["route"] = "random";
+    EXPECT_THROW(models::spec_from_json(json, "config.json"), InputError) << other;
+  }
+}
+
 TEST(Backbones, UnknownOnesAndMisfitsAreRefused) {
   EXPECT_THROW(models::find_backbone("perceiver"), UserError);
   models::ModelSpec config;

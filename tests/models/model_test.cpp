@@ -19,15 +19,15 @@ using test::Sequence;
 
 const std::vector<std::string> kAll = {"in_proj", "x_proj", "dt_proj", "out_proj"};
 
-// Copies the dense weights into every modality's copy.
+// Copies the dense weights into every modality's, or random set's, copy.
 void copy_weights(Model& from, Model& to) {
   torch::NoGradGuard no_grad;
   auto source = from->named_parameters();
   for (auto& item : to->named_parameters()) {
     std::string name = item.key();
-    for (const char* modality : {".text.", ".image."})
-      if (auto at = name.find(modality); at != std::string::npos && !source.contains(name))
-        name.replace(at, std::string(modality).size(), ".");
+    for (const char* owner : {".text.", ".image.", ".set_0.", ".set_1."})
+      if (auto at = name.find(owner); at != std::string::npos && !source.contains(name))
+        name.replace(at, std::string(owner).size(), ".");
     item.value().copy_(source[name]);
   }
 }
@@ -38,12 +38,30 @@ INSTANTIATE_TEST_SUITE_P(Scans, EveryScan, testing::ValuesIn(nn::scan_patterns()
 
 TEST_P(EveryScan, NothingDecoupledIsDenseBitForBit) {
   Model dense = test::tiny_model({}, 1, GetParam());
-  models::ModelSpec spec = test::tiny_spec({}, GetParam());
-  spec.backbone = "mixture_of_mamba";
-  Model mixture(spec);
-  copy_weights(dense, mixture);
+  for (const char* route : {models::kRouteByModality, models::kRandomRoute}) {
+    models::ModelSpec spec = test::tiny_spec({}, GetParam());
+    spec.backbone = "mixture_of_mamba";
+    spec.route = route;
+    Model mixture(spec);
+    copy_weights(dense, mixture);
+    const Sequence sequence = test::mixed(spec);
+    EXPECT_TRUE(torch::equal(test::run(dense, sequence), test::run(mixture, sequence))) << route;
+  }
+}
+
+// As many parameters as by modality, the same number of them active, and with equal weights no difference.
+TEST_P(EveryScan, RandomSetsWithEqualWeightsAreDense) {
+  Model dense = test::tiny_model({}, 1, GetParam());
+  models::ModelSpec spec = test::tiny_spec(kAll, GetParam());
+  const models::ParameterCounts by_modality = models::count_parameters(spec);
+  spec.route = models::kRandomRoute;
+  EXPECT_EQ(models::count_parameters(spec).total, by_modality.total);
+  EXPECT_EQ(models::count_parameters(spec).active, by_modality.active);
+  Model mixture = test::initialised(spec, 2);
   const Sequence sequence = test::mixed(spec);
-  EXPECT_TRUE(torch::equal(test::run(dense, sequence), test::run(mixture, sequence)));
+  EXPECT_GT((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-2);
+  copy_weights(dense, mixture);
+  EXPECT_LE((test::run(dense, sequence) - test::run(mixture, sequence)).abs().max().item<double>(), 1e-6);
 }
 
 TEST_P(EveryScan, EqualWeightsInEveryModalityIsDense) {

@@ -54,6 +54,12 @@ TEST_F(RunFolderTest, NamesAPartlyDecoupledModel) {
   partly.decoupled = "[\"in_proj\", \"out_proj\"]";
   EXPECT_EQ(read_run_folder(test::write_fake_run(folder_.path() / "p", partly)).model_name(),
             "Mixture-of-Mamba (in_proj, out_proj)");
+  partly.route = "random";
+  EXPECT_EQ(read_run_folder(test::write_fake_run(folder_.path() / "p", partly)).model_name(),
+            "Mixture-of-Mamba (in_proj, out_proj, random split)");
+  partly.decoupled = test::fake_mix().decoupled;
+  EXPECT_EQ(read_run_folder(test::write_fake_run(folder_.path() / "p", partly)).model_name(),
+            "Mixture-of-Mamba (random split)");
 }
 
 TEST_F(RunFolderTest, TheNameDoesNotSayHowImagesAreRead) {

@@ -64,6 +64,17 @@ TEST_F(GridTest, TheGridsOwnOverridesAreLast) {
   EXPECT_EQ(one.runs[0].arguments({"train"})[1], "--set");
 }
 
+TEST_F(GridTest, ModelsBesideTheBackbonesComeWithTheirSettings) {
+  const Grid one = grid(
+      "recipes = ['x.toml']\nbackbones = ['mamba']\nset = ['model.d_model=8']\n[[model]]\nname = 'wide'\n"
+      "set = ['model.backbone=mamba', 'model.d_model=32']");
+  EXPECT_EQ(names(one), (std::vector<std::string>{"x-mamba-1", "x-wide-1"}));
+  EXPECT_EQ(one.baseline, 0u);
+  EXPECT_EQ(one.runs[1].overrides, (std::vector<std::string>{"model.d_model=8", "model.backbone=mamba",
+                                                             "model.d_model=32", "seed=1"}));
+  EXPECT_EQ(grid("recipes = ['x.toml']\nbaseline = 'wide'\n[[model]]\nname = 'wide'").baseline, 2u);
+}
+
 TEST_F(GridTest, SixteenSubsetsOnceEach) {
   const Grid all = grid("recipes = ['x.toml']\ndecoupled = 'all_subsets'");
   EXPECT_EQ(all.arms.size(), 16u);
@@ -121,6 +132,10 @@ TEST_F(GridTest, WrongKeysAndValues) {
   expect_error("\"a\" twice", recipes + "[[variant]]\nname = 'a'\n[[variant]]\nname = 'a'");
   expect_error("a name of letters", recipes + "[[variant]]\nname = '../a'");
   expect_error("use the study's `seeds`", recipes + "[[variant]]\nname = 'a'\nset = ['seed=3']");
+  expect_error("use the study's `seeds`", recipes + "[[model]]\nname = 'a'\nset = ['seed=3']");
+  expect_error("\"a\" twice", recipes + "[[model]]\nname = 'a'\n[[model]]\nname = 'a'");
+  for (const char* taken : {"transformer", "mixture_of_mamba-in_proj"})
+    expect_error("rename the model", recipes + "[[model]]\nname = '" + taken + "'");
   expect_error("use the study's `backbones`", recipes, {"model.backbone=mamba"});
   expect_error("use the study's `decoupled`", recipes + "decoupled = ['all']", {"model.decoupled=[]"});
   EXPECT_EQ(error(recipes, {"model.decoupled=[\"x_proj\"]"}), "no error");
@@ -133,7 +148,8 @@ TEST_F(GridTest, TheStudiesThatComeWithTheProgram) {
   const Known all = {{"mamba", "mixture_of_mamba", "ssm", "transformer", "mixture_of_transformers",
                       "moe_transformer", "moe_mamba"},
                      kKnownToGrid.projections};
-  for (const auto& [name, runs] : {std::pair("settings", 18u), {"decoupling", 32u}, {"backbones", 14u}}) {
+  for (const auto& [name, runs] :
+       {std::pair("settings", 18u), {"decoupling", 32u}, {"backbones", 14u}, {"controls", 12u}}) {
     const Path file = Path(source) / "configs" / "studies" / (std::string(name) + ".toml");
     EXPECT_EQ(expand(load_study(file, {}, all), all).runs.size(), runs) << name;
   }

@@ -176,6 +176,20 @@ TEST_F(ResultsTest, AFailedRunLeavesTheOtherSeed) {
   EXPECT_NE(words(results).find("r-mixture_of_mamba-1 failed: not finite"), std::string::npos);
 }
 
+TEST_F(ResultsTest, AModelBesideTheBackbonesIsToldFromItsLike) {
+  study_.models = {{"wide", {"model.backbone=mamba"}}, {"split", {"model.route=random"}}};
+  finish("r-mamba-2", 0.13);
+  finish("r-wide-2", 0.12);
+  finish("r-split-2", 0.12, kAll);
+  const OrderedJson results = tables().results, &arms = results["groups"]["r"]["arms"];
+  EXPECT_EQ(arms["wide"]["model"], "dense Mamba (wide)");
+  EXPECT_EQ(arms["wide"]["baseline_model"], "dense Mamba");
+  EXPECT_EQ(arms["split"]["model"], "Mixture-of-Mamba");  // no other is called so here
+  EXPECT_EQ(results["runs"]["r-wide-2"]["model"], "dense Mamba (wide)");
+  EXPECT_NE(words(results).find("dense Mamba (wide) against dense Mamba: better"), std::string::npos)
+      << words(results);
+}
+
 TEST_F(ResultsTest, NothingFinishedIsSaid) {
   const OrderedJson results = tables().results;
   EXPECT_EQ(results["runs"]["r-mamba-1"]["state"], "unfinished");

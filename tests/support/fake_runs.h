@@ -18,7 +18,7 @@ namespace mom::test {
 
 struct FakeRun {
   std::string backbone = "mamba";
-  std::string decoupled = "[]";
+  std::string decoupled = "[]", route = "modality";
   double image_floor = 0.13, image_scale = 0.9;  // loss = floor + scale * (step + 10)^-0.5
   double text_floor = 3.6, text_scale = 12;
   double noise = 0.0;  // relative, on every logged loss
@@ -258,7 +258,7 @@ inline void write_older_generation(const std::filesystem::path& folder, const Fa
 inline std::string fake_recipe(const FakeRun& run) {
   return "setting = \"" + run.setting + "\"\nseed = " + std::to_string(run.seed) +
          "\n\n[model]\nbackbone = \"" + run.backbone +
-         "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled +
+         "\"\nd_model = 192\nlayers = 4\ndecoupled = " + run.decoupled + "\nroute = \"" + run.route + "\"" +
          "\nexperts = " + std::to_string(run.experts) +
          "\nexperts_per_token = " + std::to_string(run.experts_per_token) + "\nrouter = \"" + run.router +
          "\"\n\n[data]\npath = \"data/quickstart\"\nsequence_tokens = 512\nbatch_tokens = 4096\nmixture = { "

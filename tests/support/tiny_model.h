@@ -38,18 +38,22 @@ inline models::ModelSpec tiny_spec(std::vector<std::string> decoupled,
   return spec.resolved();
 }
 
-// A backbone, how it scans images, how patches get into it and out, and whether its norms are adaptive.
+// A backbone, how it scans images, how patches get into it and out, whether its norms are adaptive, and what chooses a
+// token's weights.
 struct Variant {
   std::string backbone, scan = nn::kRasterScan, patch_net = models::kLinearPatches;
   bool adaptive_norm = false;
+  std::string route = models::kRouteByModality;
   std::string name() const {
     return backbone + (scan == nn::kRasterScan ? "" : "_" + scan) +
-           (patch_net == models::kLinearPatches ? "" : "_" + patch_net) + (adaptive_norm ? "_adaptive" : "");
+           (patch_net == models::kLinearPatches ? "" : "_" + patch_net) + (adaptive_norm ? "_adaptive" : "") +
+           (route == models::kRouteByModality ? "" : "_" + route);
   }
   friend void PrintTo(const Variant& variant, std::ostream* out) { *out << variant.name(); }
 };
 
-// Every backbone with every pattern of scans that it can have, and with a U-Net and the last of them.
+// Every backbone with every pattern of scans that it can have, and with a U-Net and the last of them; where weights
+// need not be chosen by modality, at random as well.
 inline std::vector<Variant> all_variants() {
   std::vector<Variant> variants;
   for (const std::string& backbone : models::backbone_names()) {
@@ -62,26 +66,30 @@ inline std::vector<Variant> all_variants() {
     const std::string scan = variants.back().scan;
     variants.push_back({backbone, scan, models::kUNetPatches});
     variants.push_back({backbone, scan, models::kConvPatches, true});
+    if (!models::find_backbone(backbone).recipe_chooses) continue;
+    variants.push_back({backbone, nn::kRasterScan, models::kLinearPatches, false, models::kRandomRoute});
+    variants.push_back({backbone, scan, models::kConvPatches, true, models::kRandomRoute});
   }
   return variants;
 }
 
-// What a variant says of images. Positions come with the U-Net.
-inline void set_images(models::ModelSpec& spec, const Variant& variant) {
+// What a variant says beside its backbone. Positions come with the U-Net.
+inline void set_variant(models::ModelSpec& spec, const Variant& variant) {
   set(spec, nn::kScanKey, variant.scan);
   spec.patch_net = variant.patch_net;
   spec.patch_net_channels = 8;
   spec.patch_positions = variant.patch_net != models::kLinearPatches;
+  spec.adaptive_norm = variant.adaptive_norm;
+  spec.route = variant.route;
 }
 
 // Of any backbone.
 inline models::ModelSpec tiny_backbone(const Variant& variant) {
   models::ModelSpec spec = tiny_spec({});
-  set_images(spec, variant);
+  set_variant(spec, variant);
   spec.backbone = variant.backbone;
   spec.decoupled = models::find_backbone(variant.backbone).decoupled;
   spec.num_blocks = 4;
-  spec.adaptive_norm = variant.adaptive_norm;
   set(spec, "state_size", 6);
   set(spec, "heads", 2);
   set(spec, "feed_forward", 40);

@@ -28,7 +28,7 @@ TEST_F(TrainTest, NPlusNIsNSaveLoadNBitForBit) {
     SCOPED_TRACE(variant.name());
     test::TempFolder run;
     train::Recipe same = recipe(variant.backbone);
-    test::set_images(same.model, variant);
+    test::set_variant(same.model, variant);
     train::Trainer whole(same, dataset_), first(same, dataset_);
     for (int i = 0; i < 8; ++i) whole.step();
     for (int i = 0; i < 4; ++i) first.step();
