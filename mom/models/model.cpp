@@ -180,6 +180,18 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
   return context;
 }
 
+namespace {
+
+// That `block` comes next, in forward; and in backward, that it and all behind it are done: autograd goes back to what was
+// computed last first, so the gradient of the block's input comes after all of them.
+void announce(const ModelInput& input, int64_t block, const at::Tensor& block_input) {
+  if (input.before_block) input.before_block(block);
+  if (input.blocks_done && block_input.requires_grad())
+    block_input.register_hook([done = input.blocks_done, block](const at::Tensor&) { done(block); });
+}
+
+}  // namespace
+
 at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   TORCH_CHECK(input.routing.num_modalities() == static_cast<int64_t>(spec_.modalities.size()),
               "[model] expected routing for ", spec_.modalities.size(), " modalities, got ",
@@ -194,10 +206,7 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   const bool recompute = compute_.recompute && !state && branch.requires_grad();
   for (size_t i = 0; i < blocks_.size(); ++i) {
     context.block = static_cast<int64_t>(i);
-    // Autograd goes back to what was computed last first, so a gradient comes here when the block and all later ones are done.
-    if (input.blocks_done && branch.requires_grad())
-      branch.register_hook(
-          [done = input.blocks_done, i](const at::Tensor&) { done(static_cast<int64_t>(i)); });
+    announce(input, context.block, branch);
     if (recompute) {
       const bool has_residual = residual.defined(), has_time = spec_.adaptive_norm;
       torch::autograd::variable_list from = {branch};
@@ -218,6 +227,7 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
           blocks_[i]->forward(branch, residual, time_IE, context, state ? &state->blocks[i] : nullptr);
     }
   }
+  announce(input, static_cast<int64_t>(blocks_.size()), branch);
   const int64_t* offsets = input.routing.offsets_S1.const_data_ptr<int64_t>();
   for (size_t s = 0; state && s < state->num_tokens_S.size(); ++s)
     state->num_tokens_S[s] += offsets[s + 1] - offsets[s];
@@ -239,6 +249,16 @@ ModelState ModelImpl::initial_state(int64_t num_sequences) const {
   for (const nn::Block& block : blocks_) state.blocks.push_back(block->mixer->initial_state(num_sequences));
   state.num_tokens_S.assign(static_cast<size_t>(num_sequences), 0);
   return state;
+}
+
+std::vector<at::Tensor> ModelImpl::head_parameters() const {
+  std::vector<at::Tensor> parameters;
+  if (!lm_head_.is_same(embeddings_)) parameters.push_back(lm_head_);
+  if (patch_out_) {
+    const std::vector<at::Tensor> of_patches = patch_out_->parameters();
+    parameters.insert(parameters.end(), of_patches.begin(), of_patches.end());
+  }
+  return parameters;
 }
 
 at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {

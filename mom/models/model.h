@@ -36,7 +36,10 @@ struct ModelInput {
   double balance_weight = 0;
   std::shared_ptr<nn::ExpertReport> experts = nullptr;  // filled in where given
   std::shared_ptr<PatchSkips> skips = std::make_shared<PatchSkips>();
-  // Called in backward, by its thread, with b from the last down to 0: no gradient of blocks b and later will change.
+  // Called in forward with b from 0 on, before a weight of block b is read; with the number of blocks, before one behind them is.
+  std::function<void(int64_t)> before_block = nullptr;
+  // Called in backward, by its thread, with b from the number of blocks down to 0: no gradient of blocks b and later and of
+  // head_parameters() will change.
   std::function<void(int64_t)> blocks_done = nullptr;
 };
 
@@ -75,6 +78,8 @@ class ModelImpl : public nn::Module {
 
   const ModelSpec& spec() const { return spec_; }
   const std::vector<nn::Block>& blocks() const { return blocks_; }
+  // Weights that are read behind the last block alone.
+  std::vector<at::Tensor> head_parameters() const;
   const nn::UNet& unet() const { return unet_; }  // null where patches are linear
   void set_compute(const Compute& compute) { compute_ = compute; }
   // What reading single tokens needs (generate/mamba_decoder.h).

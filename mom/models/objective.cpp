@@ -217,11 +217,12 @@ LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const a
 }  // namespace
 
 BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
-                                Timesteps how, std::function<void(int64_t)> blocks_done) const {
+                                Timesteps how, const BlockCalls& calls) const {
   const ModelSpec& spec = model.spec();
   const LossReport terms = count_terms(batch, spec);
   NoisedInput noised = make_input(batch, spec, schedule_, how, config_.image_first_max_timestep);
-  noised.input.blocks_done = std::move(blocks_done);
+  noised.input.before_block = calls.before_block;
+  noised.input.blocks_done = calls.blocks_done;
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();

@@ -58,6 +58,10 @@ enum class Timesteps {
   kStratified,  // held-out: spread evenly over the schedule, so that few items give a steady mean
 };
 
+struct BlockCalls {
+  std::function<void(int64_t)> before_block, blocks_done;
+};
+
 struct BatchLoss {
   at::Tensor total;          // scalar, differentiable; already divided by the step's counts
   LossReport report;         // this batch's sums
@@ -69,9 +73,9 @@ class Objective {
   // `vocabulary`: the model's. Its loss weights are filled in from the config. UserError: weights of modalities that it
   // does not have, or that have latents.
   Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
-  // `step_terms`: counts over all microbatches of the step (only .count is read). `blocks_done`: ModelInput's.
+  // `step_terms`: counts over all microbatches of the step (only .count is read). `calls`: ModelInput's.
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
-                       Timesteps timesteps, std::function<void(int64_t)> blocks_done = nullptr) const;
+                       Timesteps timesteps, const BlockCalls& calls = {}) const;
   // Mean over all target tokens of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared
   // error. It is the scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted
   // evenly.

@@ -10,12 +10,14 @@ namespace {
 
 constexpr int64_t kAlign = 16;  // f32 in a cache line, and in the longest vector
 
-// The block of each weight in one.
+// The block of each weight in one; the number of blocks for those behind them.
 std::map<const void*, int64_t> blocks_of(const models::ModelImpl& model) {
   std::map<const void*, int64_t> blocks;
   for (size_t i = 0; i < model.blocks().size(); ++i)
     for (const at::Tensor& parameter : model.blocks()[i]->parameters())
       blocks[parameter.unsafeGetTensorImpl()] = static_cast<int64_t>(i);
+  for (const at::Tensor& parameter : model.head_parameters())
+    blocks[parameter.unsafeGetTensorImpl()] = static_cast<int64_t>(model.blocks().size());
   return blocks;
 }
 
@@ -49,10 +51,11 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   }
   decay_begin_ = length;
   for (const nn::Parameter& parameter : decaying[-1]) add(parameter);
-  for (size_t block = 0; block < model->blocks().size(); ++block) {
+  for (size_t block = 0; block <= model->blocks().size(); ++block) {
     block_begins_.push_back(length);
     for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
   }
+  block_begins_.push_back(length);
   values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);

@@ -1,6 +1,7 @@
 // A model's weights in one row of memory, which optimizer, gradients and their exchange between processes work on: a few
 // long tensors in place of hundreds of short ones. f32. Weights without decay come first, then those outside the blocks,
-// then the blocks in their order, so that backward completes the row from its end. Each begins at a multiple of 16
+// then the blocks in their order and what is behind them, so that forward reads the row from its begin and backward completes it
+// from its end. Each begins at a multiple of 16
 // numbers, so that vector instructions meet no rest inside; what is between and behind them is zero and stays so.
 #pragma once
 
@@ -26,7 +27,7 @@ class FlatParameters {
   const at::Tensor& values() const { return values_; }  // [length]
   int64_t length() const { return values_.size(0); }
   int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
-  // From it on, all is of blocks `block` and later.
+  // Where the weights of a block begin; of the number of blocks: those behind them; of one more: the end.
   int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
   at::Tensor zeros() const;  // [length], of this layout
 

@@ -222,7 +222,7 @@ Microbatches::~Microbatches() = default;
 
 Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
                                        const models::Objective& objective,
-                                       const models::LossReport& step_terms, const Complete& complete) {
+                                       const models::LossReport& step_terms, const Calls& calls) {
   Result result;
   result.parts.resize(batches.size());
   GradientTree tree(batches.size(), free_);
@@ -235,11 +235,19 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
       Part& part = result.parts[i];
       at::Tensor gradient = tree.take(parameters_);
       parameters_.collect_gradients(*model, gradient);
-      std::function<void(int64_t)> blocks_done;
-      if (complete && batches.size() == 1)
-        blocks_done = [&](int64_t block) { complete(gradient, parameters_.begin_of_block(block)); };
+      models::BlockCalls of_blocks;
+      if (calls.before_reading) {
+        calls.before_reading(parameters_.begin_of_block(0));
+        of_blocks.before_block = [&](int64_t block) {
+          calls.before_reading(parameters_.begin_of_block(block + 1));
+        };
+      }
+      if (calls.complete && batches.size() == 1)
+        of_blocks.blocks_done = [&](int64_t block) {
+          calls.complete(gradient, parameters_.begin_of_block(block));
+        };
       models::BatchLoss loss =
-          objective(*model, batches[i], step_terms, models::Timesteps::kUniform, blocks_done);
+          objective(*model, batches[i], step_terms, models::Timesteps::kUniform, of_blocks);
       part.forward_seconds = passed_s(begin);
       if (loss.total.requires_grad()) loss.total.backward();
       part.loss = std::move(loss.report);

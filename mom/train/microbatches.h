@@ -50,11 +50,15 @@ class Microbatches {
                int64_t at_once, int64_t threads_each);
   ~Microbatches();
 
-  // `step_terms`: counts of the whole step (models/objective.h). `complete`: where there is one microbatch, called in its
-  // backward with its gradient and the element from which on that is complete; never with 0.
-  using Complete = std::function<void(const at::Tensor& gradient, int64_t begin)>;
+  struct Calls {
+    // Before weights up to element `end` are read, by any worker.
+    std::function<void(int64_t end)> before_reading;
+    // Where there is one microbatch: in its backward, with its gradient and the element from which on that is complete.
+    std::function<void(const at::Tensor& gradient, int64_t begin)> complete;
+  };
+  // `step_terms`: counts of the whole step (models/objective.h).
   Result run(const std::vector<data::Batch>& batches, const models::Objective& objective,
-             const models::LossReport& step_terms, const Complete& complete = nullptr);
+             const models::LossReport& step_terms, const Calls& calls = {});
   // Held-out losses of batch `first`, first + stride, ...: by batch, without gradients.
   std::vector<models::LossReport> held_out(const std::vector<data::Batch>& batches,
                                            const models::Objective& objective, size_t first, size_t stride);

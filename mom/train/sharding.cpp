@@ -11,7 +11,7 @@ namespace mom::train {
 namespace {
 
 // Buckets under way at once: one is added up while the next ones arrive.
-constexpr size_t kUnderWay = 3;
+constexpr size_t kUnderWay = 8;
 
 }  // namespace
 
@@ -76,13 +76,24 @@ void Sharding::Reduction::finish() {
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-void Sharding::spread(const at::Tensor& flat) const {
-  if (group_.size() == 1) return;
-  std::vector<std::unique_ptr<dist::Pending>> pending;
+Sharding::Spread::Spread(const Sharding& sharding, const at::Tensor& flat) : plan_(sharding.plan_) {
+  if (sharding.group_.size() == 1) return;
+  const auto start = std::chrono::steady_clock::now();
   for (int64_t b = 0; b < plan_.num_buckets(); ++b)
-    pending.push_back(group_.all_gather(flat.narrow(0, plan_.bucket_begin(b), plan_.bucket_size(b)),
-                                        part(flat, b, group_.rank())));
-  for (const auto& each : pending) each->wait();
+    under_way_.push_back(
+        sharding.group_.all_gather(flat.narrow(0, plan_.bucket_begin(b), plan_.bucket_size(b)),
+                                   sharding.part(flat, b, sharding.group_.rank())));
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Sharding::Spread::await(int64_t end) {
+  const std::lock_guard lock(mutex_);
+  const auto start = std::chrono::steady_clock::now();
+  for (; !under_way_.empty() && plan_.bucket_begin(next_) < end; ++next_) {
+    under_way_.front()->wait();
+    under_way_.pop_front();
+  }
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 at::Tensor Sharding::gather(const at::Tensor& shard, const Range& range) const {

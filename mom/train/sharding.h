@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "mom/dist/group.h"
@@ -46,8 +47,21 @@ class Sharding {
     double seconds_ = 0;
     std::deque<UnderWay> under_way_;
   };
-  // Every process's own ranges, on every process.
-  void spread(const at::Tensor& flat) const;
+  // Every process's own ranges, on every process. Buckets go from the first to the last, the order in which forward reads them.
+  class Spread {
+   public:
+    Spread(const Sharding& sharding, const at::Tensor& flat);
+    // Waits for all before element `end`. Any thread may call it.
+    void await(int64_t end);
+    double seconds() const { return seconds_; }  // waited
+
+   private:
+    const dist::ShardPlan& plan_;
+    std::mutex mutex_;
+    std::deque<std::unique_ptr<dist::Pending>> under_way_;
+    int64_t next_ = 0;  // bucket, the first of them
+    double seconds_ = 0;
+  };
   // `shard`: numbers of the own ranges, one behind the other. On rank 0 those of [begin, begin + length) of the layout, the
   // rest of the group's included; undefined elsewhere.
   at::Tensor gather(const at::Tensor& shard, const Range& range) const;

@@ -89,15 +89,17 @@ StepReport Trainer::step() {
     models::add(terms, models::count_terms(counts, model_->spec()));
   const int64_t sent = group_->bytes_sent();
   std::optional<Sharding::Reduction> reduction;
-  const Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms,
-                                                        [&](const at::Tensor& gradient, int64_t begin) {
-                                                          if (!reduction)
-                                                            reduction.emplace(sharding_, gradient);
-                                                          reduction->complete_from(begin);
-                                                        });
+  Microbatches::Calls calls;
+  if (spread_) calls.before_reading = [&](int64_t end) { spread_->await(end); };
+  calls.complete = [&](const at::Tensor& gradient, int64_t begin) {
+    if (!reduction) reduction.emplace(sharding_, gradient);
+    reduction->complete_from(begin);
+  };
+  const Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms, calls);
   if (!reduction) reduction.emplace(sharding_, result.gradient);
   reduction->finish();
-  report.communication_seconds = reduction->seconds();
+  settle();
+  report.communication_seconds = reduction->seconds() + (spread_ ? spread_->seconds() : 0);
   seconds_of_part();
   share(result, report);
   report.total_loss = objective_.combined_loss(report.loss);
@@ -110,11 +112,13 @@ StepReport Trainer::step() {
         "checkpoint");
   optimizer_.step(result.gradient, report.learning_rate, report.grad_norm);
   report.optimizer_seconds = seconds_of_part();
-  sharding_.spread(parameters_.values());
-  report.communication_seconds += seconds_of_part();
+  spread_.emplace(sharding_, parameters_.values());
   data_position_ = prepared.position;
   report.step = ++steps_done_;
-  if (average_) average_->update(steps_done_);
+  if (average_) {
+    settle();
+    average_->update(steps_done_);
+  }
   for (const data::BatchCounts& counts : prepared.step.counts)
     for (size_t m = 0; m < tokens_seen_.size(); ++m) {
       tokens_seen_[m] += counts.num_tokens[m];
@@ -164,7 +168,30 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
   report.grad_norm = std::sqrt(sharding_.sum_of_chunks(squares));
 }
 
+Trainer::~Trainer() {
+  try {
+    settle();  // nothing may arrive in memory that is gone
+  } catch (const std::exception&) {
+    // the exchange has failed, and somebody has been told
+  }
+}
+
+void Trainer::settle() {
+  if (spread_) spread_->await(parameters_.length());
+}
+
+models::ModelImpl& Trainer::model() {
+  settle();
+  return *model_;
+}
+
+FlatParameters& Trainer::parameters() {
+  settle();
+  return parameters_;
+}
+
 models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batches) {
+  settle();
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
   const auto rank = static_cast<size_t>(group_->rank()), size = static_cast<size_t>(group_->size());
@@ -197,6 +224,7 @@ double Trainer::flops() const {
 }
 
 void Trainer::save(const Path& run) {
+  settle();
   // The others wait for rank 0 to write.
   const auto timeout = group_->timeout();
   constexpr double kBytesPerSecond = 20e6;
@@ -231,6 +259,7 @@ void Trainer::check_codecs(const Path& checkpoint) {
 }
 
 void Trainer::resume(const Path& checkpoint) {
+  settle();
   std::optional<formats::SafetensorsReader> optimizer;
   Json state;
   AdamW::State& own = optimizer_.state();

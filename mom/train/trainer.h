@@ -42,16 +42,19 @@ class Trainer {
   // `group`: the processes, of which this is one; null: alone. UserError where the microbatches cannot be shared out.
   Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset,
           std::shared_ptr<dist::Group> group = nullptr);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   // One optimizer step. DivergedError, before anything is updated, when loss or gradient is not finite.
   StepReport step();
 
   int64_t steps_done() const { return steps_done_; }
   bool finished() const { return steps_done_ >= recipe_.train.steps; }
-  models::ModelImpl& model() { return *model_; }
+  models::ModelImpl& model();
   const models::ModelSpec& spec() const { return model_->spec(); }
   int num_processes() const { return group_->size(); }
-  FlatParameters& parameters() { return parameters_; }
+  FlatParameters& parameters();
   // Mean losses of held-out batches; of the average of the weights where there is one.
   models::LossReport held_out_loss(const std::vector<data::Batch>& batches);
   // The average of the weights, where the recipe asks for one.
@@ -76,6 +79,8 @@ class Trainer {
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);
   void prepare_next();
+  // Waits for the other processes' part of the last update, which arrives while the next step begins.
+  void settle();
   Recipe recipe_;
   std::shared_ptr<dist::Group> group_;
   Division division_;
@@ -89,6 +94,7 @@ class Trainer {
   Sharding sharding_;
   Microbatches microbatches_;
   AdamW optimizer_;
+  std::optional<Sharding::Spread> spread_;
   std::optional<WeightAverage> average_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;
