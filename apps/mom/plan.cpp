@@ -75,7 +75,6 @@ void add_plan_verb(CLI::App& app) {
   train::ClusterPlanOptions& plan_options = options->plan;
   plan_options.backbone = "mixture_of_mamba";
   plan_options.setting = modality::presets().front().name;
-  plan_options.device = train::devices().front().name;
   CLI::App* verb =
       app.add_subcommand("plan", "memory, communication and time of training on many machines, computed");
   verb->add_option("RECIPE", plan_options.recipe, "recipe, TOML");
@@ -90,10 +89,10 @@ void add_plan_verb(CLI::App& app) {
   verb->add_option("--machines", plan_options.cluster.machines, "machines")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
       ->capture_default_str();
-  verb->add_option("--gpus", plan_options.cluster.devices,
-                   "processes of each machine, one per GPU or group of cores")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
-      ->capture_default_str();
+  CLI::Option* gpus = verb->add_option("--gpus", plan_options.cluster.devices,
+                                       "processes of each machine, one per GPU or group of cores")
+                          ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
+                          ->capture_default_str();
   verb->add_option("--threads", plan_options.cluster.threads,
                    "of each process: as many microbatches are under way")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 20))
@@ -101,12 +100,15 @@ void add_plan_verb(CLI::App& app) {
   verb->add_option("--link", options->link,
                    "of a machine to the others, or between the devices of one machine: 10Gbit, 450GB, nvlink")
       ->capture_default_str();
-  verb->add_option("--device", plan_options.device, "what computes, one of " + device_names())
-      ->capture_default_str();
+  verb->add_option("--device", plan_options.device,
+                   "what computes, one of " + device_names() + "; by default h100 with --gpus, else epyc2");
   verb->add_option("--flops-rate", options->flops_rate,
                    "FLOP/s that it attains, e.g. 400T; in place of the device's");
   verb->add_flag("--json", options->json, "one JSON object");
-  verb->callback([options] { plan(*options); });
+  verb->callback([options, gpus] {
+    if (options->plan.device.empty()) options->plan.device = gpus->count() > 0 ? "h100" : "epyc2";
+    plan(*options);
+  });
 }
 
 }  // namespace mom::app
