@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "mom/base/error.h"
+#include "mom/base/stopwatch.h"
 
 extern char** environ;  // NOLINT: declared as POSIX does
 
@@ -97,7 +98,7 @@ std::optional<Ended> Child::poll() {
   Ended ended;
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   ended.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-  ended.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  ended.seconds = seconds_since(start_);
   ended.peak_rss_bytes = int64_t{usage.ru_maxrss} * 1024;
   return ended;
 }

@@ -12,6 +12,7 @@
 #include "mom/base/lock.h"
 #include "mom/base/log.h"
 #include "mom/base/progress.h"
+#include "mom/base/stopwatch.h"
 #include "mom/codecs/image_vae_train.h"
 #include "mom/codecs/image_vq_train.h"
 #include "mom/codecs/pictures.h"
@@ -209,7 +210,7 @@ OrderedJson train_codec(const CodecTrainOptions& options) {
   }  // not only after the pictures are read
   const DocumentReader reader(options.documents);
   const Json report = train_by_kind(config, reader, options);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   return {{"kind", config.kind},
           {"hash", codecs::read_codec_info(options.out).hash},
           {"seconds", seconds},

@@ -15,6 +15,7 @@
 #include "mom/base/log.h"
 #include "mom/base/parallel.h"
 #include "mom/base/progress.h"
+#include "mom/base/stopwatch.h"
 #include "mom/codecs/codec_set.h"
 #include "mom/data/document.h"
 #include "mom/data/media.h"
@@ -351,7 +352,7 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   manifest["shards"] = encoder.shards;
   publish_json(publisher.path() / "dataset.json", manifest);
   publisher.commit();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = seconds_since(start);
   return {{"documents", encoder.num_documents}, {"skipped", num_skipped},
           {"segments", encoder.num_segments},   {"tokens", encoder.num_tokens},
           {"shards", encoder.shards.size()},    {"seconds", seconds}};

@@ -210,8 +210,6 @@ const TensorView& SafetensorsReader::get(const std::string& name, DType dtype, s
   return view;
 }
 
-namespace {}  // namespace
-
 std::vector<const TensorToWrite*> in_file_order(const std::vector<TensorToWrite>& tensors) {
   std::vector<const TensorToWrite*> order;
   std::set<std::string_view> names;

@@ -85,22 +85,22 @@ std::vector<at::Tensor> FlatParameters::parameters_of(models::ModelImpl& model) 
 }
 
 void FlatParameters::share_with(models::Model replica) {
-  models_.push_back(replica);
+  members_.push_back({replica, parameters_of(*replica)});
   show(values_);
 }
 
 void FlatParameters::show(const at::Tensor& flat) {
   const std::vector<at::Tensor> weights = views(flat);
-  for (models::Model& model : models_) {
-    std::vector<at::Tensor> parameters = parameters_of(*model);
-    for (size_t i = 0; i < parameters.size(); ++i) parameters[i].set_data(weights[i]);
-  }
+  for (Member& member : members_)
+    for (size_t i = 0; i < weights.size(); ++i) member.parameters[i].set_data(weights[i]);
 }
 
 void FlatParameters::collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const {
   const std::vector<at::Tensor> gradients = views(flat);
-  std::vector<at::Tensor> parameters = parameters_of(model);
-  for (size_t i = 0; i < parameters.size(); ++i) parameters[i].mutable_grad() = gradients[i];
+  const auto member = std::find_if(members_.begin(), members_.end(),
+                                   [&](const Member& each) { return each.model.get() == &model; });
+  TORCH_CHECK(member != members_.end(), "[FlatParameters] expected a model that shares the weights");
+  for (size_t i = 0; i < gradients.size(); ++i) member->parameters[i].mutable_grad() = gradients[i];
 }
 
 }  // namespace mom::train

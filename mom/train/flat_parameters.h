@@ -45,6 +45,10 @@ class FlatParameters {
   void collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const;
 
  private:
+  struct Member {
+    models::Model model;
+    std::vector<at::Tensor> parameters;  // in the order of names
+  };
   std::vector<at::Tensor> parameters_of(models::ModelImpl& model) const;  // in the order of names
   std::vector<std::string> names_;
   std::vector<int64_t> begins_;
@@ -52,7 +56,7 @@ class FlatParameters {
   int64_t decay_begin_ = 0;
   std::vector<int64_t> block_begins_;
   at::Tensor values_;
-  std::vector<models::Model> models_;
+  std::vector<Member> members_;  // the models that share the weights
 };
 
 }  // namespace mom::train

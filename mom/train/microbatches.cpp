@@ -11,15 +11,12 @@
 #include <thread>
 
 #include "mom/base/error.h"
+#include "mom/base/stopwatch.h"
 #include "mom/models/counts.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::train {
 namespace {
-
-double passed_s(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
@@ -248,16 +245,16 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
         };
       models::BatchLoss loss =
           objective(*model, batches[i], step_terms, models::Timesteps::kUniform, of_blocks);
-      part.forward_seconds = passed_s(begin);
+      part.forward_seconds = seconds_since(begin);
       if (loss.total.requires_grad()) loss.total.backward();
       part.loss = std::move(loss.report);
       part.experts = std::move(loss.experts);
       part.attended_pairs = models::attended_pairs(model->spec(), batches[i].routing);
       tree.add(i, std::move(gradient));
-      part.backward_seconds = passed_s(begin) - part.forward_seconds;
+      part.backward_seconds = seconds_since(begin) - part.forward_seconds;
     }
   });
-  result.seconds = passed_s(start);
+  result.seconds = seconds_since(start);
   result.gradient = tree.sum();
   free_.push_back(result.gradient);
   return result;

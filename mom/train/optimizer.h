@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "mom/dist/shard_plan.h"
 #include "mom/train/flat_parameters.h"
 #include "mom/train/recipe.h"
 
@@ -22,7 +23,7 @@ struct Range {
 
 // Sums of squares of `flat`'s numbers in chunks of kChunk, f64, each in a fixed order of its own: chunk c is
 // [c kChunk, (c + 1) kChunk), of those in `range`, which begins with a chunk.
-constexpr int64_t kChunk = 16384;
+constexpr int64_t kChunk = dist::ShardPlan::kChunk;
 std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range);
 
 class AdamW {

@@ -103,9 +103,8 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   // A gradient for each microbatch under way, and for each branch of the tree that waits for its neighbour.
   const double at_once = static_cast<double>(division.at_once),
                gradients = std::min(parts, at_once + std::ceil(std::log2(parts)));
-  plan.activation_memory_bytes =
-      4 * parameters * gradients + at_once * kFit * (activations.kept + activations.passing);
-  plan.process_memory_bytes = static_cast<double>(peak_rss_bytes()) + kLibraries;
+  plan.activation_memory_bytes = 4 * parameters * gradients + at_once * activation_bytes(activations);
+  plan.process_memory_bytes = process_memory_bytes();
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "mom/base/stopwatch.h"
 #include "mom/dist/tree_sum.h"
 
 namespace mom::train {
@@ -64,7 +65,7 @@ void Sharding::Reduction::complete_from(int64_t begin) {
     add_up(under_way_.front());
     under_way_.pop_front();
   }
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds_since(start);
 }
 
 void Sharding::Reduction::finish() {
@@ -73,7 +74,7 @@ void Sharding::Reduction::finish() {
   const auto start = std::chrono::steady_clock::now();
   for (UnderWay& bucket : under_way_) add_up(bucket);
   under_way_.clear();
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds_since(start);
 }
 
 Sharding::Spread::Spread(const Sharding& sharding, const at::Tensor& flat) : plan_(sharding.plan_) {
@@ -83,7 +84,7 @@ Sharding::Spread::Spread(const Sharding& sharding, const at::Tensor& flat) : pla
     under_way_.push_back(
         sharding.group_.all_gather(flat.narrow(0, plan_.bucket_begin(b), plan_.bucket_size(b)),
                                    sharding.part(flat, b, sharding.group_.rank())));
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds_since(start);
 }
 
 void Sharding::Spread::await(int64_t end) {
@@ -93,7 +94,7 @@ void Sharding::Spread::await(int64_t end) {
     under_way_.front()->wait();
     under_way_.pop_front();
   }
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds_since(start);
 }
 
 at::Tensor Sharding::gather(const at::Tensor& shard, const Range& range) const {

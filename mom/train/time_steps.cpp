@@ -7,6 +7,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
+#include "mom/base/stopwatch.h"
 #include "mom/nn/mamba.h"
 #include "mom/ops/gemm.h"
 #include "mom/train/trainer.h"
@@ -29,8 +30,7 @@ double gemm_flops_per_s(int64_t M, int64_t N, int64_t K, at::ScalarType type) {
   for (int i = 0; i < kGemmRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     ops::multiply(left, right.t(), to);
-    best_s =
-        std::min(best_s, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best_s = std::min(best_s, seconds_since(start));
   }
   return 2.0 * static_cast<double>(M) * static_cast<double>(N) * static_cast<double>(K) / best_s;
 }

@@ -6,6 +6,7 @@
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
 #include "mom/base/signals.h"
+#include "mom/base/stopwatch.h"
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
@@ -13,10 +14,6 @@
 
 namespace mom::train {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 // Without memory: FlatParameters has it.
 models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {

@@ -1,5 +1,7 @@
 #include "mom/dist/launch.h"
 
+#include <sstream>
+
 #include "tests/dist/processes.h"
 
 namespace mom::dist {
@@ -15,6 +17,13 @@ class Launch : public Processes {
   Outcome outcome() { return outcomes()[0]; }
   std::string rank_log(int rank) const {
     return read_file(folder_ / ("rank-" + std::to_string(rank) + ".log"));
+  }
+  pid_t id_of_rank(int rank) const {  // the launcher's children, in the order of their start
+    const std::string id = std::to_string(ranks_[0]->id());
+    std::istringstream ids(read_file("/proc/" + id + "/task/" + id + "/children"));
+    pid_t found = 0;
+    for (int i = 0; i <= rank; ++i) ids >> found;
+    return found;
   }
   std::string start_line(int rank, int size) const {
     return " rank " + std::to_string(rank) + " of " + std::to_string(size) + "\n";
@@ -60,9 +69,7 @@ TEST_F(Launch, namesASignalAndTheLastLineOfTheLog) {
   launch(2, 0, "stop");
   until_started();
   until([&] { return rank_log(1).ends_with("started\n"); });
-  const std::string pids = read_file("/proc/" + std::to_string(ranks_[0]->id()) + "/task/" +
-                                     std::to_string(ranks_[0]->id()) + "/children");
-  ::kill(std::stoi(pids.substr(pids.find(' '))), SIGKILL);  // the second child: rank 1
+  ::kill(id_of_rank(1), SIGKILL);
   const Outcome all = outcome();
   EXPECT_EQ(all.ended.code, 1);
   EXPECT_NE(all.text.find("error: rank 1 of 2 ended by signal 9 (Killed); the last line of "),
@@ -95,9 +102,7 @@ TEST_F(Launch, killsARankThatDoesNotEnd) {
 TEST_F(Launch, takesTheRanksAlongWhenItDies) {
   launch(2, 0, "stop");
   until_started();
-  const std::string pids = read_file("/proc/" + std::to_string(ranks_[0]->id()) + "/task/" +
-                                     std::to_string(ranks_[0]->id()) + "/children");
-  const int rank = std::stoi(pids);
+  const int rank = id_of_rank(0);
   ranks_[0]->send(SIGKILL);
   EXPECT_EQ(outcome().ended.signal, SIGKILL);
   until([&] {

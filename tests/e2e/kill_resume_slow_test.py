@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from program import BINARY
+from program import BINARY, newest_step
 from tiny import make_data, write_recipe
 
 NUM_KILLS = 20
@@ -36,11 +36,6 @@ def train_to_the_end(recipe, run, log):
 def final_weights(run):
     folder = run / "checkpoints" / f"step-{STEPS:08d}"
     return {name: (folder / name).read_bytes() for name in ("model.safetensors", "optimizer.safetensors")}
-
-
-def newest_step(run):
-    steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
-    return max(steps, default=0)
 
 
 def kill_once(recipe, run, log, draw):

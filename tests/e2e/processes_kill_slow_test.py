@@ -9,13 +9,12 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
-from program import BINARY
+from program import BINARY, free_port, newest_step
 from tiny import make_data, write_recipe
 
 NUM_KILLS = int(os.environ.get("MOM_KILLS", 10))
@@ -24,12 +23,6 @@ STEPS = 90
 CHECKPOINT_STEPS = 3
 TIMEOUT_S = 3
 END_S = 30  # the others must have ended by then: the timeout, two seconds to find out who it was, and a busy machine
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def start(recipe, run, log, count):
@@ -41,11 +34,6 @@ def start(recipe, run, log, count):
                                        "MASTER_PORT": port, "MOM_DIST_TIMEOUT_S": str(TIMEOUT_S)}
         ranks.append(subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log))
     return ranks
-
-
-def newest_step(run):
-    steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
-    return max(steps, default=0)
 
 
 def final_files(run):

@@ -9,13 +9,12 @@ import os
 import pathlib
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import unittest
 
-from program import BINARY, run_mom, try_mom
+from program import BINARY, free_port, run_mom, try_mom
 from tiny import make_data, write_recipe
 
 STEPS = 24
@@ -30,12 +29,6 @@ def files_of(run, step=STEPS):
 def metrics_of(run, keys):
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return [{key: line.get(key) for key in keys} for line in lines]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Processes(unittest.TestCase):

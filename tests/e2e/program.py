@@ -1,6 +1,7 @@
 """Runs the program under test: MOM_BINARY names it (ctest sets it)."""
 
 import os
+import socket
 import subprocess
 
 BINARY = os.environ.get("MOM_BINARY", "build/release/bin/mom")
@@ -17,3 +18,16 @@ def run_mom(*arguments):
     if done.returncode != 0:
         raise AssertionError(f"mom {' '.join(map(str, arguments))}: exit code {done.returncode}\n{done.stderr}")
     return done.stdout
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def newest_step(run):
+    """Of a run folder's checkpoints; 0 where there is none."""
+    steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
+    return max(steps, default=0)

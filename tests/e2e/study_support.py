@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from program import BINARY
+from program import BINARY, newest_step
 from tiny import make_data, write_recipe
 
 STUDY = """
@@ -39,10 +39,6 @@ def finish(study, out, *arguments, code=0):
     texts = program.communicate(timeout=600)
     assert program.returncode == code, f"exit code {program.returncode}, not {code}\n{texts[1]}"
     return texts
-
-
-def newest_step(run):
-    return max((int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")), default=0)
 
 
 def steps_saved(out):
