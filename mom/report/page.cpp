@@ -50,6 +50,21 @@ std::string fill(std::string_view text, const std::map<std::string, std::string>
   }
 }
 
+// The script and the styles of a page, and what allows them.
+std::map<std::string, std::string> with_code(const std::string& entry,
+                                             std::map<std::string, std::string> values) {
+  const std::string script = "\n" + bundle(entry, module_source);
+  if (script.find("</script") != std::string::npos || script.find("<!--") != std::string::npos)
+    throw std::logic_error("web/: a module that would end its script element");
+  const std::string style =
+      std::string(embedded_file("vendor/uplot/uPlot.min.css")) + std::string(embedded_file("page.css"));
+  values.insert({{"script-hash", hash_of(script)},
+                 {"style-hash", hash_of(style)},
+                 {"style", style},
+                 {"script", script}});
+  return values;
+}
+
 }  // namespace
 
 std::string script_json(const OrderedJson& value) {
@@ -66,18 +81,14 @@ std::string script_json(const OrderedJson& value) {
 }
 
 std::string render(const OrderedJson& page) {
-  const std::string script = "\n" + bundle("report.js", module_source);
-  if (script.find("</script") != std::string::npos || script.find("<!--") != std::string::npos)
-    throw std::logic_error("web/: a module that would end its script element");
-  const std::string style =
-      std::string(embedded_file("vendor/uplot/uPlot.min.css")) + std::string(embedded_file("page.css"));
-  return fill(embedded_file("report.html"), {{"title", escape(page.at("title").get<std::string>())},
-                                             {"script-hash", hash_of(script)},
-                                             {"style-hash", hash_of(style)},
-                                             {"style", style},
-                                             {"verdicts", plain_verdicts(page)},
-                                             {"data", script_json(page)},
-                                             {"script", script}});
+  return fill(embedded_file("report.html"),
+              with_code("report.js", {{"title", escape(page.at("title").get<std::string>())},
+                                      {"verdicts", plain_verdicts(page)},
+                                      {"data", script_json(page)}}));
+}
+
+std::string live_page(const std::string& name) {
+  return fill(embedded_file("live.html"), with_code(name + ".js", {{"title", "mom: " + name}}));
 }
 
 }  // namespace mom::report

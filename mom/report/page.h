@@ -11,6 +11,10 @@ namespace mom::report {
 
 std::string render(const OrderedJson& page);
 
+// A page that asks the server it came from: "dashboard" (GET /api/runs, /api/page: live.h) or "playground" (the API of
+// docs/serve.md).
+std::string live_page(const std::string& name);
+
 // JSON that may stand inside <script>: no '<', '>' or '&' is left in it. Invalid UTF-8 is replaced.
 std::string script_json(const OrderedJson& value);
 

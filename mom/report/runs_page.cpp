@@ -39,7 +39,7 @@ OrderedJson final_losses(const Subject& subject, const RunFolder& run) {
   for (const auto& [set, points] : run.evals)
     for (const std::string& modality : compare::modalities_of(run, set))
       if (const auto loss = compare::final_loss(run, set, modality, compare::trained_sum_of(run), from_file))
-        losses.push_back({{"set", set}, {"modality", modality}, {"loss", number_json(*loss, kDigits)}});
+        losses.push_back({{"set", set}, {"modality", modality}, {"loss", number_json(*loss, kTableDigits)}});
   return losses;
 }
 
@@ -153,18 +153,18 @@ bool experts_choose(const RunFolder& run) {
   return run.has_experts() && run.recipe_value("model.router") == "expert_choice";
 }
 
-OrderedJson amount_json(double value) { return {{"mean", number_json(value, kDigits)}}; }
+OrderedJson amount_json(double value) { return {{"mean", number_json(value, kTableDigits)}}; }
 
 OrderedJson amount_json(const compare::Summary& summary, const std::string& words) {
   OrderedJson json = summary.mean ? amount_json(*summary.mean) : OrderedJson{{"words", words}};
   if (summary.mean && summary.values.size() == 1) return json;
   for (const auto& value : summary.values)
-    json["values"].push_back(value ? number_json(*value, kDigits) : OrderedJson(nullptr));
+    json["values"].push_back(value ? number_json(*value, kTableDigits) : OrderedJson(nullptr));
   if (!summary.interval) return json;
   const auto [low, high] = std::minmax_element(summary.values.begin(), summary.values.end());
   if (summary.interval->low != **low || summary.interval->high != **high)
-    json["interval"] = {number_json(summary.interval->low, kDigits),
-                        number_json(summary.interval->high, kDigits)};
+    json["interval"] = {number_json(summary.interval->low, kTableDigits),
+                        number_json(summary.interval->high, kTableDigits)};
   return json;
 }
 

@@ -18,7 +18,7 @@ OrderedJson runs_page(const Subject& subject);
 std::vector<std::string> labels_of(const Runs& runs);
 bool experts_choose(const runs::RunFolder& run);  // else tokens choose
 
-inline constexpr int kDigits = 7;  // of numbers in tables: what losses have, which are means of f32
+inline constexpr int kTableDigits = 7;  // of numbers in tables: what losses have, which are means of f32
 // An AMOUNT: a number, or a mean over seeds with its interval and values; `words` where there is no mean.
 OrderedJson amount_json(double value);
 OrderedJson amount_json(const compare::Summary& summary, const std::string& words);

@@ -102,7 +102,7 @@ void add_mean(OrderedJson& json, const char* name, const std::vector<const RunRe
   std::vector<std::optional<double>> values;
   for (const RunResult* run : runs) values.push_back(pick(*run));
   if (const Summary summary = study::summarised(values); summary.mean)
-    json[name] = number_json(*summary.mean, kDigits);
+    json[name] = number_json(*summary.mean, kTableDigits);
 }
 
 std::optional<double> parameters_of(const RunResult& run) {
@@ -184,7 +184,7 @@ OrderedJson run_json(const RunResult& run) {
   if (!run.finished()) return json;
   json["arm"] = run.arm, json["seed"] = run.seed;
   const auto add = [&](const char* name, const std::optional<double>& value) {
-    if (value) json[name] = number_json(*value, kDigits);
+    if (value) json[name] = number_json(*value, kTableDigits);
   };
   add("steps", run.steps), add("tokens", run.tokens), add("flops", run.flops);
   add("parameters", parameters_of(run));

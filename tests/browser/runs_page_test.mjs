@@ -97,11 +97,13 @@ describe('numbers', () => {
 
 describe('the description', () => {
   // Keys of maps by name are data.
-  const MAPS = ['sets', 'values', 'of_runs', 'figures', 'bits_per_byte', 'parameters'];
+  const MAPS = ['sets', 'curves', 'values', 'of_runs', 'figures', 'bits_per_byte', 'parameters'];
   const keysOf = (value) => (value === null || typeof value !== 'object' ? [] : Array.isArray(value) ? value.flatMap(keysOf)
     : Object.entries(value).flatMap(([key, inner]) => [key, ...(MAPS.includes(key) && !Array.isArray(inner) ? [] : keysOf(inner))]));
   test('has no key that docs/formats/page.md does not name', () => {
     const documented = new Set(readFileSync(new URL('../../docs/formats/page.md', import.meta.url), 'utf8').match(/`[^`]+`/g).flatMap((code) => code.match(/\w+/g)));
+    const runs = JSON.parse(readFileSync(join(process.env.PAGES, 'runs.json'), 'utf8'));
+    assert.deepEqual([...new Set(keysOf(runs))].filter((key) => !documented.has(key)), []);
     for (const name of ['subsets', 'settings', 'rates', 'kept', 'runs', 'experts'])
       assert.deepEqual([...new Set(keysOf(dataOf(name)))].filter((key) => !documented.has(key)), [], name);
   });
