@@ -32,6 +32,13 @@ ParameterCounts count_parameters(const ModelSpec& spec) {
         active[m] += static_cast<double>(count) * traits.share;
     }
   }
+  for (const nn::Block& block : model->blocks()) {
+    int64_t count = 0;
+    for (const nn::Parameter& parameter : nn::parameters_of(*block))
+      if (parameter.traits.decay) count += parameter.tensor.numel();
+    counts.in_blocks += count;
+    counts.largest_block = std::max(counts.largest_block, count);
+  }
   for (const double count : active) counts.active.push_back(static_cast<int64_t>(count + 0.5));
   return counts;
 }

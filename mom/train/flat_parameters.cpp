@@ -56,7 +56,7 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
     for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
   }
   block_begins_.push_back(length);
-  values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
+  values_ = row_of_zeros(std::max(length, padded));
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
   for (size_t i = 0; i < here.size(); ++i)
@@ -64,15 +64,16 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   share_with(model);
 }
 
-at::Tensor FlatParameters::zeros() const { return torch::zeros_like(values_); }
+at::Tensor FlatParameters::zeros() const { return row_of_zeros(length()); }
+
+Range FlatParameters::range_of(size_t name) const {
+  return {begins_[name], c10::multiply_integers(shapes_[name])};
+}
 
 std::vector<at::Tensor> FlatParameters::views(const at::Tensor& flat) const {
   std::vector<at::Tensor> views;
-  for (size_t i = 0; i < names_.size(); ++i) {
-    int64_t numel = 1;
-    for (const int64_t size : shapes_[i]) numel *= size;
-    views.push_back(flat.narrow(0, begins_[i], numel).view(shapes_[i]));
-  }
+  for (size_t i = 0; i < names_.size(); ++i)
+    views.push_back(flat.narrow(0, begins_[i], range_of(i).length).view(shapes_[i]));
   return views;
 }
 
