@@ -24,6 +24,7 @@ ParameterCounts count_parameters(const ModelSpec& spec) {
     const nn::ParameterTraits& traits = parameter.traits;
     const int64_t count = parameter.tensor.numel();
     counts.total += count;
+    if (traits.factor) counts.factors += count;
     if (traits.part == nn::Part::kTokenTable) counts.embedding += count;
     for (size_t m = 0; m < active.size(); ++m) {
       const auto index = static_cast<int64_t>(m);

@@ -111,11 +111,16 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
                          const BatchShape& batch, const Activations& of_a_microbatch,
                          const TrainConfig& train) {
   const double processes = static_cast<double>(cluster.processes()),
-               devices = static_cast<double>(cluster.devices), total = 4 * static_cast<double>(counts.total),
-               twice = 4 * static_cast<double>(counts.in_blocks - counts.largest_block);
+               devices = static_cast<double>(cluster.devices);
   const bool all = train.shard == "all" && cluster.processes() > 1;
   const double share = static_cast<double>(train.microbatches) / processes, rounds = all ? share : 1;
-  const double gradients = rounds * total, weights = all ? rounds * (total + twice) : total;
+  const double total = 4 * static_cast<double>(counts.total),
+               rounded = train.precision == "bfloat16" ? 2 * static_cast<double>(counts.factors) : 0,
+               again = static_cast<double>(counts.in_blocks - counts.largest_block) /
+                       static_cast<double>(std::max<int64_t>(1, counts.in_blocks)),
+               twice = again * (4 * static_cast<double>(counts.in_blocks) - rounded);
+  const double gradients = rounds * (all || share == 1 ? total - rounded : total),
+               weights = all ? rounds * (total - rounded + twice) : total - rounded;
   // Of what is spread over all, the part that a process sends, and that a machine's processes send to others.
   const double sent = (processes - 1) / processes,
                leaving = cluster.machines > 1 ? devices * (processes - devices) / processes : sent;

@@ -38,7 +38,13 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
     names_.push_back(parameter.name);
     begins_.push_back(length);
     shapes_.push_back(parameter.tensor.sizes().vec());
-    length = round_up(length + parameter.tensor.numel(), kAlign);
+    const Range range{length, round_up(parameter.tensor.numel(), kAlign)};
+    length += range.length;
+    if (!parameter.traits.factor) return;
+    if (!factors_.empty() && factors_.back().begin + factors_.back().length == range.begin)
+      factors_.back().length += range.length;
+    else
+      factors_.push_back(range);
   };
   std::map<int64_t, std::vector<nn::Parameter>> decaying;  // by block; -1: of none
   const std::map<const void*, int64_t> blocks = blocks_of(*model);

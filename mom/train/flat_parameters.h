@@ -31,7 +31,8 @@ class FlatParameters {
   int64_t num_blocks() const { return static_cast<int64_t>(block_begins_.size()) - 2; }
   // Where the weights of a block begin; of the number of blocks: those behind them; of one more: the end.
   int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
-  at::Tensor zeros() const;  // a row of this layout
+  const std::vector<Range>& factors() const { return factors_; }  // weights that are (nn/parameter.h), joined
+  at::Tensor zeros() const;                                       // a row of this layout
 
   const std::vector<std::string>& names() const { return names_; }
   Range range_of(size_t name) const;
@@ -57,6 +58,7 @@ class FlatParameters {
   std::vector<std::vector<int64_t>> shapes_;
   int64_t decay_begin_ = 0;
   std::vector<int64_t> block_begins_;
+  std::vector<Range> factors_;
   at::Tensor values_;
   std::vector<Member> members_;  // the models that share the weights
 };

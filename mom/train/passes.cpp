@@ -30,7 +30,8 @@ ShardedPass::ShardedPass(const Sharding& sharding, const FlatParameters& paramet
       buckets_(static_cast<size_t>(sharding.plan().num_buckets())),
       seconds_(seconds) {
   const auto start = std::chrono::steady_clock::now();
-  if (gradient.defined()) reduction_.emplace(sharding, gradient, /*keep_own=*/true);
+  if (gradient.defined())
+    reduction_.emplace(sharding, gradient, /*of_one_microbatch=*/true, /*keep_own=*/true);
   ask(-1);
   ask(0);
   await(-1);

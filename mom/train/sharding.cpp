@@ -15,18 +15,54 @@ dist::ShardPlan shard_plan(int64_t length, int processes, bool all) {
   return {length, processes, std::clamp(length / buckets, smallest, dist::ShardPlan::kBucket)};
 }
 
-Sharding::Sharding(dist::Group& group, const dist::ShardPlan& plan) : group_(group), plan_(plan) {
-  for (int64_t bucket = 0; bucket < plan.num_buckets(); ++bucket)
-    own_.push_back({plan.part_begin(bucket, group.rank()), plan.part_size(bucket)});
-}
+namespace {
 
-at::Tensor Sharding::part(const at::Tensor& row, int64_t bucket, int rank) const {
-  return row.narrow(0, plan_.part_begin(bucket, rank), plan_.part_size(bucket));
+at::Tensor cut(const at::Tensor& row, const Range& range) { return row.narrow(0, range.begin, range.length); }
+
+// Parts that travel packed, and are unpacked into a row when they are there.
+class Unpacking : public dist::Pending {
+ public:
+  struct Part {
+    at::Tensor bytes;
+    Range range;
+  };
+  Unpacking(std::unique_ptr<dist::Pending> pending, std::vector<Part> parts, const Transit& transit,
+            const at::Tensor& row)
+      : pending_(std::move(pending)), parts_(std::move(parts)), transit_(transit), row_(row) {}
+  void wait() override {
+    pending_->wait();
+    for (const Part& part : parts_) transit_.unpack(part.bytes, part.range, cut(row_, part.range));
+    parts_.clear();
+  }
+
+ private:
+  std::unique_ptr<dist::Pending> pending_;
+  std::vector<Part> parts_;
+  const Transit& transit_;
+  at::Tensor row_;
+};
+
+}  // namespace
+
+Sharding::Sharding(dist::Group& group, const dist::ShardPlan& plan, Transit transit)
+    : group_(group), plan_(plan), transit_(std::move(transit)) {
+  for (int64_t bucket = 0; bucket < plan.num_buckets(); ++bucket) own_.push_back(part(bucket, group.rank()));
 }
 
 std::unique_ptr<dist::Pending> Sharding::fetch(const at::Tensor& row, int64_t bucket) const {
-  return group_.all_gather(row.narrow(0, plan_.bucket_begin(bucket), plan_.bucket_size(bucket)),
-                           part(row, bucket, group_.rank()));
+  const Range all{plan_.bucket_begin(bucket), plan_.bucket_size(bucket)}, own = part(bucket, group_.rank());
+  if (!transit_.rounds(all)) return group_.all_gather(cut(row, all), cut(row, own));
+  const at::Tensor packed = transit_.pack(row, own);
+  std::vector<Unpacking::Part> parts;
+  std::vector<at::Tensor> from;
+  for (int rank = 0; rank < group_.size(); ++rank) {
+    const Range range = part(bucket, rank);
+    from.push_back(rank == group_.rank() ? packed : torch::empty({transit_.num_bytes(range)}, torch::kByte));
+    if (rank != group_.rank()) parts.push_back({from.back(), range});
+  }
+  return std::make_unique<Unpacking>(
+      group_.exchange(std::vector<at::Tensor>(static_cast<size_t>(group_.size()), packed), from),
+      std::move(parts), transit_, row);
 }
 
 void Sharding::drop(const at::Tensor& row, int64_t bucket) const {
@@ -57,17 +93,31 @@ void Sharding::visit_owners(const Range& range, const std::function<void(int, co
     }
 }
 
-Reduction::Reduction(const Sharding& sharding, const at::Tensor& gradient, bool keep_own)
+Reduction::Reduction(const Sharding& sharding, const at::Tensor& gradient, bool of_one_microbatch,
+                     bool keep_own)
     : sharding_(sharding),
       gradient_(gradient),
+      transit_(of_one_microbatch ? sharding.transit_ : Transit()),
       keep_own_(keep_own),
       next_(sharding.plan_.num_buckets() - 1) {}
 
 void Reduction::add_up(UnderWay& bucket) {
   bucket.pending->wait();
-  dist::tree_sum_(bucket.parts);
-  const auto rank = static_cast<size_t>(sharding_.group_.rank());
-  if (rank != 0) bucket.parts[rank].copy_(bucket.parts[0]);
+  const auto own = static_cast<size_t>(sharding_.group_.rank());
+  const Range range = sharding_.part(bucket.bucket, sharding_.group_.rank());
+  const at::Tensor sum = cut(gradient_, range);
+  std::vector<at::Tensor>& parts = bucket.parts;
+  for (size_t rank = 0; rank < parts.size(); ++rank) {
+    if (rank == own) {
+      parts[rank] = sum;
+    } else if (parts[rank].scalar_type() == torch::kByte) {
+      const at::Tensor numbers = torch::empty_like(sum);
+      transit_.unpack(parts[rank], range, numbers);
+      parts[rank] = numbers;
+    }
+  }
+  dist::tree_sum_(parts);
+  if (own != 0) sum.copy_(parts[0]);
   if (keep_own_) sharding_.drop(gradient_, bucket.bucket);
 }
 
@@ -78,10 +128,20 @@ void Reduction::complete_from(int64_t begin) {
   const auto start = std::chrono::steady_clock::now();
   for (; next_ >= 0 && sharding_.plan_.bucket_begin(next_) >= begin; --next_) {
     UnderWay bucket{next_, nullptr, {}};
+    const Range own = sharding_.part(next_, group.rank());
+    const bool packed =
+        transit_.rounds({sharding_.plan_.bucket_begin(next_), sharding_.plan_.bucket_size(next_)});
     std::vector<at::Tensor> to;
     for (int rank = 0; rank < group.size(); ++rank) {
-      to.push_back(sharding_.part(gradient_, next_, rank));
-      bucket.parts.push_back(rank == group.rank() ? to.back() : torch::empty_like(to.back()));
+      const Range range = sharding_.part(next_, rank);
+      if (rank == group.rank()) {
+        to.push_back(torch::empty({0}, torch::kByte));
+        bucket.parts.push_back(to.back());
+      } else {
+        to.push_back(packed ? transit_.pack(gradient_, range) : cut(gradient_, range));
+        bucket.parts.push_back(packed ? torch::empty({transit_.num_bytes(own)}, torch::kByte)
+                                      : torch::empty({own.length}, gradient_.options()));
+      }
     }
     bucket.pending = group.exchange(to, bucket.parts);
     under_way_.push_back(std::move(bucket));

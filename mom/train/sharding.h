@@ -16,6 +16,7 @@
 #include "mom/dist/group.h"
 #include "mom/dist/shard_plan.h"
 #include "mom/train/row.h"
+#include "mom/train/transit.h"
 
 namespace mom::train {
 
@@ -25,8 +26,9 @@ dist::ShardPlan shard_plan(int64_t length, int processes, bool all);
 
 class Sharding {
  public:
-  // Of rows that are plan.padded() long.
-  Sharding(dist::Group& group, const dist::ShardPlan& plan);
+  // Of rows that are plan.padded() long. `transit`: of weights between forwards, and of gradients where Reduction says so; what is
+  // saved travels as it is.
+  Sharding(dist::Group& group, const dist::ShardPlan& plan, Transit transit = Transit());
 
   const dist::ShardPlan& plan() const { return plan_; }
   dist::Group& group() const { return group_; }
@@ -47,13 +49,16 @@ class Sharding {
   double sum_of_chunks(const std::vector<std::vector<double>>& squares_by_rank) const;
 
  private:
-  at::Tensor part(const at::Tensor& row, int64_t bucket, int rank) const;
+  Range part(int64_t bucket, int rank) const {
+    return {plan_.part_begin(bucket, rank), plan_.part_size(bucket)};
+  }
   // Calls visit(rank, range) for what each rank owns of `range`.
   void visit_owners(const Range& range, const std::function<void(int, const Range&)>& visit) const;
 
   friend class Reduction;
   dist::Group& group_;
   dist::ShardPlan plan_;
+  Transit transit_;
   std::vector<Range> own_;
 };
 
@@ -64,7 +69,9 @@ class Reduction {
   // Buckets under way at once: one is added up while the next ones arrive. Fewer where memory counts.
   static constexpr int64_t kUnderWay = 8, kUnderWayKeepingOwn = 3;
 
-  Reduction(const Sharding& sharding, const at::Tensor& gradient, bool keep_own = false);
+  // `of_one_microbatch`: so that the numbers may travel as the sharding's transit says.
+  Reduction(const Sharding& sharding, const at::Tensor& gradient, bool of_one_microbatch,
+            bool keep_own = false);
   // From element `begin` on, the gradient is complete: buckets of it start on their way.
   void complete_from(int64_t begin);
   void finish();                               // all of them
@@ -74,11 +81,12 @@ class Reduction {
   struct UnderWay {
     int64_t bucket;
     std::unique_ptr<dist::Pending> pending;
-    std::vector<at::Tensor> parts;  // by rank
+    std::vector<at::Tensor> parts;  // by rank, as they travel
   };
   void add_up(UnderWay& bucket);
   const Sharding& sharding_;
   at::Tensor gradient_;
+  Transit transit_;
   bool keep_own_;
   int64_t next_;  // bucket
   double seconds_ = 0;

@@ -36,7 +36,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
       plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all())),
       parameters_(model_, plan_.padded()),
-      sharding_(*group_, plan_),
+      sharding_(*group_, plan_,
+                Transit(recipe.train.precision == "bfloat16" ? parameters_.factors() : std::vector<Range>())),
       microbatches_(
           model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
           parameters_, division_, shards_all() ? sharding_.own() : std::vector<Range>()),
@@ -132,11 +133,11 @@ Microbatches::Result Trainer::pass(const std::vector<data::Batch>& batches, cons
   Microbatches::Result result =
       microbatches_.run(batches, objective_, terms, [&](const at::Tensor& gradient) {
         const bool alone = batches.size() == 1;
-        if (alone) reduction.emplace(sharding_, gradient);
+        if (alone) reduction.emplace(sharding_, gradient, /*of_one_microbatch=*/true);
         return std::make_unique<ReplicatedPass>(parameters_, spread_ ? &*spread_ : nullptr,
                                                 alone ? &*reduction : nullptr);
       });
-  if (!reduction) reduction.emplace(sharding_, result.gradient);
+  if (!reduction) reduction.emplace(sharding_, result.gradient, /*of_one_microbatch=*/false);
   reduction->finish();
   settle();
   report.communication_seconds = reduction->seconds() + (spread_ ? spread_->seconds() : 0);

@@ -13,7 +13,7 @@ struct Tiny {
   BatchShape batch{.flops = 8e9};
   Activations activations{.kept = 700, .passing = 300};
   models::ParameterCounts counts{
-      .total = 1000, .embedding = 0, .active = {}, .in_blocks = 800, .largest_block = 200};
+      .total = 1000, .embedding = 0, .active = {}, .in_blocks = 800, .largest_block = 200, .factors = 600};
   TrainConfig train;
   Tiny() { train.microbatches = 4; }
   ClusterPlan plan() const { return plan_cluster(cluster, counts, batch, activations, train); }
@@ -48,6 +48,14 @@ TEST(ClusterPlan, severalMicrobatchesOfAProcess) {
   EXPECT_EQ(tiny.plan().memory.gradients, 4 * 4000);
 }
 
+TEST(ClusterPlan, bfloat16HalvesWhatProjectionsSend) {
+  Tiny tiny;
+  tiny.train.precision = "bfloat16";
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * 2 * (4000 - 2 * 600));
+  tiny.train.microbatches = 8;  // sums of two are not rounded
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (4000 - 2 * 600 + 4000));
+}
+
 TEST(ClusterPlan, ofEverythingSharded) {
   Tiny tiny;
   tiny.train.shard = "all";
@@ -57,7 +65,10 @@ TEST(ClusterPlan, ofEverythingSharded) {
   EXPECT_EQ(plan.memory.gradients, 1000 + 0.75 * (800 + 800));
   EXPECT_EQ(plan.memory.moments, 2000);
   EXPECT_EQ(plan.sent_bytes, 0.75 * (4000 + 4000 + 3 * 800));  // three blocks come twice
-  tiny.train.microbatches = 16;                                // four rounds, of which two branches wait
+  tiny.train.precision = "bfloat16";
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (2800 + 2800 + 0.75 * 2000));
+  tiny.train.precision = "float32";
+  tiny.train.microbatches = 16;  // four rounds, of which two branches wait
   EXPECT_EQ(tiny.plan().sent_bytes, 4 * plan.sent_bytes);
   EXPECT_EQ(tiny.plan().memory.gradients, 3 * 1000 + 0.75 * (800 + 800));
   tiny.train.ema_decay = 0.9;

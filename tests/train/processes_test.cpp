@@ -111,6 +111,20 @@ TEST_F(ProcessesTest, SoDoBfloat16RecomputationAndAverages) {
   expect_same(recipe, dataset_);
 }
 
+// There weights of projections and their gradients travel as bf16: every mixer's must be what is read and what comes out.
+TEST_F(ProcessesTest, SoDoesBfloat16OfEveryBackbone) {
+  for (const char* backbone :
+       {"mamba", "ssm", "transformer", "mixture_of_transformers", "moe_transformer", "moe_mamba"}) {
+    SCOPED_TRACE(backbone);
+    train::Recipe recipe = recipe_of_four();
+    recipe.model.backbone = backbone;
+    recipe.train.precision = "bfloat16";
+    test::TempFolder alone, four;
+    EXPECT_EQ(train_on(1, recipe, alone.path(), 2, dataset_), train_on(4, recipe, four.path(), 2, dataset_));
+    expect_same_files(alone.path(), four.path());
+  }
+}
+
 TEST_F(ProcessesTest, SoDoExperts) {
   train::Recipe recipe = recipe_of_four();
   recipe.model.backbone = "moe_mamba";
