@@ -21,7 +21,9 @@ using runs::RunFolder;
 constexpr int kDepth = 3;               // STUDY/runs/NAME below the root
 constexpr size_t kMaxSparkPoints = 60;  // of a small curve
 
-bool is_run(const Path& path) { return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl"); }
+bool is_run(const Path& path) {
+  return fs::exists(path / "recipe.toml") && fs::exists(path / "metrics.jsonl");
+}
 
 double unix_seconds(fs::file_time_type time) {
   const auto system = std::chrono::file_clock::to_sys(time);
@@ -77,7 +79,8 @@ OrderedJson summary_json(const RunFolder& run) {
     json["tokens"] = last.tokens, json["flops"] = last.flops;
     if (last.tokens_per_s && *last.tokens_per_s > 0 && step > 0) {
       json["tokens_per_s"] = *last.tokens_per_s;
-      if (state == "training") json["seconds_left"] = (steps - step) * last.tokens / step / *last.tokens_per_s;
+      if (state == "training")
+        json["seconds_left"] = (steps - step) * last.tokens / step / *last.tokens_per_s;
     }
   }
   json["curves"] = training_curves(run);
@@ -88,8 +91,8 @@ OrderedJson summary_json(const RunFolder& run) {
 
 std::string stamp_of(const Path& run) {
   const Path metrics = run / "metrics.jsonl";
-  return std::to_string(unix_seconds(fs::last_write_time(metrics))) + " " + std::to_string(fs::file_size(metrics)) +
-         (fs::exists(run / "lock") ? " locked" : "");
+  return std::to_string(unix_seconds(fs::last_write_time(metrics))) + " " +
+         std::to_string(fs::file_size(metrics)) + (fs::exists(run / "lock") ? " locked" : "");
 }
 
 }  // namespace
@@ -149,7 +152,8 @@ OrderedJson LiveRuns::page(const std::vector<std::string>& ids) {
       throw UserError({"run", "an id of the list of runs", id, "choose one of /api/runs"});
     chosen.push_back(*run);
   }
-  if (chosen.empty()) throw UserError({"run", "one or several ids of the list of runs", "none", "add ?run=ID"});
+  if (chosen.empty())
+    throw UserError({"run", "one or several ids of the list of runs", "none", "add ?run=ID"});
   return runs_page(read_subject(chosen));
 }
 

@@ -25,7 +25,8 @@ class LiveTest : public testing::Test {
 };
 
 TEST_F(LiveTest, RunsAreFoundBelowTheFolderAndNotInsideRuns) {
-  write("alone"), write("study/runs/a"), write("study/runs/b"), write("study/runs/b/copy"), write(".hidden/c");
+  write("alone"), write("study/runs/a"), write("study/runs/b"), write("study/runs/b/copy"),
+      write(".hidden/c");
   test::write_text(folder_ / "study" / "results.json", "{}");
   const auto found = runs();
   std::vector<std::string> ids;
@@ -88,7 +89,8 @@ TEST_F(LiveTest, APageIsOfIdsInTheListOnly) {
   test::write_fake_run(elsewhere / "secret", {});
   EXPECT_EQ(live_.page({"a", "b"}).at("comparisons").size(), 1u);
   const std::string outside = (elsewhere / "secret").lexically_relative(folder_.path()).string();
-  for (const std::string& id : {outside, (elsewhere / "secret").string(), std::string("a/../b"), std::string("")})
+  for (const std::string& id :
+       {outside, (elsewhere / "secret").string(), std::string("a/../b"), std::string("")})
     EXPECT_THROW(live_.page({id}), UserError) << id;
   EXPECT_THROW(live_.page({}), UserError);
 }
