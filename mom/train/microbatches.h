@@ -10,11 +10,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
-#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "mom/data/batch.h"
 #include "mom/models/objective.h"
+#include "mom/nn/side_by_side.h"
 #include "mom/train/flat_parameters.h"
 
 namespace mom::train {
@@ -48,7 +49,6 @@ class Microbatches {
   // `at_once` microbatches are computed side by side, with threads_each threads each. `parameters` are those of `model`.
   Microbatches(models::Model model, const models::Compute& compute, FlatParameters& parameters,
                int64_t at_once, int64_t threads_each);
-  ~Microbatches();
 
   struct Calls {
     // Before weights up to element `end` are read, by any worker.
@@ -64,12 +64,12 @@ class Microbatches {
                                            const models::Objective& objective, size_t first, size_t stride);
 
  private:
-  class Workers;
-  class GradientTree;
+  at::Tensor zero_gradient();
   FlatParameters& parameters_;
   std::vector<models::Model> models_;  // one per worker, with shared weights
-  std::vector<at::Tensor> free_;       // gradients
-  std::unique_ptr<Workers> workers_;
+  std::mutex mutex_;
+  std::vector<at::Tensor> free_;  // gradients
+  nn::Workers workers_;
 };
 
 }  // namespace mom::train
