@@ -94,7 +94,8 @@ void Workers::for_each(size_t end, const std::function<void(size_t piece, size_t
   });
 }
 
-GradientTree::GradientTree(size_t num_pieces) {
+GradientTree::GradientTree(size_t num_pieces, Add add)
+    : add_(add ? std::move(add) : [](const at::Tensor& into, const at::Tensor& other) { into.add_(other); }) {
   for (size_t width = num_pieces;; width = (width + 1) / 2) {
     widths_.push_back(width);
     if (width == 1) break;
@@ -119,7 +120,7 @@ std::vector<at::Tensor> GradientTree::add(size_t piece, at::Tensor gradient) {
       other = std::move(found->second);
       waiting_.erase(found);
     }
-    gradient.add_(other);  // a + b = b + a, bit for bit
+    add_(gradient, other);  // a + b = b + a, bit for bit
     spent.push_back(std::move(other));
   }
   sum_ = std::move(gradient);

@@ -33,12 +33,14 @@ class Workers {
 // The bits of the sum depend neither on who computed what nor on when.
 class GradientTree {
  public:
-  explicit GradientTree(size_t num_pieces);
+  using Add = std::function<void(const at::Tensor& into, const at::Tensor& other)>;
+  explicit GradientTree(size_t num_pieces, Add add = {});  // add: everything, unless told otherwise
   // Takes the gradient of a piece and may overwrite it, from any thread. Returns those that the sum needs no more.
   std::vector<at::Tensor> add(size_t piece, at::Tensor gradient);
   const at::Tensor& sum() const { return sum_; }  // once all were added
 
  private:
+  Add add_;
   std::vector<size_t> widths_;  // of the levels, from the pieces up
   std::mutex mutex_;
   std::map<std::pair<size_t, size_t>, at::Tensor> waiting_;  // by level and index
