@@ -11,6 +11,8 @@
 namespace mom::report {
 namespace {
 
+constexpr const char* kReport = "report.js";  // else a live page
+
 std::string module_source(const std::string& name) {
   static const std::map<std::string, std::string> vendored = {
       {"preact", "vendor/preact/preact.module.js"},
@@ -56,8 +58,9 @@ std::map<std::string, std::string> with_code(const std::string& entry,
   const std::string script = "\n" + bundle(entry, module_source);
   if (script.find("</script") != std::string::npos || script.find("<!--") != std::string::npos)
     throw std::logic_error("web/: a module that would end its script element");
-  const std::string style =
-      std::string(embedded_file("vendor/uplot/uPlot.min.css")) + std::string(embedded_file("page.css"));
+  const std::string style = std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
+                            std::string(embedded_file("page.css")) +
+                            std::string(entry == kReport ? "" : embedded_file("live.css"));
   values.insert({{"script-hash", hash_of(script)},
                  {"style-hash", hash_of(style)},
                  {"style", style},
@@ -82,9 +85,9 @@ std::string script_json(const OrderedJson& value) {
 
 std::string render(const OrderedJson& page) {
   return fill(embedded_file("report.html"),
-              with_code("report.js", {{"title", escape(page.at("title").get<std::string>())},
-                                      {"verdicts", plain_verdicts(page)},
-                                      {"data", script_json(page)}}));
+              with_code(kReport, {{"title", escape(page.at("title").get<std::string>())},
+                                  {"verdicts", plain_verdicts(page)},
+                                  {"data", script_json(page)}}));
 }
 
 std::string live_page(const std::string& name) {
