@@ -80,16 +80,6 @@ std::optional<double> relative_entropy(const MetricPoint& point) {
   return *point.router_entropy / std::log(num_experts);
 }
 
-std::optional<BusiestExpert> busiest(const ExpertShares& shares) {
-  BusiestExpert most;
-  for (const auto& [block, row] : shares.by_block) {
-    const auto largest = std::max_element(row.begin(), row.end());
-    if (largest == row.end() || *largest <= most.share) continue;
-    most = {block, largest - row.begin(), *largest, *largest * static_cast<double>(row.size())};
-  }
-  return most.share > 0 ? std::optional(most) : std::nullopt;
-}
-
 std::optional<ExpertUse> expert_use(const runs::RunFolder& run) {
   const std::vector<const MetricPoint*> points = last_points(run);
   if (points.empty()) return std::nullopt;

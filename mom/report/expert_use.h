@@ -18,12 +18,6 @@ struct ExpertShares {
   std::map<int64_t, std::vector<double>> by_block;
 };
 
-// The most used expert, against an even share.
-struct BusiestExpert {
-  int64_t block = 0, expert = 0;
-  double share = 0, times_even = 0;
-};
-
 struct ExpertUse {
   int64_t first_step = 0, last_step = 0, num_experts = 0;
   std::vector<ExpertShares> shares;             // all tokens, then the modalities
@@ -36,8 +30,6 @@ inline constexpr const char* kAllTokens = "all tokens";
 
 // nullopt when the run logged no choices.
 std::optional<ExpertUse> expert_use(const runs::RunFolder& run);
-// The expert with the largest share among all blocks; nullopt when this group made no choice.
-std::optional<BusiestExpert> busiest(const ExpertShares& shares);
 // The router's entropy at a point as a fraction of log(experts), which a router without preference has.
 std::optional<double> relative_entropy(const runs::MetricPoint& point);
 

@@ -1,57 +1,97 @@
 #include "mom/report/page.h"
 
-#include "mom/report/html.h"
+#include <map>
+#include <stdexcept>
+
+#include "mom/base/hash.h"
+#include "mom/base/markup.h"
+#include "mom/report/bundle.h"
+#include "mom/report/media.h"
 
 namespace mom::report {
 namespace {
 
-constexpr size_t kLongPage = 6;  // sections
+constexpr const char* kReport = "report.js";  // else a live page
 
-// Vendored files end with the name of a source map, which would only make debuggers look for it.
-std::string script(std::string_view name) {
-  std::string text(embedded_file(name));
-  const size_t map = text.rfind("//# sourceMappingURL");
-  return map == std::string::npos ? text : text.substr(0, map);
+std::string module_source(const std::string& name) {
+  static const std::map<std::string, std::string> vendored = {
+      {"preact", "vendor/preact/preact.module.js"},
+      {"preact/hooks", "vendor/preact/hooks.module.js"},
+      {"htm", "vendor/htm/htm.module.js"},
+      {"uplot", "vendor/uplot/uPlot.module.js"}};
+  const auto found = vendored.find(name);
+  return std::string(embedded_file(found == vendored.end() ? name : found->second));
 }
 
-std::string all_scripts() {
+// As a source of a content security policy.
+std::string hash_of(const std::string& text) {
+  const std::string hex = sha256_hex(text);
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return "'sha256-" + base64(bytes) + "'";
+}
+
+// What is there without scripts.
+std::string plain_verdicts(const OrderedJson& page) {
+  std::string html;
+  for (const OrderedJson& verdict : page.at("verdicts"))
+    html += "<p>" + escape(verdict.get<std::string>()) + "</p>\n";
+  return html.empty() ? "<p>No verdict.</p>\n" : html;
+}
+
+// Replaces each {{name}} once, in one pass: a value is never looked into.
+std::string fill(std::string_view text, const std::map<std::string, std::string>& values) {
   std::string out;
-  for (const char* name : {"vendor/uplot/uPlot.iife.min.js", "vendor/preact/preact.umd.js",
-                           "vendor/preact/hooks.umd.js", "vendor/htm/htm.umd.js", "report.js"}) {
-    out += "<script>" + script(name) + "</script>\n";
+  while (true) {
+    const size_t open = text.find("{{");
+    if (open == std::string_view::npos) return out.append(text);
+    const size_t close = text.find("}}", open);
+    out.append(text.substr(0, open)).append(values.at(std::string(text.substr(open + 2, close - open - 2))));
+    text = text.substr(close + 2);
   }
-  return out;
 }
 
-// Links to the sections of a long page, by their headings.
-std::string contents(const std::string& body) {
-  static constexpr std::string_view kOpen = "<section id=\"", kHeading = "\"><h2>", kClose = "</h2>";
-  std::string links;
-  size_t count = 0;
-  for (size_t at = 0; (at = body.find(kOpen, at)) != std::string::npos; ++count) {
-    const size_t id = at + kOpen.size(), heading = body.find(kHeading, id), end = body.find(kClose, heading);
-    const size_t text = heading + kHeading.size();
-    links += "<li><a href=\"#" + body.substr(id, heading - id) + "\">" + body.substr(text, end - text) +
-             "</a></li>\n";
-    at = end;
-  }
-  return count < kLongPage
-             ? ""
-             : "<nav class=\"contents\" aria-label=\"Contents\"><ul>\n" + links + "</ul></nav>\n";
+// The script and the styles of a page, and what allows them.
+std::map<std::string, std::string> with_code(const std::string& entry,
+                                             std::map<std::string, std::string> values) {
+  const std::string script = "\n" + bundle(entry, module_source);
+  if (script.find("</script") != std::string::npos || script.find("<!--") != std::string::npos)
+    throw std::logic_error("web/: a module that would end its script element");
+  const std::string style = std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
+                            std::string(embedded_file("page.css")) +
+                            std::string(entry == kReport ? "" : embedded_file("live.css"));
+  values.insert({{"script-hash", hash_of(script)},
+                 {"style-hash", hash_of(style)},
+                 {"style", style},
+                 {"script", script}});
+  return values;
 }
 
 }  // namespace
 
-std::string render(const Page& page) {
-  return fill_template(embedded_file("report.html"),
-                       {{"title", escape(page.title)},
-                        {"style", std::string(embedded_file("vendor/uplot/uPlot.min.css")) +
-                                      std::string(embedded_file("report.css"))},
-                        {"header", page.header},
-                        {"contents", contents(page.body)},
-                        {"body", page.body},
-                        {"data", script_json(page.charts)},
-                        {"scripts", all_scripts()}});
+std::string script_json(const OrderedJson& value) {
+  const std::string text = value.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    if (c == '<' || c == '>' || c == '&')
+      out += c == '<' ? "\\u003c" : c == '>' ? "\\u003e" : "\\u0026";
+    else
+      out += c;
+  }
+  return out;
+}
+
+std::string render(const OrderedJson& page) {
+  return fill(embedded_file("report.html"),
+              with_code(kReport, {{"title", escape(page.at("title").get<std::string>())},
+                                  {"verdicts", plain_verdicts(page)},
+                                  {"data", script_json(page)}}));
+}
+
+std::string live_page(const std::string& name) {
+  return fill(embedded_file("live.html"), with_code(name + ".js", {{"title", "mom: " + name}}));
 }
 
 }  // namespace mom::report

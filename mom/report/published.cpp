@@ -13,10 +13,4 @@ const std::vector<Published>& published() {
   return all;
 }
 
-const Published* find_published(const std::string& setting, const std::string& modality) {
-  for (const Published& each : published())
-    if (each.setting == setting && each.modality == modality) return &each;
-  return nullptr;
-}
-
 }  // namespace mom::report

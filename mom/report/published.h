@@ -17,10 +17,6 @@ struct Published {
   std::string remark;                    // where it has words in place of a number
 };
 
-inline constexpr const char* kPublishedSource = "Mixture-of-Mamba, arXiv 2501.16295";
-
 const std::vector<Published>& published();
-// nullptr where the paper has no figure, or we have not found it.
-const Published* find_published(const std::string& setting, const std::string& modality);
 
 }  // namespace mom::report

@@ -6,9 +6,8 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/compare/verdict.h"
-#include "mom/report/charts.h"
 #include "mom/report/page.h"
-#include "mom/report/sections.h"
+#include "mom/report/runs_page.h"
 #include "mom/report/study_report.h"
 
 namespace mom::report {
@@ -64,19 +63,6 @@ std::vector<Path> runs_in(const std::vector<Path>& inputs) {
   return paths;
 }
 
-// "A and B", "A, B and C": each model once.
-std::string title_of(const Subject& subject) {
-  if (subject.comparisons.empty()) return "Run " + subject.runs.front().name;
-  std::vector<std::string> names;
-  const auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  };
-  for (const auto& comparison : subject.comparisons) add(comparison.mix_name), add(comparison.dense_name);
-  std::string title = names.front();
-  for (size_t i = 1; i < names.size(); ++i) title += (i + 1 < names.size() ? ", " : " and ") + names[i];
-  return title;
-}
-
 // Adds the comparison of a run with its baseline, or a note on why there is none.
 void compare_run(Subject& subject, const RunFolder& run) {
   const RunFolder* base = baseline(subject.runs, run);
@@ -115,32 +101,16 @@ Subject read_subject(const std::vector<Path>& inputs) {
   return subject;
 }
 
-std::string render_page(const Subject& subject) {
-  const std::string body = results_section(subject) + curves_section() + experts_section(subject) +
-                           images_section(subject) + predictions_section(subject) +
-                           generation_section(subject) + codecs_section(subject) + models_section(subject) +
-                           recipe_section(subject) + machine_section(subject) + reproduce_section(subject) +
-                           definitions_html(compare::trained_sum_of(subject.runs.front())) +
-                           notes_html(subject.notes);
-  return render({title_of(subject), verdict_section(subject), body, chart_data(subject)});
-}
-
-namespace {
-
-std::vector<std::string> write_study_report(const Path& folder, const Path& out) {
-  StudySubject subject = read_study_subject(folder);
-  subject.command.insert(subject.command.end(), {"--out", out.string()});
-  publish_file(out, render_study_page(subject));
-  return study_verdicts(subject.results);
-}
-
-}  // namespace
-
 std::vector<std::string> write_report(const std::vector<Path>& inputs, const Path& out) {
-  if (inputs.size() == 1 && study::is_study(inputs.front())) return write_study_report(inputs.front(), out);
+  if (inputs.size() == 1 && study::is_study(inputs.front())) {
+    StudySubject subject = read_study_subject(inputs.front());
+    subject.command.insert(subject.command.end(), {"--out", out.string()});
+    publish_file(out, render(study_page(subject)));
+    return study_verdicts(subject.results);
+  }
   Subject subject = read_subject(inputs);
   subject.command.insert(subject.command.end(), {"--out", out.string()});
-  publish_file(out, render_page(subject));
+  publish_file(out, render(runs_page(subject)));
   std::vector<std::string> verdicts;
   for (const auto& comparison : subject.comparisons) {
     verdicts.push_back(compare::verdict(comparison));

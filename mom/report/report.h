@@ -1,6 +1,5 @@
-// Run folders, or a study (study_report.h) -> one self-contained HTML page. The page loads nothing: styles,
-// scripts, numbers and images are inside it. Verdict and tables are plain HTML made here; charts are drawn
-// by web/report.js from a JSON block.
+// Run folders, or a study (study_report.h) -> one self-contained HTML page: data (docs/formats/page.md), which the
+// components of web/ draw (page.h).
 #pragma once
 
 #include <string>
@@ -28,8 +27,6 @@ Subject read_subject(const std::vector<Path>& inputs);
 
 // The place of a run among the subject's.
 size_t index_of(const Subject& subject, const Path& path);
-
-std::string render_page(const Subject& subject);
 
 // Writes the page (atomic) and returns the verdicts, one a comparison: of a study when that is the one input.
 // InputError for damaged runs.

@@ -4,11 +4,9 @@
 #include <cstdlib>
 
 #include "mom/base/error.h"
-#include "mom/report/html.h"
-#include "mom/report/page.h"
-#include "mom/report/sections.h"
-#include "mom/report/study_charts.h"
-#include "mom/report/study_sections.h"
+#include "mom/compare/verdict.h"
+#include "mom/report/media.h"
+#include "mom/report/study_sweep.h"
 #include "mom/study/ablation.h"
 #include "mom/study/config.h"
 
@@ -76,14 +74,6 @@ void add_folders(StudySubject& subject, const Path& runs) {
     subject.notes.push_back("samples: the run folders hold none (mom eval RUN --samples 8 writes them)");
 }
 
-// Where nothing is compared, the learning rates are what the study is about.
-std::string curves_and_rates(const StudySubject& subject) {
-  const auto& groups = subject.results.groups;
-  const bool compared = std::any_of(groups.begin(), groups.end(),
-                                    [](const GroupResult& group) { return !verdict_arms(group).empty(); });
-  return compared ? curves_section() + sweep_section(subject) : sweep_section(subject) + curves_section();
-}
-
 }  // namespace
 
 StudySubject read_study_subject(const Path& folder) {
@@ -115,26 +105,29 @@ std::string arm_label(const StudyResults& results, const GroupResult& group, con
   return runs.empty() ? arm : runs.front()->model;
 }
 
+const ArmResult* compared(const GroupResult& group, const std::string& arm) {
+  const ArmResult* result = group.find(arm);
+  return result && !result->seeds.empty() ? result : nullptr;
+}
+
 std::vector<const ArmResult*> verdict_arms(const GroupResult& group) {
-  const ArmResult* joint = group.find(study::kMixture);
-  if (joint && !joint->seeds.empty()) return {joint};
+  if (const ArmResult* joint = compared(group, study::kMixture)) return {joint};
   std::vector<const ArmResult*> arms;
   for (const ArmResult& arm : group.arms)
     if (!arm.seeds.empty() && !study::is_partial(arm.name)) arms.push_back(&arm);
   return arms;
 }
 
-std::string render_study_page(const StudySubject& subject) {
-  std::string body = gaps_section(subject) + curves_and_rates(subject) + ablation_section(subject) +
-                     backbones_section(subject);
-  if (!subject.shown.runs.empty())
-    body += images_section(subject.shown) + predictions_section(subject.shown) +
-            generation_section(subject.shown) + experts_section(subject.shown) +
-            codecs_section(subject.shown);
-  body += comparisons_section(subject) + runs_section(subject) + study_recipes_section(subject) +
-          study_machine_section(subject) + study_reproduce_section(subject) +
-          study_definitions_section(subject) + study_notes_section(subject);
-  return render({subject.results.title, study_header(subject), body, study_chart_data(subject)});
+std::vector<std::string> study_verdicts(const StudyResults& results) {
+  std::vector<std::string> verdicts;
+  for (const GroupResult& group : results.groups)
+    for (const ArmResult* arm : verdict_arms(group)) {
+      std::vector<std::pair<std::string, const compare::Summary*>> gains;
+      for (const auto& [modality, row] : arm->verdict_rows()) gains.emplace_back(modality, &row.gain);
+      verdicts.push_back(group.name + ": " + compare::verdict(arm->model, arm->baseline_model, gains));
+    }
+  for (const Sweep& sweep : sweeps_of(results)) verdicts.push_back(sweep_sentence(results.set_titles, sweep));
+  return verdicts;
 }
 
 }  // namespace mom::report

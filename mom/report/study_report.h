@@ -1,5 +1,5 @@
-// A study folder -> one self-contained HTML page. The numbers are those of results.json and timing.json; run
-// folders, where they are still there, add samples, the use of experts and codecs.
+// A study folder as the subject of a page. The numbers are those of results.json and timing.json; run folders, where
+// they are still there, add samples, the use of experts and codecs.
 #pragma once
 
 #include <string>
@@ -19,7 +19,9 @@ struct StudySubject {
 };
 
 StudySubject read_study_subject(const Path& folder);
-std::string render_study_page(const StudySubject& subject);
+OrderedJson study_page(const StudySubject& subject);  // docs/formats/page.md
+// Its curves: a panel per group, and one per model at several learning rates.
+OrderedJson study_panels(const study::StudyResults& results);
 
 // Of a group's runs; "" while none has finished.
 std::string setting_of(const study::StudyResults& results, const study::GroupResult& group);
@@ -27,6 +29,8 @@ modality::TrainedSum trained_sum_of(const study::RunResult& run);
 // The arm's model in words; its name while no run has finished.
 std::string arm_label(const study::StudyResults& results, const study::GroupResult& group,
                       const std::string& arm);
+// What was compared with the baseline; nullptr for the baseline, and where nothing could be.
+const study::ArmResult* compared(const study::GroupResult& group, const std::string& arm);
 // The models a verdict is about: Mixture-of-Mamba where the group has it, else all that are no partial subset.
 std::vector<const study::ArmResult*> verdict_arms(const study::GroupResult& group);
 

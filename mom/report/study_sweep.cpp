@@ -1,13 +1,11 @@
 #include "mom/report/study_sweep.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <map>
 
-#include "mom/compare/compare.h"
-#include "mom/report/cells.h"
-#include "mom/report/html.h"
-#include "mom/report/intervals.h"
-#include "mom/report/study_sections.h"
+#include "mom/report/study_report.h"
 
 namespace mom::report {
 namespace {
@@ -40,44 +38,15 @@ Sweep::Rate rate_of(const std::vector<const RunResult*>& runs) {
   return {rate_text(rate), rate, runs};
 }
 
-std::string recipe_name(const std::string& recipe) { return Path(recipe).stem().string(); }
-
-// Each rate's loss on one set and modality.
-std::vector<Summary> losses_by_rate(const Sweep& sweep, const std::string& set, const std::string& modality) {
-  std::vector<Summary> losses;
-  for (const Sweep::Rate& rate : sweep.rates) losses.push_back(final_losses(rate.runs, set, modality));
-  return losses;
-}
-
-size_t lowest(const std::vector<Summary>& losses) {
-  size_t best = losses.size();
-  for (size_t i = 0; i < losses.size(); ++i)
-    if (losses[i].mean && (best == losses.size() || *losses[i].mean < *losses[best].mean)) best = i;
-  return best;
-}
-
-std::vector<std::string> sweep_row(const runs::SetTitles& titles, const Sweep& sweep, const std::string& set,
-                                   const std::string& modality) {
-  const std::vector<Summary> losses = losses_by_rate(sweep, set, modality);
-  std::vector<const Summary*> all;
-  for (const Summary& each : losses) all.push_back(&each);
-  std::vector<std::string> cells = {row_name(titles, set, modality)};
-  const size_t best = lowest(losses);
-  for (size_t i = 0; i < losses.size(); ++i)
-    cells.push_back(loss_html(losses[i]) + (i == best ? " <small><b>lowest</b></small>" : "") +
-                    dot_plot(losses[i], scale_of(all, false), i));
-  return cells;
-}
-
-std::string sweep_html(const runs::SetTitles& titles, const Sweep& sweep) {
-  std::vector<std::string> head = {"Final loss at learning rate"};
-  for (const Sweep::Rate& rate : sweep.rates) head.push_back(escape(rate.text));
-  Cells rows;
-  for (const auto& [set, modalities] : sweep.rates.front().runs.front()->losses)
-    for (const auto& [modality, loss] : modalities)
-      if (modality != compare::kOverall || modalities.size() > 2)
-        rows.push_back(sweep_row(titles, sweep, set, modality));
-  return "<h3>" + escape(sweep.name) + "</h3>\n" + table(head, rows, true);
+// The text of the rate with the lowest loss; "" where none was measured.
+std::string best_rate(const Sweep& sweep, const std::string& set, const std::string& modality) {
+  std::optional<double> lowest;
+  std::string text;
+  for (const Sweep::Rate& rate : sweep.rates) {
+    const auto mean = final_losses(rate.runs, set, modality).mean;
+    if (mean && (!lowest || *mean < *lowest)) lowest = mean, text = rate.text;
+  }
+  return text;
 }
 
 }  // namespace
@@ -100,7 +69,7 @@ std::vector<Sweep> sweeps_of(const StudyResults& results) {
     for (const std::string& arm : results.arms_of(group)) {
       const auto runs = results.runs_of(group, arm);
       Sweep& sweep = by_rest[without_rates(*runs.front())];
-      sweep.name = recipe_name(group.recipe) + ", " + arm_label(results, group, arm);
+      sweep.name = Path(group.recipe).stem().string() + ", " + arm_label(results, group, arm);
       sweep.rates.push_back(rate_of(runs));
     }
   std::vector<Sweep> sweeps;
@@ -116,22 +85,10 @@ std::vector<Sweep> sweeps_of(const StudyResults& results) {
 std::string sweep_sentence(const runs::SetTitles& titles, const Sweep& sweep) {
   const auto& [set, modalities] = sweep.rates.front().runs.front()->losses.front();
   std::string text;
-  for (const auto& each : modalities) {
-    const size_t best = lowest(losses_by_rate(sweep, set, each.first));
-    if (best < sweep.rates.size())
-      text += (text.empty() ? "" : ", ") + sweep.rates[best].text + " for " + each.first;
-  }
+  for (const auto& [modality, loss] : modalities)
+    if (const std::string best = best_rate(sweep, set, modality); !best.empty())
+      text += (text.empty() ? "" : ", ") + best + " for " + modality;
   return sweep.name + ", " + runs::set_text(titles, set) + ": lowest loss at learning rate " + text + ".";
-}
-
-std::string sweep_section(const StudySubject& subject) {
-  std::string html;
-  for (const Sweep& sweep : sweeps_of(subject.results)) html += sweep_html(subject.results.set_titles, sweep);
-  if (html.empty()) return "";
-  return "<section id=\"rates\"><h2>Learning rates</h2>\n<p>Final held-out losses of runs that differ in "
-         "their learning rate only. A lowest loss at the first or last rate means that the best one may "
-         "lie beyond it.</p>\n" +
-         html + "</section>\n";
 }
 
 }  // namespace mom::report

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "mom/report/study_report.h"
+#include "mom/study/results_file.h"
 
 namespace mom::report {
 

@@ -19,23 +19,29 @@ export async function openBrowser() {
   return { context, close };
 }
 
-// The page of a study at a size, with lists of its requests and complaints.
-export async function openPage(context, study, { width = 1280, scheme = 'light' } = {}) {
+// A page at a size, with lists of its requests elsewhere and of its complaints. `own`: what it may ask for.
+export async function openUrl(context, url, { width = 1280, scheme = 'light', own = () => false } = {}) {
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
-  const complaints = [], requests = [], url = `file://${process.env.PAGES}/${study}.html`;
+  const complaints = [], requests = [];
   page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()); });
   page.on('pageerror', (error) => complaints.push(String(error)));
   await page.route('**', (route) => {
-    if (route.request().url() === url) return route.continue();
+    if (route.request().url() === url || own(route.request().url())) return route.continue();
     requests.push(route.request().url());
     return route.abort();
   });
   await page.setViewportSize({ width, height: 900 });
   await page.emulateMedia({ colorScheme: scheme });
   await page.goto(url);
-  await page.waitForSelector('#charts .uplot canvas');
   return { page, complaints, requests };
+}
+
+// The page of a study, drawn.
+export async function openPage(context, study, options) {
+  const opened = await openUrl(context, `file://${process.env.PAGES}/${study}.html`, options);
+  await opened.page.waitForSelector('#charts .uplot canvas');
+  return opened;
 }
 
 // What axe finds that is serious or critical, a line each.

@@ -6,8 +6,10 @@
 #include <regex>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/report/expert_use.h"
-#include "mom/report/html.h"
+#include "mom/report/page.h"
+#include "mom/report/runs_page.h"
 #include "tests/support/fake_runs.h"
 
 namespace mom::report {
@@ -18,64 +20,95 @@ constexpr const char* kHostile =
 
 class ReportTest : public testing::Test {
  protected:
-  std::string page(const test::FakeRun& dense, const test::FakeRun& mix) {
+  OrderedJson page(const test::FakeRun& dense, const test::FakeRun& mix) {
     test::write_fake_run(folder_.path() / "runs" / "dense", dense);
     test::write_fake_run(folder_.path() / "runs" / "mom", mix);
-    write_report({folder_.path() / "runs"}, folder_.path() / "report.html");
-    return read_file(folder_.path() / "report.html");
+    return page_of({folder_.path() / "runs"});
   }
-  static Json data_of(const std::string& html) {
-    const std::string open = "id=\"report-data\">";
-    const size_t begin = html.find(open) + open.size();
-    return parse_json(html.substr(begin, html.find("</script>", begin) - begin), "report data");
+  OrderedJson page_of(const std::vector<Path>& inputs) {
+    write_report(inputs, folder_.path() / "report.html");
+    html_ = read_file(folder_.path() / "report.html");
+    return data();
+  }
+  // What stands in the file between two texts.
+  std::string between(const std::string& open, const std::string& close) const {
+    const size_t begin = html_.find(open) + open.size();
+    return html_.substr(begin, html_.find(close, begin) - begin);
+  }
+  OrderedJson data() const {
+    return parse_ordered_json(between("id=\"page-data\">", "</script>"), "page data");
   }
   test::TempFolder folder_;
+  std::string html_;
 };
 
-TEST_F(ReportTest, LoadsNothing) {
-  const std::string html = page({}, test::fake_mix());
-  EXPECT_EQ(html.find("id=\"generation\""), std::string::npos);  // none of these runs has any
+std::string sha256_source(const std::string& text) {
+  const std::string hex = sha256_hex(text);
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return "sha256-" + base64(bytes);
+}
+
+TEST_F(ReportTest, LoadsNothingAndRunsNothingElse) {
+  page({}, test::fake_mix());
   const std::regex loads(
       R"re((src|href|action|poster|srcset)\s*=\s*["']?\s*(https?:)?//|url\(\s*["']?(https?:)?//|@import|<link|<iframe)re");
-  EXPECT_FALSE(std::regex_search(html, loads));
-  EXPECT_NE(html.find("default-src 'none'"), std::string::npos);
-  EXPECT_EQ(html.find("sourceMappingURL"), std::string::npos);
-  EXPECT_EQ(html.find("{{"),
-            html.find("{{", html.find("<script>")));  // no name of the template is left before the scripts
+  EXPECT_FALSE(std::regex_search(html_, loads));
+  EXPECT_EQ(html_.find("sourceMappingURL"), std::string::npos);
+  EXPECT_EQ(html_.find("unsafe-inline"), std::string::npos);
+  const std::string policy = between("Content-Security-Policy\" content=\"", "\"");
+  EXPECT_TRUE(policy.starts_with("default-src 'none'")) << policy;
+  EXPECT_NE(
+      policy.find("script-src '" + sha256_source(between("<script type=\"module\">", "</script>")) + "'"),
+      std::string::npos)
+      << policy;
+  EXPECT_NE(policy.find("style-src '" + sha256_source(between("<style>", "</style>")) + "'"),
+            std::string::npos)
+      << policy;
 }
 
-TEST_F(ReportTest, ChartsParseBack) {
-  const Json data = data_of(page({}, test::fake_mix()))["panels"].at(0);
-  EXPECT_EQ(data.at("runs"), Json({"dense Mamba", "Mixture-of-Mamba"}));
-  ASSERT_EQ(data.at("charts").size(),
+TEST_F(ReportTest, TheDescriptionNamesItself) {
+  const OrderedJson json = page({}, test::fake_mix());
+  EXPECT_EQ(json.at("format"), "mom page");
+  EXPECT_EQ(json.at("version"), 1);
+  EXPECT_EQ(json.at("kind"), "runs");
+  EXPECT_EQ(json.at("title"), "Mixture-of-Mamba and dense Mamba");
+  EXPECT_EQ(json.at("generation"), nullptr);  // none of these runs has any
+}
+
+TEST_F(ReportTest, CurvesHaveTheirLinesAndTargets) {
+  const OrderedJson panel = page({}, test::fake_mix())["panels"].at(0);
+  EXPECT_EQ(panel.at("labels"), OrderedJson({"dense Mamba", "Mixture-of-Mamba"}));
+  ASSERT_EQ(panel.at("charts").size(),
             7u);  // noto image, text; foldoc; text; noto overall; training image, text
-  const Json& image = data["charts"][0];
+  const OrderedJson& image = panel["charts"][0];
   EXPECT_EQ(image.at("series").size(), 2u);
   EXPECT_EQ(image["series"][0]["raw"].size(), 19u);
-  EXPECT_EQ(image.at("targets").at(0).at("run"), 0);
+  const OrderedJson& axis = panel.at("axes").at(image["series"][0].at("axis").get<size_t>());
+  const OrderedJson& steps = panel.at("lists").at(axis.at("steps").get<size_t>());
+  EXPECT_EQ(steps.size(), 19u);
+  EXPECT_EQ(steps.back(), 450);
+  EXPECT_EQ(image.at("targets").at(0).at("line"), 0);
   EXPECT_GT(image["targets"][0].at("matches").at(0).at("part").get<double>(), 0);
-  EXPECT_EQ(data["charts"][6]["group"], "training");
+  EXPECT_EQ(panel["charts"][6]["group"], "training");
 }
 
-TEST_F(ReportTest, TablesStandWithoutScripts) {
-  const std::string html = page({}, test::fake_mix());
-  const std::string before = html.substr(0, html.find("id=\"report-data\""));
-  for (const char* text :
-       {"Mixture-of-Mamba against dense Mamba", "image better", "FLOPs to match", "<noscript>",
-        "parameters, total", "7,903,104", "model.backbone", "mom train", "What the numbers mean"}) {
-    EXPECT_NE(before.find(text), std::string::npos) << text;
-  }
+TEST_F(ReportTest, WithoutScriptsTheVerdictIsThere) {
+  const OrderedJson json = page({}, test::fake_mix());
+  const std::string plain = between("<noscript>", "</noscript>");
+  EXPECT_NE(plain.find("Mixture-of-Mamba against dense Mamba on held-out data: image better"),
+            std::string::npos);
+  EXPECT_NE(plain.find("need JavaScript"), std::string::npos);
 }
 
 TEST_F(ReportTest, HostileCaptionsStayText) {
   test::FakeRun dense, mix = test::fake_mix();
   dense.caption = mix.caption = kHostile;
-  const std::string html = page(dense, mix);
-  EXPECT_EQ(html.find("alert('2')"), std::string::npos);
-  EXPECT_EQ(html.find("<script>alert"), std::string::npos);
-  EXPECT_NE(html.find("&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x "
-                      "onerror=&quot;alert(&#39;2&#39;)&quot;&gt; &amp; more"),
-            std::string::npos);
+  const OrderedJson json = page(dense, mix);
+  EXPECT_EQ(html_.find("alert('2')\""), std::string::npos);
+  EXPECT_EQ(html_.find("<script>alert"), std::string::npos);
+  EXPECT_EQ(json.at("denoised").at("items").at(0).at("caption"), kHostile);
 }
 
 TEST(ScriptJson, LeavesNothingThatEndsAScript) {
@@ -85,67 +118,47 @@ TEST(ScriptJson, LeavesNothingThatEndsAScript) {
   EXPECT_EQ(parse_json(text, "t").at("caption"), kHostile);
 }
 
-TEST_F(ReportTest, PicturesAreInside) {
-  const std::string html = page({}, test::fake_mix());
-  size_t count = 0;
-  for (size_t at = 0; (at = html.find("<img src=\"data:image/webp;base64,UklGR", at)) != std::string::npos;
-       ++at)
-    ++count;
-  EXPECT_EQ(count, 6u * 4u);  // original, noised and a picture a run, once for both runs
-  EXPECT_EQ(html.find("<img src=\"", html.find("<img src=\"x")), std::string::npos);
+TEST_F(ReportTest, PicturesAreInsideOnce) {
+  const OrderedJson json = page({}, test::fake_mix());
+  const OrderedJson& items = json.at("denoised").at("items");
+  EXPECT_EQ(items.size(), 6u);
+  for (const OrderedJson& item : items)
+    EXPECT_EQ(item.at("of_runs").size(), 2u);  // the same noise for both runs
+  std::set<OrderedJson> different;
+  for (const OrderedJson& uri : json.at("media")) {
+    EXPECT_TRUE(uri.get<std::string>().starts_with("data:image/webp;base64,UklGR"));
+    EXPECT_TRUE(different.insert(uri).second);
+  }
 }
 
-TEST_F(ReportTest, WhatWasGeneratedIsShownWithItsFigures) {
+TEST_F(ReportTest, WhatWasGeneratedIsThereWithItsFigures) {
   test::FakeRun dense, mix = test::fake_mix();
   dense.generation = mix.generation = true;
   dense.images = mix.images = false;
-  dense.caption = mix.caption = kHostile;
-  const std::string html = page(dense, mix);
-  const size_t begin = html.find("<section id=\"generation\">");
-  ASSERT_NE(begin, std::string::npos);
-  const std::string section = html.substr(begin, html.find("</section>", begin) - begin);
-  for (const char* text : {"trained captions",
-                           "unseen concepts",
-                           "50.0%",
-                           "56.2%",
-                           "45.0% to 55.0%",
-                           "in real ones 81.2%",
-                           "in real ones 31.2%:<br>the probe does not see enough to judge these",
-                           "0.375 &plusmn; 0.016",
-                           "0.250 &plusmn; 0.016",
-                           "training images 0.031",
-                           "9.4%",
-                           "of real ones 6.2%",
-                           "1.62 &times;",
-                           "3.3 &plusmn; 0.2%",
-                           "t 400 to 600: 6.6 &plusmn; 0.4%",
-                           "15.0%",
-                           "2.125",
-                           "1.625",
-                           "image (noto)",
-                           "among 20",
-                           "asked 2",
-                           "a row"})
-    EXPECT_NE(section.find(text), std::string::npos) << text;
-  EXPECT_EQ(section.find("8.8%"), std::string::npos);  // by likelihood alone: not what is shown
-  EXPECT_EQ(section.find("chet"), std::string::npos);  // nothing that older runs have
-  EXPECT_EQ(section.find("<script>"), std::string::npos);
-  size_t count = 0;
-  for (size_t at = 0; (at = section.find("<img", at)) != std::string::npos; ++at) ++count;
-  // Of two buckets: real; generated and nearest of each run, once for both runs. And two rows of seeds of each run.
-  EXPECT_EQ(count, 2u * 3u * 5u + 2u * 2u);
+  const OrderedJson json = page(dense, mix).at("generation");
+  ASSERT_EQ(json.at("runs").size(), 2u);
+  const OrderedJson& images = json["runs"][0].at("images");
+  EXPECT_EQ(images.at(0).at("bucket"), "trained");
+  EXPECT_EQ(images[0].at("retrieved").at("share"), 0.5);
+  EXPECT_EQ(images[0].at("retrieved_from_real").at("share"), 0.8125);
+  EXPECT_EQ(images[0].at("kid_of_training_images").at("mean"), 0.03125);
+  EXPECT_EQ(json["runs"][0].at("ranked").at(0).at("source"), "noto");
+  EXPECT_FALSE(images[0].contains("frechet"));  // nothing that older runs have
+  // Of two buckets each item once for both runs, and two rows of seeds.
+  EXPECT_EQ(json.at("items").size(), 2u * 3u);
+  for (const OrderedJson& item : json["items"]) EXPECT_EQ(item.at("of_runs").size(), 2u);
+  EXPECT_EQ(json.at("grid").size(), 2u);
 }
 
-TEST_F(ReportTest, WhatAnOlderVersionMeasuredIsShownBesideIt) {
+TEST_F(ReportTest, WhatAnOlderVersionMeasuredIsThere) {
   test::FakeRun older, newer = test::fake_mix();
   newer.generation = true;
   const Path first = test::write_fake_run(folder_.path() / "older", older),
              second = test::write_fake_run(folder_.path() / "newer", newer);
   test::write_older_generation(first / "generation", older);
-  write_report({first, second}, folder_.path() / "report.html");
-  const std::string html = read_file(folder_.path() / "report.html");
-  for (const char* text : {"3.250", "0.4375", "1.38 &times;", "a linear one", "a row"})
-    EXPECT_NE(html.find(text), std::string::npos) << text;
+  const OrderedJson runs = page_of({first, second}).at("generation").at("runs");
+  EXPECT_EQ(runs.at(0).at("images").at(0).at("frechet"), 3.25);
+  EXPECT_EQ(runs[0]["images"][0].at("nearest_ratio"), 1.375);
 }
 
 TEST_F(ReportTest, AGridOfAnotherSizeIsAnError) {
@@ -161,19 +174,21 @@ TEST_F(ReportTest, OneRunHasAPageWithoutVerdict) {
   run.images = run.parameters = run.environment = run.evaluation = false;
   const Path path = test::write_fake_run(folder_.path() / "alone", run);
   EXPECT_TRUE(write_report({path}, folder_.path() / "one.html").empty());
-  const std::string html = read_file(folder_.path() / "one.html");
-  EXPECT_NE(html.find("No verdict"), std::string::npos);
-  EXPECT_NE(html.find("alone lacks parameters.json"), std::string::npos);
-  EXPECT_NE(html.find("alone lacks samples/"), std::string::npos);
+  const OrderedJson json = page_of({path});
+  EXPECT_TRUE(json.at("verdicts").empty());
+  EXPECT_TRUE(json.at("comparisons").empty());
+  const std::string notes = json.at("notes").dump();
+  EXPECT_NE(notes.find("alone lacks parameters.json"), std::string::npos);
+  EXPECT_NE(notes.find("alone lacks samples/"), std::string::npos);
 }
 
 TEST_F(ReportTest, ALossIsCalledALoss) {
   test::FakeRun worse = test::fake_mix();
   worse.image_floor = 0.2;
-  const std::string html = page({}, worse);
-  EXPECT_NE(html.find("image worse"), std::string::npos);
-  EXPECT_NE(html.find("not reached"), std::string::npos);
-  EXPECT_NE(html.find("class=\"gain worse\""), std::string::npos);
+  const OrderedJson row = page({}, worse).at("comparisons").at(0).at("rows").at(0);
+  EXPECT_EQ(row.at("modality"), "image");
+  EXPECT_EQ(row.at("gain").at("outcome"), "worse");
+  EXPECT_EQ(row.at("flops_to_match").at("words"), "not reached");
 }
 
 // Runs of many backbones, each by its own name.
@@ -185,14 +200,6 @@ class BackbonesTest : public ReportTest {
     return test::write_fake_run(folder_.path() / "runs" / backbone, run);
   }
   Path write(const std::string& backbone) { return write(backbone, {}); }
-  std::string page_of(const std::vector<Path>& runs) {
-    write_report(runs, folder_.path() / "report.html");
-    return read_file(folder_.path() / "report.html");
-  }
-  // The page without the numbers and scripts behind its charts.
-  static std::string words_of(const std::string& html) {
-    return html.substr(0, html.find("id=\"report-data\""));
-  }
 };
 
 TEST_F(BackbonesTest, EachRunHasTheBaselineOfItsKind) {
@@ -233,103 +240,92 @@ TEST_F(BackbonesTest, MixturesAloneAreComparedWithTheFirst) {
   EXPECT_NE(read_subject({paths[1]}).notes.back().find("no run of another backbone"), std::string::npos);
 }
 
-TEST_F(BackbonesTest, RunsDifferInColourAndAreNamed) {
-  const std::string html =
+TEST_F(BackbonesTest, EachComparisonIsNamed) {
+  const OrderedJson json =
       page_of({write("mamba"), write("transformer"), write("ssm"), write("mixture_of_mamba"),
                write("moe_mamba"), write("moe_transformer"), write("mixture_of_transformers")});
-  const std::string words = words_of(html);
-  for (int run = 0; run < 7; ++run)
-    EXPECT_NE(words.find("swatch c" + std::to_string(run) + " s" + std::to_string(run) + "\""),
-              std::string::npos)
-        << run;
-  for (const char* text :
-       {"All runs", "Transformer against dense Mamba", "MoE-Mamba with 4 experts against dense Mamba",
-        "Transformer with 4 experts against Transformer"})
-    EXPECT_NE(words.find(text), std::string::npos) << text;
-  EXPECT_EQ(words.find("No verdict"), std::string::npos);
-  const Json targets =
-      data_of(html)["panels"][0]["charts"][0].at("targets");  // Mamba's and the Transformer's final loss
+  std::set<std::string> pairs;
+  for (const OrderedJson& comparison : json.at("comparisons"))
+    pairs.insert(comparison["model"].get<std::string>() + " against " +
+                 comparison["baseline"].get<std::string>());
+  for (const char* text : {"Transformer against dense Mamba", "MoE-Mamba with 4 experts against dense Mamba",
+                           "Transformer with 4 experts against Transformer"})
+    EXPECT_TRUE(pairs.contains(text)) << text;
+  const OrderedJson targets =
+      json["panels"][0]["charts"][0].at("targets");  // Mamba's and the Transformer's final loss
   ASSERT_EQ(targets.size(), 2u);
   EXPECT_EQ(targets[0].at("matches").size(), 4u);
   EXPECT_EQ(targets[1].at("matches").size(), 2u);
 }
 
-TEST_F(BackbonesTest, TheLowestLossOfARowIsSaid) {
-  test::FakeRun low = test::fake_mix();
-  const std::string words = words_of(page_of({write("mamba"), write("transformer"), write("ssm", low)}));
-  const size_t row = words.find("<b>image</b>");
-  EXPECT_NE(words.substr(row, words.find("</tr>", row) - row).find("<b>0.1591</b> <small>lowest</small>"),
-            std::string::npos)
-      << words.substr(row, 600);
+TEST_F(BackbonesTest, EveryRunHasItsFinalLosses) {
+  const OrderedJson json = page_of({write("mamba"), write("ssm", test::fake_mix())});
+  const OrderedJson& loss = json.at("runs").at(1).at("losses").at(0);
+  EXPECT_EQ(loss.at("modality"), "text");  // of foldoc
+  double image = 0;
+  for (const OrderedJson& each : json["runs"][1]["losses"])
+    if (each["modality"] == "image") image = each["loss"].get<double>();
+  EXPECT_NEAR(image, 0.1591, 5e-5);
 }
 
-TEST_F(BackbonesTest, TheUseOfExpertsIsShown) {
-  const std::string html = page_of({write("mamba"), write("mixture_of_mamba"), write("moe_mamba")});
-  const std::string words = words_of(html);
-  const std::string section = words.substr(words.find("id=\"experts\""));
-  for (const char* text :
-       {"Steps 361 to 450",
-        "47.5% of the choices of all tokens (expert 3 of block 3), 1.90 times an even share",
-        "70.0% of those of image tokens (expert 3 of block 3), 2.80 times", "25.0% of those of text tokens",
-        "12.5% of the choices find their expert full", "entropy is 80.0% of log 4", "Balance loss 1.250",
-        "the token&rsquo;s modality", "<caption>all tokens</caption>", "<caption>image</caption>",
-        "<caption>text</caption>", "scope=\"colgroup\"", "<b>70.0%</b>"})
-    EXPECT_NE(section.find(text), std::string::npos) << text;
-  const Json data = data_of(html)["experts"];
+TEST_F(BackbonesTest, TheUseOfExpertsIsSummedOverTheLastFifth) {
+  const OrderedJson json = page_of({write("mamba"), write("mixture_of_mamba"), write("moe_mamba")});
+  const OrderedJson& runs = json.at("runs");
+  EXPECT_EQ(runs.at(0).at("weights"), "shared");
+  EXPECT_EQ(runs.at(1).at("weights"), "modality");
+  EXPECT_EQ(runs.at(2).at("weights"), "router");
+  EXPECT_FALSE(runs[1].contains("experts"));
+  const OrderedJson& experts = runs[2].at("experts");
+  EXPECT_EQ(experts.at("first_step"), 361);
+  EXPECT_EQ(experts.at("last_step"), 450);
+  EXPECT_EQ(experts.at("dropped"), 0.125);
+  EXPECT_EQ(experts.at("balance"), 1.25);
+  EXPECT_NEAR(experts.at("entropy").get<double>(), 0.8, 1e-9);
+  const OrderedJson& all = experts.at("shares").at(0);
+  EXPECT_EQ(all.at("modality"), "all tokens");
+  EXPECT_EQ(all.at("blocks").at(1).at("block"), 3);
+  EXPECT_NEAR(all["blocks"][1].at("shares").at(3).get<double>(), 0.475, 1e-9);
   std::vector<std::string> titles;
-  for (const Json& chart : data.at("charts")) {
-    if (chart["group"] == "experts") titles.push_back(chart["title"]);
-    if (chart["title"] == "Router entropy") {
-      EXPECT_NEAR(chart["series"][0]["fit"].back().get<double>(), 0.8, 1e-9);
-    }
-  }
+  for (const OrderedJson& chart : json.at("experts").at("charts")) titles.push_back(chart["title"]);
   EXPECT_EQ(titles, (std::vector<std::string>{"Without a place", "Balance loss", "Router entropy"}));
+  EXPECT_NEAR(json["experts"]["charts"][2]["series"][0]["fit"].back().get<double>(), 0.8, 1e-6);
 }
 
 TEST_F(BackbonesTest, IdleExpertsAreCounted) {
   test::FakeRun lonely;
   lonely.image_favoured = lonely.text_favoured = 1;
-  const std::string words = words_of(page_of({write("moe_mamba", lonely)}));
-  EXPECT_NE(words.find("3 of the 8 experts get less than a tenth of an even share"), std::string::npos);
+  const OrderedJson experts = page_of({write("moe_mamba", lonely)}).at("runs").at(0).at("experts");
+  EXPECT_EQ(experts.at("idle"), 3);
+  EXPECT_EQ(experts.at("in_all_blocks"), 8);
 }
 
-TEST_F(BackbonesTest, AModalityThatChoseNothingHasNoBusiestExpert) {
-  const ExpertShares none{"speech", {{1, {0, 0}}}};
-  EXPECT_FALSE(busiest(none).has_value());
-  const auto most = busiest({"text", {{1, {0.5, 0.5}}, {3, {0.25, 0.75}}}});
-  EXPECT_EQ(most->block, 3);
-  EXPECT_EQ(most->expert, 1);
-  EXPECT_EQ(most->times_even, 1.5);
-}
-
-TEST_F(BackbonesTest, ExpertsThatChooseLeaveTokensOut) {
+TEST_F(BackbonesTest, ExpertsThatChooseAreSaid) {
   test::FakeRun run;
   run.router = "expert_choice";
-  const std::string words = words_of(page_of({write("moe_mamba", run)}));
-  EXPECT_NE(words.find("12.5% of the tokens are taken by no expert"), std::string::npos);
-  EXPECT_NE(words.find("the experts, by a router"), std::string::npos);
-  EXPECT_NE(
-      words.find("Each expert chooses equally many tokens. The busiest expert takes 70.0% of the choices of "
-                 "image tokens"),
-      std::string::npos);
-  EXPECT_EQ(words.find("Balance loss 1"), std::string::npos);
+  const OrderedJson of_run = page_of({write("moe_mamba", run)}).at("runs").at(0);
+  EXPECT_EQ(of_run.at("weights"), "experts choose");
+  EXPECT_FALSE(of_run.at("experts").contains("balance"));
 }
 
-TEST_F(BackbonesTest, WithoutExpertsThereIsNoSuchSection) {
-  const std::string words = words_of(page_of({write("mamba"), write("mixture_of_mamba")}));
-  EXPECT_EQ(words.find("id=\"experts\""), std::string::npos);
+TEST_F(BackbonesTest, WithoutExpertsThereAreNoSuchCurves) {
+  EXPECT_EQ(page_of({write("mamba"), write("mixture_of_mamba")}).at("experts"), nullptr);
 }
 
-TEST_F(BackbonesTest, CostsAreShown) {
+TEST_F(BackbonesTest, WhatAStepCostsIsSaid) {
   test::FakeRun dear;
   dear.flops_per_step *= 1.3;
-  const std::string words = words_of(page_of({write("mamba"), write("transformer", dear)}));
-  for (const char* text : {"228 KiB", "longest sequence, tokens", "state space",
-                           "<td data-label=\"projections\">80.0%", "<td data-label=\"state space\">20.0%",
-                           "10.65 M", "Per step Transformer takes 1.30 x the FLOPs of dense Mamba."})
-    EXPECT_NE(words.find(text), std::string::npos) << text;
-  EXPECT_EQ(words.find("data-label=\"router\""), std::string::npos);  // costs nothing in these runs
-  EXPECT_EQ(words.find("Not a clean comparison"), std::string::npos);
+  const OrderedJson json = page_of({write("mamba"), write("transformer", dear)});
+  EXPECT_EQ(json.at("comparisons").at(0).at("step_flops"),
+            "Per step Transformer takes 1.30 x the FLOPs of dense Mamba.");
+  EXPECT_TRUE(json["comparisons"][0].at("warnings").empty());
+  EXPECT_TRUE(json.at("runs").at(0).at("parameters").contains("flops_per_token_by_term"));
+}
+
+TEST_F(BackbonesTest, RecipesSayWhatDiffers) {
+  const OrderedJson recipes = page_of({write("mamba"), write("transformer")}).at("recipes").at(0);
+  EXPECT_EQ(recipes.at("keys"), OrderedJson({"model.backbone"}));
+  EXPECT_EQ(recipes.at("recipes").at(1).at("values"), OrderedJson({"transformer"}));
+  EXPECT_NE(recipes["recipes"][0].at("text").get<std::string>().find("backbone"), std::string::npos);
 }
 
 TEST_F(ReportTest, APictureThatIsNoneIsAnError) {
@@ -339,7 +335,7 @@ TEST_F(ReportTest, APictureThatIsNoneIsAnError) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "r.html"));
 }
 
-TEST(Html, Base64) {
+TEST(Media, Base64) {
   EXPECT_EQ(base64(""), "");
   EXPECT_EQ(base64("f"), "Zg==");
   EXPECT_EQ(base64("fo"), "Zm8=");
@@ -347,14 +343,18 @@ TEST(Html, Base64) {
   EXPECT_EQ(base64(std::string("\xff\xfe\x00", 3)), "//4A");
 }
 
-TEST(Html, TemplateIsFilledInOnePass) {
-  EXPECT_EQ(fill_template("a{{x}}b", {{"x", "{{y}}"}}), "a{{y}}b");
-  EXPECT_THROW(fill_template("{{z}}", {}), std::logic_error);
+TEST(Amounts, AnIntervalIsWrittenWhereItIsNotTheRange) {
+  EXPECT_EQ(amount_json(compare::summarised({0.5}), "none").dump(), R"({"mean":0.5})");
+  EXPECT_EQ(amount_json(compare::summarised({0.5, 0.25}), "none").dump(),
+            R"({"mean":0.375,"values":[0.5,0.25]})");
+  EXPECT_EQ(amount_json(compare::summarised({0.5, std::nullopt}), "none").dump(),
+            R"({"words":"none","values":[0.5,null]})");
+  EXPECT_TRUE(amount_json(compare::summarised({0.1, 0.2, 0.3, 0.4, 0.9}), "none").contains("interval"));
 }
 
-TEST(Html, ShellWords) {
-  EXPECT_EQ(shell_word("runs/a-b.toml"), "runs/a-b.toml");
-  EXPECT_EQ(shell_word("it's $HOME"), "'it'\\''s $HOME'");
+TEST(Commands, WordsForAShell) {
+  EXPECT_EQ(shell_words({"mom", "runs/a-b.toml"}), "mom runs/a-b.toml");
+  EXPECT_EQ(shell_words({"it's $HOME"}), "'it'\\''s $HOME'");
 }
 
 }  // namespace

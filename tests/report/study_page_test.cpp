@@ -1,13 +1,8 @@
 #include <gtest/gtest.h>
 
-#include <regex>
-
 #include "mom/base/error.h"
-#include "mom/compare/number_text.h"
 #include "mom/report/published.h"
 #include "mom/report/report.h"
-#include "mom/report/study_charts.h"
-#include "mom/report/study_csv.h"
 #include "mom/report/study_report.h"
 #include "mom/report/study_sweep.h"
 #include "mom/study/ablation.h"
@@ -30,10 +25,12 @@ const Path& study_folder(const std::string& name) {
 
 StudySubject subject_of(const std::string& name) { return read_study_subject(study_folder(name)); }
 
-// The page without the numbers and scripts behind its charts.
-std::string words_of(const std::string& name) {
-  const std::string html = render_study_page(subject_of(name));
-  return html.substr(0, html.find("id=\"report-data\""));
+OrderedJson page_of(const std::string& name) { return study_page(subject_of(name)); }
+
+// A chart's line over an axis: "steps", "seconds".
+OrderedJson axis_of(const OrderedJson& panel, const OrderedJson& series, const char* name) {
+  const OrderedJson& axis = panel.at("axes").at(series.at("axis").get<size_t>());
+  return axis.contains(name) ? panel.at("lists").at(axis[name].get<size_t>()) : OrderedJson(nullptr);
 }
 
 OrderedJson results_of(const std::string& name) {
@@ -60,7 +57,7 @@ TEST(StudySubject, TheNamesOfMachinesAreNotPassedOn) {
   const std::string timing = read_file(folder / "timing.json");
   EXPECT_EQ(timing.find("machine.host"), std::string::npos);
   EXPECT_NE(timing.find("data.path"), std::string::npos);
-  EXPECT_EQ(words_of("settings").find("some-host"), std::string::npos);
+  EXPECT_EQ(page_of("settings").dump().find("some-host"), std::string::npos);
 }
 
 TEST(StudySubject, WithoutRunFoldersAndTimesTheRestStands) {
@@ -71,10 +68,9 @@ TEST(StudySubject, WithoutRunFoldersAndTimesTheRestStands) {
   ASSERT_EQ(subject.notes.size(), 2u);
   EXPECT_NE(subject.notes[0].find("timing.json"), std::string::npos);
   EXPECT_NE(subject.notes[1].find("run folders"), std::string::npos);
-  const std::string html = render_study_page(subject);
-  EXPECT_NE(html.find("Which projections to decouple"), std::string::npos);
-  for (const CurveChart& chart : curve_panels(subject).at(0).charts)
-    for (const auto& [line, series] : chart.lines) EXPECT_TRUE(series.seconds.empty());
+  const OrderedJson page = study_page(subject);
+  EXPECT_EQ(page.at("groups").at(0).at("subsets").at("rows").size(), 16u);
+  for (const OrderedJson& axis : page.at("panels").at(0).at("axes")) EXPECT_FALSE(axis.contains("seconds"));
 }
 
 TEST(StudySubject, ADamagedFileIsNamedWithThePlace) {
@@ -114,35 +110,49 @@ TEST(StudyPage, AStudyFolderMakesItAndRunFoldersDoNot) {
                              "(gain -2.9%); text equal (gain 0.0%)"),
             std::string::npos)
       << verdicts[0];
-  EXPECT_NE(read_file(out / "study.html").find("class=\"numbers verdicts\""), std::string::npos);
+  EXPECT_NE(read_file(out / "study.html").find("\"kind\":\"study\""), std::string::npos);
   write_report({study_folder("settings") / "runs"}, out / "runs.html");
-  EXPECT_EQ(read_file(out / "runs.html").find("class=\"numbers verdicts\""), std::string::npos);
+  EXPECT_NE(read_file(out / "runs.html").find("\"kind\":\"runs\""), std::string::npos);
 }
 
-TEST(StudyPage, OneSeedHasNoIntervalsAndSaysSo) {
-  const std::string words = words_of("settings");
-  EXPECT_NE(words.find("One seed: differences between seeds are not measured here"), std::string::npos);
-  EXPECT_EQ(words.find("class=\"interval\""), std::string::npos);
-  EXPECT_NE(words_of("subsets").find("the range over the 3 seeds"), std::string::npos);
+TEST(StudyPage, OneSeedHasNoIntervals) {
+  const OrderedJson one = page_of("settings"), three = page_of("subsets");
+  EXPECT_EQ(one.at("seeds").size(), 1u);
+  EXPECT_EQ(three.at("seeds"), OrderedJson({1, 2, 3}));
+  EXPECT_FALSE(one.at("comparisons").at(0).at("rows").at(0).at("gain").contains("values"));
+  EXPECT_EQ(three.at("comparisons").at(0).at("rows").at(0).at("gain").at("values").size(), 3u);
 }
 
 TEST(StudyPage, ALossIsCalledALoss) {
-  const std::string words = words_of("settings");
-  EXPECT_NE(words.find("<span class=\"gain worse\">-2.9% <small>worse</small></span>"), std::string::npos);
-  EXPECT_NE(words.find("not reached"), std::string::npos);
+  const OrderedJson row = page_of("settings").at("comparisons").at(0).at("rows").at(0);
+  EXPECT_EQ(row.at("gain").at("outcome"), "worse");
+  EXPECT_NEAR(row["gain"].at("mean").get<double>(), -0.029, 5e-4);
+  EXPECT_EQ(row.at("flops_to_match").at("words"), "not reached");
 }
 
 TEST(StudyPage, SeedsThatDoNotAgreeAreUndecided) {
-  const std::string words = words_of("subsets");
-  EXPECT_NE(words.find("text undecided, better with 1 of 3 seeds"), std::string::npos);
-  EXPECT_NE(words.find("<small>undecided</small>"), std::string::npos);
+  const OrderedJson page = page_of("subsets");
+  EXPECT_NE(page.at("verdicts").at(0).get<std::string>().find("text undecided, better with 1 of 3 seeds"),
+            std::string::npos);
+  size_t seen = 0;
+  for (const OrderedJson& comparison : page.at("comparisons")) {
+    if (comparison.at("arm") != "mixture_of_mamba") continue;
+    EXPECT_EQ(comparison.at("verdict"), true);
+    for (const OrderedJson& row : comparison.at("rows"))
+      seen +=
+          row["set"] == "noto" && row["modality"] == "text" && row.at("gain").at("outcome") == "undecided";
+  }
+  EXPECT_EQ(seen, 1u);
 }
 
-TEST(StudyPage, MissingRunsAreListedAndHostileTextStaysText) {
-  const std::string words = words_of("subsets");
-  EXPECT_NE(words.find("failed: step 12: loss not finite &lt;b&gt;"), std::string::npos);
-  EXPECT_NE(words.find("<code>transfusion-transformer-3</code> is not finished"), std::string::npos);
-  EXPECT_NE(words.find("<h1>Sixteen subsets &amp; three others &lt;made up&gt;</h1>"), std::string::npos);
+TEST(StudyPage, MissingRunsAreListed) {
+  std::map<std::string, OrderedJson> runs;
+  const OrderedJson page = page_of("subsets");
+  for (const OrderedJson& run : page.at("study_runs")) runs[run.at("name")] = run;
+  EXPECT_EQ(runs.at("transfusion-ssm-2").at("state"), "failed");
+  EXPECT_EQ(runs["transfusion-ssm-2"].at("error"), "step 12: loss not finite <b>");
+  EXPECT_EQ(runs.at("transfusion-transformer-3").at("state"), "unfinished");
+  EXPECT_EQ(page.at("title"), "Sixteen subsets & three others <made up>");
 }
 
 TEST(Ablation, SubsetsStandInTheOrderOfTheirGain) {
@@ -174,94 +184,64 @@ TEST(Ablation, TheInteractionIsSaidWithItsSign) {
 }
 
 TEST(Published, FiguresOfThePaper) {
-  const Published* image = find_published("transfusion", "image");
+  const auto find = [](const std::string& setting, const std::string& modality) -> const Published* {
+    for (const Published& each : published())
+      if (each.setting == setting && each.modality == modality) return &each;
+    return nullptr;
+  };
+  const Published* image = find("transfusion", "image");
   ASSERT_TRUE(image);
   EXPECT_EQ(image->loss, 0.2138);
   EXPECT_EQ(image->gain, 0.0220);
   EXPECT_EQ(image->flops_to_match, 0.3476);
-  EXPECT_EQ(find_published("three_modality", "speech")->flops_to_match, 0.2480);
-  EXPECT_EQ(find_published("three_modality", "image"), nullptr);  // not found in the paper
+  EXPECT_EQ(find("three_modality", "speech")->flops_to_match, 0.2480);
+  EXPECT_EQ(find("three_modality", "image"), nullptr);  // not found in the paper
   for (const Published& each : published()) EXPECT_TRUE(each.gain || !each.remark.empty()) << each.modality;
 }
 
 TEST(Published, StandsBesideTheSettingItIsAbout) {
-  const std::string words = words_of("settings");
-  const size_t transfusion = words.find("1.4B parameters"), chameleon = words.find("1.5B parameters");
-  ASSERT_NE(transfusion, std::string::npos);
-  ASSERT_NE(chameleon, std::string::npos);
-  EXPECT_LT(transfusion, chameleon);
-  EXPECT_NE(words.find("data-label=\"paper: loss\">0.2138<"), std::string::npos);
-  EXPECT_NE(words.find("data-label=\"paper: loss\">5.0591<"), std::string::npos);
-  EXPECT_EQ(words_of("rates").find("paper: loss"), std::string::npos);
-}
-
-TEST(Csv, HoldsEveryNumberInTheLongForm) {
-  const StudySubject subject = subject_of("subsets");
-  const std::vector<CsvFile> files = csv_files(subject);
-  ASSERT_EQ(files.size(), 2u);
-  EXPECT_EQ(files[0].text.substr(0, files[0].text.find('\n')),
-            "table,group,arm,set,modality,metric,statistic,value");
-  const study::Row& row = *subject.results.groups[0].find("mixture_of_mamba")->find("noto", "image");
-  const std::string place = "comparison,transfusion,mixture_of_mamba,noto,image,gain,";
-  const auto line = [&](const std::string& statistic, double value) {
-    return place + statistic + "," + OrderedJson(value).dump() + "\n";
-  };
-  EXPECT_NE(files[0].text.find(line("seed 2", *row.gain.values[1])), std::string::npos);
-  EXPECT_NE(files[0].text.find(line("mean", *row.gain.mean)), std::string::npos);
-  EXPECT_NE(files[0].text.find(line("low", row.gain.interval->low)), std::string::npos);
-  EXPECT_NE(files[0].text.find("\ninteraction,transfusion,,noto,image,interaction,mean,"), std::string::npos);
-  EXPECT_NE(
-      files[0].text.find(
-          "\npaper,transfusion,mixture_of_mamba,\"training, 1.4B parameters\",image,gain,value,0.022\n"),
-      std::string::npos);
-  EXPECT_EQ(files[1].name, "curves-transfusion.csv");
-  EXPECT_NE(files[1].text.find("\ntransfusion,dense Mamba,noto,image,450,"), std::string::npos);
-}
-
-TEST(Csv, ALinkCannotLeaveItsAttribute) {
-  const std::string link = csv_link({"a\".csv", "x,\"<b>\"\n#%&'"});
-  EXPECT_EQ(link,
-            "<a download=\"a&quot;.csv\" "
-            "href=\"data:text/csv;charset=utf-8,x,%22%3Cb%3E%22%0A%23%25%26%27\">a&quot;.csv</a>");
+  const OrderedJson comparisons = page_of("settings").at("comparisons");
+  EXPECT_EQ(comparisons.at(0).at("paper").at(0).at("loss"), 0.2138);
+  EXPECT_EQ(comparisons[0]["paper"][0].at("parameters"), "1.4B");
+  EXPECT_EQ(comparisons.at(1).at("paper").at(0).at("loss"), 5.0591);
+  EXPECT_EQ(page_of("rates").dump().find("\"paper\""), std::string::npos);
 }
 
 TEST(Curves, AreMeansOverSeedsWithTheirRange) {
-  const CurvePanel panel = curve_panels(subject_of("subsets")).at(0);
-  EXPECT_EQ(panel.lines.size(), 19u);
-  EXPECT_EQ(panel.off.size(), 10u);  // subsets of two and three
-  const CurveChart& chart = panel.charts.at(0);
-  EXPECT_EQ(chart.set + " " + chart.modality, "noto image");
-  EXPECT_EQ(chart.unit, "noise MSE");
-  const OrderedJson results = results_of("subsets");
-  double sum = 0;
-  for (const char* seed : {"1", "2", "3"})
-    sum +=
-        results["runs"]["transfusion-mamba-" + std::string(seed)]["curves"]["held_out"]["noto"]["loss_image"]
-            .back()
-            .get<double>();
-  const Series& baseline = chart.lines.at(0).second;
-  EXPECT_NEAR(baseline.raw.back(), sum / 3, 1e-12);
-  for (size_t i = 0; i < baseline.fit.size(); ++i) {
-    EXPECT_LE(baseline.low[i], baseline.fit[i]);
-    EXPECT_GE(baseline.high[i], baseline.fit[i]);
+  const OrderedJson panel = page_of("subsets").at("panels").at(0);
+  EXPECT_EQ(panel.at("labels").size(), 19u);
+  EXPECT_EQ(panel.at("off").size(), 10u);  // subsets of two and three
+  const OrderedJson& chart = panel.at("charts").at(0);
+  EXPECT_EQ(chart.at("set"), "noto");
+  EXPECT_EQ(chart.at("modality"), "image");
+  EXPECT_EQ(chart.at("unit"), "noise MSE");
+  const OrderedJson& baseline = chart.at("series").at(0);
+  for (size_t i = 0; i < baseline.at("fit").size(); ++i) {
+    const double fit = baseline["fit"][i].get<double>();
+    EXPECT_LE(baseline.at("low")[i].get<double>(), fit * 1.00001);
+    EXPECT_GE(baseline.at("high")[i].get<double>(), fit * 0.99999);
   }
   // 450 steps of 4096 tokens at 5200 tokens/s.
-  EXPECT_NEAR(baseline.seconds.back(), 450 * 4096 / 5200.0, 0.01);
-  EXPECT_FALSE(panel.of_processor);
+  EXPECT_NEAR(axis_of(panel, baseline, "seconds").back().get<double>(), 450 * 4096 / 5200.0, 0.01);
+  EXPECT_EQ(panel.at("clock"), "time of the steps");
+}
+
+TEST(Curves, OfOneSeedAreAsMeasured) {
+  const OrderedJson page = page_of("settings"), results = results_of("settings");
+  const OrderedJson& series = page.at("panels").at(0).at("charts").at(0).at("series").at(0);
+  const double last =
+      results["runs"]["transfusion-mamba-1"]["curves"]["held_out"]["noto"]["loss_image"].back().get<double>();
+  EXPECT_NEAR(series.at("raw").back().get<double>(), last, 1e-5);
+  EXPECT_FALSE(series.contains("low"));
 }
 
 TEST(Curves, TimeIsTheProcessorsWhereItIsKnown) {
-  const CurvePanel panel = curve_panels(subject_of("settings")).at(0);
-  EXPECT_TRUE(panel.of_processor);
-  EXPECT_NEAR(panel.charts.at(0).lines.at(0).second.seconds.back(), 450 * 4096 / 1300.0, 0.01);
-  EXPECT_NE(words_of("settings").find("CPU time to match"), std::string::npos);
-  EXPECT_EQ(words_of("subsets").find("CPU time to match"), std::string::npos);
-}
-
-TEST(Curves, OneSeedHasNoRange) {
-  for (const CurvePanel& panel : curve_panels(subject_of("settings")))
-    for (const CurveChart& chart : panel.charts)
-      for (const auto& [line, series] : chart.lines) EXPECT_TRUE(series.low.empty());
+  const OrderedJson page = page_of("settings"), panel = page.at("panels").at(0);
+  EXPECT_EQ(panel.at("clock"), "processor time");
+  EXPECT_NEAR(axis_of(panel, panel.at("charts").at(0).at("series").at(0), "seconds").back().get<double>(),
+              450 * 4096 / 1300.0, 0.01);
+  EXPECT_TRUE(page.at("comparisons").at(0).at("rows").at(0).contains("cpu_seconds_to_match"));
+  EXPECT_FALSE(page_of("subsets").at("comparisons").at(0).at("rows").at(0).contains("cpu_seconds_to_match"));
 }
 
 TEST(Sweep, GroupsThatDifferInTheirRateOnly) {

@@ -1,0 +1,174 @@
+// The live pages in a real browser, before a server of this test: the dashboard over what the program says of made-up runs,
+// the playground over a model that is a few lines here.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { openBrowser, openUrl, seriousFindings } from './browser.mjs';
+
+const read = (name) => readFileSync(join(process.env.PAGES, name), 'utf8');
+const RED = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
+const MODEL = { id: 'made-up', object: 'model', created: 0, owned_by: 'mom', input_modalities: ['text', 'image', 'audio'], output_modalities: ['text', 'image', 'audio'] };
+const PROPS = { model: MODEL, images_are_denoised: true, default_generation_settings: { max_tokens: 256, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, guidance_scale: 1, num_inference_steps: 50, sampler: 'ddpm' }, limits: {} };
+
+let server, base, runs, asked, left;
+const json = (response, body, status = 200) => { response.writeHead(status, { 'Content-Type': 'application/json' }); response.end(JSON.stringify(body)); };
+const later = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+
+// Answers in pieces that end in the middle of an event: a text in two deltas, an image, a text.
+async function answer(request, response) {
+  let body = '';
+  for await (const piece of request) body += piece;
+  asked.push(JSON.parse(body));
+  const { n, messages } = asked.at(-1);
+  if (JSON.stringify(messages).includes('refuse')) return json(response, { error: { message: 'messages[0]: too long', type: 'invalid_request_error', param: 'messages', code: null } }, 400);
+  request.socket.on('close', () => { left += 1; });
+  response.writeHead(200, { 'Content-Type': 'text/event-stream' });
+  const send = (event) => `data: ${JSON.stringify(event)}\n\n`, delta = (index, parts, finish = null) => ({ choices: [{ index, delta: parts ? { parts } : {}, finish_reason: finish }] });
+  const text = (words) => [{ type: 'text', text: words }];
+  const stream = Array.from({ length: n }, (_, i) => send(delta(i, text('red '))) + send(delta(i, text(`apple ${i}`))) + send(delta(i, [{ type: 'image_url', image_url: { url: RED } }])) + send(delta(i, text('and more')))).join('');
+  response.write(stream.slice(0, 50));
+  await later(30);
+  response.write(stream.slice(50));
+  if (JSON.stringify(messages).includes('wait')) return undefined;
+  for (let i = 0; i < n; i++) response.write(send(delta(i, null, 'stop')));
+  return response.end('data: [DONE]\n\n');
+}
+
+function route(request, response) {
+  const url = new URL(request.url, 'http://localhost'), page = { '/': 'dashboard.html', '/playground': 'playground.html' }[url.pathname];
+  if (page) { response.writeHead(200, { 'Content-Type': 'text/html' }); return response.end(read(page)); }
+  if (url.pathname === '/api/runs') return json(response, runs);
+  if (url.pathname === '/api/page') return url.searchParams.has('run', 'gone') ? json(response, { error: { message: 'gone is no run' } }, 400) : json(response, JSON.parse(read('page.json')));
+  if (url.pathname === '/props') return json(response, PROPS);
+  if (url.pathname === '/v1/chat/completions') return answer(request, response);
+  response.writeHead(404);
+  return response.end();
+}
+
+describe('live pages', () => {
+  let context, close;
+  before(async () => {
+    ({ context, close } = await openBrowser());
+    server = createServer(route);
+    await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+    base = `http://127.0.0.1:${server.address().port}`;
+  });
+  after(async () => { await close(); server.closeAllConnections(); server.close(); });
+  const open = async (path, wanted, options) => {
+    runs = JSON.parse(read('runs.json')); asked = []; left = 0;
+    const opened = await openUrl(context, base + path, { own: (url) => url.startsWith(base), ...options });
+    await opened.page.waitForSelector(wanted);
+    return opened;
+  };
+
+  for (const [path, wanted] of [['/', '.live tbody tr'], ['/playground', '#prompt']])
+    for (const scheme of ['light', 'dark'])
+      test(`${path}, ${scheme}: no complaints, no request elsewhere, nothing serious for axe, fits a phone`, async () => {
+        const { page, complaints, requests } = await open(path, wanted, { scheme, width: 390 });
+        await page.$$eval('details', (all) => all.forEach((each) => { each.open = true; }));
+        const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+        assert.ok(content <= window, `${content} px of content in ${window} px`);
+        assert.deepEqual(await seriousFindings(page), []);
+        assert.deepEqual([requests, complaints], [[], []]);
+        await page.close();
+      });
+
+  test('runs are listed as the program says, and go on', async () => {
+    const { page } = await open('/', '.live tbody tr');
+    const rows = await page.$$eval('.live tbody tr', (all) => all.map((row) => row.textContent.replace(/\s+/g, ' ')));
+    assert.equal(rows.length, runs.runs.length);
+    assert.match(rows[0], /^ ?chameleon-mamba-1 dense Mamba, chameleon ?finished ?450 of 450 100\.0%/);
+    runs.runs[0] = { ...runs.runs[0], state: 'training', step: 225, seconds_left: 3700, updated: Date.now() / 1000 - 7200 };
+    await page.waitForFunction(() => document.querySelector('.live tbody tr').textContent.includes('225 of 450'));
+    const row = await page.textContent('.live tbody tr');
+    assert.match(row, /50\.0%/);
+    assert.match(row, /no line for 2 h 0 min/);
+    assert.match(row, /62 min/);
+    assert.match(await page.textContent('[role=status]'), /1 training/);
+    await page.close();
+  });
+
+  test('by keyboard, chosen runs are compared and the report is closed', async () => {
+    const { page } = await open('/', '.live tbody tr');
+    for (const row of [0, 1]) { await page.locator('.live tbody input').nth(row).focus(); await page.keyboard.press('Space'); }
+    await page.waitForSelector('.chosen #results table');
+    assert.match(page.url(), /#run=chameleon-mamba-1&run=chameleon-mixture_of_mamba-1$/);
+    assert.ok(await page.$$eval('.chosen canvas', (all) => all.length) > 2);
+    await page.getByRole('button', { name: 'Close the report' }).press('Enter');
+    await page.waitForSelector('.chosen', { state: 'detached' });
+    await page.close();
+  });
+
+  test('what the server refuses is said', async () => {
+    const { page } = await open('/#run=gone', '.live tbody tr');
+    await page.waitForFunction(() => document.querySelector('main').textContent.includes('gone is no run'));
+    await page.close();
+  });
+
+  test('an answer grows in order, and the next turn sends it back', async () => {
+    const { page } = await open('/playground', '#prompt');
+    await page.getByLabel('Prompt').fill('an apple');
+    await page.getByLabel('Prompt').press('Control+Enter');
+    await page.waitForFunction(() => document.querySelector('.answer')?.textContent.includes('ended'));
+    const kinds = await page.$$eval('.answer .part', (all) => all.map((each) => each.className));
+    assert.deepEqual(kinds, ['part text', 'part image', 'part text']);
+    assert.equal(await page.textContent('.answer .part.text p'), 'red apple 0');
+    assert.equal(await page.getAttribute('.answer img', 'src'), RED);
+    assert.deepEqual(asked[0].messages, [{ role: 'user', content: [{ type: 'text', text: 'an apple' }] }]);
+    assert.deepEqual(Object.keys(asked[0]).toSorted(), ['messages', 'modalities', 'n', 'seed', 'stream']);  // defaults are not sent
+    await page.getByLabel('Prompt').fill('more');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.answer').length === 2);
+    assert.deepEqual(asked[1].messages.map(({ role }) => role), ['user', 'assistant', 'user']);
+    assert.equal(asked[1].messages[1].content.length, 3);
+    await page.close();
+  });
+
+  test('several answers of pinned seeds; one of them goes on', async () => {
+    const { page } = await open('/playground', '#prompt');
+    await page.locator('.settings summary').click();
+    await page.getByLabel('answers').fill('3');
+    await page.getByLabel('seed (empty: drawn)').fill('7');
+    await page.getByLabel('temperature').fill('0.5');
+    await page.getByLabel('Prompt').fill('an apple');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('.answer')].filter((each) => each.textContent.includes('ended')).length === 3);
+    assert.deepEqual([asked[0].n, asked[0].seed, asked[0].temperature], [3, 7, 0.5]);
+    await page.getByRole('button', { name: 'Go on with this' }).nth(2).click();
+    await page.getByLabel('Prompt').fill('more');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.turn').length === 2);
+    assert.equal(asked[1].messages[1].content[0].text, 'red apple 2');
+    await page.close();
+  });
+
+  test('an image is attached, shown and sent; another file is refused', async () => {
+    const { page } = await open('/playground', '#prompt');
+    const files = page.locator('input[type=file]');
+    await files.setInputFiles({ name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('x') });
+    await page.waitForFunction(() => document.querySelector('.compose .warning')?.textContent.includes('notes.txt is neither an image nor a WAV file'));
+    await files.setInputFiles({ name: 'red.png', mimeType: 'image/png', buffer: Buffer.from(RED.split(',')[1], 'base64') });
+    await page.waitForSelector('.compose img');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForSelector('.prompt img');
+    assert.deepEqual(asked[0].messages[0].content, [{ type: 'image_url', image_url: { url: RED } }]);
+    await page.close();
+  });
+
+  test('stopping leaves the server; a refusal is said', async () => {
+    const { page } = await open('/playground', '#prompt');
+    await page.getByLabel('Prompt').fill('wait');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForSelector('.answer .part.image');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.waitForFunction(() => document.querySelector('.answer').textContent.includes('stopped'));
+    for (let i = 0; i < 50 && !left; i++) await later(20);
+    assert.equal(left > 0, true);
+    await page.getByLabel('Prompt').fill('refuse');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelector('.turn .warning')?.textContent === 'messages[0]: too long');
+    await page.close();
+  });
+});

@@ -1,0 +1,119 @@
+// The live page that tries a model: a conversation of texts, images and sounds through the server's own API.
+import { Remark } from './cells.js';
+import { ask, asCurl, chat, joined, partOf, wavOf } from './chat.js';
+import { html, render, useEffect, useRef, useState } from './ui.js';
+
+const NAMES = { text: 'text', image_url: 'image', input_audio: 'sound' };
+const SETTINGS = [['max_tokens', 'most tokens', { min: 1, step: 1 }], ['temperature', 'temperature', { min: 0, step: 0.05 }], ['top_p', 'top p', { min: 0, max: 1, step: 0.05 }], ['top_k', 'top k', { min: 0, step: 1 }],
+  ['repetition_penalty', 'repetition penalty', { min: 0.01, step: 0.05 }], ['guidance_scale', 'guidance', { min: 0, step: 0.5 }], ['num_inference_steps', 'denoising steps', { min: 1, step: 1 }]];
+
+// A part, coloured by its modality and named for those who do not see the colour.
+function Part({ part, onRemove }) {
+  const name = NAMES[part.type] ?? part.type;
+  return html`<div class=${`part ${name}`}><span class="unseen">${name}: </span>${part.type === 'text' ? html`<p>${part.text}</p>`
+    : part.type === 'image_url' ? html`<img src=${part.image_url.url} alt=${onRemove ? 'attached image' : 'generated image'} />`
+      : html`<audio controls src=${`data:audio/wav;base64,${part.input_audio.data}`} aria-label=${onRemove ? 'attached sound' : 'generated sound'}></audio>`}
+    ${onRemove && html`<button type="button" onClick=${onRemove}>Remove the ${name}</button>`}</div>`;
+}
+
+const FINISHES = { stop: 'ended', length: 'as many tokens as allowed', cancelled: 'stopped' };
+
+function Answer({ answer, chosen, choose, only }) {
+  return html`<article class=${`answer${chosen && !only ? ' chosen' : ''}`} aria-busy=${String(!answer.finish)}><header><small>seed ${answer.seed}${answer.finish && `, ${FINISHES[answer.finish] ?? answer.finish}`}</small>
+    ${!only && html`<button type="button" aria-pressed=${String(chosen)} onClick=${choose}>Go on with this</button>`}</header>
+    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${!answer.parts.length && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
+}
+
+function Turn({ turn, choose, again, branch, copy }) {
+  const busy = turn.answers.some(({ finish }) => !finish);
+  return html`<section class="turn"><h2 class="unseen">Prompt</h2><div class="prompt">${turn.content.map((part) => html`<${Part} part=${part} />`)}</div>
+    <h2 class="unseen">Answers</h2><div class="answers">${turn.answers.map((answer, i) => html`<${Answer} answer=${answer} chosen=${turn.chosen === i} only=${turn.answers.length === 1} choose=${() => choose(i)} />`)}</div>
+    ${turn.error && html`<p class="warning" role="alert">${turn.error}</p>`}
+    ${!busy && html`<div class="controls"><button type="button" onClick=${again}>Again with new seeds</button><button type="button" onClick=${branch}>Edit from here</button><button type="button" onClick=${copy}>Copy as curl</button></div>`}</section>`;
+}
+
+function Settings({ settings, set, latents }) {
+  const shown = SETTINGS.filter(([key]) => settings[key] !== undefined && (latents || key !== 'num_inference_steps'));
+  return html`<details class="settings"><summary>Sampling</summary><div class="fields">
+    ${shown.map(([key, label, limits]) => html`<label>${label}<input type="number" ...${limits} value=${settings[key]} onInput=${(event) => set({ ...settings, [key]: event.target.value })} /></label>`)}
+    <label>seed (empty: drawn)<input type="number" min="0" step="1" value=${settings.seed} onInput=${(event) => set({ ...settings, seed: event.target.value })} /></label>
+    <label>answers<input type="number" min="1" max="8" step="1" value=${settings.count} onInput=${(event) => set({ ...settings, count: event.target.value })} /></label></div></details>`;
+}
+
+// What the answer may be of. All together: the model writes a document as it likes.
+const Wanted = ({ modalities, wanted, set }) => modalities.length > 1 && html`<fieldset><legend>Answer</legend>${modalities.map((each) => html`<label><input type="checkbox" checked=${wanted.includes(each)}
+  onChange=${() => set(modalities.filter((other) => (other === each ? !wanted.includes(each) : wanted.includes(other))))} /> ${each}</label>`)}</fieldset>`;
+
+// Records until stopped, as WAV.
+async function record() {
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: true }), context = new AudioContext(), samples = [];
+  const source = context.createMediaStreamSource(stream), tap = context.createScriptProcessor(4096, 1, 1);
+  tap.onaudioprocess = ({ inputBuffer }) => samples.push(...inputBuffer.getChannelData(0));
+  source.connect(tap); tap.connect(context.destination);
+  return async () => { tap.disconnect(); stream.getTracks().forEach((track) => track.stop()); await context.close(); return wavOf(samples, context.sampleRate); };
+}
+
+function Compose({ state, set, send, stop, busy, accepts, children }) {
+  const [recorder, setRecorder] = useState(null), files = useRef(null);
+  const attach = async (blobs) => {
+    try { const parts = await Promise.all([...blobs].map(partOf)); set((before) => ({ ...before, parts: [...before.parts, ...parts], error: '' })); } catch (error) { set((before) => ({ ...before, error: error.message })); }
+  };
+  const microphone = async () => {
+    if (recorder) { setRecorder(null); return attach([await recorder.end()]); }
+    try { return setRecorder({ end: await record() }); } catch (error) { return set((before) => ({ ...before, error: `No microphone: ${error.message}` })); }
+  };
+  const filesIn = (transfer) => [...(transfer?.files ?? [])];
+  return html`<form class="compose" onSubmit=${(event) => { event.preventDefault(); send(); }} onDragOver=${(event) => event.preventDefault()}
+      onDrop=${(event) => { event.preventDefault(); attach(filesIn(event.dataTransfer)); }} onPaste=${(event) => { const given = filesIn(event.clipboardData); if (given.length) { event.preventDefault(); attach(given); } }}>
+    ${state.parts.map((part, i) => html`<${Part} part=${part} onRemove=${() => set((before) => ({ ...before, parts: before.parts.filter((_, other) => other !== i) }))} />`)}
+    <label class="unseen" for="prompt">Prompt</label><textarea id="prompt" rows="3" placeholder="Write, or drop or paste an image or a WAV file" value=${state.text} onInput=${(event) => { const { value } = event.target; set((before) => ({ ...before, text: value })); }}
+      onKeyDown=${(event) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) { event.preventDefault(); send(); } }}></textarea>
+    ${state.error && html`<p class="warning" role="alert">${state.error}</p>`}
+    <div class="controls"><button type="submit" disabled=${busy}>Send</button>${busy && html`<button type="button" onClick=${stop}>Stop</button>`}
+      ${accepts.length > 0 && html`<button type="button" onClick=${() => files.current.click()}>Attach a file</button><input ref=${files} type="file" hidden multiple accept=${accepts.map((each) => (each === 'image' ? 'image/*' : '.wav')).join()} onChange=${(event) => attach(event.target.files)} />`}
+      ${accepts.includes('audio') && html`<button type="button" aria-pressed=${String(Boolean(recorder))} onClick=${microphone}>${recorder ? 'End the recording' : 'Record'}</button>`}${children}</div></form>`;
+}
+
+// What differs from the server's defaults.
+const asked = (settings, defaults) => Object.fromEntries(SETTINGS.map(([key]) => [key, settings[key]]).filter(([key, value]) => value !== undefined && value !== '' && Number(value) !== defaults[key])
+  .map(([key, value]) => [key, Number(value)]));
+const drawn = () => Math.floor(Math.random() * 1e9);
+
+function Playground() {
+  const [server, setServer] = useState(null), [key, setKey] = useState(''), [failure, setFailure] = useState('');
+  const [settings, setSettings] = useState({ seed: '', count: 1 }), [wanted, setWanted] = useState(['text']);
+  const [turns, setTurns] = useState([]), [draft, setDraft] = useState({ text: '', parts: [], error: '' }), aborting = useRef(null);
+  useEffect(() => {
+    ask('/props', key).then((props) => { setServer(props); setFailure(''); setSettings((before) => ({ ...props.default_generation_settings, ...before })); }).catch((error) => setFailure(error.message));
+  }, [key]);
+  const modalities = server?.model.output_modalities ?? [], busy = turns.some(({ answers }) => answers.some(({ finish }) => !finish));
+  const change = (at, update) => setTurns((all) => all.map((turn, i) => (i === at ? update(turn) : turn)));
+  const messagesOf = (before, content) => [...before.flatMap((turn) => [{ role: 'user', content: turn.content }, { role: 'assistant', content: turn.answers[turn.chosen]?.parts ?? [] }]), { role: 'user', content }];
+  const requestOf = (before, content, seed, count) => ({ messages: messagesOf(before, content), ...asked(settings, server.default_generation_settings), seed, n: count, ...(modalities.length > 1 && { modalities: wanted }) });
+  const run = async (before, content) => {
+    const count = Number(settings.count) || 1, seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), at = before.length, request = requestOf(before, content, seed, count);
+    setTurns([...before, { content, request, chosen: 0, answers: Array.from({ length: count }, (_, i) => ({ seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null })) }]);
+    aborting.current = new AbortController();
+    const end = (finish, error) => change(at, (turn) => ({ ...turn, error, answers: turn.answers.map((each) => ({ ...each, finish: each.finish ?? finish })) }));
+    try {
+      await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === index ? { ...each, parts: joined(each.parts, parts), finish: finish ?? each.finish } : each)) })) });
+      end('stop');
+    } catch (error) { error.name === 'AbortError' ? end('cancelled') : end('failed', error.message); }
+  };
+  const send = () => {
+    const content = [...draft.parts, ...(draft.text.trim() ? [{ type: 'text', text: draft.text }] : [])];
+    if (busy) return;
+    if (!content.length || !(wanted.length || modalities.length < 2)) { setDraft({ ...draft, error: content.length ? 'Choose what the answer may be of.' : 'Write something, or attach an image or a sound.' }); return; }
+    setDraft({ text: '', parts: [], error: '' });
+    run(turns, content);
+  };
+  const branch = (at) => { const { content } = turns[at]; setTurns(turns.slice(0, at)); setDraft({ text: content.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n'), parts: content.filter(({ type }) => type !== 'text'), error: '' }); document.getElementById('prompt').focus(); };
+  return html`<header><h1>${server ? server.model.id : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure}</p><label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}
+      ${server && html`<${Remark}>Reads ${server.model.input_modalities.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
+    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} choose=${(chosen) => change(at, (each) => ({ ...each, chosen }))} again=${() => run(turns.slice(0, at), turn.content)} branch=${() => branch(at)}
+      copy=${() => navigator.clipboard.writeText(asCurl(turn.request, location.origin))} />`)}</div>
+    ${server && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${server.model.input_modalities.filter((each) => each !== 'text')}><${Wanted} modalities=${modalities} wanted=${wanted} set=${setWanted} /><//>
+      <${Settings} settings=${settings} set=${setSettings} latents=${server.images_are_denoised} />`}`;
+}
+
+render(html`<${Playground} />`, document.getElementById('page'));
