@@ -71,7 +71,7 @@ struct Whole {
     tokens.insert(tokens.end(), event.tokens.begin(), event.tokens.end());
     if (event.kind == Kind::kText && !event.data.empty()) {
       text += event.data;
-      if (has_text && !parts.empty() && parts.back()["type"] == "text")
+      if (!parts.empty() && parts.back()["type"] == "text")
         parts.back()["text"] = parts.back()["text"].get<std::string>() + event.data;
       else
         parts.push_back({{"type", "text"}, {"text", event.data}});
@@ -147,6 +147,8 @@ class ChatFormat : public OfModel {
 
   std::string piece(const Event& event) const override {
     if (event.kind == Kind::kPreview) return "";
+    // Of a token that completes no character.
+    if (event.kind == Kind::kText && event.data.empty() && !log_probabilities_) return "";
     if (event.kind == Kind::kEnd)
       return chunk(event.choice, OrderedJson::object(), nullptr, finish_name(event.finish));
     Whole one;
