@@ -50,6 +50,7 @@ void add_train_verb(CLI::App& app) {
       ->needs(processes)
       ->check(CLI::NonNegativeNumber);
   verb->callback([options, launch] {
+    options->processes = launch->processes;
     if (!options->dry_run && (launch->processes > 1 || launch->restarts > 0))
       train_in_processes(*options, *launch);
     else

@@ -214,7 +214,7 @@ void Loader::fill_sequence(BatchBuilder& builder) {
   builder.end_sequence();
 }
 
-Loader::Step Loader::next(int64_t num_microbatches, int64_t first, int64_t last) {
+Loader::Step Loader::next(int64_t num_microbatches, const Share& share) {
   const int64_t sequences =
       std::max<int64_t>(1, config_.batch_tokens / config_.sequence_tokens / num_microbatches);
   Step step;
@@ -223,7 +223,7 @@ Loader::Step Loader::next(int64_t num_microbatches, int64_t first, int64_t last)
     for (int64_t s = 0; s < sequences; ++s) fill_sequence(builder);
     step.counts.push_back(builder.counts());
     const uint64_t noise_key = stream_key({seed_, fnv1a64("noise"), static_cast<uint64_t>(num_batches_++)});
-    if (first <= m && m < last)
+    if (share.has(m))
       step.batches.push_back(builder.finish(noise_key));
     else
       builder.clear();

@@ -38,6 +38,15 @@ struct SourceView {
 };
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
 
+// Of the microbatches of a step those that a process computes: `count` of them, first, first + stride, ...
+struct Share {
+  int64_t first = 0, count = 0, stride = 1;
+  bool has(int64_t microbatch) const {
+    const int64_t behind = microbatch - first;
+    return behind >= 0 && behind % stride == 0 && behind / stride < count;
+  }
+};
+
 class Loader {
  public:
   // UserError: a mixture that names an unknown source, no training data, a sequence too short for a picture.
@@ -47,14 +56,14 @@ class Loader {
 
   // The microbatches of the next step; together at most batch_tokens.
   std::vector<Batch> next(int64_t num_microbatches) {
-    return next(num_microbatches, 0, num_microbatches).batches;
+    return next(num_microbatches, {0, num_microbatches}).batches;
   }
-  // The same step where several processes share it: batches [first, last) of it, and the counts of all.
+  // The same step where several processes share it: the batches of one, and the counts of all.
   struct Step {
     std::vector<Batch> batches;
     std::vector<BatchCounts> counts;
   };
-  Step next(int64_t num_microbatches, int64_t first, int64_t last);
+  Step next(int64_t num_microbatches, const Share& share);
 
   Json state() const;
   void restore(const Json& state);  // InputError when it is of other data

@@ -37,13 +37,11 @@ class ShardPlan {
   int64_t bucket_size(int64_t bucket) const;  // elements
   int64_t bucket_of(int64_t element) const { return element / (bucket_chunks_ * chunk_); }
 
-  // Elements of one process in a bucket; where its part begins in the space, and in a process's own shard, in which its
-  // parts follow one another.
+  // Elements of one process in a bucket, and where its part begins.
   int64_t part_size(int64_t bucket) const { return bucket_size(bucket) / processes_; }
   int64_t part_begin(int64_t bucket, int rank) const {
     return bucket_begin(bucket) + rank * part_size(bucket);
   }
-  int64_t shard_begin(int64_t bucket) const { return bucket_begin(bucket) / processes_; }
 
   int owner_of_chunk(int64_t chunk) const;
 

@@ -24,6 +24,7 @@ ParameterCounts count_parameters(const ModelSpec& spec) {
     const nn::ParameterTraits& traits = parameter.traits;
     const int64_t count = parameter.tensor.numel();
     counts.total += count;
+    if (traits.factor) counts.factors += count;
     if (traits.part == nn::Part::kTokenTable) counts.embedding += count;
     for (size_t m = 0; m < active.size(); ++m) {
       const auto index = static_cast<int64_t>(m);
@@ -31,6 +32,13 @@ ParameterCounts count_parameters(const ModelSpec& spec) {
       if ((traits.modality < 0 || traits.modality == index) && traits.part != other)
         active[m] += static_cast<double>(count) * traits.share;
     }
+  }
+  for (const nn::Block& block : model->blocks()) {
+    int64_t count = 0;
+    for (const nn::Parameter& parameter : nn::parameters_of(*block))
+      if (parameter.traits.decay) count += parameter.tensor.numel();
+    counts.in_blocks += count;
+    counts.largest_block = std::max(counts.largest_block, count);
   }
   for (const double count : active) counts.active.push_back(static_cast<int64_t>(count + 0.5));
   return counts;

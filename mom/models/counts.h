@@ -17,6 +17,9 @@ struct ParameterCounts {
   int64_t total = 0;
   int64_t embedding = 0;        // token tables: input, and output when untied
   std::vector<int64_t> active;  // by modality: what one of its tokens passes through
+  // Of the blocks, those that take weight decay, nearly all: of all blocks, and of the largest.
+  int64_t in_blocks = 0, largest_block = 0;
+  int64_t factors = 0;  // weights of projections in the blocks (nn/parameter.h)
 };
 ParameterCounts count_parameters(const ModelSpec& spec);
 

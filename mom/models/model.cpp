@@ -113,11 +113,12 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   patch_columns_ = positions("patch_columns", columns);
 }
 
-void initialise(ModelImpl& model, uint64_t seed) {
+void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const at::Tensor&)>& done) {
   torch::NoGradGuard no_grad;
   for (nn::Parameter& parameter : nn::parameters_of(model)) {
     const uint64_t key = stream_key({seed, fnv1a64("initialise"), fnv1a64(parameter.name)});
     parameter.traits.init(parameter.tensor, at::make_generator<at::CPUGeneratorImpl>(key));
+    if (done) done(parameter.tensor);
   }
 }
 

@@ -112,12 +112,16 @@ nn::ItemGrid latent_grid(const ModelSpec& spec, const nn::Routing& routing);
 ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing);
 
 // Every parameter from its own random stream, keyed by seed and name, by the rule it was added with: neither the order
-// of construction nor other parameters matter, and a modality's copies start independently.
-void initialise(ModelImpl& model, uint64_t seed);
+// of construction nor other parameters matter, and a modality's copies start independently. `done` is called after each.
+void initialise(ModelImpl& model, uint64_t seed,
+                const std::function<void(const at::Tensor& parameter)>& done = nullptr);
 
 // A model folder: config.json + model.safetensors. Others' folders are read as they are (hugging_face.h, tensor_names.h,
 // weight_files.h).
 void write_model(const Path& folder, ModelImpl& model);
+void write_config(const Path& folder, const ModelSpec& spec);
+inline const std::map<std::string, std::string> kWeightsMetadata = {
+    {"format", "pt"}};  // of model.safetensors
 // InputError: a tensor missing, unexpected or of another shape (the first few, in the file's names), a foreign or damaged
 // file.
 Model load_model(const Path& folder, WeightsOf which = WeightsOf::kModel);

@@ -16,9 +16,13 @@ nn::NamedTensors named_weights(ModelImpl& model) {
   return tensors;
 }
 
+void write_config(const Path& folder, const ModelSpec& spec) {
+  publish_json(folder / "config.json", to_json(spec));
+}
+
 void write_model(const Path& folder, ModelImpl& model) {
-  publish_json(folder / "config.json", to_json(model.spec()));
-  nn::write_tensors(folder / "model.safetensors", named_weights(model), {{"format", "pt"}});
+  write_config(folder, model.spec());
+  nn::write_tensors(folder / kWholeWeights, named_weights(model), kWeightsMetadata);
 }
 
 namespace {

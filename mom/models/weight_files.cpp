@@ -11,7 +11,6 @@ namespace mom::models {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr const char* kWhole = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
 // Keeps the names, and gives tensors that share memory memory of their own, which safetensors asks for.
@@ -26,11 +25,11 @@ constexpr const char* kConvert =
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with("pytorch_model") && name.ends_with(".bin"))
-      throw InputError({folder.string(), kWhole, name + ", PyTorch's own format",
+      throw InputError({folder.string(), kWholeWeights, name + ", PyTorch's own format",
                         std::string("convert it, in that folder: ") + kConvert});
   }
-  throw InputError({folder.string(), std::string(kWhole) + ", or " + kIndex + " and its shards", "neither",
-                    "give a folder with all files of the model"});
+  throw InputError({folder.string(), std::string(kWholeWeights) + ", or " + kIndex + " and its shards",
+                    "neither", "give a folder with all files of the model"});
 }
 
 // The names of each shard's tensors.
@@ -59,7 +58,7 @@ Path weights_of(const Path& folder, WeightsOf which) {
                       "none: the model has no average (train.ema_decay is 0)",
                       "leave --last-weights out: its weights are those of the last step"});
   }
-  if (fs::exists(folder / kWhole)) return folder / kWhole;
+  if (fs::exists(folder / kWholeWeights)) return folder / kWholeWeights;
   if (fs::exists(folder / kIndex)) return folder / kIndex;
   no_weights(folder);
 }

@@ -7,6 +7,7 @@
 
 namespace mom::models {
 
+inline constexpr const char* kWholeWeights = "model.safetensors";
 inline constexpr const char* kLastWeights = "last.safetensors";
 enum class WeightsOf { kModel, kLastStep };
 

@@ -37,6 +37,7 @@ ModalityLinearOptions projection_options(const Trunk& trunk, const std::string& 
                                          bool bias) {
   ModalityLinearOptions options{
       .in_features = in, .out_features = out, .bias = bias, .groups = trunk.owners_of(part)};
+  options.weight.factor = true;
   if (!trunk.random_sets || options.groups.empty()) return options;
   options.groups_are_modalities = false;
   options.weight.share = options.bias_traits.share = 1.0 / static_cast<double>(options.groups.size());

@@ -37,6 +37,9 @@ struct ParameterTraits {
   Part part = Part::kBlocks;
   int64_t modality = -1;  // the one whose tokens alone pass it; -1: every modality's
   double share = 1;       // of its numbers that one token uses (an expert's: chosen experts / experts)
+  // Read by one product alone, rounded to the type of the computing (models/model.h, Compute), and its gradient is that product's
+  // and so rounded.
+  bool factor = false;
 };
 
 // A module whose parameters have traits. All modules of ours with parameters derive from it.

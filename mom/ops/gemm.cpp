@@ -91,13 +91,12 @@ void multiply_bf16_in_f32(const at::Tensor& left, const at::Tensor& right, at::T
       "faster here");
   const at::Tensor left_f32 = left.to(at::kFloat), right_f32 = right.to(at::kFloat);
   const at::Tensor bias_f32 = bias.defined() ? bias.to(at::kFloat) : bias;
-  if (to.scalar_type() == at::kFloat) return multiply_f32(left_f32, right_f32, to, accumulate, bias_f32);
   const at::Tensor product = at::empty(to.sizes(), left_f32.options());
   multiply_f32(left_f32, right_f32, product, /*accumulate=*/false, bias_f32);
   if (accumulate)
-    to.add_(product);
+    to.add_(product.to(at::kBFloat16));
   else
-    to.copy_(product);
+    to.copy_(to.scalar_type() == at::kFloat ? product.to(at::kBFloat16) : product);
 }
 
 }  // namespace

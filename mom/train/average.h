@@ -9,11 +9,11 @@ namespace mom::train {
 
 class WeightAverage {
  public:
-  // Begins at the weights of this moment. The parameters must outlive it.
-  WeightAverage(FlatParameters& parameters, double decay);
+  // Of the `own` ranges; none: everything. Begins at the weights of this moment. The parameters must outlive it.
+  WeightAverage(FlatParameters& parameters, double decay, std::vector<Range> own = {});
   void update(int64_t steps_done);
   void restart();                            // at the weights of this moment
-  at::Tensor& values() { return average_; }  // of the parameters' layout
+  at::Tensor& values() { return average_; }  // a row
 
   // While it lives, all models of the parameters compute with the average instead; no number is moved.
   class InUse {
@@ -30,6 +30,7 @@ class WeightAverage {
  private:
   double decay_;
   FlatParameters& parameters_;
+  std::vector<Range> own_;
   at::Tensor average_;
 };
 

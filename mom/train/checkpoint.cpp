@@ -20,17 +20,11 @@ Path checkpoint_folder(const Path& run, int64_t step) {
   return run / "checkpoints" / name;
 }
 
+// Those that a checkpoint must have.
 std::set<std::string> checkpoint_files(bool with_average) {
-  std::set<std::string> files = {"config.json", "model.safetensors", kOptimizerFile, "state.json"};
+  std::set<std::string> files = {"config.json", models::kWholeWeights, kOptimizerFile, "state.json"};
   if (with_average) files.insert(models::kLastWeights);
   return files;
-}
-
-void write_weights(const Path& folder, models::ModelImpl& model, WeightAverage* average) {
-  if (!average) return models::write_model(folder, model);
-  nn::write_tensors(folder / models::kLastWeights, models::named_weights(model), {{"format", "pt"}});
-  const WeightAverage::InUse averaged(*average);
-  models::write_model(folder, model);
 }
 
 void remove_old(const Path& run, int64_t keep) {
@@ -56,20 +50,21 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
   return found;
 }
 
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model,
-                     const std::function<void(const Path& file)>& write_optimizer, WeightAverage* average,
+void save_checkpoint(const Path& run, int64_t step, const std::function<void(const Path& folder)>& write,
                      const OrderedJson& state, int64_t keep) {
   const Path target = checkpoint_folder(run, step);
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
-  write_weights(folder.path(), model, average);
-  write_optimizer(folder.path() / kOptimizerFile);
+  write(folder.path());
   publish_json(folder.path() / "state.json", state);
+  std::set<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
+    files.insert(entry.path().filename().string());
   OrderedJson manifest;
   manifest["format"] = "mom-checkpoint";
   manifest["version"] = 1;
   manifest["step"] = step;
-  for (const std::string& name : checkpoint_files(average != nullptr))
+  for (const std::string& name : files)
     manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)},
                                {"sha256", sha256_hex_of_file(folder.path() / name)}};
   publish_json(folder.path() / "manifest.json", manifest);
@@ -99,15 +94,6 @@ void verify_checkpoint(const Path& folder) {
       throw InputError(
           {file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
   }
-}
-
-Json load_checkpoint(const Path& folder, models::ModelImpl& model, WeightAverage* average) {
-  verify_checkpoint(folder);
-  models::load_weights(model, folder);
-  if (average) average->restart();
-  if (std::filesystem::exists(folder / models::kLastWeights))
-    models::load_weights(model, folder, models::WeightsOf::kLastStep);
-  return read_json(folder / "state.json");
 }
 
 Path find_model_folder(const Path& path) {

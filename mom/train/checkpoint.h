@@ -4,13 +4,11 @@
 // written last.
 #pragma once
 
-#include <optional>
+#include <functional>
 #include <vector>
 
+#include "mom/base/files.h"
 #include "mom/base/json.h"
-#include "mom/models/model.h"
-#include "mom/train/average.h"
-#include "mom/train/optimizer.h"
 
 namespace mom::train {
 
@@ -21,19 +19,15 @@ struct Checkpoint {
 
 std::vector<Checkpoint> list_checkpoints(const Path& run);  // rising steps
 
-// `write_optimizer` writes its file (optimizer_file.h). `state` is everything but tensors: step, counters, data position.
-// `average` may be null.
-void save_checkpoint(const Path& run, int64_t step, models::ModelImpl& model,
-                     const std::function<void(const Path& file)>& write_optimizer, WeightAverage* average,
+// `write` writes config.json and the files with tensors into a folder. `state` is everything else: step, counters, data
+// position.
+void save_checkpoint(const Path& run, int64_t step, const std::function<void(const Path& folder)>& write,
                      const OrderedJson& state, int64_t keep);
 
 // Checks the manifest: every file present with its size and sha256. InputError names the file.
 void verify_checkpoint(const Path& folder);
 
 inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
-// Verifies, then restores the weights and the average (may be null), and returns the state. Where the checkpoint has no
-// average, it begins at the checkpoint's weights.
-Json load_checkpoint(const Path& folder, models::ModelImpl& model, WeightAverage* average);
 
 // The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
 Path find_model_folder(const Path& path);

@@ -15,21 +15,8 @@ namespace mom::train {
 namespace {
 
 constexpr int64_t kPapersSequence = 4096;
-constexpr double kBuckets = 3;         // under way at once
 constexpr double kBackward = 2.0 / 3;  // of a step's computing: two of three forwards
 constexpr double kNvlink = 3.6e12;     // 450 GB/s each way, H100
-
-// Microbatches that a process adds.
-int64_t share_of(int64_t microbatches, int64_t processes) {
-  const int64_t share = microbatches / processes;
-  if (share * processes != microbatches || !std::has_single_bit(static_cast<uint64_t>(share)))
-    throw UserError({"train.microbatches",
-                     "a power of two for each of the " + std::to_string(processes) + " processes, say " +
-                         std::to_string(processes),
-                     std::to_string(microbatches),
-                     "change it, which changes the training, or the processes"});
-  return share;
-}
 
 // The number that `text` begins with, and what follows it.
 std::pair<double, std::string> number_and_rest(const std::string& text) {
@@ -120,29 +107,33 @@ double parse_flops_rate(const std::string& text) {
   throw UserError({"--flops-rate", "FLOP/s such as 400T or 175G", "'" + text + "'", ""});
 }
 
-ClusterPlan plan_cluster(const Cluster& cluster, double parameters, const BatchShape& batch,
-                         const Activations& of_a_microbatch, const TrainConfig& train) {
-  const double processes = static_cast<double>(cluster.processes()), bytes = 4 * parameters;
-  const int64_t share = share_of(train.microbatches, cluster.processes());
-  const int64_t at_once = std::min(share, cluster.threads);
-  const int64_t waiting = std::countr_zero(static_cast<uint64_t>(share));
+ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& counts,
+                         const BatchShape& batch, const Activations& of_a_microbatch,
+                         const TrainConfig& train) {
+  const double processes = static_cast<double>(cluster.processes()),
+               devices = static_cast<double>(cluster.devices);
+  const bool all = train.shard == "all" && cluster.processes() > 1;
+  const double share = static_cast<double>(train.microbatches) / processes, rounds = all ? share : 1;
+  const double total = 4 * static_cast<double>(counts.total),
+               rounded = train.precision == "bfloat16" ? 2 * static_cast<double>(counts.factors) : 0,
+               again = static_cast<double>(counts.in_blocks - counts.largest_block) /
+                       static_cast<double>(std::max<int64_t>(1, counts.in_blocks)),
+               twice = again * (4 * static_cast<double>(counts.in_blocks) - rounded);
+  const double gradients = rounds * (all || share == 1 ? total - rounded : total),
+               weights = all ? rounds * (total - rounded + twice) : total - rounded;
+  // Of what is spread over all, the part that a process sends, and that a machine's processes send to others.
+  const double sent = (processes - 1) / processes,
+               leaving = cluster.machines > 1 ? devices * (processes - devices) / processes : sent;
   ClusterPlan plan;
-  plan.weights_bytes = bytes;
-  plan.average_bytes = train.ema_decay > 0 ? bytes : 0;
-  plan.gradients_bytes = bytes * static_cast<double>(std::min(share, at_once + waiting));
-  plan.moments_bytes = 2 * bytes / processes;
-  const double others = (processes - 1) / processes, one_way = bytes * others;
-  plan.received_bytes =
-      others * std::min(bytes, kBuckets * 4 * static_cast<double>(dist::ShardPlan::kBucket));
-  plan.activations_bytes = static_cast<double>(at_once) * activation_bytes(of_a_microbatch);
-  plan.sent_bytes = 2 * one_way;
-  const double devices = static_cast<double>(cluster.devices);
-  plan.leaving_bytes =
-      cluster.machines > 1 ? 2 * bytes * devices * (processes - devices) / processes : plan.sent_bytes;
+  plan.memory = memory_of_process(counts, cluster.processes(), cluster.threads, of_a_microbatch, train);
+  plan.sent_bytes = sent * (gradients + weights);
+  plan.leaving_bytes = leaving * (gradients + weights);
   plan.compute_s = batch.flops / processes / cluster.flops_rate;
-  plan.gradients_s = plan.weights_s = plan.leaving_bytes / 2 * 8 / cluster.link_bits;
-  const double hidden = share == 1 ? std::min(plan.gradients_s, kBackward * plan.compute_s) : 0;
-  plan.step_s = plan.compute_s + plan.gradients_s - hidden + plan.weights_s;
+  plan.gradients_s = leaving * gradients * 8 / cluster.link_bits;
+  plan.weights_s = leaving * weights * 8 / cluster.link_bits;
+  double hidden = all || share == 1 ? std::min(plan.gradients_s, kBackward * plan.compute_s) : 0;
+  if (all) hidden += std::min(plan.weights_s, plan.compute_s - hidden);
+  plan.step_s = plan.compute_s + plan.gradients_s + plan.weights_s - hidden;
   return plan;
 }
 
@@ -162,12 +153,12 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
     spec = make_spec(recipe.model, preset_of(recipe.setting));
     batch = even_batch(recipe, spec);
   }
-  const double parameters = static_cast<double>(models::count_parameters(spec).total);
+  const models::ParameterCounts counts = models::count_parameters(spec);
   const double parts = static_cast<double>(recipe.train.microbatches);
   const Activations activations =
       activations_of(spec, recipe.train, static_cast<double>(recipe.data.batch_tokens) / parts,
                      batch.targets / parts, batch.items / parts);
-  const ClusterPlan plan = plan_cluster(cluster, parameters, batch, activations, recipe.train);
+  const ClusterPlan plan = plan_cluster(cluster, counts, batch, activations, recipe.train);
   const double process_bytes = process_memory_bytes();
 
   OrderedJson json;
@@ -177,7 +168,7 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
     json["recipe"] = options.recipe.string();
   json["backbone"] = spec.backbone;
   json["setting"] = recipe.setting;
-  json["parameters"] = static_cast<int64_t>(parameters);
+  json["parameters"] = counts.total;
   json["precision"] = recipe.train.precision;
   json["batch_from"] = has_data ? recipe.data.path : "modalities of equal shares (no data)";
   json["tokens_per_step"] = recipe.data.batch_tokens;
@@ -189,10 +180,11 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
   json["link_bits_per_s"] = cluster.link_bits;
   json["flops_rate"] = cluster.flops_rate;
   json["flops_rate_from"] = source;
-  json["memory_bytes"] = {{"weights", plan.weights_bytes},     {"average", plan.average_bytes},
-                          {"gradients", plan.gradients_bytes}, {"moments", plan.moments_bytes},
-                          {"received", plan.received_bytes},   {"activations", plan.activations_bytes},
-                          {"process", process_bytes},          {"peak", plan.memory_bytes() + process_bytes}};
+  const Memory& memory = plan.memory;
+  json["memory_bytes"] = {{"weights", memory.weights},     {"average", memory.average},
+                          {"gradients", memory.gradients}, {"moments", memory.moments},
+                          {"received", memory.received},   {"activations", memory.activations},
+                          {"process", process_bytes},      {"peak", memory.total() + process_bytes}};
   json["flops_per_step"] = batch.flops;
   json["sent_bytes_per_step"] = plan.sent_bytes;
   json["link_bytes_per_step"] = plan.leaving_bytes;

@@ -3,13 +3,14 @@
 //
 // N parameters, P processes (machines x devices), F FLOPs of a step. The optimizer is sharded:
 //
-//   memory of a process    weights 4 N, their average 4 N where asked for, 4 N for every gradient (of microbatches under way
-//                          and of branches of their tree that wait), moments 8 N / P, parts received of three buckets,
-//                          activations of the microbatches under way
-//   bytes it sends         4 N (P - 1) / P for gradients (all-to-all), and as many for weights (all-gather)
+//   memory of a process    plan.h
+//   bytes it sends         4 N (P - 1) / P for gradients (all-to-all), and as many for weights (all-gather); with train.shard =
+//                          "all" for every microbatch of a process the gradients once and the weights twice, those
+//                          outside the blocks and of the last block once. In bf16 weights of projections count
+//                          2, and so do their gradients, but where a process adds several (transit.h)
 //   time of a step         F / (P rate), plus the time of the weights, plus that of the gradients; where a process has one
-//                          microbatch, they travel behind backward, two thirds of the computing, and only what they take
-//                          beyond it counts
+//                          microbatch, or all is sharded, gradients travel behind backward, two thirds of the computing, and
+//                          only what they take beyond it counts; so do weights where all is sharded, behind the rest
 //
 // On several machines the link is that of a machine, which its devices share; what stays inside a machine is not counted as
 // time. On one machine it is the link of each device.
@@ -31,20 +32,16 @@ struct Cluster {
 };
 
 struct ClusterPlan {
-  double weights_bytes = 0, average_bytes = 0, gradients_bytes = 0, moments_bytes = 0, received_bytes = 0,
-         activations_bytes = 0;  // of a process
-  double sent_bytes = 0;         // by a process, per step
-  double leaving_bytes = 0;      // over the link, per step
+  Memory memory;             // of a process
+  double sent_bytes = 0;     // by a process, per step
+  double leaving_bytes = 0;  // over the link, per step
   double compute_s = 0, gradients_s = 0, weights_s = 0, step_s = 0;
-  double memory_bytes() const {  // without data and libraries
-    return weights_bytes + average_bytes + gradients_bytes + moments_bytes + received_bytes +
-           activations_bytes;
-  }
 };
 
-// A step of `parameters` on a batch. UserError where the processes do not divide the microbatches into powers of two.
-ClusterPlan plan_cluster(const Cluster& cluster, double parameters, const BatchShape& batch,
-                         const Activations& of_a_microbatch, const TrainConfig& train);
+// A step on a batch. UserError where the processes cannot share out the microbatches.
+ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& counts,
+                         const BatchShape& batch, const Activations& of_a_microbatch,
+                         const TrainConfig& train);
 
 struct ClusterPlanOptions {
   Path recipe;

@@ -38,7 +38,13 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
     names_.push_back(parameter.name);
     begins_.push_back(length);
     shapes_.push_back(parameter.tensor.sizes().vec());
-    length = round_up(length + parameter.tensor.numel(), kAlign);
+    const Range range{length, round_up(parameter.tensor.numel(), kAlign)};
+    length += range.length;
+    if (!parameter.traits.factor) return;
+    if (!factors_.empty() && factors_.back().begin + factors_.back().length == range.begin)
+      factors_.back().length += range.length;
+    else
+      factors_.push_back(range);
   };
   std::map<int64_t, std::vector<nn::Parameter>> decaying;  // by block; -1: of none
   const std::map<const void*, int64_t> blocks = blocks_of(*model);
@@ -56,7 +62,7 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
     for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
   }
   block_begins_.push_back(length);
-  values_ = torch::zeros({std::max(length, padded)}, torch::kFloat32);
+  values_ = row_of_zeros(std::max(length, padded));
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
   for (size_t i = 0; i < here.size(); ++i)
@@ -64,15 +70,16 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   share_with(model);
 }
 
-at::Tensor FlatParameters::zeros() const { return torch::zeros_like(values_); }
+at::Tensor FlatParameters::zeros() const { return row_of_zeros(length()); }
+
+Range FlatParameters::range_of(size_t name) const {
+  return {begins_[name], c10::multiply_integers(shapes_[name])};
+}
 
 std::vector<at::Tensor> FlatParameters::views(const at::Tensor& flat) const {
   std::vector<at::Tensor> views;
-  for (size_t i = 0; i < names_.size(); ++i) {
-    int64_t numel = 1;
-    for (const int64_t size : shapes_[i]) numel *= size;
-    views.push_back(flat.narrow(0, begins_[i], numel).view(shapes_[i]));
-  }
+  for (size_t i = 0; i < names_.size(); ++i)
+    views.push_back(flat.narrow(0, begins_[i], range_of(i).length).view(shapes_[i]));
   return views;
 }
 

@@ -1,4 +1,4 @@
-// A model's weights in one row of memory, which optimizer, gradients and their exchange between processes work on: a few
+// A model's weights in one row (row.h), which optimizer, gradients and their exchange between processes work on: a few
 // long tensors in place of hundreds of short ones. f32. Weights without decay come first, then those outside the blocks,
 // then the blocks in their order and what is behind them, so that forward reads the row from its begin and backward completes it
 // from its end. Each begins at a multiple of 16
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "mom/models/model.h"
+#include "mom/train/row.h"
 
 namespace mom::train {
 
@@ -27,12 +28,14 @@ class FlatParameters {
   const at::Tensor& values() const { return values_; }  // [length]
   int64_t length() const { return values_.size(0); }
   int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
+  int64_t num_blocks() const { return static_cast<int64_t>(block_begins_.size()) - 2; }
   // Where the weights of a block begin; of the number of blocks: those behind them; of one more: the end.
   int64_t begin_of_block(int64_t block) const { return block_begins_.at(static_cast<size_t>(block)); }
-  at::Tensor zeros() const;  // [length], of this layout
+  const std::vector<Range>& factors() const { return factors_; }  // weights that are (nn/parameter.h), joined
+  at::Tensor zeros() const;                                       // a row of this layout
 
   const std::vector<std::string>& names() const { return names_; }
-  int64_t begin_of(size_t name) const { return begins_[name]; }
+  Range range_of(size_t name) const;
   const std::vector<int64_t>& shape_of(size_t name) const { return shapes_[name]; }
   // One view for each name, of the weight's shape, into a tensor of this layout.
   std::vector<at::Tensor> views(const at::Tensor& flat) const;
@@ -55,6 +58,7 @@ class FlatParameters {
   std::vector<std::vector<int64_t>> shapes_;
   int64_t decay_begin_ = 0;
   std::vector<int64_t> block_begins_;
+  std::vector<Range> factors_;
   at::Tensor values_;
   std::vector<Member> members_;  // the models that share the weights
 };

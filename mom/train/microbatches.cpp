@@ -1,6 +1,5 @@
 #include "mom/train/microbatches.h"
 
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <atomic>
@@ -21,26 +20,37 @@ namespace {
 bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
 // Process counts that can share out the microbatches.
-std::string possible_sizes(int64_t microbatches) {
+std::string possible_sizes(int64_t microbatches, bool interleaved) {
   std::string sizes = "1";
   for (int64_t size = 2; size <= microbatches; ++size)
-    if (microbatches % size == 0 && is_power_of_two(microbatches / size))
+    if (microbatches % size == 0 &&
+        (is_power_of_two(interleaved ? size : microbatches / size) || size == microbatches))
       sizes += ", " + std::to_string(size);
   return sizes;
 }
 
+models::BlockCalls calls_of(Pass* pass) {
+  if (!pass) return {};
+  return {[pass](int64_t block) { pass->before_block(block); },
+          [pass](int64_t block) { pass->blocks_done(block); }};
+}
+
 }  // namespace
 
-Division divide(int64_t microbatches, int rank, int processes) {
-  // Aligned blocks of a power of two, so that a process's sum is a branch of the tree.
-  if (processes > 1 && (microbatches % processes != 0 || !is_power_of_two(microbatches / processes)))
-    throw UserError({"train.microbatches = " + std::to_string(microbatches),
-                     "a number that shares out evenly among the processes, with a power of two for each",
-                     std::to_string(processes) + " processes",
-                     "start " + possible_sizes(microbatches) + " processes, or train another run with " +
-                         "train.microbatches=" + std::to_string(processes)});
-  const int64_t own = microbatches / processes, threads = at::get_num_threads();
-  return {rank * own, (rank + 1) * own, std::min(threads, own), std::max<int64_t>(1, threads / own)};
+Division divide(int64_t microbatches, int rank, int processes, int64_t threads, bool interleaved) {
+  const int64_t own = microbatches / processes;
+  const bool fits = own * processes == microbatches &&
+                    (interleaved ? own == 1 || is_power_of_two(processes) : is_power_of_two(own));
+  if (processes > 1 && !fits)
+    throw UserError(
+        {"train.microbatches = " + std::to_string(microbatches),
+         interleaved ? "a multiple of the number of processes, which is a power of two"
+                     : "a number that shares out evenly among the processes, with a power of two for each",
+         std::to_string(processes) + " processes",
+         "start " + possible_sizes(microbatches, interleaved) + " processes, or train another run with " +
+             "train.microbatches=" + std::to_string(processes)});
+  if (interleaved && processes > 1) return {{rank, own, processes}, 1, threads};
+  return {{rank * own, own}, std::min(threads, own), std::max<int64_t>(1, threads / own)};
 }
 
 void Microbatches::Part::append_to(std::vector<double>& numbers) const {
@@ -151,7 +161,8 @@ class Microbatches::Workers {
 // Adds gradients as they come, each to its neighbour in the tree.
 class Microbatches::GradientTree {
  public:
-  GradientTree(size_t num_leaves, std::vector<at::Tensor>& free) : free_(free) {
+  GradientTree(size_t num_leaves, const std::vector<Range>& ranges, std::vector<at::Tensor>& free)
+      : ranges_(ranges), free_(free) {
     for (size_t width = num_leaves;; width = (width + 1) / 2) {
       widths_.push_back(width);
       if (width == 1) break;
@@ -174,7 +185,8 @@ class Microbatches::GradientTree {
         other = found->second;
         waiting_.erase(found);
       }
-      gradient.add_(other);  // a + b = b + a, bit for bit
+      for (const Range& range : ranges_)  // a + b = b + a, bit for bit
+        gradient.narrow(0, range.begin, range.length).add_(other.narrow(0, range.begin, range.length));
       const std::lock_guard lock(mutex_);
       free_.push_back(other);
     }
@@ -190,11 +202,14 @@ class Microbatches::GradientTree {
         free_.pop_back();
       }
     }
-    return gradient.defined() ? gradient.zero_() : parameters.zeros();
+    if (!gradient.defined()) return parameters.zeros();
+    for (const Range& range : ranges_) gradient.narrow(0, range.begin, range.length).zero_();
+    return gradient;
   }
   const at::Tensor& sum() const { return sum_; }
 
  private:
+  const std::vector<Range>& ranges_;
   std::vector<at::Tensor>& free_;
   std::vector<size_t> widths_;  // of the levels, from the leaves up
   std::mutex mutex_;
@@ -203,26 +218,27 @@ class Microbatches::GradientTree {
 };
 
 Microbatches::Microbatches(models::Model model, const models::Compute& compute, FlatParameters& parameters,
-                           int64_t at_once, int64_t threads_each)
-    : parameters_(parameters), models_{model} {
-  for (int64_t i = 1; i < at_once; ++i) {
+                           const Division& division, std::vector<Range> own)
+    : parameters_(parameters), own_(std::move(own)), models_{model} {
+  if (own_.empty()) own_ = {{0, parameters.length()}};
+  for (int64_t i = 1; i < division.at_once; ++i) {
     const nn::WithoutMemory shared;
     models::Model replica(model->spec());
     parameters.share_with(replica);
     models_.push_back(replica);
   }
   for (models::Model& each : models_) each->set_compute(compute);
-  workers_ = std::make_unique<Workers>(at_once, threads_each);
+  workers_ = std::make_unique<Workers>(division.at_once, division.threads_each);
 }
 
 Microbatches::~Microbatches() = default;
 
 Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
                                        const models::Objective& objective,
-                                       const models::LossReport& step_terms, const Calls& calls) {
+                                       const models::LossReport& step_terms, const BeginPass& begin_pass) {
   Result result;
   result.parts.resize(batches.size());
-  GradientTree tree(batches.size(), free_);
+  GradientTree tree(batches.size(), own_, free_);
   std::atomic<size_t> next{0};
   const auto start = std::chrono::steady_clock::now();
   workers_->run([&](int64_t worker) {
@@ -232,21 +248,12 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
       Part& part = result.parts[i];
       at::Tensor gradient = tree.take(parameters_);
       parameters_.collect_gradients(*model, gradient);
-      models::BlockCalls of_blocks;
-      if (calls.before_reading) {
-        calls.before_reading(parameters_.begin_of_block(0));
-        of_blocks.before_block = [&](int64_t block) {
-          calls.before_reading(parameters_.begin_of_block(block + 1));
-        };
-      }
-      if (calls.complete && batches.size() == 1)
-        of_blocks.blocks_done = [&](int64_t block) {
-          calls.complete(gradient, parameters_.begin_of_block(block));
-        };
+      const std::unique_ptr<Pass> pass = begin_pass ? begin_pass(gradient) : nullptr;
       models::BatchLoss loss =
-          objective(*model, batches[i], step_terms, models::Timesteps::kUniform, of_blocks);
+          objective(*model, batches[i], step_terms, models::Timesteps::kUniform, calls_of(pass.get()));
       part.forward_seconds = seconds_since(begin);
       if (loss.total.requires_grad()) loss.total.backward();
+      if (pass) pass->finish();
       part.loss = std::move(loss.report);
       part.experts = std::move(loss.experts);
       part.attended_pairs = models::attended_pairs(model->spec(), batches[i].routing);
@@ -262,12 +269,21 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
 
 std::vector<models::LossReport> Microbatches::held_out(const std::vector<data::Batch>& batches,
                                                        const models::Objective& objective, size_t first,
-                                                       size_t stride) {
+                                                       size_t stride, const BeginPass& begin_pass) {
   std::vector<models::LossReport> losses(batches.size());
+  const size_t end = (batches.size() + stride - 1) / stride * stride;
   std::atomic<size_t> next{first};
   workers_->run([&](int64_t worker) {
-    for (size_t i = next.fetch_add(stride); i < batches.size(); i = next.fetch_add(stride))
-      losses[i] = models::held_out_loss(*models_[static_cast<size_t>(worker)], objective, {batches[i]});
+    torch::NoGradGuard no_grad;
+    models::ModelImpl& model = *models_[static_cast<size_t>(worker)];
+    for (size_t i = next.fetch_add(stride); i < end; i = next.fetch_add(stride)) {
+      const std::unique_ptr<Pass> pass = begin_pass ? begin_pass({}) : nullptr;
+      if (i < batches.size())
+        losses[i] = objective(model, batches[i], models::count_terms(batches[i], model.spec()),
+                              models::Timesteps::kStratified, calls_of(pass.get()))
+                        .report;
+      if (pass) pass->finish();
+    }
   });
   return losses;
 }

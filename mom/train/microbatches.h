@@ -13,19 +13,30 @@
 #include <memory>
 #include <vector>
 
-#include "mom/data/batch.h"
+#include "mom/data/loader.h"
 #include "mom/models/objective.h"
 #include "mom/train/flat_parameters.h"
 
 namespace mom::train {
 
-// How a step is shared out: the microbatches of rank `rank` among `processes`, [first, last), how many of them this process
-// computes at once, and threads for each.
+// How a step is shared out: the microbatches of a process, how many of them it computes at once, and threads for each.
 struct Division {
-  int64_t first, last, at_once, threads_each;
+  data::Share share;
+  int64_t at_once, threads_each;
 };
-// UserError where they cannot be shared out.
-Division divide(int64_t microbatches, int rank, int processes);
+// Aligned blocks of a power of two, whose sum is a branch of the tree; or `interleaved`, where every process adds to each round of
+// as many microbatches as there are processes, one at a time: microbatch i is of process i mod processes, and a round is the branch.
+// `threads`: of the process. UserError where the microbatches cannot be shared out.
+Division divide(int64_t microbatches, int rank, int processes, int64_t threads, bool interleaved = false);
+
+// What a microbatch tells of its way through the network (ModelInput's calls), and is made to wait for.
+class Pass {
+ public:
+  virtual ~Pass() = default;
+  virtual void before_block(int64_t block) = 0;
+  virtual void blocks_done(int64_t block) = 0;
+  virtual void finish() = 0;  // behind it all
+};
 
 class Microbatches {
  public:
@@ -41,32 +52,31 @@ class Microbatches {
   };
   struct Result {
     std::vector<Part> parts;  // by microbatch
-    at::Tensor gradient;      // the sum, of the parameters' layout; valid until the next run
+    at::Tensor gradient;      // the sum, a row; valid until the next run
     double seconds = 0;       // of the wall clock
   };
 
-  // `at_once` microbatches are computed side by side, with threads_each threads each. `parameters` are those of `model`.
+  // `parameters` are those of `model`. Gradients are zeroed and added in the ranges `own`; none: everywhere.
   Microbatches(models::Model model, const models::Compute& compute, FlatParameters& parameters,
-               int64_t at_once, int64_t threads_each);
+               const Division& division, std::vector<Range> own = {});
   ~Microbatches();
 
-  struct Calls {
-    // Before weights up to element `end` are read, by any worker.
-    std::function<void(int64_t end)> before_reading;
-    // Where there is one microbatch: in its backward, with its gradient and the element from which on that is complete.
-    std::function<void(const at::Tensor& gradient, int64_t begin)> complete;
-  };
+  // Begins the pass of a microbatch with that gradient, which is undefined where there is none; null: nobody asks.
+  using BeginPass = std::function<std::unique_ptr<Pass>(const at::Tensor& gradient)>;
   // `step_terms`: counts of the whole step (models/objective.h).
   Result run(const std::vector<data::Batch>& batches, const models::Objective& objective,
-             const models::LossReport& step_terms, const Calls& calls = {});
-  // Held-out losses of batch `first`, first + stride, ...: by batch, without gradients.
+             const models::LossReport& step_terms, const BeginPass& begin_pass = nullptr);
+  // Held-out losses of batch `first`, first + stride, ...: by batch, without gradients. Passes beyond the last batch, up to as
+  // many as a process with first = 0 has, are empty.
   std::vector<models::LossReport> held_out(const std::vector<data::Batch>& batches,
-                                           const models::Objective& objective, size_t first, size_t stride);
+                                           const models::Objective& objective, size_t first, size_t stride,
+                                           const BeginPass& begin_pass = nullptr);
 
  private:
   class Workers;
   class GradientTree;
   FlatParameters& parameters_;
+  std::vector<Range> own_;
   std::vector<models::Model> models_;  // one per worker, with shared weights
   std::vector<at::Tensor> free_;       // gradients
   std::unique_ptr<Workers> workers_;

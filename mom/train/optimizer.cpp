@@ -60,10 +60,8 @@ std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range) {
 AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own)
     : config_(config), parameters_(parameters), own_(std::move(own)) {
   if (own_.empty()) own_ = {{0, parameters.length()}};
-  int64_t length = 0;
-  for (const Range& range : own_) length += range.length;
-  state_.exp_avg = torch::zeros({length}, torch::kFloat32);
-  state_.exp_avg_sq = torch::zeros({length}, torch::kFloat32);
+  state_.exp_avg = parameters.zeros();
+  state_.exp_avg_sq = parameters.zeros();
 }
 
 void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) {
@@ -73,22 +71,21 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   if (config_.clip_norm > 0 && norm > config_.clip_norm)
     scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
   const at::Tensor count = torch::scalar_tensor(static_cast<double>(++state_.steps_done), torch::kFloat32);
-  const auto update = [&](int64_t begin, int64_t end, int64_t moments, double weight_decay) {
+  const auto update = [&](int64_t begin, int64_t end, double weight_decay) {
     if (begin >= end) return;
-    const int64_t length = end - begin;
-    at::_fused_adamw_({parameters_.values().narrow(0, begin, length)}, {gradient.narrow(0, begin, length)},
-                      {state_.exp_avg.narrow(0, moments, length)},
-                      {state_.exp_avg_sq.narrow(0, moments, length)},
-                      /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1, config_.beta2,
-                      weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false, scale);
+    const auto part = [&](const at::Tensor& row) {
+      return std::vector<at::Tensor>{row.narrow(0, begin, end - begin)};
+    };
+    at::_fused_adamw_(part(parameters_.values()), part(gradient), part(state_.exp_avg),
+                      part(state_.exp_avg_sq), /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1,
+                      config_.beta2, weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false,
+                      scale);
   };
-  int64_t moments = 0;
   for (const Range& range : own_) {
     const int64_t end = range.begin + range.length,
                   border = std::clamp(parameters_.decay_begin(), range.begin, end);
-    update(range.begin, border, moments, 0);
-    update(border, end, moments + border - range.begin, config_.weight_decay);
-    moments += range.length;
+    update(range.begin, border, 0);
+    update(border, end, config_.weight_decay);
   }
 }
 

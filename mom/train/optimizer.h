@@ -8,6 +8,7 @@
 #include "mom/dist/shard_plan.h"
 #include "mom/train/flat_parameters.h"
 #include "mom/train/recipe.h"
+#include "mom/train/row.h"
 
 namespace mom::train {
 
@@ -16,11 +17,6 @@ namespace mom::train {
 // 2405.18392) found better than a line.
 double learning_rate_at(const TrainConfig& config, int64_t step);
 
-// A part of the flat layout. Multiples of 16, so that vector instructions meet the same numbers whatever the part.
-struct Range {
-  int64_t begin, length;
-};
-
 // Sums of squares of `flat`'s numbers in chunks of kChunk, f64, each in a fixed order of its own: chunk c is
 // [c kChunk, (c + 1) kChunk), of those in `range`, which begins with a chunk.
 constexpr int64_t kChunk = dist::ShardPlan::kChunk;
@@ -28,14 +24,15 @@ std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range);
 
 class AdamW {
  public:
-  // Keeps moments of, and updates, the `own` ranges alone; none: everything.
+  // Keeps moments of, and updates, the `own` ranges alone; none: everything. They begin and end at multiples of 16 numbers, so
+  // that vector instructions meet the same numbers whatever the ranges.
   AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own = {});
 
   // One update by `gradient`, of the parameters' layout; gradients above clip_norm (0: no limit) count as scaled down to
   // it. `norm` is the whole gradient's.
   void step(const at::Tensor& gradient, double learning_rate, double norm);
 
-  // Moments of the own ranges, one behind the other, and updates so far.
+  // Rows of moments, zero outside the own ranges, and updates so far.
   struct State {
     at::Tensor exp_avg, exp_avg_sq;
     int64_t steps_done = 0;

@@ -1,6 +1,9 @@
 #include "mom/train/plan.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstdio>
 #include <iostream>
@@ -9,6 +12,7 @@
 #include "mom/base/progress.h"
 #include "mom/models/counts.h"
 #include "mom/train/microbatches.h"
+#include "mom/train/sharding.h"
 
 namespace mom::train {
 namespace {
@@ -39,10 +43,11 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
   const double rows = std::min(targets, std::max(128.0, 8388608.0 / v));
   const double head = tokens * width * e * 2 + rows * v * (width == 4 ? 4 : 6) + 4 * v * e;
   result.passing = std::max(gradients, head);
-  // Rounded weights of every projection, for the way back.
+  // Rounded weights of projections, for the way back: of all, or of one block at a time.
   if (width == 2) {
     const models::ParameterCounts counts = models::count_parameters(s);
-    result.kept += 2 * static_cast<double>(counts.total - counts.embedding);
+    result.kept +=
+        2 * static_cast<double>(train.recompute ? counts.largest_block : counts.total - counts.embedding);
   }
   return result;
 }
@@ -86,7 +91,32 @@ BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec) {
   return shape;
 }
 
-Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
+Memory memory_of_process(const models::ParameterCounts& counts, int64_t processes, int64_t threads,
+                         const Activations& of_a_microbatch, const TrainConfig& train) {
+  const bool all = train.shard == "all" && processes > 1;
+  const Division division = divide(train.microbatches, 0, static_cast<int>(processes), threads, all);
+  const dist::ShardPlan plan = shard_plan(counts.total, static_cast<int>(processes), all);
+  const double bytes = 4 * static_cast<double>(counts.total), of_own = bytes / static_cast<double>(processes),
+               others = 1 - 1 / static_cast<double>(processes),
+               outside = others * 4 * static_cast<double>(counts.total - counts.in_blocks),
+               block = others * 4 * static_cast<double>(counts.largest_block);
+  const int64_t share = division.share.count,
+                gradients = std::min(share, division.at_once + static_cast<int64_t>(std::bit_width(
+                                                                   static_cast<uint64_t>(share - 1))));
+  Memory memory;
+  memory.weights = all ? of_own + outside + 2 * block : bytes;
+  memory.average = train.ema_decay == 0 ? 0 : all ? of_own + outside + 2 * block : bytes;
+  memory.gradients = static_cast<double>(gradients) * (all ? of_own : bytes) + (all ? outside + block : 0);
+  memory.moments = 2 * of_own;
+  memory.received =
+      others * 4 *
+      static_cast<double>(std::min(
+          counts.total, plan.bucket_size(0) * (all ? Reduction::kUnderWayKeepingOwn : Reduction::kUnderWay)));
+  memory.activations = static_cast<double>(division.at_once) * activation_bytes(of_a_microbatch);
+  return memory;
+}
+
+Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes) {
   Plan plan;
   plan.spec = make_spec(recipe, dataset);
   plan.tokens_per_step = recipe.data.batch_tokens;
@@ -94,30 +124,28 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset) {
   const auto [targets, items, batch_flops] = batch_of(recipe, plan.spec, dataset);
   plan.flops = batch_flops * static_cast<double>(recipe.train.steps);
   const double parts = static_cast<double>(recipe.train.microbatches);
-  const Division division = divide(recipe.train.microbatches, 0, 1);
   const Activations activations =
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
                      targets / parts, items / parts);
-  const double parameters = static_cast<double>(models::count_parameters(plan.spec).total);
-  plan.state_memory_bytes = (recipe.train.ema_decay > 0 ? 16 : 12) * parameters;
-  // A gradient for each microbatch under way, and for each branch of the tree that waits for its neighbour.
-  const double at_once = static_cast<double>(division.at_once),
-               gradients = std::min(parts, at_once + std::ceil(std::log2(parts)));
-  plan.activation_memory_bytes = 4 * parameters * gradients + at_once * activation_bytes(activations);
+  const int64_t threads = std::max(1, at::get_num_threads() / processes);
+  plan.memory =
+      memory_of_process(models::count_parameters(plan.spec), processes, threads, activations, recipe.train);
   plan.process_memory_bytes = process_memory_bytes();
   return plan;
 }
 
-void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool json) {
-  const Plan plan = make_plan(recipe, dataset);
+void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes, bool json) {
+  const Plan plan = make_plan(recipe, dataset, processes);
+  const Memory& memory = plan.memory;
+  const double state = memory.weights + memory.average + memory.moments, passing = memory.total() - state;
   const models::ParameterCounts counts = models::count_parameters(plan.spec);
   if (json) {
     OrderedJson out = models::inspect_json(plan.spec, recipe.data.sequence_tokens);
     out["steps"] = recipe.train.steps;
     out["tokens"] = plan.total_tokens;
     out["flops"] = plan.flops;
-    out["memory_bytes"] = {{"state", plan.state_memory_bytes},
-                           {"activations", plan.activation_memory_bytes},
+    out["memory_bytes"] = {{"state", state},
+                           {"activations", passing},
                            {"process", plan.process_memory_bytes},
                            {"peak", plan.peak_memory_bytes()}};
     std::cout << out.dump(2) << std::endl;
@@ -134,11 +162,12 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool 
               static_cast<long long>(recipe.train.steps), static_cast<long long>(plan.tokens_per_step),
               format_count(static_cast<double>(plan.total_tokens)).c_str(), plan.flops);
   std::printf(
-      "memory      about %s at most: %s for weights and optimizer, %s for activations and gradients, %s for "
-      "data "
-      "and libraries\n",
-      format_bytes(plan.peak_memory_bytes()).c_str(), format_bytes(plan.state_memory_bytes).c_str(),
-      format_bytes(plan.activation_memory_bytes).c_str(), format_bytes(plan.process_memory_bytes).c_str());
+      "memory      about %s at most%s: %s for weights and optimizer, %s for activations and gradients, %s "
+      "for "
+      "data and libraries\n",
+      format_bytes(plan.peak_memory_bytes()).c_str(), processes > 1 ? " in each process" : "",
+      format_bytes(state).c_str(), format_bytes(passing).c_str(),
+      format_bytes(plan.process_memory_bytes).c_str());
 }
 
 }  // namespace mom::train

@@ -2,20 +2,32 @@
 #pragma once
 
 #include "mom/data/shard.h"
+#include "mom/models/counts.h"
 #include "mom/train/recipe.h"
 
 namespace mom::train {
 
+// What one of `processes` keeps in memory, in bytes, beside data and libraries. N weights take 4 N; of P processes each has
+//
+//                train.shard = "optimizer"               "all"
+//   weights      4 N                                     4 N / P, and those of the others outside the blocks and in two blocks
+//   gradients    4 N for each microbatch under way       4 N / P for the one and for each branch, and the others' outside the
+//                and each branch of the tree that waits  blocks and in one block
+//   moments      8 N / P                                 8 N / P
+//   average      4 N while it is evaluated               4 N / P, and as for weights
+//   received     the others' parts of eight buckets      of three
+struct Memory {
+  double weights = 0, average = 0, gradients = 0, moments = 0, received = 0, activations = 0;
+  double total() const { return weights + average + gradients + moments + received + activations; }
+};
+
 struct Plan {
   models::ModelSpec spec;
   int64_t tokens_per_step = 0, total_tokens = 0;
-  double flops = 0;                    // of the whole training, three forwards per token
-  double state_memory_bytes = 0;       // weights, two moments, their average where asked for
-  double activation_memory_bytes = 0;  // kept for backward by the microbatches under way, and gradients
-  double process_memory_bytes = 0;     // data and libraries
-  double peak_memory_bytes() const {
-    return state_memory_bytes + activation_memory_bytes + process_memory_bytes;
-  }
+  double flops = 0;                 // of the whole training, three forwards per token
+  Memory memory;                    // of a process
+  double process_memory_bytes = 0;  // data and libraries
+  double peak_memory_bytes() const { return memory.total() + process_memory_bytes; }
 };
 
 // What a batch has in it.
@@ -39,7 +51,12 @@ double activation_bytes(const Activations& activations);
 // Data and libraries of this process.
 double process_memory_bytes();
 
-Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset);
-void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, bool json);
+// Of a process with `threads` threads. UserError where the processes cannot share out the microbatches.
+Memory memory_of_process(const models::ParameterCounts& counts, int64_t processes, int64_t threads,
+                         const Activations& of_a_microbatch, const TrainConfig& train);
+
+// Of one of `processes`, which share the threads of this one.
+Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes = 1);
+void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes, bool json);
 
 }  // namespace mom::train

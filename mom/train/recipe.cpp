@@ -37,6 +37,11 @@ void TrainConfig::describe(config::Table& table) {
              "side; one process with one thread saves memory by it")
       .range(1, 65536);
   table
+      .field("shard", shard,
+             "what several processes divide among them: the optimizer's moments; or all, weights and "
+             "gradients too, which then come together a block at a time: less memory, more communication")
+      .one_of({"optimizer", "all"});
+  table
       .field("ema_decay", ema_decay,
              "decay of the exponential moving average of the weights, e.g. 0.999, which is then what is "
              "evaluated and "

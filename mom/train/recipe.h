@@ -21,6 +21,7 @@ struct TrainConfig {
   int64_t decay_steps = 0;  // of wsd; 0: a fifth of the steps
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
+  std::string shard = "optimizer";
   double ema_decay = 0;  // 0: off
   std::string precision = "float32";
   bool recompute = false;

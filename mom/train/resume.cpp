@@ -14,7 +14,8 @@ enum class Effect { kNone, kForced, kOther };
 Effect effect_of(const std::string& table, const std::string& key, const std::string& before,
                  const std::string& after) {
   const std::string reference = "\"reference\"";
-  if (table == "eval" || table == "checkpoint" || key == "data.path" || key == "train.recompute")
+  if (table == "eval" || table == "checkpoint" || key == "data.path" || key == "train.recompute" ||
+      key == "train.shard")
     return Effect::kNone;
   if (key == "model.scan_backend")
     return before == reference || after == reference ? Effect::kOther : Effect::kNone;

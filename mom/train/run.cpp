@@ -242,7 +242,7 @@ void train(const RunOptions& options, const std::shared_ptr<dist::Group>& group)
     warn_of_keys_for_latents(recipe, *dataset, options.recipe);
     warn_without_validation(*dataset);
   });
-  if (options.dry_run) return print_plan(recipe, *dataset, options.json);
+  if (options.dry_run) return print_plan(recipe, *dataset, options.processes, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");
   check_alike(*group, recipe, *dataset);
   RunFolder folder;

@@ -14,6 +14,7 @@ struct RunOptions {
   std::vector<std::string> overrides;  // "table.key=value"
   bool resume = false;                 // go on from the newest checkpoint; start where there is none
   bool dry_run = false;                // print the plan and stop
+  int processes = 1;                   // of the plan
   bool json = false;
   bool force = false;   // with resume: also where keys of [train] change the result (train/resume.h)
   int64_t stop_at = 0;  // save and stop after this step (exit 75); 0: train to the end

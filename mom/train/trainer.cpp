@@ -1,5 +1,7 @@
 #include "mom/train/trainer.h"
 
+#include <ATen/Parallel.h>
+
 #include <chrono>
 #include <cmath>
 
@@ -10,7 +12,7 @@
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
 #include "mom/train/checkpoint.h"
-#include "mom/train/optimizer_file.h"
+#include "mom/train/passes.h"
 
 namespace mom::train {
 namespace {
@@ -21,47 +23,57 @@ models::Model new_model(const Recipe& recipe, const data::EncodedDataset& datase
   return models::Model(make_spec(recipe, dataset));
 }
 
-// Buckets small enough that backward completes some long before its end, and large enough for a network.
-dist::ShardPlan shard_plan(int64_t length, int processes) {
-  constexpr int64_t kSmallest = 1 << 20;  // 4 MB
-  return {length, processes, std::clamp(length / 16, kSmallest, dist::ShardPlan::kBucket)};
-}
-
 }  // namespace
 
 Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDataset> dataset,
                  std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
-      division_(divide(recipe.train.microbatches, group_->rank(), group_->size())),
+      division_(divide(recipe.train.microbatches, group_->rank(), group_->size(), at::get_num_threads(),
+                       shards_all())),
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
-      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size())),
+      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all())),
       parameters_(model_, plan_.padded()),
-      sharding_(*group_, plan_),
+      sharding_(*group_, plan_,
+                Transit(recipe.train.precision == "bfloat16" ? parameters_.factors() : std::vector<Range>())),
       microbatches_(
           model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
-          parameters_, division_.at_once, division_.threads_each),
+          parameters_, division_, shards_all() ? sharding_.own() : std::vector<Range>()),
       optimizer_(parameters_, recipe.train, sharding_.own()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  models::initialise(*model_, static_cast<uint64_t>(recipe.seed));
-  if (!recipe.train.start_from.empty()) {
-    if (group_->rank() == 0)
-      models::start_from(*model_, find_model_folder(recipe.train.start_from),
-                         recipe.train.start_from_differing);
-    group_->broadcast(parameters_.values(), 0);
-  }
-  if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay);
+  initialise();
+  if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from));
+  if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay, sharding_.own());
   data_position_ = loader_.state();
+}
+
+void Trainer::initialise() {
+  if (!shards_all()) return models::initialise(*model_, static_cast<uint64_t>(recipe_.seed));
+  const float* const first = parameters_.values().const_data_ptr<float>();
+  models::initialise(*model_, static_cast<uint64_t>(recipe_.seed), [&](const at::Tensor& parameter) {
+    sharding_.drop(parameters_.values(), Range{parameter.const_data_ptr<float>() - first, parameter.numel()});
+  });
+  sharding_.drop_all(parameters_.values());
+}
+
+void Trainer::start_from(const Path& model) {
+  if (group_->rank() == 0) models::start_from(*model_, model, recipe_.train.start_from_differing);
+  for (size_t i = 0; i < parameters_.names().size(); ++i) {
+    const Range range = parameters_.range_of(i);
+    sharding_.scatter(parameters_.values().narrow(0, range.begin, range.length), range, parameters_.values());
+  }
+  if (shards_all()) sharding_.drop_all(parameters_.values());
+  spread();
 }
 
 void Trainer::prepare_next() {
   next_ = std::async(std::launch::async, [this] {
     Prepared prepared;
-    prepared.step = loader_.next(recipe_.train.microbatches, division_.first, division_.last);
+    prepared.step = loader_.next(recipe_.train.microbatches, division_.share);
     prepared.position = loader_.state();
     return prepared;
   });
@@ -85,18 +97,8 @@ StepReport Trainer::step() {
   for (const data::BatchCounts& counts : prepared.step.counts)
     models::add(terms, models::count_terms(counts, model_->spec()));
   const int64_t sent = group_->bytes_sent();
-  std::optional<Sharding::Reduction> reduction;
-  Microbatches::Calls calls;
-  if (spread_) calls.before_reading = [&](int64_t end) { spread_->await(end); };
-  calls.complete = [&](const at::Tensor& gradient, int64_t begin) {
-    if (!reduction) reduction.emplace(sharding_, gradient);
-    reduction->complete_from(begin);
-  };
-  const Microbatches::Result result = microbatches_.run(prepared.step.batches, objective_, terms, calls);
-  if (!reduction) reduction.emplace(sharding_, result.gradient);
-  reduction->finish();
-  settle();
-  report.communication_seconds = reduction->seconds() + (spread_ ? spread_->seconds() : 0);
+  const Microbatches::Result result = shards_all() ? pass_sharded(prepared.step.batches, terms, report)
+                                                   : pass(prepared.step.batches, terms, report);
   seconds_of_part();
   share(result, report);
   report.total_loss = objective_.combined_loss(report.loss);
@@ -109,13 +111,10 @@ StepReport Trainer::step() {
         "checkpoint");
   optimizer_.step(result.gradient, report.learning_rate, report.grad_norm);
   report.optimizer_seconds = seconds_of_part();
-  spread_.emplace(sharding_, parameters_.values());
+  spread();
   data_position_ = prepared.position;
   report.step = ++steps_done_;
-  if (average_) {
-    settle();
-    average_->update(steps_done_);
-  }
+  if (average_) average_->update(steps_done_);
   for (const data::BatchCounts& counts : prepared.step.counts)
     for (size_t m = 0; m < tokens_seen_.size(); ++m) {
       tokens_seen_[m] += counts.num_tokens[m];
@@ -128,40 +127,73 @@ StepReport Trainer::step() {
   return report;
 }
 
+Microbatches::Result Trainer::pass(const std::vector<data::Batch>& batches, const models::LossReport& terms,
+                                   StepReport& report) {
+  std::optional<Reduction> reduction;
+  Microbatches::Result result =
+      microbatches_.run(batches, objective_, terms, [&](const at::Tensor& gradient) {
+        const bool alone = batches.size() == 1;
+        if (alone) reduction.emplace(sharding_, gradient, /*of_one_microbatch=*/true);
+        return std::make_unique<ReplicatedPass>(parameters_, spread_ ? &*spread_ : nullptr,
+                                                alone ? &*reduction : nullptr);
+      });
+  if (!reduction) reduction.emplace(sharding_, result.gradient, /*of_one_microbatch=*/false);
+  reduction->finish();
+  settle();
+  report.communication_seconds = reduction->seconds() + (spread_ ? spread_->seconds() : 0);
+  return result;
+}
+
+Microbatches::Result Trainer::pass_sharded(const std::vector<data::Batch>& batches,
+                                           const models::LossReport& terms, StepReport& report) {
+  return microbatches_.run(batches, objective_, terms, [&](const at::Tensor& gradient) {
+    return std::make_unique<ShardedPass>(sharding_, parameters_, parameters_.values(), gradient,
+                                         report.communication_seconds);
+  });
+}
+
 void Trainer::share(const Microbatches::Result& result, StepReport& report) {
   // Of this process: the wish to stop, how long it computed, its microbatches, the squares of its part of the gradient.
-  std::vector<double> mine{StopSignals::received() != 0 ? 1.0 : 0.0, result.seconds};
+  std::vector<double> mine{StopSignals::received() != 0 ? 1.0 : 0.0,
+                           result.seconds - (shards_all() ? report.communication_seconds : 0)};
   for (const Microbatches::Part& part : result.parts) part.append_to(mine);
   const size_t squares_at = mine.size();
   for (const Range& range : sharding_.own()) {
     const std::vector<double> squares = chunk_squares(result.gradient, range);
     mine.insert(mine.end(), squares.begin(), squares.end());
   }
-  std::vector<std::vector<double>> squares;  // by rank
+  const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
+  std::vector<std::vector<Microbatches::Part>> parts;  // by rank
+  std::vector<std::vector<double>> squares;
   double longest = 0;
-  for (const std::vector<double>& numbers : group_->gather_doubles(mine)) {
-    report.stop |= numbers[0] != 0;
-    if (numbers[1] > longest) {
-      longest = numbers[1];
-      report.slowest_rank = static_cast<int>(squares.size());
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    report.stop |= all[rank][0] != 0;
+    if (all[rank][1] > longest) {
+      longest = all[rank][1];
+      report.slowest_rank = static_cast<int>(rank);
     }
     size_t at = 2;
-    double forward = 0, backward = 0;
-    for (const Microbatches::Part& like : result.parts) {
-      const Microbatches::Part part = Microbatches::Part::read(numbers, at, like);
-      models::add(report.loss, part.loss);
-      for (const auto& [block, load] : part.experts) report.experts[block].add(load);
-      pairs_seen_ += part.attended_pairs;
-      forward += part.forward_seconds;
-      backward += part.backward_seconds;
-    }
-    // Of microbatches side by side, their shares of the time that passed in this process.
-    if (static_cast<int>(squares.size()) == group_->rank()) {
-      report.forward_seconds = result.seconds * forward / (forward + backward);
-      report.backward_seconds = result.seconds - report.forward_seconds;
-    }
-    squares.emplace_back(numbers.begin() + static_cast<std::ptrdiff_t>(squares_at), numbers.end());
+    parts.emplace_back();
+    for (const Microbatches::Part& like : result.parts)
+      parts.back().push_back(Microbatches::Part::read(all[rank], at, like));
+    squares.emplace_back(all[rank].begin() + static_cast<std::ptrdiff_t>(squares_at), all[rank].end());
   }
+  const data::Share& share = division_.share;
+  for (int64_t i = 0; i < recipe_.train.microbatches; ++i) {
+    const int64_t rank = share.stride > 1 ? i % share.stride : i / share.count;
+    const Microbatches::Part& part =
+        parts[static_cast<size_t>(rank)]
+             [static_cast<size_t>(share.stride > 1 ? i / share.stride : i % share.count)];
+    models::add(report.loss, part.loss);
+    for (const auto& [block, load] : part.experts) report.experts[block].add(load);
+    pairs_seen_ += part.attended_pairs;
+  }
+  // Of microbatches side by side, their shares of the time that passed in this process.
+  double forward = 0, backward = 0;
+  for (const Microbatches::Part& part : result.parts)
+    forward += part.forward_seconds, backward += part.backward_seconds;
+  report.forward_seconds = result.seconds * forward / (forward + backward);
+  report.backward_seconds = result.seconds - report.forward_seconds;
   report.grad_norm = std::sqrt(sharding_.sum_of_chunks(squares));
 }
 
@@ -171,6 +203,10 @@ Trainer::~Trainer() {
   } catch (const std::exception&) {
     // the exchange has failed, and somebody has been told
   }
+}
+
+void Trainer::spread() {
+  if (!shards_all()) spread_.emplace(sharding_, parameters_.values());
 }
 
 void Trainer::settle() {
@@ -189,11 +225,22 @@ FlatParameters& Trainer::parameters() {
 
 models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batches) {
   settle();
+  const at::Tensor& weights = average_ ? average_->values() : parameters_.values();
+  const bool others_average = average_ && group_->size() > 1 && !shards_all();
+  if (others_average) Spread(sharding_, weights).await(parameters_.length());
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
   const auto rank = static_cast<size_t>(group_->rank()), size = static_cast<size_t>(group_->size());
   const size_t modalities = model_->spec().modalities.size(), rounds = (batches.size() + size - 1) / size;
-  const std::vector<models::LossReport> own = microbatches_.held_out(batches, objective_, rank, size);
+  double seconds = 0;
+  Microbatches::BeginPass sharded;
+  if (shards_all())
+    sharded = [&](const at::Tensor& none) {
+      return std::make_unique<ShardedPass>(sharding_, parameters_, weights, none, seconds);
+    };
+  const std::vector<models::LossReport> own =
+      microbatches_.held_out(batches, objective_, rank, size, sharded);
+  if (others_average) sharding_.drop_all(weights);
   // Batch i is of process i mod size. Sums are in the order of the batches.
   std::vector<double> mine;
   for (size_t round = 0; round < rounds; ++round) {
@@ -227,18 +274,30 @@ void Trainer::save(const Path& run) {
   constexpr double kBytesPerSecond = 20e6;
   group_->set_timeout(timeout + std::chrono::seconds(static_cast<int64_t>(
                                     16.0 * static_cast<double>(parameters_.length()) / kBytesPerSecond)));
+  const RowFiles files(parameters_, sharding_);
+  const AdamW::State& moments = optimizer_.state();
+  const auto write = [&](const Path& folder) {
+    const at::Tensor last = parameters_.values(), model = average_ ? average_->values() : last;
+    if (average_)
+      files.write(folder / models::kLastWeights, weights_in(parameters_, last), models::kWeightsMetadata);
+    files.write(folder / models::kWholeWeights, weights_in(parameters_, model), models::kWeightsMetadata);
+    const at::Tensor updates = torch::scalar_tensor(static_cast<double>(moments.steps_done), torch::kFloat32);
+    files.write(folder / kOptimizerFile, moments_in(parameters_, moments), {},
+                {{"step", nn::view_of(updates)}});
+  };
   if (group_->rank() != 0) {
-    send_optimizer(parameters_, sharding_, optimizer_.state());
+    write({});
   } else {
     OrderedJson state;
     state["step"] = steps_done_;
     state["tokens"] = tokens_seen_;
     state["attended_pairs"] = pairs_seen_;
     state["data"] = data_position_;
-    save_checkpoint(
-        run, steps_done_, *model_,
-        [this](const Path& file) { write_optimizer(file, parameters_, sharding_, optimizer_.state()); },
-        average(), state, recipe_.checkpoint.keep);
+    const auto write_all = [&](const Path& folder) {
+      models::write_config(folder, spec());
+      write(folder);
+    };
+    save_checkpoint(run, steps_done_, write_all, state, recipe_.checkpoint.keep);
   }
   group_->barrier();
   group_->set_timeout(timeout);
@@ -257,22 +316,40 @@ void Trainer::check_codecs(const Path& checkpoint) {
 
 void Trainer::resume(const Path& checkpoint) {
   settle();
-  std::optional<formats::SafetensorsReader> optimizer;
   Json state;
-  AdamW::State& own = optimizer_.state();
+  AdamW::State& moments = optimizer_.state();
+  using Reader = std::optional<formats::SafetensorsReader>;
+  Reader model, last, optimizer;
   if (group_->rank() == 0) {
+    verify_checkpoint(checkpoint);
     check_codecs(checkpoint);
-    state = load_checkpoint(checkpoint, *model_, average());
+    state = read_json(checkpoint / "state.json");
+    model.emplace(checkpoint / models::kWholeWeights);
     optimizer.emplace(checkpoint / kOptimizerFile);
+    if (std::filesystem::exists(checkpoint / models::kLastWeights))
+      last.emplace(checkpoint / models::kLastWeights);
+    state["average"] = last.has_value();
+    state["updates"] =
+        optimizer->contains("step") ? nn::to_tensor(optimizer->get("step")).item<int64_t>() : 0;
   }
-  group_->broadcast(parameters_.values(), 0);
-  if (average_) group_->broadcast(average_->values(), 0);
-  read_optimizer(optimizer ? &*optimizer : nullptr, parameters_, sharding_, own);
-  state["updates"] = own.steps_done;
   const std::string where = (checkpoint / "state.json").string();
   const Json counters = parse_json(group_->gather_strings(state.dump())[0], where);
-  own.steps_done = json_int(counters, "updates", where);
+  const RowFiles files(parameters_, sharding_);
+  const auto read = [&](const Reader& file, const std::vector<RowTensor>& tensors, size_t more = 0) {
+    files.read(file ? &*file : nullptr, tensors, more);
+  };
+  // Of a checkpoint without an average, it begins at the weights. One that the recipe does not ask for is left out.
+  const at::Tensor& weights = parameters_.values();
+  const bool keeps_average = counters.at("average").get<bool>();
+  if (!keeps_average || average_)
+    read(model, weights_in(parameters_, keeps_average ? average_->values() : weights));
+  if (keeps_average) read(last, weights_in(parameters_, weights));
+  if (average_ && !keeps_average) average_->restart();
+  read(optimizer, moments_in(parameters_, moments), 1);
+  moments.steps_done = json_int(counters, "updates", where);
   restore_counters(counters, where);
+  if (shards_all()) sharding_.drop_all(weights);
+  spread();
 }
 
 void Trainer::restore_counters(const Json& state, const std::string& where) {

@@ -1,8 +1,8 @@
 // A run: model, data, optimizer and counters, one step at a time. All that changes is in here and in a checkpoint.
 //
-// Several processes train one model as one would: each has all weights, walks through all data, computes its own block of
-// the step's microbatches and owns a part of the optimizer (sharding.h). Losses, times and the wish to stop travel in one
-// small message per step, so that all decide alike.
+// Several processes train one model as one would: each walks through all data, computes its own microbatches of the step and
+// owns a part of weights and optimizer (sharding.h); it has copies of the others' weights all the time, or while it needs
+// them (passes.h). Losses, times and the wish to stop travel in one small message per step, so that all decide alike.
 #pragma once
 
 #include <future>
@@ -18,6 +18,7 @@
 #include "mom/train/microbatches.h"
 #include "mom/train/optimizer.h"
 #include "mom/train/recipe.h"
+#include "mom/train/row_file.h"
 #include "mom/train/sharding.h"
 
 namespace mom::train {
@@ -51,6 +52,7 @@ class Trainer {
 
   int64_t steps_done() const { return steps_done_; }
   bool finished() const { return steps_done_ >= recipe_.train.steps; }
+  // Not with shard = "all" and several processes, where no process has a whole model.
   models::ModelImpl& model();
   const models::ModelSpec& spec() const { return model_->spec(); }
   int num_processes() const { return group_->size(); }
@@ -74,13 +76,23 @@ class Trainer {
     data::Loader::Step step;
     Json position;  // of the data, after it
   };
+  // The step's microbatches, forward and back: the sum of the gradient, in the own ranges of all processes.
+  Microbatches::Result pass(const std::vector<data::Batch>& batches, const models::LossReport& terms,
+                            StepReport& report);
+  Microbatches::Result pass_sharded(const std::vector<data::Batch>& batches, const models::LossReport& terms,
+                                    StepReport& report);
   // What all processes know after the gradient: microbatches in their order, and the gradient's norm.
   void share(const Microbatches::Result& result, StepReport& report);
+  void initialise();
+  void start_from(const Path& model);
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);
   void prepare_next();
-  // Waits for the other processes' part of the last update, which arrives while the next step begins.
+  // The own ranges of the weights have changed: where every process keeps all weights, they begin to arrive.
+  void spread();
+  // Waits for those of the last update, which arrive while the next step begins.
   void settle();
+  bool shards_all() const { return recipe_.train.shard == "all" && group_->size() > 1; }
   Recipe recipe_;
   std::shared_ptr<dist::Group> group_;
   Division division_;
@@ -94,7 +106,7 @@ class Trainer {
   Sharding sharding_;
   Microbatches microbatches_;
   AdamW optimizer_;
-  std::optional<Sharding::Spread> spread_;
+  std::optional<Spread> spread_;
   std::optional<WeightAverage> average_;
   std::vector<models::TokenFlops> flops_per_token_;
   std::vector<int64_t> tokens_seen_;

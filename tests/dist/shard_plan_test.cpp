@@ -19,7 +19,6 @@ void check(const ShardPlan& plan) {
     end += plan.bucket_size(b);
     EXPECT_EQ(plan.part_size(b) * n, plan.bucket_size(b));
     EXPECT_EQ(plan.part_size(b) % plan.chunk(), 0);
-    EXPECT_EQ(plan.shard_begin(b), plan.part_begin(b, 0) / n);
     for (int r = 0; r < n; ++r)
       for (int64_t i = 0; i < plan.part_size(b); ++i) {
         const int64_t element = plan.part_begin(b, r) + i;

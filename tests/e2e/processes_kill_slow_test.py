@@ -1,4 +1,4 @@
-"""Deaths and stalls of a random rank at a random moment of a run on two or four processes: nobody hangs, the next start goes on, and
+"""Deaths and stalls of a random rank at a random moment of a run on two or four processes, sharded either way: nobody hangs, the next start goes on, and
 the final weights are those of an undisturbed run of one process, byte for byte.
 
 Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes a tiny encoded data set.
@@ -25,9 +25,9 @@ TIMEOUT_S = 3
 END_S = 30  # the others must have ended by then: the timeout, two seconds to find out who it was, and a busy machine
 
 
-def start(recipe, run, log, count):
+def start(recipe, run, log, count, shard="optimizer"):
     port = str(free_port())
-    command = [BINARY, "train", str(recipe), "--run", str(run), "--resume"]
+    command = [BINARY, "train", str(recipe), "--run", str(run), "--resume", "--set", f"train.shard={shard}"]
     ranks = []
     for rank in range(count):
         place = {} if count == 1 else {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1",
@@ -44,7 +44,7 @@ def final_files(run):
 def disturb(recipe, run, log, draw, stall):
     """Starts or resumes, disturbs one rank; returns whether the run was still under way."""
     count = draw.choice((2, 4))
-    ranks = start(recipe, run, log, count)
+    ranks = start(recipe, run, log, count, draw.choice(("optimizer", "all")))
     further_steps = draw.choice((0, CHECKPOINT_STEPS, 2 * CHECKPOINT_STEPS))
     target_step = newest_step(run) + further_steps
     while all(rank.poll() is None for rank in ranks) and newest_step(run) < target_step:

@@ -79,8 +79,8 @@ class Processes(unittest.TestCase):
 
     def test_two_and_four_have_the_bits_of_one(self):
         keys = ("kind", "step", "loss", "loss_text", "loss_image", "grad_norm", "tokens", "flops", "set")
-        for count in (2, 4):
-            run_mom(*self.command("--processes", count)[1:])
+        for count, shard in ((2, "optimizer"), (4, "optimizer"), (2, "all")):
+            run_mom(*self.command("--processes", count, "--set", f"train.shard={shard}")[1:])
             self.assertEqual(files_of(self.run_folder), self.expected)
             self.assertEqual(metrics_of(self.run_folder, keys), metrics_of(self.shared / "one", keys))
             last = metrics_of(self.run_folder, ("kind", "comm_s", "comm_bytes", "slowest_rank"))

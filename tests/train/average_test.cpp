@@ -122,9 +122,10 @@ TEST_F(AverageTest, MayBeginOrEndWhereARunIsResumed) {
 }
 
 TEST_F(AverageTest, IsPlannedFor) {
-  const double with = train::make_plan(averaging(), *dataset_).state_memory_bytes,
-               without = train::make_plan(recipe(), *dataset_).state_memory_bytes;
-  EXPECT_DOUBLE_EQ(with, without / 3 * 4);
+  const train::Memory with = train::make_plan(averaging(), *dataset_).memory,
+                      without = train::make_plan(recipe(), *dataset_).memory;
+  EXPECT_EQ(with.average, without.weights);
+  EXPECT_EQ(with.total(), without.total() + without.weights);
 }
 
 TEST_F(AverageTest, HeldOutLossesWhileTrainingAreThoseOfTheAverage) {

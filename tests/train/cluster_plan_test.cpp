@@ -12,20 +12,22 @@ struct Tiny {
   Cluster cluster{.machines = 2, .devices = 2, .link_bits = 8000, .flops_rate = 1e9};
   BatchShape batch{.flops = 8e9};
   Activations activations{.kept = 700, .passing = 300};
+  models::ParameterCounts counts{
+      .total = 1000, .embedding = 0, .active = {}, .in_blocks = 800, .largest_block = 200, .factors = 600};
   TrainConfig train;
   Tiny() { train.microbatches = 4; }
-  ClusterPlan plan() const { return plan_cluster(cluster, 1000, batch, activations, train); }
+  ClusterPlan plan() const { return plan_cluster(cluster, counts, batch, activations, train); }
 };
 
 TEST(ClusterPlan, addsUpByHand) {
   const ClusterPlan plan = Tiny().plan();
-  EXPECT_EQ(plan.weights_bytes, 4000);
-  EXPECT_EQ(plan.gradients_bytes, 4000);
-  EXPECT_EQ(plan.moments_bytes, 2000);   // a quarter of two times 4,000
-  EXPECT_EQ(plan.received_bytes, 3000);  // one bucket, but the own part
-  EXPECT_EQ(plan.average_bytes, 0);
-  EXPECT_NEAR(plan.activations_bytes, 1100, 1e-9);
-  EXPECT_NEAR(plan.memory_bytes(), 4000 + 4000 + 2000 + 3000 + 1100, 1e-9);
+  EXPECT_EQ(plan.memory.weights, 4000);
+  EXPECT_EQ(plan.memory.gradients, 4000);
+  EXPECT_EQ(plan.memory.moments, 2000);   // a quarter of two times 4,000
+  EXPECT_EQ(plan.memory.received, 3000);  // one bucket, but the own part
+  EXPECT_EQ(plan.memory.average, 0);
+  EXPECT_NEAR(plan.memory.activations, 1100, 1e-9);
+  EXPECT_NEAR(plan.memory.total(), 4000 + 4000 + 2000 + 3000 + 1100, 1e-9);
   EXPECT_EQ(plan.sent_bytes, 6000);     // three quarters of 4,000, twice
   EXPECT_EQ(plan.leaving_bytes, 8000);  // two devices send 1,000 bytes to each of two others, twice
   EXPECT_EQ(plan.compute_s, 2);
@@ -37,13 +39,42 @@ TEST(ClusterPlan, addsUpByHand) {
 TEST(ClusterPlan, severalMicrobatchesOfAProcess) {
   Tiny tiny;
   tiny.train.microbatches = 16;  // four of each process: one under way, two branches that wait
-  EXPECT_EQ(tiny.plan().gradients_bytes, 3 * 4000);
+  EXPECT_EQ(tiny.plan().memory.gradients, 3 * 4000);
   EXPECT_EQ(tiny.plan().step_s, 2 + 4 + 4);  // nothing travels behind backward
   tiny.cluster.threads = 2;
-  EXPECT_EQ(tiny.plan().gradients_bytes, 4 * 4000);
-  EXPECT_NEAR(tiny.plan().activations_bytes, 2 * 1100, 1e-9);
+  EXPECT_EQ(tiny.plan().memory.gradients, 4 * 4000);
+  EXPECT_NEAR(tiny.plan().memory.activations, 2 * 1100, 1e-9);
   tiny.cluster.threads = 64;  // no more gradients than microbatches
-  EXPECT_EQ(tiny.plan().gradients_bytes, 4 * 4000);
+  EXPECT_EQ(tiny.plan().memory.gradients, 4 * 4000);
+}
+
+TEST(ClusterPlan, bfloat16HalvesWhatProjectionsSend) {
+  Tiny tiny;
+  tiny.train.precision = "bfloat16";
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * 2 * (4000 - 2 * 600));
+  tiny.train.microbatches = 8;  // sums of two are not rounded
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (4000 - 2 * 600 + 4000));
+}
+
+TEST(ClusterPlan, ofEverythingSharded) {
+  Tiny tiny;
+  tiny.train.shard = "all";
+  const ClusterPlan plan = tiny.plan();
+  // A quarter; three quarters of what is outside the blocks, and of two blocks, or one.
+  EXPECT_EQ(plan.memory.weights, 1000 + 0.75 * (800 + 2 * 800));
+  EXPECT_EQ(plan.memory.gradients, 1000 + 0.75 * (800 + 800));
+  EXPECT_EQ(plan.memory.moments, 2000);
+  EXPECT_EQ(plan.sent_bytes, 0.75 * (4000 + 4000 + 3 * 800));  // three blocks come twice
+  tiny.train.precision = "bfloat16";
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (2800 + 2800 + 0.75 * 2000));
+  tiny.train.precision = "float32";
+  tiny.train.microbatches = 16;  // four rounds, of which two branches wait
+  EXPECT_EQ(tiny.plan().sent_bytes, 4 * plan.sent_bytes);
+  EXPECT_EQ(tiny.plan().memory.gradients, 3 * 1000 + 0.75 * (800 + 800));
+  tiny.train.ema_decay = 0.9;
+  EXPECT_EQ(tiny.plan().memory.average, plan.memory.weights);
+  tiny.train.microbatches = 12;  // three rounds are as good
+  EXPECT_EQ(tiny.plan().sent_bytes, 3 * plan.sent_bytes);
 }
 
 TEST(ClusterPlan, ofOneMachineAndOfOneProcess) {
@@ -55,11 +86,11 @@ TEST(ClusterPlan, ofOneMachineAndOfOneProcess) {
   tiny.cluster.devices = 1;
   tiny.train.microbatches = 1;
   EXPECT_EQ(tiny.plan().sent_bytes, 0);
-  EXPECT_EQ(tiny.plan().received_bytes, 0);
-  EXPECT_EQ(tiny.plan().moments_bytes, 8000);
+  EXPECT_EQ(tiny.plan().memory.received, 0);
+  EXPECT_EQ(tiny.plan().memory.moments, 8000);
   EXPECT_EQ(tiny.plan().step_s, 8);
   tiny.train.ema_decay = 0.9;
-  EXPECT_EQ(tiny.plan().average_bytes, 4000);
+  EXPECT_EQ(tiny.plan().memory.average, 4000);
 }
 
 TEST(ClusterPlan, refusesProcessesThatDoNotShareOut) {

@@ -84,14 +84,19 @@ class ProcessesTest : public test::TrainTest {
     for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"})
       EXPECT_TRUE(newest(a, name) == newest(b, name)) << name;
   }
-  // 3 steps on 1, 2 and 4.
-  static void expect_same(const train::Recipe& recipe, const std::shared_ptr<data::EncodedDataset>& dataset) {
-    test::TempFolder alone, two, four;
+  // 3 steps on 1, 2 and 4, which share the optimizer or everything.
+  static void expect_same(train::Recipe recipe, const std::shared_ptr<data::EncodedDataset>& dataset) {
+    test::TempFolder alone;
     const std::vector<double> expected = train_on(1, recipe, alone.path(), 3, dataset);
-    EXPECT_EQ(expected, train_on(2, recipe, two.path(), 3, dataset));
-    EXPECT_EQ(expected, train_on(4, recipe, four.path(), 3, dataset));
-    expect_same_files(alone.path(), two.path());
-    expect_same_files(alone.path(), four.path());
+    for (const char* shard : {"optimizer", "all"})
+      for (const int size : {2, 4}) {
+        SCOPED_TRACE(shard);
+        SCOPED_TRACE(size);
+        test::TempFolder several;
+        recipe.train.shard = shard;
+        EXPECT_EQ(expected, train_on(size, recipe, several.path(), 3, dataset));
+        expect_same_files(alone.path(), several.path());
+      }
   }
   inline static std::shared_ptr<data::EncodedDataset> spoken_;
 };
@@ -104,6 +109,20 @@ TEST_F(ProcessesTest, SoDoBfloat16RecomputationAndAverages) {
   recipe.train.recompute = true;
   recipe.train.ema_decay = 0.9;
   expect_same(recipe, dataset_);
+}
+
+// There weights of projections and their gradients travel as bf16: every mixer's must be what is read and what comes out.
+TEST_F(ProcessesTest, SoDoesBfloat16OfEveryBackbone) {
+  for (const char* backbone :
+       {"mamba", "ssm", "transformer", "mixture_of_transformers", "moe_transformer", "moe_mamba"}) {
+    SCOPED_TRACE(backbone);
+    train::Recipe recipe = recipe_of_four();
+    recipe.model.backbone = backbone;
+    recipe.train.precision = "bfloat16";
+    test::TempFolder alone, four;
+    EXPECT_EQ(train_on(1, recipe, alone.path(), 2, dataset_), train_on(4, recipe, four.path(), 2, dataset_));
+    expect_same_files(alone.path(), four.path());
+  }
 }
 
 TEST_F(ProcessesTest, SoDoExperts) {
@@ -140,21 +159,31 @@ TEST_F(ProcessesTest, ARunGoesOnWithAnotherNumber) {
   recipe.train.ema_decay = 0.9;
   test::TempFolder straight, changing;
   train_on(1, recipe, straight.path(), 6, dataset_);
-  for (const int size : {2, 1, 4}) train_on(size, recipe, changing.path(), 2, dataset_);
+  for (const int size : {2, 1, 4}) {
+    train_on(size, recipe, changing.path(), 2, dataset_);
+    recipe.train.shard = size == 2 ? "all" : "optimizer";
+  }
   expect_same_files(straight.path(), changing.path());
   EXPECT_TRUE(newest(straight.path(), "last.safetensors") == newest(changing.path(), "last.safetensors"));
 }
 
-// Many buckets, of which backward completes some before its end: the model above fits into one.
+// Many buckets, of which backward completes some before its end, and which come and go where all is sharded: the model above
+// fits into one.
 TEST_F(ProcessesTest, ALargerModelIsSharedOutInChunks) {
   train::Recipe recipe = recipe_of_four();
   recipe.model.d_model = 192;
   recipe.model.layers = 2;
   recipe.data.batch_tokens = 512;
   recipe.train.microbatches = 3;  // an odd one moves up the tree as it is
-  test::TempFolder alone, three;
-  EXPECT_EQ(train_on(1, recipe, alone.path(), 2, dataset_), train_on(3, recipe, three.path(), 2, dataset_));
-  expect_same_files(alone.path(), three.path());
+  test::TempFolder alone;
+  const std::vector<double> expected = train_on(1, recipe, alone.path(), 2, dataset_);
+  for (const char* shard : {"optimizer", "all"}) {
+    SCOPED_TRACE(shard);
+    test::TempFolder three;
+    recipe.train.shard = shard;
+    EXPECT_EQ(expected, train_on(3, recipe, three.path(), 2, dataset_));
+    expect_same_files(alone.path(), three.path());
+  }
 }
 
 TEST_F(ProcessesTest, MicrobatchesThatCannotBeSharedOutAreRefused) {
@@ -172,6 +201,10 @@ TEST_F(ProcessesTest, MicrobatchesThatCannotBeSharedOutAreRefused) {
   recipe.train.microbatches = 6;
   recipe.data.batch_tokens = 768;
   EXPECT_THROW(start(2), UserError);  // three each: no branch of the tree
+  recipe.train.shard = "all";
+  EXPECT_NO_THROW(start(2));  // three rounds of two
+  EXPECT_THROW(start(3), UserError);
+  recipe.train.shard = "optimizer";
   try {
     start(2);
   } catch (const UserError& error) {

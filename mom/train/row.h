@@ -1,0 +1,22 @@
+// Rows: one f32 number for every weight of a model, in the order of flat_parameters.h. Weights, gradients, moments and averages
+// are rows; of several processes each owns ranges of them (sharding.h), and may have memory for these alone.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace mom::train {
+
+// A part of a row.
+struct Range {
+  int64_t begin, length;
+};
+
+// Zeros that take memory page by page, when they are first written. std::bad_alloc where there is no room for the addresses.
+at::Tensor row_of_zeros(int64_t length);
+// The memory of whole pages inside `range` goes back to the system; its numbers are zero from now on, those at its ends that
+// share a page with others undefined.
+void give_back(const at::Tensor& row, const Range& range);
+
+}  // namespace mom::train
