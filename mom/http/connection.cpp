@@ -27,7 +27,8 @@ std::string head_of(const Response& response, bool keep_alive, bool chunked, boo
   std::string head = "HTTP/1.1 " + std::to_string(response.status) + " ";
   head += reason(response.status);
   head += "\r\nContent-Type: " + response.content_type + "\r\nX-Content-Type-Options: nosniff\r\n";
-  for (const auto& [name, value] : response.headers) head.append(name).append(": ").append(value).append("\r\n");
+  for (const auto& [name, value] : response.headers)
+    head.append(name).append(": ").append(value).append("\r\n");
   if (chunked) head += "Transfer-Encoding: chunked\r\n";
   if (with_length) head += "Content-Length: " + std::to_string(response.body.size()) + "\r\n";
   head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
@@ -44,7 +45,10 @@ class ExchangeOf : public Exchange {
  public:
   ExchangeOf(std::weak_ptr<Connection> connection, Socket::executor_type executor, uint64_t number,
              std::shared_ptr<Answering> answering)
-      : connection_(std::move(connection)), executor_(executor), number_(number), answering_(std::move(answering)) {}
+      : connection_(std::move(connection)),
+        executor_(executor),
+        number_(number),
+        answering_(std::move(answering)) {}
   ~ExchangeOf() override {
     if (begun_)
       end();
@@ -53,7 +57,9 @@ class ExchangeOf : public Exchange {
   }
   void respond(Response response) override {
     begun_ = ended_ = true;
-    tell([response = std::move(response), n = number_](Connection& c) { c.write_head(n, response, /*whole=*/true); });
+    tell([response = std::move(response), n = number_](Connection& c) {
+      c.write_head(n, response, /*whole=*/true);
+    });
   }
   void begin(Response head) override {
     begun_ = true;
@@ -61,7 +67,9 @@ class ExchangeOf : public Exchange {
   }
   void send(std::string piece) override {
     if (piece.empty()) return;
-    tell([piece = std::move(piece), n = number_](Connection& c) mutable { c.write_piece(n, std::move(piece)); });
+    tell([piece = std::move(piece), n = number_](Connection& c) mutable {
+      c.write_piece(n, std::move(piece));
+    });
   }
   void end() override {
     if (ended_.exchange(true)) return;
@@ -175,8 +183,8 @@ void Connection::dispatch() {
   streaming_ = false;
   deadline_ = std::chrono::steady_clock::time_point::max();
   answering_ = std::make_shared<Answering>();
-  handler_(std::move(request), std::make_shared<ExchangeOf>(weak_from_this(), socket_.get_executor(),
-                                                            ++exchange_, answering_));
+  handler_(std::move(request),
+           std::make_shared<ExchangeOf>(weak_from_this(), socket_.get_executor(), ++exchange_, answering_));
 }
 
 void Connection::write_head(uint64_t exchange, const Response& head, bool whole) {

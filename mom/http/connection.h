@@ -27,7 +27,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void start() { read(); }
   // Of a connection that is over its time: closes it.
   void check_deadline(std::chrono::steady_clock::time_point now);
-  void drain();                            // closes once nothing is being answered
+  void drain();  // closes once nothing is being answered
   void refuse_and_close(int status, std::string_view message);
   void close();
   bool closed() const { return !socket_.is_open(); }

@@ -18,7 +18,8 @@ namespace mom::http {
 
 struct Request {
   std::string method = {}, path = {};  // of the path what stands before '?'
-  std::string host = {}, origin = {}, content_type = {}, authorization = {}, accept_encoding = {}, if_none_match = {};
+  std::string host = {}, origin = {}, content_type = {}, authorization = {}, accept_encoding = {},
+              if_none_match = {};
   std::string body = {};
 };
 

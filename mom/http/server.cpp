@@ -20,7 +20,8 @@ constexpr int kTicksBetweenSweeps = 10;
 }  // namespace
 
 struct Server::State {
-  State(Options options_in, Handler handler_in) : options(std::move(options_in)), handler(std::move(handler_in)) {}
+  State(Options options_in, Handler handler_in)
+      : options(std::move(options_in)), handler(std::move(handler_in)) {}
 
   void listen() {
     try {
@@ -55,7 +56,8 @@ struct Server::State {
     }
     local.open();
     local.bind(Local::endpoint(path.string()));
-    std::filesystem::permissions(path, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    std::filesystem::permissions(path,
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
     local.listen();
     accept(local);
   }
@@ -100,7 +102,8 @@ struct Server::State {
     timer.async_wait([this, &should_stop](boost::system::error_code) {
       if (!draining && should_stop()) start_draining();
       if (++ticks % kTicksBetweenSweeps == 0 || draining) sweep();
-      if (draining && (connections.empty() || std::chrono::steady_clock::now() > drain_deadline)) return io.stop();
+      if (draining && (connections.empty() || std::chrono::steady_clock::now() > drain_deadline))
+        return io.stop();
       tick(should_stop);
     });
   }

@@ -31,25 +31,37 @@ std::string models_json(const Card& card) {
 }
 
 std::string props_json(const Card& card, const WorkerOptions& limits) {
-  return OrderedJson{
-      {"model", describe(card)},
-      {"vocab_size", card.vocab_size},
-      {"images_are_denoised", card.has_latents},
-      {"total_slots", limits.parallel},
-      {"default_generation_settings",
-       {{"max_tokens", 256}, {"temperature", 1}, {"top_k", 0}, {"top_p", 1}, {"min_p", 0}, {"repetition_penalty", 1},
-        {"guidance_scale", 1}, {"num_inference_steps", 50}, {"sampler", "ddpm"}}},
-      {"limits",
-       {{"max_tokens", limits.max_tokens}, {"prompt_tokens", limits.max_prompt_tokens}, {"image_pixels", limits.max_pixels},
-        {"sound_seconds", limits.max_sound_s}, {"queue", limits.queue}}}}
+  return OrderedJson{{"model", describe(card)},
+                     {"vocab_size", card.vocab_size},
+                     {"images_are_denoised", card.has_latents},
+                     {"total_slots", limits.parallel},
+                     {"default_generation_settings",
+                      {{"max_tokens", 256},
+                       {"temperature", 1},
+                       {"top_k", 0},
+                       {"top_p", 1},
+                       {"min_p", 0},
+                       {"repetition_penalty", 1},
+                       {"guidance_scale", 1},
+                       {"num_inference_steps", 50},
+                       {"sampler", "ddpm"}}},
+                     {"limits",
+                      {{"max_tokens", limits.max_tokens},
+                       {"prompt_tokens", limits.max_prompt_tokens},
+                       {"image_pixels", limits.max_pixels},
+                       {"sound_seconds", limits.max_sound_s},
+                       {"queue", limits.queue}}}}
       .dump();
 }
 
 std::string slots_json(const WorkerStats& stats) {
   OrderedJson slots = OrderedJson::array();
   for (const SlotView& one : stats.slots)
-    slots.push_back({{"id", one.id}, {"is_processing", true}, {"n_prompt_tokens", one.prompt_tokens},
-                     {"n_read", one.read_tokens}, {"n_decoded", one.written_tokens}});
+    slots.push_back({{"id", one.id},
+                     {"is_processing", true},
+                     {"n_prompt_tokens", one.prompt_tokens},
+                     {"n_read", one.read_tokens},
+                     {"n_decoded", one.written_tokens}});
   return slots.dump();
 }
 
@@ -60,8 +72,10 @@ std::string metrics_text(const WorkerStats& stats) {
             std::to_string(value) + "\n";
   };
   add("mom_prompt_tokens_read_total", "counter", "Tokens of prompts that were read.", stats.read_tokens);
-  add("mom_prompt_tokens_reused_total", "counter", "Tokens of prompts whose state was kept.", stats.reused_tokens);
-  add("mom_tokens_generated_total", "counter", "Tokens and images that were generated.", stats.written_tokens);
+  add("mom_prompt_tokens_reused_total", "counter", "Tokens of prompts whose state was kept.",
+      stats.reused_tokens);
+  add("mom_tokens_generated_total", "counter", "Tokens and images that were generated.",
+      stats.written_tokens);
   add("mom_steps_total", "counter", "Steps of the engine.", stats.steps);
   add("mom_requests_accepted_total", "counter", "Requests that were queued.", stats.accepted);
   add("mom_requests_refused_total", "counter", "Requests that found the queue full.", stats.refused);

@@ -19,7 +19,8 @@ bool contains(const std::vector<std::string>& list, const std::string& value) {
 bool is_own_host(const std::string& host, const Access& access) {
   static const std::vector<std::string> kLoopback = {"localhost", "127.0.0.1", "[::1]"};
   const std::string name = name_of(host);
-  return access.any_host || contains(kLoopback, name) || contains(access.hosts, name) || contains(access.hosts, host);
+  return access.any_host || contains(kLoopback, name) || contains(access.hosts, name) ||
+         contains(access.hosts, host);
 }
 
 }  // namespace
@@ -37,9 +38,11 @@ void check_access(const http::Request& request, const Access& access, bool open)
     throw ApiError(403, "Origin: pages of other sites may not ask; --allow-origin adds one", "Origin");
   if (open || access.api_key.empty()) return;
   constexpr std::string_view kScheme = "Bearer ";
-  const bool known = request.authorization.starts_with(kScheme) &&
-                     http::equal_secrets(std::string_view(request.authorization).substr(kScheme.size()), access.api_key);
-  if (!known) throw ApiError(401, "a key is needed: Authorization: Bearer KEY", "Authorization", "invalid_api_key");
+  const bool known =
+      request.authorization.starts_with(kScheme) &&
+      http::equal_secrets(std::string_view(request.authorization).substr(kScheme.size()), access.api_key);
+  if (!known)
+    throw ApiError(401, "a key is needed: Authorization: Bearer KEY", "Authorization", "invalid_api_key");
 }
 
 }  // namespace mom::serve

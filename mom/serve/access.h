@@ -10,10 +10,10 @@
 namespace mom::serve {
 
 struct Access {
-  std::string api_key = {};                 // empty: none is asked for
-  bool any_host = false;                    // with a key, or on a socket that only this machine reaches by its file
-  std::vector<std::string> hosts = {};      // besides localhost and the loopback addresses
-  std::vector<std::string> origins = {};    // of other sites' pages that may ask: "https://example.org"
+  std::string api_key = {};  // empty: none is asked for
+  bool any_host = false;     // with a key, or on a socket that only this machine reaches by its file
+  std::vector<std::string> hosts = {};    // besides localhost and the loopback addresses
+  std::vector<std::string> origins = {};  // of other sites' pages that may ask: "https://example.org"
 };
 
 // ApiError: 403 where Host is not ours (a rebound name) or Origin is another site's, 401 where the key is missing or wrong.

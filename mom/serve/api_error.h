@@ -10,7 +10,10 @@ namespace mom::serve {
 
 struct ApiError : std::runtime_error {
   ApiError(int status_in, const std::string& message, std::string param_in = "", std::string code_in = "")
-      : std::runtime_error(message), status(status_in), param(std::move(param_in)), code(std::move(code_in)) {}
+      : std::runtime_error(message),
+        status(status_in),
+        param(std::move(param_in)),
+        code(std::move(code_in)) {}
   int status;
   std::string param, code;  // empty: null
 };

@@ -25,22 +25,34 @@ std::string StopText::push(const std::string& text) {
 
 std::string StopText::finish() { return stopped_ ? "" : std::exchange(held_, ""); }
 
-Composer::Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary, const Wish& wish,
-                   size_t choice, std::string open, Tell tell)
-    : codecs_(codecs), vocabulary_(vocabulary), wish_(wish), choice_(choice), tell_(std::move(tell)), text_(wish.stop) {
+Composer::Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary,
+                   const Wish& wish, size_t choice, std::string open, Tell tell)
+    : codecs_(codecs),
+      vocabulary_(vocabulary),
+      wish_(wish),
+      choice_(choice),
+      tell_(std::move(tell)),
+      text_(wish.stop) {
   open_.modality = std::move(open);
 }
 
-void Composer::tell(Event::Kind kind, std::string data) {
-  Event event{.kind = kind, .choice = choice_, .data = std::move(data)};
-  if (kind == Event::Kind::kText) event.tokens = std::exchange(tokens_, {});
-  tell_(std::move(event));
+void Composer::tell_text(std::string text) {
+  Event event{.kind = Event::Kind::kText, .choice = choice_, .data = std::move(text)};
+  event.tokens = std::exchange(tokens_, {});
+  tell_(std::move(event), std::nullopt);
+}
+
+void Composer::tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number) {
+  Event event{.kind = kind, .choice = choice_};
+  event.number = number;
+  tell_(std::move(event),
+        generate::Segment{vocabulary_.latents()->name, false, {}, generate::Picture{latent_CHW, 0}});
 }
 
 // Where text ends at another modality, nothing of a character or of a stop string is to come.
 void Composer::flush_text() {
   std::string rest = text_.push(characters_.finish()) + text_.finish();
-  if (!rest.empty() || !tokens_.empty()) tell(Event::Kind::kText, std::move(rest));
+  if (!rest.empty() || !tokens_.empty()) tell_text(std::move(rest));
 }
 
 void Composer::token(int32_t token, double log_probability) {
@@ -55,15 +67,13 @@ void Composer::token(int32_t token, double log_probability) {
     flush_text();
     open_ = {opened->name, false, {}, {}};
   } else if (closed) {
-    if (!open_.tokens.empty()) {
-      const codecs::Media media = codecs_.media_of(open_);
-      tell(codecs_.media_kind(open_.modality) == codecs::MediaKind::kImage ? Event::Kind::kImage : Event::Kind::kSound,
-           codecs::to_file(media));
-    }
+    const bool image = codecs_.media_kind(open_.modality) == codecs::MediaKind::kImage;
+    if (!open_.tokens.empty())
+      tell_({.kind = image ? Event::Kind::kImage : Event::Kind::kSound, .choice = choice_}, std::move(open_));
     open_ = {vocabulary_.text()->name, false, {}, {}};
     flush_text();
   } else if (is_text) {
-    tell(Event::Kind::kText, text_.push(characters_.push(bytes)));
+    tell_text(text_.push(characters_.push(bytes)));
   } else {
     open_.tokens.push_back(token);
   }
@@ -73,16 +83,12 @@ void Composer::picture(const generate::Picture& picture) {
   if (ended_ || stopped()) return;
   num_positions_ += vocabulary_.latents()->positions_per_item();
   flush_text();
-  const generate::Segment segment{vocabulary_.latents()->name, false, {}, picture};
-  tell(Event::Kind::kImage, codecs::to_file(codecs_.media_of(segment)));
+  tell_image(Event::Kind::kImage, picture.latent_CHW, 0);
 }
 
 void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits) {
   if (wish_.previews == 0 || (visit + 1) * (wish_.previews + 1) < (num_previews_ + 1) * num_visits) return;
-  const generate::Segment segment{vocabulary_.latents()->name, false, {}, generate::Picture{clean_CHW, 0}};
-  Event event{.kind = Event::Kind::kPreview, .choice = choice_, .data = codecs::to_file(codecs_.media_of(segment))};
-  event.number = num_previews_++;
-  tell_(std::move(event));
+  tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
 }
 
 void Composer::end(generate::Stop stop) {
@@ -91,7 +97,7 @@ void Composer::end(generate::Stop stop) {
   ended_ = true;
   Event event{.kind = Event::Kind::kEnd, .choice = choice_};
   event.finish = stop == generate::Stop::kLength && !stopped() ? Finish::kLength : Finish::kStop;
-  tell_(std::move(event));
+  tell_(std::move(event), std::nullopt);
 }
 
 }  // namespace mom::serve

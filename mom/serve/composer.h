@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +31,8 @@ class StopText {
 
 class Composer {
  public:
-  using Tell = std::function<void(Event)>;
+  // An event; with a segment one that still lacks its data, which are that segment decoded: it takes a while.
+  using Tell = std::function<void(Event event, std::optional<generate::Segment> encoded)>;
   // `open`: the modality that the prompt leaves open, or text's. All but the function must outlive it.
   Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary, const Wish& wish,
            size_t choice, std::string open, Tell tell);
@@ -45,7 +47,8 @@ class Composer {
   int64_t num_positions() const { return num_positions_; }
 
  private:
-  void tell(Event::Kind kind, std::string data);
+  void tell_text(std::string text);
+  void tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number);
   void flush_text();
 
   const generate::ModelCodecs& codecs_;

@@ -53,7 +53,8 @@ std::optional<int64_t> Fields::integer(const std::string& name, int64_t low, int
   const std::string expected = "an integer from " + std::to_string(low) + " to " + std::to_string(high);
   const bool fits = value->is_number_integer() &&
                     !(value->is_number_unsigned() && value->get<uint64_t>() > uint64_t{INT64_MAX});
-  if (!fits || value->get<int64_t>() < low || value->get<int64_t>() > high) throw wrong(name, expected, *value);
+  if (!fits || value->get<int64_t>() < low || value->get<int64_t>() > high)
+    throw wrong(name, expected, *value);
   return value->get<int64_t>();
 }
 
@@ -87,7 +88,8 @@ void Fields::finish() const {
   for (const auto& [name, value] : object_.items()) {
     if (known_.count(name)) continue;
     const std::string near = nearest(name, {known_.begin(), known_.end()});
-    throw ApiError(400, "unknown field " + path_of(name) + (near.empty() ? "" : "; did you mean " + near + "?"),
+    throw ApiError(400,
+                   "unknown field " + path_of(name) + (near.empty() ? "" : "; did you mean " + near + "?"),
                    path_of(name), "unknown_parameter");
   }
 }

@@ -13,7 +13,8 @@ using Kind = Event::Kind;
 constexpr size_t kWavHeaderBytes = 44;  // of what codecs::to_file writes
 
 int64_t now() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 std::string fresh_id(const char* prefix) {
@@ -82,7 +83,10 @@ struct Whole {
     } else if (event.kind == Kind::kSound) {
       parts.push_back(sound_part(event.data));
       if (audio.is_null())
-        audio = {{"id", "audio_" + id}, {"data", encode_base64(event.data)}, {"expires_at", 0}, {"transcript", ""}};
+        audio = {{"id", "audio_" + id},
+                 {"data", encode_base64(event.data)},
+                 {"expires_at", 0},
+                 {"transcript", ""}};
     } else if (event.kind == Kind::kEnd) {
       finish = event.finish;
     }
@@ -98,13 +102,21 @@ std::vector<Whole> wholes_of(const std::vector<Event>& events, int64_t count, co
 class OfModel : public Format {
  public:
   OfModel(const Card& card, const Wish& wish, const char* id_prefix)
-      : model_(card.id), id_(fresh_id(id_prefix)), created_(now()), seed_(wish.seed), count_(wish.count),
+      : model_(card.id),
+        id_(fresh_id(id_prefix)),
+        created_(now()),
+        seed_(wish.seed),
+        count_(wish.count),
         log_probabilities_(wish.log_probabilities) {}
 
  protected:
   OrderedJson head(const char* object) const {
-    return {{"id", id_}, {"object", object}, {"created", created_}, {"model", model_},
-            {"system_fingerprint", nullptr}, {"seed", static_cast<int64_t>(seed_)}};
+    return {{"id", id_},
+            {"object", object},
+            {"created", created_},
+            {"model", model_},
+            {"system_fingerprint", nullptr},
+            {"seed", static_cast<int64_t>(seed_)}};
   }
   const std::string model_, id_;
   const int64_t created_;
@@ -123,11 +135,12 @@ class ChatFormat : public OfModel {
     json["choices"] = OrderedJson::array();
     int64_t index = 0;
     for (const Whole& one : wholes_of(events, count_, id_)) {
-      OrderedJson message{{"role", "assistant"},
-                          {"content", one.has_text || one.parts.empty() ? OrderedJson(one.text) : OrderedJson()},
-                          {"refusal", nullptr},
-                          {"images", one.images},
-                          {"parts", one.parts}};
+      OrderedJson message{
+          {"role", "assistant"},
+          {"content", one.has_text || one.parts.empty() ? OrderedJson(one.text) : OrderedJson()},
+          {"refusal", nullptr},
+          {"images", one.images},
+          {"parts", one.parts}};
       if (!one.audio.is_null()) message["audio"] = one.audio;
       json["choices"].push_back({{"index", index++},
                                  {"message", message},
@@ -158,7 +171,8 @@ class ChatFormat : public OfModel {
     if (event.kind == Kind::kImage) delta["images"] = one.images;
     if (event.kind == Kind::kSound) delta["audio"] = one.audio;
     if (!one.parts.empty()) delta["parts"] = one.parts;
-    return chunk(event.choice, delta, log_probabilities_ ? chat_logprobs(event.tokens) : OrderedJson(), nullptr);
+    return chunk(event.choice, delta, log_probabilities_ ? chat_logprobs(event.tokens) : OrderedJson(),
+                 nullptr);
   }
 
   std::string last(const std::vector<Event>&, const Usage& usage) const override {
@@ -198,7 +212,8 @@ class CompletionFormat : public OfModel {
 
   std::string piece(const Event& event) const override {
     if (event.kind != Kind::kText && event.kind != Kind::kEnd) return "";
-    const OrderedJson finish = event.kind == Kind::kEnd ? OrderedJson(finish_name(event.finish)) : OrderedJson();
+    const OrderedJson finish =
+        event.kind == Kind::kEnd ? OrderedJson(finish_name(event.finish)) : OrderedJson();
     OrderedJson json = head("text_completion");
     json["choices"] = OrderedJson::array({choice(event.choice, event.data, event.tokens, finish)});
     if (usage_in_stream_) json["usage"] = nullptr;
@@ -224,9 +239,11 @@ class CompletionFormat : public OfModel {
         texts.push_back(text_of_piece(one.bytes));
         values.push_back(one.log_probability);
       }
-      logprobs = {{"tokens", texts}, {"token_logprobs", values}, {"top_logprobs", nullptr}, {"text_offset", none}};
+      logprobs = {
+          {"tokens", texts}, {"token_logprobs", values}, {"top_logprobs", nullptr}, {"text_offset", none}};
     }
-    return {{"index", index}, {"text", text}, {"logprobs", logprobs}, {"finish_reason", finish}, {"tokens", ids}};
+    return {
+        {"index", index}, {"text", text}, {"logprobs", logprobs}, {"finish_reason", finish}, {"tokens", ids}};
   }
   const bool usage_in_stream_;
 };
@@ -236,8 +253,11 @@ class ImageFormat : public Format {
   explicit ImageFormat(const Wish& wish) : created_(now()), seed_(wish.seed) {}
 
   http::Response whole(const std::vector<Event>& events, const Usage& usage) const override {
-    OrderedJson json{{"created", created_}, {"data", OrderedJson::array()}, {"output_format", "png"},
-                     {"seed", static_cast<int64_t>(seed_)}, {"usage", tokens(usage)}};
+    OrderedJson json{{"created", created_},
+                     {"data", OrderedJson::array()},
+                     {"output_format", "png"},
+                     {"seed", static_cast<int64_t>(seed_)},
+                     {"usage", tokens(usage)}};
     size_t count = 0;
     for (const Event& event : events) count = std::max(count, event.choice + 1);
     std::vector<OrderedJson> images(count);
@@ -274,15 +294,17 @@ class ImageFormat : public Format {
   static std::string size_of(const std::string& png) {
     const auto number = [&](size_t at) {
       uint32_t value = 0;
-      for (size_t i = at; i < at + 4 && i < png.size(); ++i) value = value << 8 | static_cast<unsigned char>(png[i]);
+      for (size_t i = at; i < at + 4 && i < png.size(); ++i)
+        value = value << 8 | static_cast<unsigned char>(png[i]);
       return std::to_string(value);
     };
     return number(16) + "x" + number(20);
   }
   OrderedJson image(const char* type, const std::string& png) const {
-    return {{"type", type},         {"b64_json", encode_base64(png)}, {"created_at", created_}, {"size", size_of(png)},
-            {"quality", "auto"},    {"background", "opaque"},         {"output_format", "png"},
-            {"seed", static_cast<int64_t>(seed_)}};
+    return {{"type", type},           {"b64_json", encode_base64(png)},
+            {"created_at", created_}, {"size", size_of(png)},
+            {"quality", "auto"},      {"background", "opaque"},
+            {"output_format", "png"}, {"seed", static_cast<int64_t>(seed_)}};
   }
   static OrderedJson tokens(const Usage& usage) {
     return {{"input_tokens", usage.prompt_tokens},
@@ -325,8 +347,9 @@ class TranscriptionFormat : public Format {
     return server_sent({{"type", "transcript.text.delta"}, {"delta", event.data}}, "transcript.text.delta");
   }
   std::string last(const std::vector<Event>& events, const Usage& usage) const override {
-    return server_sent({{"type", "transcript.text.done"}, {"text", text_of(events)}, {"usage", tokens(usage)}},
-                       "transcript.text.done");
+    return server_sent(
+        {{"type", "transcript.text.done"}, {"text", text_of(events)}, {"usage", tokens(usage)}},
+        "transcript.text.done");
   }
 
  private:
@@ -362,7 +385,9 @@ std::unique_ptr<Format> chat_format(const Card& card, const Wish& wish, bool usa
 std::unique_ptr<Format> completion_format(const Card& card, const Wish& wish, bool usage_in_stream) {
   return std::make_unique<CompletionFormat>(card, wish, usage_in_stream);
 }
-std::unique_ptr<Format> image_format(const Card&, const Wish& wish) { return std::make_unique<ImageFormat>(wish); }
+std::unique_ptr<Format> image_format(const Card&, const Wish& wish) {
+  return std::make_unique<ImageFormat>(wish);
+}
 std::unique_ptr<Format> speech_format(bool pcm) { return std::make_unique<SpeechFormat>(pcm); }
 std::unique_ptr<Format> transcription_format(bool text_only) {
   return std::make_unique<TranscriptionFormat>(text_only);

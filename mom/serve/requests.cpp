@@ -22,7 +22,8 @@ constexpr int64_t kMaxTokens = 1'000'000, kMaxSteps = 1000;
 const Card::Kind& require(const Card& card, MediaKind media, const std::string& field) {
   const Card::Kind* kind = card.of(media);
   if (!kind)
-    throw ApiError(400, field + ": this model has no " + codecs::noun(media) + "s", field, "unsupported_modality");
+    throw ApiError(400, field + ": this model has no " + codecs::noun(media) + "s", field,
+                   "unsupported_modality");
   return *kind;
 }
 
@@ -44,7 +45,8 @@ void read_common(Fields& fields, const Card& card, Wish& wish) {
   // A seed nobody gave is told to the client, who can ask for the same again.
   wish.seed = static_cast<uint64_t>(fields.integer("seed", INT64_MIN, INT64_MAX).value_or(fresh_seed()));
   wish.count = fields.integer("n", 1, card.max_answers).value_or(1);
-  fields.ignore({"user", "safety_identifier", "metadata", "service_tier", "prompt_cache_key", "prompt_cache_retention"});
+  fields.ignore({"user", "safety_identifier", "metadata", "service_tier", "prompt_cache_key",
+                 "prompt_cache_retention"});
 }
 
 void read_sampling(Fields& fields, Wish& wish) {
@@ -64,8 +66,9 @@ void read_drawing(Fields& fields, const Card& card, Wish& wish) {
   if (asked.sampler && *asked.sampler != "ddpm" && *asked.sampler != "ddim")
     throw wrong_field("sampler", "\"ddpm\" or \"ddim\"", "\"" + printable(*asked.sampler) + "\"");
   if ((asked.steps || asked.sampler) && !card.has_latents)
-    throw ApiError(400, std::string(asked.steps ? "num_inference_steps" : "sampler") +
-                            ": the images of this model are codes, which are not denoised",
+    throw ApiError(400,
+                   std::string(asked.steps ? "num_inference_steps" : "sampler") +
+                       ": the images of this model are codes, which are not denoised",
                    asked.steps ? "num_inference_steps" : "sampler");
 }
 
@@ -130,7 +133,8 @@ class ChatPrompt {
   std::vector<generate::PromptPart> read(const Json& messages) {
     if (!messages.is_array() || messages.empty() || static_cast<int64_t>(messages.size()) > kMaxMessages)
       throw wrong_field("messages", "a list of messages", shown(messages));
-    for (size_t i = 0; i < messages.size(); ++i) read_message(messages[i], "messages[" + std::to_string(i) + "]");
+    for (size_t i = 0; i < messages.size(); ++i)
+      read_message(messages[i], "messages[" + std::to_string(i) + "]");
     if (parts_.empty()) throw wrong_field("messages", "some content", "none");
     return std::move(parts_);
   }
@@ -141,19 +145,22 @@ class ChatPrompt {
     const std::string role = message.required_text("role");
     static const std::set<std::string> kRoles = {"system", "developer", "user", "assistant"};
     if (!kRoles.count(role))
-      throw wrong_field(path + ".role", "system, developer, user or assistant", "\"" + printable(role) + "\"");
+      throw wrong_field(path + ".role", "system, developer, user or assistant",
+                        "\"" + printable(role) + "\"");
     begins_message_ = true;
     const Json* content = message.find("content");
     message.ignore({"name"});
     if (role == "assistant") {
       // What this server answered may be sent back as it is: parts[] says all of it.
       if (const Json* parts = message.find("parts")) content = parts;
-      message.ignore({"images", "audio", "refusal", "annotations", "function_call", "tool_calls", "reasoning_content"});
+      message.ignore(
+          {"images", "audio", "refusal", "annotations", "function_call", "tool_calls", "reasoning_content"});
       if (!content) return message.finish();
     }
     message.finish();
     if (!content) throw wrong_field(path + ".content", "a string or a list of parts", "none");
-    const std::string content_path = path + (role == "assistant" && json.contains("parts") ? ".parts" : ".content");
+    const std::string content_path =
+        path + (role == "assistant" && json.contains("parts") ? ".parts" : ".content");
     if (content->is_string()) return add_text(content->get<std::string>());
     if (!content->is_array() || static_cast<int64_t>(content->size()) > kMaxContentParts)
       throw wrong_field(content_path, "a string or a list of up to 64 parts", shown(*content));
@@ -213,7 +220,8 @@ void read_modalities(Fields& fields, const Card& card, generate::Asked& asked) {
   expected = "a list of one of " + expected + ", or of all of them";
   if (!modalities->is_array() || modalities->empty()) throw fields.wrong("modalities", expected, *modalities);
   for (const Json& one : *modalities) {
-    if (!one.is_string() || !all.count(one.get<std::string>())) throw fields.wrong("modalities", expected, one);
+    if (!one.is_string() || !all.count(one.get<std::string>()))
+      throw fields.wrong("modalities", expected, one);
     wanted.insert(one.get<std::string>());
   }
   if (wanted.size() == 1) {
@@ -380,7 +388,8 @@ Plan plan_transcription(const std::string& body, const std::string& content_type
   }
   Fields fields(json, "");
   fields.ignore({"file"});
-  if (!has_file || wish.asked.parts.front().content.empty()) throw wrong_field("file", "a sound file", "none");
+  if (!has_file || wish.asked.parts.front().content.empty())
+    throw wrong_field("file", "a sound file", "none");
   read_common(fields, card, wish);
   read_sampling(fields, wish);
   read_max_tokens(fields, wish.asked);

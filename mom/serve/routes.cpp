@@ -18,7 +18,10 @@ class FormatSink : public Sink {
  public:
   FormatSink(std::shared_ptr<http::Exchange> exchange, std::unique_ptr<Format> format, bool stream,
              std::vector<std::pair<std::string_view, std::string>> headers)
-      : exchange_(std::move(exchange)), format_(std::move(format)), stream_(stream), headers_(std::move(headers)) {}
+      : exchange_(std::move(exchange)),
+        format_(std::move(format)),
+        stream_(stream),
+        headers_(std::move(headers)) {}
 
   void event(Event event) override {
     begin();
@@ -70,13 +73,16 @@ class BodyFormat : public Format {
   std::string last(const std::vector<Event>&, const Usage&) const override { return ""; }
 };
 
-std::vector<std::pair<std::string_view, std::string>> cross_origin(const http::Request& request, const Access& access) {
+std::vector<std::pair<std::string_view, std::string>> cross_origin(const http::Request& request,
+                                                                   const Access& access) {
   const std::string origin = allowed_origin(request, access);
   if (origin.empty()) return {};
   return {{"Access-Control-Allow-Origin", origin}, {"Vary", "Origin"}};  // one of our own list
 }
 
-http::Response too_many() { return to_response({429, "the queue is full; ask again later", "", "queue_full"}); }
+http::Response too_many() {
+  return to_response({429, "the queue is full; ask again later", "", "queue_full"});
+}
 
 const StaticFile* find_static(const std::string& path) {
   for (const StaticFile& file : static_files())
@@ -85,13 +91,14 @@ const StaticFile* find_static(const std::string& path) {
 }
 
 http::Response static_response(const StaticFile& file, const http::Request& request) {
-  http::Response response{.content_type = std::string(file.content_type),
-                          .headers = {{"Content-Security-Policy",
-                                       "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-                                       "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"},
-                                      {"Referrer-Policy", "no-referrer"},
-                                      {"Cache-Control", "no-cache"},
-                                      {"ETag", std::string(file.etag)}}};
+  http::Response response{
+      .content_type = std::string(file.content_type),
+      .headers = {{"Content-Security-Policy",
+                   "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+                   "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"},
+                  {"Referrer-Policy", "no-referrer"},
+                  {"Cache-Control", "no-cache"},
+                  {"ETag", std::string(file.etag)}}};
   if (request.if_none_match == file.etag) {
     response.status = 304;
     return response;
@@ -132,8 +139,10 @@ void Routes::handle(http::Request request, std::shared_ptr<http::Exchange> excha
   }
 }
 
-void Routes::generate(Plan plan, const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
-  auto sink = std::make_shared<FormatSink>(exchange, std::move(plan.format), plan.stream, cross_origin(request, access_));
+void Routes::generate(Plan plan, const http::Request& request,
+                      const std::shared_ptr<http::Exchange>& exchange) {
+  auto sink = std::make_shared<FormatSink>(exchange, std::move(plan.format), plan.stream,
+                                           cross_origin(request, access_));
   if (!worker_.submit(std::move(plan.wish), sink)) exchange->respond(too_many());
 }
 
@@ -143,7 +152,8 @@ void Routes::tokenize(const http::Request& request, const std::shared_ptr<http::
   const std::string content = fields.required_text("content");
   const bool add_special = fields.boolean("add_special").value_or(false);
   fields.finish();
-  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false, cross_origin(request, access_));
+  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
+                                           cross_origin(request, access_));
   if (!worker_.submit_tokenize(content, add_special, sink)) exchange->respond(too_many());
 }
 
@@ -157,10 +167,12 @@ void Routes::detokenize(const http::Request& request, const std::shared_ptr<http
   std::vector<int64_t> tokens;
   for (const Json& id : list) {
     if (!id.is_number_unsigned() || id.get<uint64_t>() >= static_cast<uint64_t>(worker_.card().vocab_size))
-      throw wrong_field("tokens", "ids from 0 to " + std::to_string(worker_.card().vocab_size - 1), shown(id));
+      throw wrong_field("tokens", "ids from 0 to " + std::to_string(worker_.card().vocab_size - 1),
+                        shown(id));
     tokens.push_back(id.get<int64_t>());
   }
-  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false, cross_origin(request, access_));
+  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
+                                           cross_origin(request, access_));
   if (!worker_.submit_detokenize(std::move(tokens), sink)) exchange->respond(too_many());
 }
 
@@ -178,7 +190,8 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
     if (is(path)) plan_of = plan;
   const StaticFile* file = find_static(request.path);
   const bool post = plan_of || std::any_of(std::begin(kPosts), std::end(kPosts), is),
-             get = file || std::any_of(std::begin(kGets), std::end(kGets), is) || request.path.starts_with("/v1/models/");
+             get = file || std::any_of(std::begin(kGets), std::end(kGets), is) ||
+                   request.path.starts_with("/v1/models/");
   if (!post && !get) throw ApiError(404, "no such route", "", "not_found");
   if (request.method == "OPTIONS" && !allowed_origin(request, access_).empty()) {
     http::Response response{.status = 204, .headers = cross_origin(request, access_)};
@@ -189,7 +202,8 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   if (request.method != (post ? "POST" : "GET"))
     throw ApiError(405, std::string("this route takes ") + (post ? "POST" : "GET"), "", "method_not_allowed");
   if (file) return exchange->respond(static_response(*file, request));
-  if (worker_.state() != Worker::State::kReady) throw ApiError(503, "the model is being loaded", "", "loading");
+  if (worker_.state() != Worker::State::kReady)
+    throw ApiError(503, "the model is being loaded", "", "loading");
   const Card& card = worker_.card();
   const auto json = [&](std::string body) {
     exchange->respond({.body = std::move(body), .headers = cross_origin(request, access_)});
@@ -203,7 +217,8 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   if (is("/props")) return json(props_json(card, worker_.options()));
   if (is("/slots")) return json(slots_json(worker_.stats()));
   if (is("/metrics"))
-    return exchange->respond({.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(worker_.stats())});
+    return exchange->respond(
+        {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(worker_.stats())});
   if (request.path.substr(std::string("/v1/models/").size()) != card.id)
     throw ApiError(404, "no such model", "model", "model_not_found");
   json(model_json(card));

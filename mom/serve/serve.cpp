@@ -36,7 +36,8 @@ void serve(ServeOptions options) {
   bool told = false;
   server.run([&] {
     const Worker::State state = worker.state();
-    if (state == Worker::State::kReady && !std::exchange(told, true)) log_info("ready: " + worker.card().id + " at " + place);
+    if (state == Worker::State::kReady && !std::exchange(told, true))
+      log_info("ready: " + worker.card().id + " at " + place);
     return StopSignals::received() != 0 || state == Worker::State::kFailed;
   });
   if (worker.state() == Worker::State::kFailed)

@@ -14,6 +14,7 @@
 #include "mom/generate/options.h"
 #include "mom/modality/special_tokens.h"
 #include "mom/serve/composer.h"
+#include "mom/serve/outbox.h"
 
 namespace mom::serve {
 namespace {
@@ -23,8 +24,8 @@ using generate::LoadedModel;
 // An error of the engine names the command line's options; a client knows the fields.
 ApiError to_api_error(const Error& error) {
   static const std::pair<const char*, const char*> kFields[] = {
-      {"--max-tokens", "max_tokens"}, {"--tokens", "prompt"}, {"--steps", "num_inference_steps"},
-      {"--guidance", "guidance_scale"}, {"token ", "prompt"}, {"prompt", "prompt"}};
+      {"--max-tokens", "max_tokens"},   {"--tokens", "prompt"}, {"--steps", "num_inference_steps"},
+      {"--guidance", "guidance_scale"}, {"token ", "prompt"},   {"prompt", "prompt"}};
   std::string message = error.what();
   if (error.code() == ExitCode::kNoResource) return {503, message};
   if (error.code() != ExitCode::kUsage && error.code() != ExitCode::kBadInput) return {500, message};
@@ -40,7 +41,9 @@ Card card_of(const LoadedModel& loaded, const WorkerOptions& options) {
   Card card;
   const Path run = options.run.has_filename() ? options.run : options.run.parent_path();
   card.id = options.model_id.empty() ? run.filename().string() : options.model_id;
-  card.created = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  card.created =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   card.vocab_size = loaded.spec().vocab_size;
   card.has_vocabulary = !loaded.spec().vocabulary.empty();
   card.has_latents = loaded.spec().latents() != nullptr;
@@ -61,6 +64,7 @@ struct Worker::Impl {
   // A job whose answers are being written.
   struct Running {
     Job job;
+    std::shared_ptr<Outbox> outbox;
     Usage usage;
     std::vector<std::unique_ptr<Composer>> composers;
     std::vector<generate::SequenceId> ids;
@@ -82,7 +86,9 @@ struct Worker::Impl {
       rules = loaded->rules();
       engine = std::make_unique<generate::Engine>(loaded->network(options.weights), rules,
                                                   generate::EngineOptions{options.cache_bytes});
-      card = card_of(*loaded, options);
+      card = card_of(*loaded, options);  // opens the codecs, all but text's
+      if (loaded->codecs().has_text())
+        loaded->codecs().encode_text("a");  // from now on only read, by two threads
       set_state(State::kReady);
     } catch (const Error& error) {
       fail_to_load(error.what(), static_cast<int>(error.code()));
@@ -97,7 +103,7 @@ struct Worker::Impl {
       publish();
     }
     engine->cancel_all();
-    for (const auto& one : running) one->job.sink->failed({503, "the server is shutting down"});
+    for (const auto& one : running) fail(*one, {503, "the server is shutting down"});
     for (const Job& job : queue) job.sink->failed({503, "the server is shutting down"});
     running.clear();
     queue.clear();
@@ -164,12 +170,15 @@ struct Worker::Impl {
 
   void check_sizes(const Wish& wish) const {
     if (wish.asked.max_tokens.value_or(0) > options.max_tokens)
-      throw wrong_field("max_tokens", "at most " + std::to_string(options.max_tokens), std::to_string(*wish.asked.max_tokens));
+      throw wrong_field("max_tokens", "at most " + std::to_string(options.max_tokens),
+                        std::to_string(*wish.asked.max_tokens));
     for (const generate::PromptPart& part : wish.asked.parts) {
       const auto bytes = std::as_bytes(std::span(part.content));
       const codecs::MediaKind kind = loaded->codecs().media_kind(part.modality);
-      if (kind == codecs::MediaKind::kImage) formats::decode_image(bytes, part.where, {.max_pixels = options.max_pixels});
-      if (kind == codecs::MediaKind::kSound) formats::read_sound_info(bytes, part.where, {.max_seconds = options.max_sound_s});
+      if (kind == codecs::MediaKind::kImage)
+        formats::decode_image(bytes, part.where, {.max_pixels = options.max_pixels});
+      if (kind == codecs::MediaKind::kSound)
+        formats::read_sound_info(bytes, part.where, {.max_seconds = options.max_sound_s});
     }
   }
 
@@ -179,15 +188,20 @@ struct Worker::Impl {
     generate::Request request =
         generate::make_request(job.wish.asked, spec, rules, loaded->codecs(), loaded->folder());
     auto one = std::make_unique<Running>();
+    one->outbox = std::make_shared<Outbox>(slow);
     for (const int32_t token : request.prompt.tokens)
       one->usage.prompt_tokens += token == generate::kPicture ? spec.latents()->positions_per_item() : 1;
     if (one->usage.prompt_tokens > options.max_prompt_tokens)
-      throw ApiError(400, "the prompt has " + std::to_string(one->usage.prompt_tokens) + " tokens, more than " +
-                              std::to_string(options.max_prompt_tokens), "messages", "context_length_exceeded");
+      throw ApiError(400,
+                     "the prompt has " + std::to_string(one->usage.prompt_tokens) + " tokens, more than " +
+                         std::to_string(options.max_prompt_tokens),
+                     "messages", "context_length_exceeded");
     engine->check(request);
     one->job = std::move(job);
     const modality::Modality* open = spec.vocabulary.opened_by(request.prompt.tokens.back());
-    const std::string modality = open ? open->name : spec.vocabulary.empty() ? modality::kTextName : spec.vocabulary.text()->name;
+    const std::string modality = open                      ? open->name
+                                 : spec.vocabulary.empty() ? modality::kTextName
+                                                           : spec.vocabulary.text()->name;
     try {
       add_answers(*one, request, modality);
     } catch (...) {
@@ -203,20 +217,46 @@ struct Worker::Impl {
       own.key = stream_key({one.job.wish.seed, static_cast<uint64_t>(i)});
       one.composers.push_back(std::make_unique<Composer>(
           loaded->codecs(), loaded->spec().vocabulary, one.job.wish, static_cast<size_t>(i), modality,
-          [sink = one.job.sink.get()](Event event) { sink->event(std::move(event)); }));
+          [this, sink = one.job.sink, outbox = one.outbox](Event event,
+                                                           std::optional<generate::Segment> encoded) {
+            tell(sink, *outbox, std::move(event), std::move(encoded));
+          }));
       Composer* composer = one.composers.back().get();
       generate::Listener listener;
       listener.token = [composer](int32_t token, double p) { composer->token(token, p); };
       listener.picture = [composer](const generate::Picture& picture) { composer->picture(picture); };
       if (one.job.wish.previews > 0)
-        listener.preview = [composer](const at::Tensor& clean, int64_t visit, int64_t n) { composer->preview(clean, visit, n); };
+        listener.preview = [composer](const at::Tensor& clean, int64_t visit, int64_t n) {
+          composer->preview(clean, visit, n);
+        };
       listener.done = [composer](const generate::Answer& answer) { composer->end(answer.stop); };
       one.ids.push_back(engine->add(own, std::move(listener)));
     }
   }
 
+  void tell(const std::shared_ptr<Sink>& sink, Outbox& outbox, Event event,
+            std::optional<generate::Segment> encoded) {
+    const bool encodes = encoded.has_value();
+    outbox.post(
+        [this, sink, event = std::move(event), encoded = std::move(encoded)]() mutable {
+          if (sink->gone()) return;
+          try {
+            if (encoded) event.data = codecs::to_file(loaded->codecs().media_of(*encoded));
+            sink->event(std::move(event));
+          } catch (const std::exception& error) {
+            log_warning(std::string("an answer could not be decoded: ") + error.what());
+            sink->failed({500, "the answer could not be decoded"});
+          }
+        },
+        encodes);
+  }
+
   void cancel(const Running& one) {
     for (const generate::SequenceId id : one.ids) engine->cancel(id);
+  }
+
+  static void fail(const Running& one, const ApiError& error) {
+    one.outbox->post([sink = one.job.sink, error] { sink->failed(error); }, false);
   }
 
   void leave_abandoned() {
@@ -234,7 +274,7 @@ struct Worker::Impl {
     } catch (const std::exception& error) {
       log_warning(std::string("a step failed, and with it all that was being generated: ") + error.what());
       engine->cancel_all();
-      for (const auto& one : running) one->job.sink->failed({500, "the request could not be computed"});
+      for (const auto& one : running) fail(*one, {500, "the request could not be computed"});
       counts.failed += static_cast<int64_t>(running.size());
       running.clear();
     }
@@ -250,7 +290,7 @@ struct Worker::Impl {
       }
       if (!all_ended) return false;
       for (const auto& composer : one->composers) one->usage.completion_tokens += composer->num_positions();
-      one->job.sink->done(one->usage);
+      one->outbox->post([sink = one->job.sink, usage = one->usage] { sink->done(usage); }, false);
       ++counts.finished;
       return true;
     });
@@ -303,6 +343,7 @@ struct Worker::Impl {
   bool stop = false;
   WorkerStats published;
   int64_t accepted = 0, refused = 0;
+  SlowThread slow;
   std::thread thread;  // last: it uses the others
 };
 
@@ -329,22 +370,24 @@ bool Worker::submit(Wish wish, std::shared_ptr<Sink> sink) {
 }
 
 bool Worker::submit_tokenize(std::string text, bool add_special, std::shared_ptr<Sink> sink) {
-  return impl_->submit({{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
-    OrderedJson tokens = OrderedJson::array();
-    if (add_special && !loaded.spec().vocabulary.empty()) tokens.push_back(modality::special::kBos);
-    for (const int32_t token : loaded.codecs().encode_text(text)) tokens.push_back(token);
-    return OrderedJson{{"tokens", tokens}}.dump();
-  }});
+  return impl_->submit(
+      {{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
+         OrderedJson tokens = OrderedJson::array();
+         if (add_special && !loaded.spec().vocabulary.empty()) tokens.push_back(modality::special::kBos);
+         for (const int32_t token : loaded.codecs().encode_text(text)) tokens.push_back(token);
+         return OrderedJson{{"tokens", tokens}}.dump();
+       }});
 }
 
 bool Worker::submit_detokenize(std::vector<int64_t> tokens, std::shared_ptr<Sink> sink) {
   return impl_->submit({{}, std::move(sink), [tokens = std::move(tokens)](const LoadedModel& loaded) {
-    const modality::Vocabulary& vocabulary = loaded.spec().vocabulary;
-    std::vector<int32_t> text;  // codes of other modalities are none
-    for (const int64_t token : tokens)
-      if (vocabulary.empty() || vocabulary.text()->contains(token)) text.push_back(static_cast<int32_t>(token));
-    return OrderedJson{{"content", loaded.codecs().text_of(text)}}.dump();
-  }});
+                          const modality::Vocabulary& vocabulary = loaded.spec().vocabulary;
+                          std::vector<int32_t> text;  // codes of other modalities are none
+                          for (const int64_t token : tokens)
+                            if (vocabulary.empty() || vocabulary.text()->contains(token))
+                              text.push_back(static_cast<int32_t>(token));
+                          return OrderedJson{{"content", loaded.codecs().text_of(text)}}.dump();
+                        }});
 }
 
 WorkerStats Worker::stats() const {

@@ -29,12 +29,12 @@ struct WorkerOptions {
   Path run, codecs;
   std::optional<std::string> weights;
   bool last_weights = false;
-  std::string model_id;          // empty: the folder's name
-  int64_t parallel = 16;         // answers side by side
-  size_t queue = 64;             // jobs that wait
+  std::string model_id;   // empty: the folder's name
+  int64_t parallel = 16;  // answers side by side
+  size_t queue = 64;      // jobs that wait
   int64_t cache_bytes = int64_t{256} << 20;
-  int64_t max_tokens = 4096;         // of an answer
-  int64_t max_prompt_tokens = 32768; // positions
+  int64_t max_tokens = 4096;              // of an answer
+  int64_t max_prompt_tokens = 32768;      // positions
   int64_t max_pixels = int64_t{1} << 24;  // of an image in a prompt
   int64_t max_sound_s = 120;
 };

@@ -8,7 +8,8 @@
 namespace mom::serve {
 namespace {
 
-std::string streamed(const std::vector<std::string>& stops, const std::string& text, bool* stopped = nullptr) {
+std::string streamed(const std::vector<std::string>& stops, const std::string& text,
+                     bool* stopped = nullptr) {
   StopText stop(stops);
   std::string shown;
   for (const char c : text) shown += stop.push(std::string(1, c));
@@ -49,10 +50,12 @@ TEST(Access, HostOriginAndKey) {
   };
   for (const char* own : {"localhost", "localhost:8080", "127.0.0.1:8080", "[::1]:8080", "[::1]"})
     EXPECT_EQ(status_of(host(own), plain), 200) << own;
-  for (const char* other : {"", "example.org", "localhost.example.org", "127.0.0.1.example.org:8080", "[::2]"})
+  for (const char* other :
+       {"", "example.org", "localhost.example.org", "127.0.0.1.example.org:8080", "[::2]"})
     EXPECT_EQ(status_of(host(other), plain), 403) << other;
   EXPECT_EQ(status_of(host("localhost:8080", "http://localhost:8080"), plain), 200);
-  for (const char* origin : {"http://example.org", "null", "http://localhost:9090", "http://localhost:8080.example.org"})
+  for (const char* origin :
+       {"http://example.org", "null", "http://localhost:9090", "http://localhost:8080.example.org"})
     EXPECT_EQ(status_of(host("localhost:8080", origin), plain), 403) << origin;
   Access wide{.hosts = {"box"}, .origins = {"https://example.org"}};
   EXPECT_EQ(status_of(host("box:1", "https://example.org"), wide), 200);
@@ -62,7 +65,8 @@ TEST(Access, HostOriginAndKey) {
   http::Request request = host("anything");
   EXPECT_EQ(status_of(request, guarded), 401);
   EXPECT_EQ(status_of(request, guarded, /*open=*/true), 200);
-  for (const char* wrong : {"secret", "Bearer secre", "Bearer secrets", "Bearer ", "Basic secret", "bearer"}) {
+  for (const char* wrong :
+       {"secret", "Bearer secre", "Bearer secrets", "Bearer ", "Basic secret", "bearer"}) {
     request.authorization = wrong;
     EXPECT_EQ(status_of(request, guarded), 401) << wrong;
   }

@@ -48,16 +48,22 @@ std::string field_of(const Function& function, int status = 400) {
 }
 
 TEST(Requests, AChatIsADocument) {
-  const Plan plan = chat({{"messages",
-                           {{{"role", "system"}, {"content", "Be short."}},
-                            {{"role", "user"},
-                             {"content",
-                              {{{"type", "text"}, {"text", "what"}},
-                               {{"type", "image_url"}, {"image_url", {{"url", "data:image/png;base64,AAEC"}}}},
-                               {{"type", "input_audio"}, {"input_audio", {{"data", "AwQ="}, {"format", "wav"}}}},
-                               {{"type", "text"}, {"text", "is it?"}}}}}}},
-                          {"n", 3}, {"seed", 7}, {"temperature", 0.5}, {"max_completion_tokens", 9}, {"stop", "."},
-                          {"stream", true}, {"modalities", {"text", "image", "audio"}}});
+  const Plan plan =
+      chat({{"messages",
+             {{{"role", "system"}, {"content", "Be short."}},
+              {{"role", "user"},
+               {"content",
+                {{{"type", "text"}, {"text", "what"}},
+                 {{"type", "image_url"}, {"image_url", {{"url", "data:image/png;base64,AAEC"}}}},
+                 {{"type", "input_audio"}, {"input_audio", {{"data", "AwQ="}, {"format", "wav"}}}},
+                 {{"type", "text"}, {"text", "is it?"}}}}}}},
+            {"n", 3},
+            {"seed", 7},
+            {"temperature", 0.5},
+            {"max_completion_tokens", 9},
+            {"stop", "."},
+            {"stream", true},
+            {"modalities", {"text", "image", "audio"}}});
   const auto& parts = plan.wish.asked.parts;
   ASSERT_EQ(parts.size(), 5u);
   EXPECT_EQ(parts[0].content, "Be short.");
@@ -103,12 +109,23 @@ TEST(Requests, AnAnswerIsSentBackAsItCame) {
 }
 
 TEST(Requests, ANumberOutOfRangeIsNamed) {
-  const std::vector<Json> odd = {-1, 0, uint64_t{1} << 63, 1e308, "3", Json::array(), true, 0.5, Json::object()};
+  const std::vector<Json> odd = {-1,   0,   uint64_t{1} << 63, 1e308, "3", Json::array(),
+                                 true, 0.5, Json::object()};
   // Which of them each field takes, as a string of their places.
-  const std::vector<std::tuple<std::string, std::string>> fields = {
-      {"n", ""}, {"max_tokens", ""}, {"max_completion_tokens", ""}, {"seed", "01"}, {"temperature", "17"},
-      {"top_p", "17"}, {"top_k", "1"}, {"min_p", "17"}, {"repetition_penalty", "7"}, {"guidance_scale", "17"},
-      {"num_inference_steps", ""}, {"presence_penalty", "1"}, {"frequency_penalty", "1"}, {"top_logprobs", "1"}};
+  const std::vector<std::tuple<std::string, std::string>> fields = {{"n", ""},
+                                                                    {"max_tokens", ""},
+                                                                    {"max_completion_tokens", ""},
+                                                                    {"seed", "01"},
+                                                                    {"temperature", "17"},
+                                                                    {"top_p", "17"},
+                                                                    {"top_k", "1"},
+                                                                    {"min_p", "17"},
+                                                                    {"repetition_penalty", "7"},
+                                                                    {"guidance_scale", "17"},
+                                                                    {"num_inference_steps", ""},
+                                                                    {"presence_penalty", "1"},
+                                                                    {"frequency_penalty", "1"},
+                                                                    {"top_logprobs", "1"}};
   for (const auto& [field, good] : fields) {
     EXPECT_EQ(field_of([&, name = field] { chat(with(kChat, name, nullptr)); }), "no error") << field;
     for (size_t i = 0; i < odd.size(); ++i) {
@@ -169,7 +186,8 @@ TEST(Requests, CompletionsTakeTextOrIds) {
   EXPECT_EQ(plan(kCompletion).wish.asked.parts.front().content, "red disc");
   EXPECT_EQ(plan({{"prompt", {"red disc"}}}).wish.asked.parts.front().content, "red disc");
   EXPECT_EQ(plan({{"prompt", {2, 17, 99}}}).wish.asked.tokens, (std::vector<int64_t>{2, 17, 99}));
-  for (const Json& prompt : {Json(), Json(""), Json(3), Json::array(), Json{100}, Json{-1}, Json{"a", "b"}, Json{1.5}})
+  for (const Json& prompt :
+       {Json(), Json(""), Json(3), Json::array(), Json{100}, Json{-1}, Json{"a", "b"}, Json{1.5}})
     EXPECT_EQ(field_of([&] { plan({{"prompt", prompt}}); }), "prompt") << prompt;
   EXPECT_EQ(field_of([&] { plan(with(kCompletion, "echo", true)); }), "echo");
   EXPECT_EQ(field_of([&] { plan(with(kCompletion, "best_of", 2)); }), "best_of");
@@ -200,7 +218,8 @@ std::string form(const std::vector<std::pair<std::string, std::string>>& fields)
 TEST(Requests, TranscriptionsAreForms) {
   const std::string type = "multipart/form-data; boundary=x";
   const auto plan = [&](const std::string& body) { return plan_transcription(body, type, card_with(false)); };
-  const Plan good = plan(form({{"model", "tiny"}, {"file", "RIFF\r\n--y"}, {"prompt", "Entry"}, {"temperature", "0"}}));
+  const Plan good =
+      plan(form({{"model", "tiny"}, {"file", "RIFF\r\n--y"}, {"prompt", "Entry"}, {"temperature", "0"}}));
   EXPECT_EQ(good.wish.asked.parts[0].content, "RIFF\r\n--y");
   EXPECT_EQ(good.wish.asked.parts[1].content, "Entry");
   EXPECT_EQ(good.wish.asked.sampling.temperature, 0);
@@ -208,7 +227,8 @@ TEST(Requests, TranscriptionsAreForms) {
   EXPECT_EQ(field_of([&] { plan(form({{"file", "a"}, {"file", "b"}})); }), "file");
   EXPECT_EQ(field_of([&] { plan(form({{"file", "a"}, {"temperature", "hot"}})); }), "temperature");
   EXPECT_EQ(field_of([&] { plan(form({{"file", "a"}, {"language", "en"}})); }), "language");
-  EXPECT_EQ(field_of([&] { plan("--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nabc"); }), "body");
+  EXPECT_EQ(field_of([&] { plan("--x\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nabc"); }),
+            "body");
   for (const char* body : {"", "--x", "--x--", "--x\r\n", "--x\r\n\r\n--x--", "nonsense", "--xx\r\n"})
     EXPECT_NE(field_of([&] { plan(body); }), "no error") << body;
   EXPECT_EQ(field_of([&] { plan_transcription("{}", "application/json", card_with(false)); }, 415), "");
@@ -217,9 +237,10 @@ TEST(Requests, TranscriptionsAreForms) {
 
 // The same whole and in pieces.
 TEST(Formats, StreamedIsWhatTheWholeSays) {
-  const std::vector<Event> events = {{.kind = Event::Kind::kText, .data = "a ", .tokens = {{9, "a ", -0.5}}},
-                                     {.kind = Event::Kind::kText, .data = "disc", .tokens = {{8, "disc", -1}}},
-                                     {.kind = Event::Kind::kEnd, .finish = Finish::kLength}};
+  const std::vector<Event> events = {
+      {.kind = Event::Kind::kText, .data = "a ", .tokens = {{9, "a ", -0.5}}},
+      {.kind = Event::Kind::kText, .data = "disc", .tokens = {{8, "disc", -1}}},
+      {.kind = Event::Kind::kEnd, .finish = Finish::kLength}};
   for (const bool completion : {false, true}) {
     Json body = completion ? kCompletion : kChat;
     if (completion)
@@ -249,7 +270,8 @@ TEST(Formats, StreamedIsWhatTheWholeSays) {
         if (completion)
           for (const Json& one : choice["logprobs"]["token_logprobs"]) log_probabilities += one.get<double>();
         else
-          for (const Json& one : choice["logprobs"]["content"]) log_probabilities += one["logprob"].get<double>();
+          for (const Json& one : choice["logprobs"]["content"])
+            log_probabilities += one["logprob"].get<double>();
       }
     }
     const Json& choice = whole["choices"][0];
