@@ -5,28 +5,31 @@
 
 #include "mom/codecs/codec_config.h"
 #include "mom/codecs/fit.h"
-#include "mom/codecs/in_pieces.h"
 #include "mom/codecs/vae_net.h"
 #include "mom/codecs/weights.h"
 
 namespace mom::codecs {
 namespace {
 
-StepLoss loss_of(const ImageVaeConfig& config, VaeNetImpl& net, const at::Tensor& pixels) {
-  const std::vector<at::Tensor> parameters = net.parameters();
-  const auto encode = [&](const at::Tensor& items) {
-    const auto [mean, log_variance] = net.encode(items);
-    return std::vector<at::Tensor>{mean, log_variance};
-  };
-  const auto decode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net.decode(items)}; };
-  const std::vector<at::Tensor> posterior = in_pieces(encode, parameters, pixels);
-  const at::Tensor &mean = posterior[0], &log_variance = posterior[1];
-  const at::Tensor latents = mean + torch::randn_like(mean) * torch::exp(0.5 * log_variance);
-  const at::Tensor error = in_pieces(decode, parameters, latents)[0] - pixels;
+PieceLoss loss_of(const ImageVaeConfig& config, VaeNetImpl& net, const at::Tensor& pixels,
+                  const at::Tensor& noise) {
+  const auto [mean, log_variance] = net.encode(pixels);
+  const at::Tensor error = net.decode(mean + noise * torch::exp(0.5 * log_variance)) - pixels;
   const at::Tensor kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean();
   const at::Tensor mse = error.square().mean();
   return {config.l1_weight * error.abs().mean() + config.mse_weight * mse + config.kl_weight * kl,
           mse_of_bytes(mse.item<double>())};
+}
+
+Step next_step(const ImageVaeConfig& config, VaeNetImpl& net, PictureOrder& order) {
+  const at::Tensor images = order.next(config.batch_images);
+  const int64_t side = config.image_size / config.downsample;
+  const at::Tensor noise =
+      torch::empty({images.size(0), config.latent_channels, side, side}, at::MemoryFormat::ChannelsLast)
+          .normal_();
+  return {images.size(0), [=, &config, &net](const Piece& piece) {
+            return loss_of(config, net, to_pixels(piece.of(images)), piece.of(noise));
+          }};
 }
 
 // Sets latent_mean and latent_std from the posterior means of `images`, in two passes so that no precision is
@@ -53,7 +56,7 @@ Json train_image_vae(const ImageVaeConfig& config, const TrainingPictures& pictu
   PictureOrder order(pictures);
   fit(
       {"image VAE", "image_vae", config.steps, config.learning_rate}, net->parameters(),
-      [&](int64_t) { return loss_of(config, *net, to_pixels(order.next(config.batch_images))); }, psnr_words);
+      [&](int64_t) { return next_step(config, *net, order); }, psnr_words);
   measure_latents(*net, pictures.train_views[0]);
   write_weights(publisher.path() / "model.safetensors", *net);
   write_codec_info(publisher.path(), ImageVae::kKind, "image", config_json(config), Json::object());

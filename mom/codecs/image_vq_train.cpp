@@ -5,7 +5,6 @@
 
 #include "mom/codecs/codec_config.h"
 #include "mom/codecs/fit.h"
-#include "mom/codecs/in_pieces.h"
 #include "mom/codecs/vector_quantizer.h"
 #include "mom/codecs/vq_net.h"
 #include "mom/codecs/weights.h"
@@ -31,7 +30,6 @@ class Training {
       : config_(config),
         pictures_(pictures),
         net_(config),
-        parameters_(net_->parameters()),
         quantizer_(quantizer_options(config)),
         order_(pictures),
         first_quantized_step_(
@@ -39,28 +37,33 @@ class Training {
 
   VqNet run() {
     fit(
-        {"VQ image codec", "vq_image", config_.steps, config_.learning_rate}, parameters_,
-        [&](int64_t step) { return loss_of(step); }, psnr_words);
+        {"VQ image codec", "vq_image", config_.steps, config_.learning_rate}, net_->parameters(),
+        [&](int64_t step) { return next_step(step); }, psnr_words);
     net_->codebook_KE.copy_(quantizer_.codes_KC());
     return net_;
   }
 
  private:
-  StepLoss loss_of(int64_t step) {
-    const at::Tensor pixels = to_pixels(order_.next(config_.batch_images));
-    const auto encode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net_->encode(items)}; };
-    const auto decode = [&](const at::Tensor& items) { return std::vector<at::Tensor>{net_->decode(items)}; };
-    at::Tensor vectors_NE = in_pieces(encode, parameters_, pixels)[0], commitment = torch::zeros({});
-    if (step >= first_quantized_step_) {
-      if (!quantizer_.started()) start_codebook();
-      const Quantized quantized = quantizer_.quantize(vectors_NE);
-      quantizer_.learn(vectors_NE, quantized.codes_N);
-      vectors_NE = quantized.vectors_NC;
-      commitment = quantized.commitment;
-    }
-    // An image's vectors together: an item of the decoder.
-    const at::Tensor items = vectors_NE.view({pixels.size(0), -1, vectors_NE.size(1)});
-    const at::Tensor error = in_pieces(decode, parameters_, items)[0] - pixels;
+  Step next_step(int64_t step) {
+    const at::Tensor images = order_.next(config_.batch_images);
+    if (step < first_quantized_step_)
+      return {images.size(0), [this, images](const Piece& piece) {
+                const at::Tensor pixels = to_pixels(piece.of(images));
+                return loss_of(pixels, net_->encode(pixels), torch::zeros({}));
+              }};
+    if (!quantizer_.started()) start_codebook();
+    return {images.size(0),
+            [this, images](const Piece& piece) {
+              const at::Tensor pixels = to_pixels(piece.of(images)), vectors_NE = net_->encode(pixels);
+              const Quantized quantized = quantizer_.quantize(vectors_NE);
+              batch_codes_.add(piece.index, vectors_NE, quantized.codes_N);
+              return loss_of(pixels, quantized.vectors_NC, quantized.commitment);
+            },
+            [this] { batch_codes_.teach(quantizer_); }};
+  }
+
+  PieceLoss loss_of(const at::Tensor& pixels, const at::Tensor& vectors_NE, const at::Tensor& commitment) {
+    const at::Tensor error = net_->decode(vectors_NE) - pixels;
     const at::Tensor mse = error.square().mean();
     return {config_.l1_weight * error.abs().mean() + config_.mse_weight * mse +
                 config_.commitment_weight * commitment,
@@ -82,8 +85,8 @@ class Training {
   const ImageVqConfig& config_;
   const TrainingPictures& pictures_;
   VqNet net_;
-  std::vector<at::Tensor> parameters_;
   VectorQuantizer quantizer_;
+  BatchCodes batch_codes_;
   PictureOrder order_;
   int64_t first_quantized_step_;
 };

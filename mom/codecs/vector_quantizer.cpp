@@ -195,4 +195,19 @@ int64_t VectorQuantizer::revive(const at::Tensor& vectors_NC) {
   return count;
 }
 
+void BatchCodes::add(size_t piece, const at::Tensor& vectors_NC, const at::Tensor& codes_N) {
+  const std::lock_guard lock(mutex_);
+  pieces_[piece] = {vectors_NC.detach(), codes_N};
+}
+
+void BatchCodes::teach(VectorQuantizer& quantizer) {
+  std::vector<at::Tensor> vectors, codes;
+  for (const auto& [piece, chosen] : pieces_) {
+    vectors.push_back(chosen.first);
+    codes.push_back(chosen.second);
+  }
+  pieces_.clear();
+  quantizer.learn(torch::cat(vectors), torch::cat(codes));
+}
+
 }  // namespace mom::codecs

@@ -12,6 +12,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
+#include <mutex>
+#include <utility>
 
 namespace mom::codecs {
 
@@ -67,6 +70,19 @@ class VectorQuantizer {
   // Moving averages per vector: the share that chose each code, and the sum of those vectors.
   at::Tensor shares_K_, sums_KC_;
   at::Tensor codes_KC_;
+};
+
+// What the pieces of a batch chose, until the codebook learns from all of them.
+class BatchCodes {
+ public:
+  // From any thread, each piece once.
+  void add(size_t piece, const at::Tensor& vectors_NC, const at::Tensor& codes_N);
+  // Teaches `quantizer` the whole batch, in the order of its pieces, and forgets it.
+  void teach(VectorQuantizer& quantizer);
+
+ private:
+  std::mutex mutex_;
+  std::map<size_t, std::pair<at::Tensor, at::Tensor>> pieces_;  // vectors and codes
 };
 
 }  // namespace mom::codecs

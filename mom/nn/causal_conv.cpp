@@ -26,8 +26,10 @@ void RecurrentConfig::resolve_width(int64_t d_model) {
 
 std::string RecurrentConfig::scan_problem_without_latents() const {
   if (image_scan == kRasterScan) return "";
-  return std::string(kScanKey) + ": expected " + kRasterScan + ", found \"" + image_scan +
-         "\"; images are codes here, and each is predicted from those before it";
+  std::string problem =
+      kScanKey;  // appended to: GCC 12 takes a chain of + here for a write behind the string's end
+  problem.append(": expected ").append(kRasterScan).append(", found \"").append(image_scan);
+  return problem.append("\"; images are codes here, and each is predicted from those before it");
 }
 
 CausalConvImpl::CausalConvImpl(int64_t channels, int64_t taps, bool with_bias) {

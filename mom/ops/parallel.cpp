@@ -31,7 +31,9 @@ void parallel_shares(int64_t count, const std::function<void(int64_t)>& share) {
 }
 
 ScopedThreads::ScopedThreads(int64_t count) {
-  at::internal::lazy_init_num_threads();  // a thread's first use of torch would set the number
+  // A thread's first use of torch would set the number. at::internal::lazy_init_num_threads is inline and knows only of
+  // uses in this library.
+  at::get_num_threads();
   previous_ = omp_get_max_threads();
   omp_set_num_threads(static_cast<int>(count));
 }

@@ -15,7 +15,7 @@
 #include "mom/base/random.h"
 #include "mom/codecs/conv_net.h"
 #include "mom/codecs/fit.h"
-#include "mom/codecs/in_pieces.h"
+#include "mom/quality/in_pieces.h"
 
 namespace mom::quality {
 namespace {
@@ -197,21 +197,23 @@ void ContrastiveProbe::fit(const at::Tensor& images_N3SS, const std::vector<Word
   };
   const std::vector<at::Tensor> of_trunk = net_->trunk->parameters();
   codecs::fit(
-      {"caption probe", "probe", options.steps, kLearningRate}, net_->parameters(),
+      {"caption probe", "probe", options.steps, kLearningRate, /*pieces=*/1}, net_->parameters(),
       [&](int64_t step) {
         const std::vector<int64_t> chosen = next();
         const uint64_t key = stream_key({options.seed, fnv1a64("probe step"), static_cast<uint64_t>(step)});
         const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(key);
         std::vector<Words> some;
         for (const int64_t i : chosen) some.push_back(captions[static_cast<size_t>(i)]);
-        at::Tensor maps = codecs::in_pieces(
-            [&](const at::Tensor& items) { return std::vector<at::Tensor>{net_->maps(items)}; }, of_trunk,
-            augmented(inputs_N.index_select(0, torch::tensor(chosen)), generator))[0];
+        at::Tensor maps =
+            in_pieces([&](const at::Tensor& items) { return std::vector<at::Tensor>{net_->maps(items)}; },
+                      of_trunk, augmented(inputs_N.index_select(0, torch::tensor(chosen)), generator))[0];
         const at::Tensor kept = torch::rand(maps.sizes(), generator, torch::kFloat32).ge(kDropFeature);
         maps = maps * kept / (1 - kDropFeature);
         const at::Tensor loss =
             info_nce(net_->space(maps), encode_words(some, kDropWord, key), net_->log_scale);
-        return codecs::StepLoss{loss, loss.item<double>()};
+        return codecs::Step{1, [loss](const codecs::Piece&) {
+                              return codecs::PieceLoss{loss, loss.item<double>()};
+                            }};
       },
       [](double loss) { return "loss " + std::to_string(loss).substr(0, 5); });
 }

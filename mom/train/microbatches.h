@@ -1,7 +1,7 @@
 // Forward and backward over the microbatches of a step. Several are computed side by side where there are threads for
 // it, each on threads of its own, whose number does not depend on what else runs: threads of a microbatch = threads of
-// the step / microbatches of the step, at least 1. Whoever is idle takes the next microbatch, so that a core shared with another process
-// delays nobody for long, and no thread waits for another inside a layer.
+// the step / microbatches of the step, at least 1. Whoever is idle takes
+// the next microbatch (nn/side_by_side.h).
 //
 // Every microbatch has a gradient of its own. They are summed as a fixed tree (dist/tree_sum.h): (g0 + g1) + (g2 + g3).
 // The bits of the sum depend neither on who computed what nor on how many did.
@@ -11,10 +11,12 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "mom/data/loader.h"
 #include "mom/models/objective.h"
+#include "mom/nn/side_by_side.h"
 #include "mom/train/flat_parameters.h"
 
 namespace mom::train {
@@ -59,7 +61,6 @@ class Microbatches {
   // `parameters` are those of `model`. Gradients are zeroed and added in the ranges `own`; none: everywhere.
   Microbatches(models::Model model, const models::Compute& compute, FlatParameters& parameters,
                const Division& division, std::vector<Range> own = {});
-  ~Microbatches();
 
   // Begins the pass of a microbatch with that gradient, which is undefined where there is none; null: nobody asks.
   using BeginPass = std::function<std::unique_ptr<Pass>(const at::Tensor& gradient)>;
@@ -73,13 +74,13 @@ class Microbatches {
                                            const BeginPass& begin_pass = nullptr);
 
  private:
-  class Workers;
-  class GradientTree;
+  at::Tensor zero_gradient();  // of the ranges
   FlatParameters& parameters_;
   std::vector<Range> own_;
   std::vector<models::Model> models_;  // one per worker, with shared weights
-  std::vector<at::Tensor> free_;       // gradients
-  std::unique_ptr<Workers> workers_;
+  std::mutex mutex_;
+  std::vector<at::Tensor> free_;  // gradients
+  nn::Workers workers_;
 };
 
 }  // namespace mom::train

@@ -193,6 +193,23 @@ TEST(VectorQuantizer, SameSeedSameCodesOtherSeedOthers) {
   EXPECT_FALSE(trained(1).equal(trained(2)));
 }
 
+TEST(BatchCodes, LearnsFromTheWholeBatchInTheOrderOfPieces) {
+  torch::manual_seed(1);
+  const at::Tensor vectors = torch::randn({60, 4});
+  VectorQuantizer whole({.num_codes = 16, .width = 4}), pieces({.num_codes = 16, .width = 4});
+  BatchCodes batch;
+  whole.start_from(vectors);
+  pieces.start_from(vectors);
+  for (int step = 0; step < 20; ++step) {
+    const at::Tensor seen = vectors + 0.3 * step + 0.5 * torch::randn({60, 4});
+    whole.learn(seen, whole.quantize(seen).codes_N);
+    const std::vector<at::Tensor> parts = seen.split_with_sizes({10, 30, 20});
+    for (const size_t i : {2, 0, 1}) batch.add(i, parts[i], pieces.quantize(parts[i]).codes_N);
+    batch.teach(pieces);
+    ASSERT_TRUE(torch::equal(pieces.codes_KC(), whole.codes_KC())) << step;  // codes revived, too
+  }
+}
+
 TEST(CodeUse, CountsAndPerplexity) {
   const CodeUse even = code_use(torch::tensor({0, 1, 2, 3, 0, 1, 2, 3}, at::kInt).view({2, 4}), 8);
   EXPECT_EQ(even.num_used, 4);

@@ -1,4 +1,4 @@
-#include "mom/codecs/in_pieces.h"
+#include "mom/quality/in_pieces.h"
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -9,7 +9,7 @@
 
 #include "mom/ops/parallel.h"
 
-namespace mom::codecs {
+namespace mom::quality {
 namespace {
 
 using torch::autograd::AutogradContext;
@@ -95,4 +95,4 @@ std::vector<at::Tensor> in_pieces(const ItemNetwork& network, const std::vector<
   return PiecesFunction::apply(network, num_pieces, batch, at::TensorList(parameters));
 }
 
-}  // namespace mom::codecs
+}  // namespace mom::quality

@@ -1,6 +1,7 @@
 // A network over a batch in pieces, one per thread: each goes through all layers on its own thread, and back.
 //
-// The layers of codecs are small. Split over the threads one by one, they make them wait for each other some hundred
+// For losses that tie a batch's items together; where the loss is a mean over items, codecs/fit.h goes forward and back in one.
+// The layers are small. Split over the threads one by one, they make them wait for each other some hundred
 // times per step; and oneDNN's convolutions wait inside their weight gradients, spinning, for a thread that may just
 // have lost its core to another process.
 #pragma once
@@ -10,7 +11,7 @@
 #include <functional>
 #include <vector>
 
-namespace mom::codecs {
+namespace mom::quality {
 
 // Takes items, along the first dimension, and treats each by itself; so do its outputs.
 using ItemNetwork = std::function<std::vector<at::Tensor>(const at::Tensor& items)>;
@@ -21,4 +22,4 @@ using ItemNetwork = std::function<std::vector<at::Tensor>(const at::Tensor& item
 std::vector<at::Tensor> in_pieces(const ItemNetwork& network, const std::vector<at::Tensor>& parameters,
                                   const at::Tensor& batch);
 
-}  // namespace mom::codecs
+}  // namespace mom::quality

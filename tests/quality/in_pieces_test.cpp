@@ -1,4 +1,4 @@
-#include "mom/codecs/in_pieces.h"
+#include "mom/quality/in_pieces.h"
 
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 
 #include <stdexcept>
 
-namespace mom::codecs {
+namespace mom::quality {
 namespace {
 
 class InPieces : public testing::Test {
@@ -115,4 +115,4 @@ TEST_F(InPieces, ErrorsArrive) {
 }
 
 }  // namespace
-}  // namespace mom::codecs
+}  // namespace mom::quality
