@@ -38,6 +38,7 @@ int run(int argc, char** argv) {
   add_study_verb(app);
   add_report_verb(app);
   add_generate_verb(app);
+  add_serve_verb(app);
   add_forward_verb(app);
   add_inspect_verb(app);
   add_convert_verb(app);

@@ -14,6 +14,7 @@ void add_compare_verb(CLI::App& app);
 void add_study_verb(CLI::App& app);
 void add_report_verb(CLI::App& app);
 void add_generate_verb(CLI::App& app);
+void add_serve_verb(CLI::App& app);
 void add_forward_verb(CLI::App& app);
 void add_inspect_verb(CLI::App& app);
 void add_convert_verb(CLI::App& app);

@@ -77,8 +77,37 @@ void DecodeState::replace(const std::vector<int64_t>& sequences, const DecodeSta
   }
 }
 
+void DecodeState::append(const DecodeState& other) {
+  if (num_sequences() == 0) {
+    *this = other;
+    return;
+  }
+  auto join = [](at::Tensor& to, const at::Tensor& from) {
+    if (to.defined()) to = torch::cat({to, from});
+  };
+  auto extend = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  extend(model.num_tokens_S, other.model.num_tokens_S);
+  join(model.hidden_SE, other.model.hidden_SE);
+  for (size_t b = 0; b < model.blocks.size(); ++b) {
+    nn::MixerState& block = model.blocks[b];
+    const nn::MixerState& more = other.model.blocks[b];
+    join(block.conv_SDK, more.conv_SDK);
+    join(block.recurrent_SDN, more.recurrent_SDN);
+    join(block.normed_SE, more.normed_SE);
+    extend(block.keys, more.keys);
+    extend(block.values, more.values);
+  }
+}
+
+// What has not been seen yet counts as zeros (nn/item_condition.h), which are stacked as all else.
 DecodeState initial_state(const models::ModelImpl& model, int64_t num_sequences) {
-  return {model.initial_state(num_sequences)};
+  DecodeState state{model.initial_state(num_sequences)};
+  const models::ModelSpec& spec = model.spec();
+  const at::Tensor zeros_SE = torch::zeros({num_sequences, spec.d_model});
+  if (spec.tells_convolutions()) state.model.hidden_SE = zeros_SE;
+  for (nn::MixerState& block : state.model.blocks)
+    if (spec.adaptive_norm) block.normed_SE = zeros_SE;
+  return state;
 }
 
 }  // namespace mom::generate

@@ -21,6 +21,8 @@ struct DecodeState {
   DecodeState select(const std::vector<int64_t>& sequences) const;
   // Puts the sequences of `by` in the places of these.
   void replace(const std::vector<int64_t>& sequences, const DecodeState& by);
+  // Puts the sequences of `other` behind those that are there.
+  void append(const DecodeState& other);
 };
 
 // Of sequences of which nothing has been seen.

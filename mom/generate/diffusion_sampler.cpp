@@ -35,13 +35,19 @@ bool DiffusionSampler::draws(int64_t visit) const {
   return visit + 1 < num_steps() && (method_ == DiffusionMethod::kDdpm || eta_ > 0);
 }
 
+at::Tensor DiffusionSampler::clean(int64_t visit, const at::Tensor& latent,
+                                   const at::Tensor& predicted) const {
+  const double now = alpha_bar_[static_cast<size_t>(visit)];
+  const at::Tensor cut = predicted * std::sqrt(1 - now);
+  return (prediction_ == models::Prediction::kNoise ? (latent - cut) / std::sqrt(now)
+                                                    : latent * std::sqrt(now) - cut)
+      .clamp(-kLatentBound, kLatentBound);
+}
+
 at::Tensor DiffusionSampler::step(int64_t visit, const at::Tensor& latent, const at::Tensor& predicted,
                                   const at::Tensor& fresh) const {
   const double now = alpha_bar_[static_cast<size_t>(visit)], next = alpha_bar_after(visit);
-  const at::Tensor cut = predicted * std::sqrt(1 - now);
-  const at::Tensor clean = (prediction_ == models::Prediction::kNoise ? (latent - cut) / std::sqrt(now)
-                                                                      : latent * std::sqrt(now) - cut)
-                               .clamp(-kLatentBound, kLatentBound);
+  const at::Tensor clean = this->clean(visit, latent, predicted);
   if (visit + 1 == num_steps()) return clean;
   const double ratio = now / next, share = (1 - next) / (1 - now);
   if (method_ == DiffusionMethod::kDdpm)

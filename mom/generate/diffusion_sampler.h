@@ -40,6 +40,8 @@ class DiffusionSampler {
   int64_t timestep(int64_t visit) const { return timesteps_[static_cast<size_t>(visit)]; }
   // True where step() reads `fresh`.
   bool draws(int64_t visit) const;
+  // x0, clipped: what the network takes the clean latent for.
+  at::Tensor clean(int64_t visit, const at::Tensor& latent, const at::Tensor& predicted) const;
   // The latent at the next visit; after the last the clean one. f32 [..], `fresh` standard normal (may be undefined
   // where nothing is drawn).
   at::Tensor step(int64_t visit, const at::Tensor& latent, const at::Tensor& predicted,

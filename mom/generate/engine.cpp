@@ -3,103 +3,17 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <iterator>
-#include <memory>
+#include <utility>
 
 #include "mom/base/error.h"
-#include "mom/generate/sequence.h"
 
 namespace mom::generate {
 namespace {
 
 constexpr double kMaxGuidance = 100;
-
-using Sequences = std::vector<std::unique_ptr<Sequence>>;
-
-// Numbers the states of sequences that go on 0, 1, ... and drops the others.
-void drop_finished(const Sequences& sequences, DecodeState& state) {
-  std::vector<int64_t> kept;
-  for (const auto& sequence : sequences) {
-    if (sequence->done()) continue;
-    for (Branch* branch : sequence->branches()) {
-      kept.push_back(branch->slot);
-      branch->slot = static_cast<int64_t>(kept.size()) - 1;
-    }
-  }
-  state = state.select(kept);
-}
-
-// Jobs that are run, and which of them each job has its answer from: before anything was seen, equal prompts
-// have equal answers.
-struct Shared {
-  std::vector<const Sequence::Job*> run;
-  std::vector<int64_t> run_of_job;
-};
-
-Shared share_prompts(const DecodeState& state, const std::vector<Sequence::Job>& jobs) {
-  const auto fresh = [&](const Sequence::Job& job) {
-    return state.model.num_tokens_S[static_cast<size_t>(job.branch->slot)] == 0;
-  };
-  Shared shared;
-  for (const Sequence::Job& job : jobs) {
-    const auto same = std::find_if(shared.run.begin(), shared.run.end(), [&](const Sequence::Job* other) {
-      return fresh(job) && fresh(*other) && job.commit == other->commit && job.feed == other->feed;
-    });
-    shared.run_of_job.push_back(same - shared.run.begin());
-    if (same == shared.run.end()) shared.run.push_back(&job);
-  }
-  return shared;
-}
-
-// Feeds the jobs and keeps the states of those that commit.
-StepOutput feed(Network& network, DecodeState& state, const std::vector<Sequence::Job>& jobs) {
-  const Shared shared = share_prompts(state, jobs);
-  std::vector<int64_t> slots, committed, committed_slots;
-  std::vector<Feed> feeds;
-  for (const Sequence::Job* job : shared.run) {
-    slots.push_back(job->branch->slot);
-    feeds.push_back(job->feed);
-  }
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    if (!jobs[i].commit) continue;
-    committed.push_back(shared.run_of_job[i]);
-    committed_slots.push_back(jobs[i].branch->slot);
-  }
-  DecodeState part = state.select(slots);
-  StepOutput output = network.step(part, feeds);
-  if (!committed.empty()) state.replace(committed_slots, part.select(committed));
-  if (shared.run.size() == jobs.size()) return output;
-  // Prompts share, and nobody paints yet: only logits are asked for.
-  return {output.logits_SV.index_select(0, torch::tensor(shared.run_of_job, torch::kInt64)), {}};
-}
-
-// All sequences that are not done take one step. False when there is none.
-bool advance(Network& network, const Sequences& sequences, DecodeState& state) {
-  std::vector<Sequence::Job> jobs;
-  std::vector<std::pair<Sequence*, size_t>> takers;  // and how many jobs
-  for (const auto& sequence : sequences) {
-    if (sequence->done()) continue;
-    std::vector<Sequence::Job> own = sequence->next_jobs();
-    takers.emplace_back(sequence.get(), own.size());
-    std::move(own.begin(), own.end(), std::back_inserter(jobs));
-  }
-  if (jobs.empty()) return false;
-  const StepOutput output = feed(network, state, jobs);
-  int64_t job = 0, picture = 0;
-  bool any_done = false;
-  for (const auto& [sequence, num_jobs] : takers) {
-    std::vector<at::Tensor> predicted(2);
-    for (size_t i = 0; i < num_jobs; ++i, ++job) {
-      const auto num_pictures = static_cast<int64_t>(jobs[static_cast<size_t>(job)].feed.pictures.size());
-      predicted[i] = sequence->painting() ? output.predicted_ICHW[picture] : output.logits_SV[job];
-      picture += num_pictures;
-    }
-    sequence->receive({predicted[0], predicted[1]});
-    any_done |= sequence->done();
-  }
-  if (any_done) drop_finished(sequences, state);
-  return true;
-}
+// A prompt is read up to the next multiple of this many positions at a time, so that others go on meanwhile and one that
+// is cancelled soon ends; several prompts together up to the second number in a step.
+constexpr int64_t kReadAtOnce = 256, kReadInStep = 512;
 
 void check_picture_options(const PictureOptions& picture, const models::CosineSchedule& schedule) {
   // Throws where steps are out of range.
@@ -108,13 +22,24 @@ void check_picture_options(const PictureOptions& picture, const models::CosineSc
     throw UserError({"--guidance", "0 to 100", std::to_string(picture.guidance), ""});
 }
 
+int64_t positions_of(int32_t token, const models::ModelSpec& spec) {
+  return token == kPicture ? spec.latents()->positions_per_item() : 1;
+}
+
+int64_t positions_of(const Feed& feed, const models::ModelSpec& spec) {
+  int64_t positions = 0;
+  for (const int32_t token : feed.tokens) positions += positions_of(token, spec);
+  return positions;
+}
+
 }  // namespace
 
-Engine::Engine(Network network, const DocumentRules& rules, EngineEvents events)
+Engine::Engine(Network network, const DocumentRules& rules, const EngineOptions& options)
     : network_(std::move(network)),
       rules_(rules),
       schedule_(network_.model()->spec().diffusion_steps),
-      events_(std::move(events)) {}
+      cache_(options.cache_bytes),
+      state_(initial_state(*network_.model(), 0)) {}
 
 void Engine::check(const Request& request) const {
   request.sampling.check();
@@ -139,27 +64,222 @@ void Engine::check(const Request& request) const {
                      std::to_string(request.max_positions), ""});
 }
 
-std::vector<Answer> Engine::run(const std::vector<Request>& requests) {
-  Sequences sequences;
-  int64_t num_slots = 0;
-  for (const Request& request : requests) check(request);
-  for (const Request& request : requests) {
-    std::function<void(int32_t)> on_token;
-    if (events_.token) on_token = [this, i = sequences.size()](int32_t token) { events_.token(i, token); };
-    sequences.push_back(std::make_unique<Sequence>(request, rules_, schedule_, network_.model()->spec(),
-                                                   std::move(on_token)));
-    for (Branch* branch : sequences.back()->branches()) branch->slot = num_slots++;
-  }
-  DecodeState state = initial_state(*network_.model(), num_slots);
-  auto rounds_to_come = [&] {
-    int64_t rounds = 0;
-    for (const auto& sequence : sequences) rounds = std::max(rounds, sequence->rounds_to_come());
-    return rounds;
+SequenceId Engine::add(Request request, Listener listener) {
+  check(request);
+  auto running = std::make_unique<Running>();
+  running->id = next_id_++;
+  SequenceEvents events = listener;
+  events.token = [this, token = std::move(events.token)](int32_t id, double log_probability) {
+    ++counts_.written_tokens;
+    if (token) token(id, log_probability);
   };
-  for (int64_t round = 1; advance(network_, sequences, state); ++round)
-    if (events_.progress) events_.progress(round, round + rounds_to_come());
-  std::vector<Answer> answers;
-  for (const auto& sequence : sequences) answers.push_back(sequence->take_answer());
+  running->listener = std::move(listener);
+  running->sequence = std::make_unique<Sequence>(std::move(request), rules_, schedule_,
+                                                 network_.model()->spec(), std::move(events));
+  int64_t slot = state_.num_sequences();
+  for (Branch* branch : running->sequence->branches()) branch->slot = slot++;
+  state_.append(initial_state(*network_.model(), slot - state_.num_sequences()));
+  running_.push_back(std::move(running));
+  return running_.back()->id;
+}
+
+// Numbers the states of sequences that stay 0, 1, ... and drops the others.
+void Engine::leave(const std::function<bool(const Running&)>& leaves) {
+  if (std::erase_if(running_, [&](const auto& running) { return leaves(*running); }) == 0) return;
+  std::vector<int64_t> kept;
+  for (const auto& running : running_) {
+    for (Branch* branch : running->sequence->branches()) {
+      kept.push_back(branch->slot);
+      branch->slot = static_cast<int64_t>(kept.size()) - 1;
+    }
+  }
+  state_ = kept.empty() ? initial_state(*network_.model(), 0) : state_.select(kept);
+}
+
+void Engine::cancel(SequenceId id) {
+  leave([&](const Running& running) { return running.id == id; });
+}
+
+void Engine::cancel_all() {
+  leave([](const Running&) { return true; });
+}
+
+void Engine::begin_tasks(Running& running) {
+  if (!running.tasks.empty()) return;
+  for (Sequence::Job& job : running.sequence->next_jobs()) {
+    Task task{std::move(job), {}, false, {}};
+    if (state_.model.num_tokens_S[static_cast<size_t>(task.job.branch->slot)] == 0)
+      task.whole = task.job.feed;
+    running.tasks.push_back(std::move(task));
+  }
+}
+
+// Goes on from the state of a prefix that was read before. False: there is none.
+bool Engine::resume(Task& task) {
+  const Snapshot* snapshot = cache_.find(*task.whole, /*whole=*/!network_.cuts_exactly());
+  if (!snapshot) return false;
+  const size_t length = snapshot->prefix.tokens.size();
+  state_.replace({task.job.branch->slot}, snapshot->state);
+  task.job.feed = items_of(*task.whole, length, task.whole->tokens.size() - length);
+  if (task.job.feed.empty()) {
+    task.predicted = snapshot->logits_V;
+    task.whole.reset();
+  }
+  counts_.reused_tokens += static_cast<int64_t>(length);
+  task.begun = true;
+  return true;
+}
+
+// Equal prompts that come together are read once.
+bool Engine::is_read_by_another(const Task& task) const {
+  for (const auto& running : running_)
+    for (const Task& other : running->tasks)
+      if (other.begun && other.whole && other.whole->tokens.size() == task.whole->tokens.size() &&
+          begins_with(*other.whole, *task.whole))
+        return true;
+  return false;
+}
+
+std::optional<Engine::Piece> Engine::next_piece(Task& task) const {
+  const models::ModelSpec& spec = network_.model()->spec();
+  const int64_t seen = state_.model.num_tokens_S[static_cast<size_t>(task.job.branch->slot)];
+  int64_t left = kReadAtOnce - seen % kReadAtOnce;
+  const std::vector<int32_t>& tokens = task.job.feed.tokens;
+  size_t count = 0;
+  while (count < tokens.size() && (count == 0 || left >= positions_of(tokens[count], spec)))
+    left -= positions_of(tokens[count++], spec);
+  return Piece{&task, items_of(task.job.feed, 0, count), count == tokens.size()};
+}
+
+void Engine::keep(Task& task, const at::Tensor& logits_V) {
+  if (!task.whole) return;
+  if (logits_V.defined()) cache_.put({*task.whole, state_.select({task.job.branch->slot}), logits_V.clone()});
+  task.whole.reset();
+}
+
+void Engine::decode(const std::vector<Task*>& tasks) {
+  if (tasks.empty()) return;
+  std::vector<int64_t> slots;
+  std::vector<int32_t> tokens;
+  for (const Task* task : tasks) {
+    slots.push_back(task->job.branch->slot);
+    tokens.push_back(task->job.feed.tokens.front());
+  }
+  DecodeState part = state_.select(slots);
+  const at::Tensor logits_SV = network_.decode(part, tokens);
+  state_.replace(slots, part);
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    tasks[i]->predicted = logits_SV[static_cast<int64_t>(i)];
+    tasks[i]->job.feed = {};
+  }
+}
+
+void Engine::read(const std::vector<Piece>& pieces) {
+  if (pieces.empty()) return;
+  std::vector<int64_t> slots, committed, committed_slots;
+  std::vector<Feed> feeds;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const Sequence::Job& job = pieces[i].task->job;
+    slots.push_back(job.branch->slot);
+    feeds.push_back(pieces[i].feed);
+    if (!job.commit) continue;
+    committed.push_back(static_cast<int64_t>(i));
+    committed_slots.push_back(job.branch->slot);
+  }
+  DecodeState part = state_.select(slots);
+  const StepOutput output = network_.read(part, feeds);
+  if (!committed.empty()) state_.replace(committed_slots, part.select(committed));
+  int64_t picture = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    Task& task = *pieces[i].task;
+    const size_t count = feeds[i].tokens.size();
+    const bool paints = !task.job.commit;
+    const at::Tensor logits_V =
+        output.logits_SV.defined() ? output.logits_SV[static_cast<int64_t>(i)] : at::Tensor();
+    if (pieces[i].last) {
+      task.predicted = paints ? output.predicted_ICHW[picture] : logits_V;
+      keep(task, logits_V);
+    }
+    if (!paints) counts_.read_tokens += static_cast<int64_t>(count);
+    picture += static_cast<int64_t>(feeds[i].pictures.size());
+    task.job.feed = items_of(task.job.feed, count, task.job.feed.tokens.size() - count);
+  }
+}
+
+bool Engine::step() {
+  if (running_.empty()) return false;
+  for (const auto& running : running_) begin_tasks(*running);
+  std::vector<Task*> decoded;
+  std::vector<Piece> pieces;
+  int64_t room = kReadInStep;
+  for (const auto& running : running_) {
+    for (Task& task : running->tasks) {
+      if (task.job.feed.empty()) continue;
+      const bool fresh = task.whole && !task.begun;
+      if (fresh && resume(task) && task.job.feed.empty()) continue;
+      const std::vector<int32_t>& tokens = task.job.feed.tokens;
+      if (!task.whole && task.job.commit && !task.begun && tokens.size() == 1 && tokens.front() != kPicture) {
+        decoded.push_back(&task);
+        continue;
+      }
+      if (fresh && !task.begun && is_read_by_another(task)) continue;
+      Piece piece = *next_piece(task);
+      room -= positions_of(piece.feed, network_.model()->spec());
+      // Painting and what follows a picture is a prompt's size and never waits.
+      if (room < 0 && task.whole && !pieces.empty()) continue;
+      task.begun = true;
+      pieces.push_back(std::move(piece));
+    }
+  }
+  decode(decoded);
+  read(pieces);
+  ++counts_.steps;
+  std::vector<Running*> done;
+  for (const auto& running : running_) {
+    std::vector<Task>& tasks = running->tasks;
+    const auto prompt = static_cast<int64_t>(running->sequence->request().prompt.tokens.size());
+    running->read_tokens =
+        tasks[0].whole ? prompt - static_cast<int64_t>(tasks[0].job.feed.tokens.size()) : prompt;
+    if (std::any_of(tasks.begin(), tasks.end(), [](const Task& task) { return !task.job.feed.empty(); }))
+      continue;
+    running->sequence->receive({tasks[0].predicted, tasks.size() > 1 ? tasks[1].predicted : at::Tensor()});
+    tasks.clear();
+    if (running->sequence->done()) done.push_back(running.get());
+  }
+  std::vector<std::pair<std::function<void(Answer)>, Answer>> answers;
+  for (Running* running : done)
+    answers.emplace_back(std::move(running->listener.done), running->sequence->take_answer());
+  leave([](const Running& running) { return running.sequence->done(); });
+  for (auto& [listener, answer] : answers)
+    if (listener) listener(std::move(answer));
+  return true;
+}
+
+int64_t Engine::steps_to_come() const {
+  int64_t steps = 0;
+  for (const auto& running : running_) steps = std::max(steps, running->sequence->rounds_to_come());
+  return steps;
+}
+
+std::vector<SequenceView> Engine::sequences() const {
+  std::vector<SequenceView> views;
+  for (const auto& running : running_)
+    views.push_back({running->id, static_cast<int64_t>(running->sequence->request().prompt.tokens.size()),
+                     running->read_tokens, static_cast<int64_t>(running->sequence->num_written())});
+  return views;
+}
+
+std::vector<Answer> run(Engine& engine, const std::vector<Request>& requests, const RunEvents& events) {
+  std::vector<Answer> answers(requests.size());
+  for (const Request& request : requests) engine.check(request);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    Listener listener;
+    listener.done = [&answers, i](Answer answer) { answers[i] = std::move(answer); };
+    if (events.token) listener.token = [&events, i](int32_t token, double) { events.token(i, token); };
+    engine.add(requests[i], std::move(listener));
+  }
+  for (int64_t done = 1; engine.step(); ++done)
+    if (events.progress) events.progress(done, done + engine.steps_to_come());
   return answers;
 }
 

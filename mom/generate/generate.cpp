@@ -8,18 +8,15 @@
 #include "mom/base/error.h"
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
-#include "mom/generate/engine.h"
+#include "mom/generate/loaded_model.h"
 #include "mom/generate/options.h"
 #include "mom/generate/outputs.h"
 #include "mom/generate/text_stream.h"
-#include "mom/ops/backend.h"
-#include "mom/train/checkpoint.h"
-#include "mom/train/recipe.h"
 
 namespace mom::generate {
 namespace {
 
-constexpr int64_t kTogether = 32;  // sequences in one batch: memory, not results
+constexpr int64_t kTogether = 32;  // sequences side by side: memory, not results
 
 // Seconds since it was made or last asked.
 class Watch {
@@ -33,15 +30,6 @@ class Watch {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// Where the codecs are: a run's lie with its data. It also says which ops it was trained with.
-Path codecs_folder(const GenerateOptions& options) {
-  const Path recipe_file = options.run / "recipe.toml";
-  if (!std::filesystem::exists(recipe_file)) return options.codecs;
-  const train::Recipe recipe = train::load_recipe(recipe_file, {});
-  ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
-  return options.codecs.empty() ? Path(recipe.data.path) / "codecs" : options.codecs;
-}
-
 // Says what happens while it does: text as it comes, or how far the network is.
 class Teller {
  public:
@@ -49,9 +37,10 @@ class Teller {
       : options_(options),
         vocabulary_(spec.vocabulary),
         codecs_(codecs),
-        streams_(options.on_text && options.count == 1 && asks_text(options, spec) && codecs.has_text()) {}
+        streams_(options.on_text && options.count == 1 && asks_text(options.modality, spec) &&
+                 codecs.has_text()) {}
 
-  EngineEvents events() {
+  RunEvents events() {
     if (streams_) return {[this](size_t, int32_t token) { options_.on_text(shown(token)); }, {}};
     return {{}, [this](int64_t done, int64_t total) { show_progress(done, total); }};
   }
@@ -97,25 +86,21 @@ class Teller {
 class Generation {
  public:
   explicit Generation(const GenerateOptions& options)
-      : options_(options),
-        model_folder_(train::find_model_folder(options.run)),
-        model_(models::load_model(
-            model_folder_, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel)),
-        codecs_(model_->spec(), codecs_folder(options), model_folder_) {
-    check_options_for(options, model_->spec());
+      : options_(options), loaded_(options.run, options.codecs, options.last_weights) {
+    check_options_for(options, spec());
     media_ = codecs_.media_kind(options.modality);
     check_outputs(options, media_);
     require_codecs();
-    rules_ = {codecs_.vocabulary(), model_->spec().vocab_size};
-    request_ = make_request(options, model_->spec(), rules_, codecs_, model_folder_);
+    rules_ = loaded_.rules();
+    request_ = make_request(asked_by(options), spec(), rules_, codecs_, loaded_.folder());
     // Before the work: a folder that is in use is refused.
     if (!options.out.empty() && !is_single_file(options, media_))
       folder_.emplace(options.out, /*replace=*/false);
   }
 
   std::vector<Answer> answers() {
-    Teller teller(options_, model_->spec(), codecs_);
-    Engine engine({model_, options_.weights.value_or(default_weights())}, rules_, teller.events());
+    Teller teller(options_, spec(), codecs_);
+    Engine engine(loaded_.network(options_.weights), rules_);
     std::vector<Answer> answers;
     for (int64_t first = 0; first < options_.count; first += kTogether) {
       std::vector<Request> requests(static_cast<size_t>(std::min(kTogether, options_.count - first)),
@@ -123,7 +108,7 @@ class Generation {
       for (size_t i = 0; i < requests.size(); ++i)
         requests[i].key = stream_key(
             {static_cast<uint64_t>(options_.seed), static_cast<uint64_t>(first) + static_cast<uint64_t>(i)});
-      std::vector<Answer> some = engine.run(requests);
+      std::vector<Answer> some = run(engine, requests, teller.events());
       std::move(some.begin(), some.end(), std::back_inserter(answers));
       teller.end_batch();
     }
@@ -150,19 +135,16 @@ class Generation {
   }
 
  private:
-  // As the folder stores them, where the network can decode so.
-  std::string default_weights() const {
-    return MambaDecoder::supports(*model_) ? model_->spec().weight_type : "float32";
-  }
+  const models::ModelSpec& spec() const { return loaded_.spec(); }
 
   // Those that write documents, before the work; that of what is asked for was opened.
   void require_codecs() const {
-    for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
+    for (const modality::Modality& modality : spec().vocabulary.modalities())
       if (options_.interleaved) codecs_.set().of(modality.name);
   }
 
   std::vector<Segment> segments_of(const Answer& answer) const {
-    return split(request_.prompt, answer.content, model_->spec().vocabulary);
+    return split(request_.prompt, answer.content, spec().vocabulary);
   }
 
   std::string text_of(const Answer& answer) const {
@@ -208,9 +190,8 @@ class Generation {
   }
 
   const GenerateOptions& options_;
-  Path model_folder_;
-  models::Model model_;
-  ModelCodecs codecs_;
+  LoadedModel loaded_;
+  const ModelCodecs& codecs_ = loaded_.codecs();
   codecs::MediaKind media_{};  // of what is asked for
   DocumentRules rules_;
   Request request_;

@@ -69,12 +69,15 @@ codecs::MediaKind ModelCodecs::media_kind(const std::string& modality) const {
   return !value || value->is_text() ? codecs::MediaKind::kText : set_.of(modality).media();
 }
 
-void ModelCodecs::append_file(const std::string& modality, const Path& file, Feed& feed) const {
-  const modality::Modality& value = value_of(modality);
-  const codecs::MediaCodec& codec = set_.media(modality);
-  const std::string bytes = read_file(file);
+void ModelCodecs::append_part(const PromptPart& part, Feed& feed) const {
+  if (media_kind(part.modality) == codecs::MediaKind::kText) {
+    for (const int32_t token : encode_text(part.content)) feed.append(token);
+    return;
+  }
+  const modality::Modality& value = value_of(part.modality);
+  const codecs::MediaCodec& codec = set_.media(part.modality);
   const codecs::CodedItem item =
-      codec.encode_items(codec.read(std::as_bytes(std::span(bytes)), file.string(), 1, "")).front();
+      codec.encode_items(codec.read(std::as_bytes(std::span(part.content)), part.where, 1, "")).front();
   feed.append(value.brackets->open);
   if (value.is_continuous()) feed.append(Picture{item.latents_CHW, 0});
   for (const int32_t code : item.codes) feed.append(static_cast<int32_t>(value.begin) + code);

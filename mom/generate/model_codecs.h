@@ -9,6 +9,7 @@
 
 #include "mom/codecs/codec_set.h"
 #include "mom/codecs/sentence_piece.h"
+#include "mom/generate/asked.h"
 #include "mom/generate/segments.h"
 
 namespace mom::generate {
@@ -30,8 +31,8 @@ class ModelCodecs {
 
   // What a modality's items are for people; text needs no codec for it.
   codecs::MediaKind media_kind(const std::string& modality) const;
-  // A file with the tokens around it. InputError: one that cannot be decoded.
-  void append_file(const std::string& modality, const Path& file, Feed& feed) const;
+  // A part of a prompt; a file with the tokens around it. InputError: one that cannot be decoded.
+  void append_part(const PromptPart& part, Feed& feed) const;
   // A segment as its codec has it, and decoded.
   codecs::CodedItem item_of(const Segment& segment) const;
   codecs::Media media_of(const Segment& segment) const;

@@ -1,5 +1,6 @@
-// A model as generation runs it: blocks of positions and pictures through the training kernels, in f32;
-// single tokens of a few sequences through mamba_decoder.h where the network has only such blocks.
+// A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; single tokens
+// through mamba_decoder.h where the network has only such blocks. A sequence's numbers have the same bits whatever other
+// sequences are beside it.
 #pragma once
 
 #include <memory>
@@ -15,11 +16,17 @@ class Network {
   // `weights`, of single tokens: one of models::weight_types(). UserError where the network needs float32.
   Network(models::Model model, const std::string& weights = "float32");  // NOLINT: a model is a network
   const models::Model& model() const { return model_; }
-  StepOutput step(DecodeState& state, const std::vector<Feed>& feeds_S);
+  // Both advance `state`, one feed or token per sequence. decode() may use weights of fewer bits, so that a token is
+  // always read by the same of the two.
+  StepOutput read(DecodeState& state, const std::vector<Feed>& feeds_S);
+  at::Tensor decode(DecodeState& state, const std::vector<int32_t>& tokens_S);  // logits [S, V]
+  // Whether read() has the same bits wherever a document is cut.
+  bool cuts_exactly() const { return cuts_exactly_; }
 
  private:
   models::Model model_;
   std::shared_ptr<const MambaDecoder> decoder_;  // null: every step is one of step.h
+  bool cuts_exactly_;
 };
 
 }  // namespace mom::generate

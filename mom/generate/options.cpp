@@ -15,7 +15,8 @@ constexpr double kMaxCount = 1000, kMaxPositions = 1e6;
 constexpr int64_t kDefaultPositions = 256;
 
 // Whether items of one length may be written, which guidance is for.
-bool draws_whole_items(const GenerateOptions& o, const modality::Vocabulary& vocabulary) {
+template <class Asking>  // GenerateOptions or Asked
+bool draws_whole_items(const Asking& o, const modality::Vocabulary& vocabulary) {
   const auto& all = vocabulary.modalities();
   return std::any_of(all.begin(), all.end(), [&](const modality::Modality& one) {
     return one.has_fixed_length() && (o.interleaved || one.name == o.modality);
@@ -43,17 +44,15 @@ DocumentCursor after(const Feed& prompt, const DocumentRules& rules) {
   return cursor;
 }
 
-Feed make_prompt(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
+Feed make_prompt(const Asked& asked, const models::ModelSpec& spec, const DocumentRules& rules,
                  const ModelCodecs& codecs) {
   Feed prompt;
-  for (const int64_t token : o.tokens) prompt.append(static_cast<int32_t>(token));
-  if (o.tokens.empty() && !spec.vocabulary.empty()) prompt.append(modality::special::kBos);
-  for (const PromptFile& one : o.files) codecs.append_file(one.modality, one.file, prompt);
-  if (o.prompt)
-    for (const int32_t token : codecs.encode_text(*o.prompt)) prompt.append(token);
-  const modality::Modality* asked = spec.vocabulary.find(o.modality);
-  if (asked && asked->brackets && !after(prompt, rules).inside(o.modality))
-    prompt.append(asked->brackets->open);
+  for (const int64_t token : asked.tokens) prompt.append(static_cast<int32_t>(token));
+  if (asked.tokens.empty() && !spec.vocabulary.empty()) prompt.append(modality::special::kBos);
+  for (const PromptPart& part : asked.parts) codecs.append_part(part, prompt);
+  const modality::Modality* opened = spec.vocabulary.find(asked.modality);
+  if (opened && opened->brackets && !after(prompt, rules).inside(asked.modality))
+    prompt.append(opened->brackets->open);
   return prompt;
 }
 
@@ -71,8 +70,8 @@ void check_options(const GenerateOptions& o) {
   check_prompt(o);
 }
 
-bool asks_text(const GenerateOptions& o, const models::ModelSpec& spec) {
-  const modality::Modality* asked = spec.vocabulary.find(o.modality);
+bool asks_text(const std::string& modality, const models::ModelSpec& spec) {
+  const modality::Modality* asked = spec.vocabulary.find(modality);
   return !asked || asked->is_text();
 }
 
@@ -108,20 +107,30 @@ void check_options_for(const GenerateOptions& o, const models::ModelSpec& spec) 
     log_warning("--max-tokens is not used: " + o.modality + " has a fixed size");
 }
 
-Request make_request(const GenerateOptions& o, const models::ModelSpec& spec, const DocumentRules& rules,
+Asked asked_by(const GenerateOptions& o) {
+  Asked asked{{},         o.tokens, o.modality, o.interleaved, o.max_tokens,
+              o.sampling, o.steps,  o.sampler,  o.guidance};
+  for (const PromptFile& one : o.files)
+    asked.parts.push_back({one.modality, read_file(one.file), one.file.string()});
+  if (o.prompt) asked.parts.push_back({modality::kTextName, *o.prompt, "--prompt"});
+  return asked;
+}
+
+Request make_request(const Asked& asked, const models::ModelSpec& spec, const DocumentRules& rules,
                      const ModelCodecs& codecs, const Path& model_folder) {
   Request request;
-  request.prompt = make_prompt(o, spec, rules, codecs);
-  request.until = o.interleaved ? Until::kDocument : asks_text(o, spec) ? Until::kText : Until::kSegment;
+  request.prompt = make_prompt(asked, spec, rules, codecs);
+  const bool text = asks_text(asked.modality, spec);
+  request.until = asked.interleaved ? Until::kDocument : text ? Until::kText : Until::kSegment;
   request.needs_text = request.until == Until::kText && closes_segment(request.prompt, rules.vocabulary);
-  const bool fixed = !o.interleaved && draws_whole_items(o, spec.vocabulary);
+  const bool fixed = !asked.interleaved && draws_whole_items(asked, spec.vocabulary);
   request.max_positions =
-      fixed ? after(request.prompt, rules).to_close() : o.max_tokens.value_or(kDefaultPositions);
+      fixed ? after(request.prompt, rules).to_close() : asked.max_tokens.value_or(kDefaultPositions);
   if (spec.vocabulary.empty()) request.stop_tokens = models::stop_tokens(model_folder);
-  request.sampling = o.sampling;
-  request.picture.steps = o.steps.value_or(request.picture.steps);
-  if (o.sampler) request.picture.method = parse_diffusion_method(*o.sampler);
-  request.picture.guidance = o.guidance;
+  request.sampling = asked.sampling;
+  request.picture.steps = asked.steps.value_or(request.picture.steps);
+  if (asked.sampler) request.picture.method = parse_diffusion_method(*asked.sampler);
+  request.picture.guidance = asked.guidance;
   return request;
 }
 

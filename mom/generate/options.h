@@ -1,6 +1,7 @@
 // What a user's options ask of a model: checked, and as the engine takes it.
 #pragma once
 
+#include "mom/generate/asked.h"
 #include "mom/generate/engine.h"
 #include "mom/generate/generate.h"
 #include "mom/generate/model_codecs.h"
@@ -13,13 +14,16 @@ void check_options(const GenerateOptions& options);
 void check_options_for(const GenerateOptions& options, const models::ModelSpec& spec);
 void check_outputs(const GenerateOptions& options, codecs::MediaKind media);
 
-bool asks_text(const GenerateOptions& options, const models::ModelSpec& spec);
+bool asks_text(const std::string& modality, const models::ModelSpec& spec);
 // --out is a file for the one answer, by its ending, and not a folder.
 bool is_single_file(const GenerateOptions& options, codecs::MediaKind media);
 
-// The prompt as training lays documents out: <bos>, files, text, and the start of what is asked for.
-// `model_folder` says what ends a plain language model's text (models/hugging_face.h).
-Request make_request(const GenerateOptions& options, const models::ModelSpec& spec,
-                     const DocumentRules& rules, const ModelCodecs& codecs, const Path& model_folder);
+// Files are read; they come before the text, whatever the order of the options.
+Asked asked_by(const GenerateOptions& options);
+
+// The prompt as training lays documents out: <bos>, the parts, and the start of what is asked for. `model_folder` says
+// what ends a plain language model's text (models/hugging_face.h). InputError: a part that cannot be decoded.
+Request make_request(const Asked& asked, const models::ModelSpec& spec, const DocumentRules& rules,
+                     const ModelCodecs& codecs, const Path& model_folder);
 
 }  // namespace mom::generate

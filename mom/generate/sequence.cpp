@@ -20,18 +20,18 @@ at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::
   return noise;
 }
 
-Sequence::Sequence(const Request& request, const DocumentRules& rules, const models::CosineSchedule& schedule,
-                   const models::ModelSpec& spec, std::function<void(int32_t)> on_token)
-    : request_(request),
+Sequence::Sequence(Request request, const DocumentRules& rules, const models::CosineSchedule& schedule,
+                   const models::ModelSpec& spec, SequenceEvents events)
+    : request_(std::move(request)),
       spec_(spec),
-      on_token_(std::move(on_token)),
+      events_(std::move(events)),
       cursor_(rules),
-      diffusion_(schedule, spec.prediction, request.picture.steps, request.picture.method),
-      room_(request.max_positions) {
-  if (request.picture.guidance != 1) unconditional_.emplace();
+      diffusion_(schedule, spec.prediction, request_.picture.steps, request_.picture.method),
+      room_(request_.max_positions) {
+  if (request_.picture.guidance != 1) unconditional_.emplace();
   size_t picture = 0;
-  for (const int32_t token : request.prompt.tokens)
-    take_in(token, token == kPicture ? request.prompt.pictures[picture++] : Picture{});
+  for (const int32_t token : request_.prompt.tokens)
+    take_in(token, token == kPicture ? request_.prompt.pictures[picture++] : Picture{});
   write_what_is_certain();
 }
 
@@ -80,11 +80,12 @@ void Sequence::take_in(int32_t token, const Picture& picture) {
   if (text) seen_.insert(token);
 }
 
-void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions) {
+void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions, double log_probability) {
   take_in(token, picture);
   token == kPicture ? answer_.content.append(picture) : answer_.content.append(token);
   room_ -= num_positions;
-  if (on_token_) on_token_(token);
+  if (token == kPicture && events_.picture) events_.picture(picture);
+  if (events_.token) events_.token(token, log_probability);
 }
 
 std::vector<TokenSpan> Sequence::allowed() const {
@@ -108,7 +109,7 @@ void Sequence::write(const SampledToken& sampled) {
   const auto token = static_cast<int32_t>(sampled.token);
   const bool after_text = cursor_.in_text();
   if (request_.until == Until::kText && after_text && cursor_.opens(token)) return finish(Stop::kEnd);
-  put(token, {}, 1);
+  put(token, {}, 1, sampled.log_probability);
   answer_.log_probabilities.push_back(sampled.log_probability);
   const bool closed = !after_text && cursor_.in_text();
   if (ends_document(token) || (closed && request_.until == Until::kSegment)) return finish(Stop::kEnd);
@@ -140,11 +141,13 @@ at::Tensor Sequence::noise(int64_t draw) const {
 void Sequence::denoise(const at::Tensor& predicted_CHW) {
   auto& [latent_CHW, visit] = *painting_;
   const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
+  if (events_.preview && visit + 1 < diffusion_.num_steps())
+    events_.preview(diffusion_.clean(visit, latent_CHW, predicted_CHW), visit, diffusion_.num_steps());
   latent_CHW = diffusion_.step(visit, latent_CHW, predicted_CHW, fresh_CHW);
   if (++visit < diffusion_.num_steps()) return;
   const Picture clean{latent_CHW, 0};
   painting_.reset();
-  put(kPicture, clean, spec_.latents()->positions_per_item());
+  put(kPicture, clean, spec_.latents()->positions_per_item(), 0);
 }
 
 }  // namespace mom::generate

@@ -37,13 +37,23 @@ struct Predictions {
   }
 };
 
+// Told while a document is written.
+struct SequenceEvents {
+  std::function<void(int32_t token, double log_probability)> token;  // also kPicture, with 0
+  std::function<void(const Picture&)> picture;                       // before its kPicture
+  // The clean latent that a visit of the sampler predicts, but for the last one, which gives the picture.
+  std::function<void(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits)> preview;
+};
+
 class Sequence {
  public:
-  // All but the function must outlive it. The request was checked.
-  Sequence(const Request& request, const DocumentRules& rules, const models::CosineSchedule& schedule,
-           const models::ModelSpec& spec, std::function<void(int32_t)> on_token);
+  // Rules, schedule and spec must outlive it. The request was checked.
+  Sequence(Request request, const DocumentRules& rules, const models::CosineSchedule& schedule,
+           const models::ModelSpec& spec, SequenceEvents events);
 
   bool done() const { return done_; }
+  const Request& request() const { return request_; }
+  size_t num_written() const { return answer_.content.tokens.size(); }
   Answer take_answer() { return std::move(answer_); }
   std::vector<Branch*> branches();
   // Rounds until it is where it may end, as far as can be foreseen.
@@ -64,7 +74,7 @@ class Sequence {
   // A token or picture of the document: for the branches, and for the penalty. Without its text a document is
   // <bos> and what stands between brackets.
   void take_in(int32_t token, const Picture& picture);
-  void put(int32_t token, const Picture& picture, int64_t num_positions);
+  void put(int32_t token, const Picture& picture, int64_t num_positions, double log_probability);
   std::vector<TokenSpan> allowed() const;  // what may be drawn next
   SampledToken draw(const at::Tensor& logits_V);
   void write(const SampledToken& sampled);
@@ -74,9 +84,9 @@ class Sequence {
   at::Tensor noise(int64_t draw) const;
   void denoise(const at::Tensor& predicted_CHW);
 
-  const Request& request_;
+  const Request request_;
   const models::ModelSpec& spec_;
-  std::function<void(int32_t)> on_token_;
+  SequenceEvents events_;
   DocumentCursor cursor_;
   DiffusionSampler diffusion_;
   Branch conditional_;

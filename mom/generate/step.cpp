@@ -64,8 +64,10 @@ models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>
   return input;
 }
 
-StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S) {
+StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S,
+                ops::Rowwise way) {
   const torch::NoGradGuard no_grad;
+  const ops::ScopedRowwise rowwise(way);
   const models::ModelSpec& spec = model.spec();
   TORCH_CHECK(static_cast<int64_t>(feeds_S.size()) == state.num_sequences(), "[step] expected ",
               state.num_sequences(), " feeds, got ", feeds_S.size());

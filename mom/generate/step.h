@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "mom/generate/decode_state.h"
+#include "mom/ops/rowwise.h"
 
 namespace mom::generate {
 
@@ -45,7 +46,9 @@ struct StepOutput {
 // The feeds one after another, each a sequence of its own.
 models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S);
 
-// Advances `state`. Feeds are not empty. Precision: f32. No gradients.
-StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S);
+// Advances `state`. Feeds are not empty. Precision: f32. No gradients. A sequence's numbers have the same bits whatever
+// others there are beside it; `way` is for many or for a few positions (ops/rowwise.h).
+StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S,
+                ops::Rowwise way = ops::Rowwise::kBlocks);
 
 }  // namespace mom::generate

@@ -1,7 +1,6 @@
 #include "mom/models/model.h"
 
 #include <ATen/CPUGeneratorImpl.h>
-#include <torch/nn/functional/linear.h>
 #include <torch/nn/modules/container/modulelist.h>
 
 #include <cmath>
@@ -16,7 +15,9 @@
 #include "mom/ops/attention_plan.h"
 #include "mom/ops/embedding.h"
 #include "mom/ops/head_loss.h"
+#include "mom/ops/modality_linear.h"
 #include "mom/ops/rotary.h"
+#include "mom/ops/rowwise.h"
 
 namespace mom::models {
 namespace {
@@ -123,8 +124,8 @@ void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const 
 
 at::Tensor ModelImpl::embed_timesteps(const ModelInput& input) {
   if (!spec_.latents()) return {};
-  return time_out_->forward(
-      torch::silu(time_in_->forward(timestep_features(input.timesteps_I), input.routing)), input.routing);
+  const at::Tensor hidden_IE = time_in_->forward(timestep_features(input.timesteps_I), input.routing);
+  return time_out_->forward(ops::each_item(hidden_IE, hidden_IE.size(0), torch::silu), input.routing);
 }
 
 at::Tensor ModelImpl::embed_patches(const ModelInput& input, const at::Tensor& time_IE) {
@@ -263,7 +264,8 @@ std::vector<at::Tensor> ModelImpl::head_parameters() const {
 }
 
 at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
-  return torch::nn::functional::linear(hidden_RE.to(torch::kFloat32), lm_head_);
+  return ops::modality_linear_of_parameters(hidden_RE.to(torch::kFloat32), lm_head_, {},
+                                            torch::tensor({int64_t{0}, hidden_RE.size(0)}, torch::kInt64));
 }
 
 at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const ModelInput& input) {

@@ -3,6 +3,8 @@
 #include <torch/nn/functional/activation.h>
 #include <torch/types.h>
 
+#include "mom/ops/rowwise.h"
+
 namespace mom::nn {
 
 ItemConditionImpl::ItemConditionImpl(int64_t width) : width_(width) {
@@ -43,9 +45,10 @@ at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Ten
   if (num_items == 0) return normed_TE;
   const int64_t width = normed_TE.size(1), num_tokens = normed_TE.size(0);
   const at::Tensor before_IE = rows_before_items(normed_TE, context, last_SE).to(torch::kFloat32);
-  const at::Tensor modulation = modulation_->forward(torch::silu(before_IE + time_IE), context.routing)
-                                    .to(normed_TE.scalar_type())
-                                    .view({num_items, 1, 2 * width});
+  const at::Tensor modulation =
+      modulation_->forward(ops::each_item(before_IE + time_IE, num_items, torch::silu), context.routing)
+          .to(normed_TE.scalar_type())
+          .view({num_items, 1, 2 * width});
   const at::Tensor items =
       normed_TE.narrow(0, grid.begin, grid.end - grid.begin).view({num_items, -1, width});
   const at::Tensor changed =

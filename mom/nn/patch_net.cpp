@@ -4,6 +4,7 @@
 
 #include "mom/ops/modality_linear.h"
 #include "mom/ops/rms_norm.h"
+#include "mom/ops/rowwise.h"
 
 namespace mom::nn {
 namespace {
@@ -22,12 +23,16 @@ at::Tensor add_conv(Module& owner, const std::string& name, int64_t in, int64_t 
 // Pixels [I * rows * columns, in] -> [.., out], zeros around each item.
 at::Tensor convolve(const at::Tensor& pixels_RC, const at::Tensor& weight_OC33, int64_t rows, int64_t columns,
                     at::ScalarType type, int64_t stride = 1) {
-  const at::Tensor images =
-      pixels_RC.to(type).view({-1, rows, columns, pixels_RC.size(1)}).permute({0, 3, 1, 2});  // channels last
-  return torch::conv2d(images, weight_OC33.to(type), {}, stride, 1)
-      .permute({0, 2, 3, 1})
-      .reshape({-1, weight_OC33.size(0)});
+  const at::Tensor taps = weight_OC33.to(type);
+  return ops::each_item(pixels_RC, pixels_RC.size(0) / (rows * columns), [&](const at::Tensor& some_RC) {
+    const at::Tensor images =
+        some_RC.to(type).view({-1, rows, columns, some_RC.size(1)}).permute({0, 3, 1, 2});  // channels last
+    return torch::conv2d(images, taps, {}, stride, 1).permute({0, 2, 3, 1}).reshape({-1, taps.size(0)});
+  });
 }
+
+// Of the pixels or the timesteps of items.
+at::Tensor silu(const at::Tensor& x, int64_t num_items) { return ops::each_item(x, num_items, torch::silu); }
 
 at::Tensor project_rows(const at::Tensor& x_RI, const at::Tensor& weight_OI, at::TensorList bias_O = {}) {
   return ops::modality_linear_of_parameters(x_RI, weight_OI, bias_O,
@@ -72,13 +77,14 @@ ResidualBlockImpl::ResidualBlockImpl(int64_t in, int64_t out, const UNetOptions&
 
 at::Tensor ResidualBlockImpl::forward(const at::Tensor& pixels_RC, const at::Tensor& time_IE, int64_t rows,
                                       int64_t columns, at::ScalarType type) {
-  at::Tensor hidden = torch::silu(normed(pixels_RC, norm1_, epsilon_));
+  const int64_t num_items = time_IE.size(0);
+  at::Tensor hidden = silu(normed(pixels_RC, norm1_, epsilon_), num_items);
   hidden = normed(convolve(hidden, conv1_, rows, columns, type), norm2_, epsilon_);
   const int64_t out = hidden.size(1);
   const std::vector<at::Tensor> time =
-      project_rows(torch::silu(time_IE), time_weight_, time_bias_).to(type).unsqueeze(1).chunk(2, 2);
+      project_rows(silu(time_IE, num_items), time_weight_, time_bias_).to(type).unsqueeze(1).chunk(2, 2);
   hidden = torch::addcmul(time[1], hidden.view({-1, rows * columns, out}), 1 + time[0]).view({-1, out});
-  hidden = convolve(torch::silu(hidden), conv2_, rows, columns, type);
+  hidden = convolve(silu(hidden, num_items), conv2_, rows, columns, type);
   return (shortcut_.defined() ? project_rows(pixels_RC, shortcut_) : pixels_RC) + hidden;
 }
 
@@ -135,7 +141,7 @@ at::Tensor UNetImpl::decode(const at::Tensor& patches_QF, const UNetSkips& skips
     windows = up_[level]->forward(windows, skips.time_IE, rows, columns, type);
     if (level > 0) windows = project_rows(windows, finer_[level - 1]);
   }
-  const at::Tensor pixels_RC = torch::silu(normed(windows, norm_out_, options_.norm_epsilon));
+  const at::Tensor pixels_RC = silu(normed(windows, norm_out_, options_.norm_epsilon), skips.time_IE.size(0));
   return convolve(pixels_RC, conv_out_, options_.rows, options_.columns, type)
       .to(torch::kFloat32)
       .view({-1, options_.rows, options_.columns, options_.latent_channels})

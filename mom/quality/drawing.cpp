@@ -36,20 +36,20 @@ std::vector<generate::Segment> draw_images(const generate::Network& network,
   const int64_t count = std::ssize(wishes), num_batches = (count + kDrawnTogether - 1) / kDrawnTogether;
   std::unique_ptr<Progress> shown;
   int64_t batch = 0, rounds_a_batch = 0;
-  generate::EngineEvents events;
+  generate::RunEvents events;
   events.progress = [&](int64_t done, int64_t total) {
     if (!shown)
       shown = std::make_unique<Progress>(label, "rounds", static_cast<uint64_t>(num_batches * total));
     rounds_a_batch = std::max(rounds_a_batch, total);
     shown->update(static_cast<uint64_t>(batch * rounds_a_batch + done));
   };
-  generate::Engine engine(network, rules, std::move(events));
+  generate::Engine engine(network, rules);
   std::vector<generate::Segment> drawn;
   for (; batch < num_batches; ++batch) {
     std::vector<generate::Request> requests;
     for (int64_t i = batch * kDrawnTogether; i < std::min(count, (batch + 1) * kDrawnTogether); ++i)
       requests.push_back(request_for(wishes[static_cast<size_t>(i)], rules, options));
-    const std::vector<generate::Answer> answers = engine.run(requests);
+    const std::vector<generate::Answer> answers = generate::run(engine, requests, events);
     for (size_t i = 0; i < answers.size(); ++i)
       drawn.push_back(generate::split(requests[i].prompt, answers[i].content, spec.vocabulary).back());
   }

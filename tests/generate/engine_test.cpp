@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <memory>
 #include <numeric>
 
 #include "mom/base/error.h"
@@ -36,8 +38,11 @@ using models::Model;
 
 Feed feed_of(const std::vector<int32_t>& tokens) { return {tokens, {}}; }
 
-Engine engine_of(const Model& model) {
-  return Engine(model, DocumentRules{model->spec().vocabulary, model->spec().vocab_size});
+DocumentRules rules_of(const Model& model) { return {model->spec().vocabulary, model->spec().vocab_size}; }
+
+std::vector<Answer> run(const Model& model, const std::vector<Request>& requests) {
+  Engine engine(model, rules_of(model));
+  return generate::run(engine, requests);
 }
 
 Request request_of(const std::vector<int32_t>& prompt, Until until, int64_t max_positions, uint64_t key = 1) {
@@ -107,7 +112,7 @@ TEST(Engine, DocumentsKeepTheirFormWhateverIsDrawn) {
     Model model = test::lively_model(test::generation_spec(names[seed % names.size()], patches), seed);
     std::vector<Request> requests;
     for (int i = 0; i < 4; ++i) requests.push_back(any_request(random, patches));
-    const std::vector<Answer> answers = engine_of(model).run(requests);
+    const std::vector<Answer> answers = run(model, requests);
     for (size_t i = 0; i < answers.size(); ++i) {
       std::vector<int32_t> tokens = requests[i].prompt.tokens;
       const Feed& content = answers[i].content;
@@ -146,27 +151,24 @@ TEST(Engine, TheSameSeedGivesTheSameWhateverElseIsInTheBatch) {
       requests.push_back(requests[i]);
       requests.back().key += requests.size();
     }
-    const std::vector<Answer> together = engine_of(model).run(requests);
+    const std::vector<Answer> together = run(model, requests);
     std::vector<Request> reversed(requests.rbegin(), requests.rend());
-    const std::vector<Answer> backwards = engine_of(model).run(reversed);
+    const std::vector<Answer> backwards = run(model, reversed);
     for (size_t i = 0; i < requests.size(); ++i) {
-      const Answer alone = engine_of(model).run({requests[i]})[0];
+      const Answer alone = run(model, {requests[i]})[0];
       for (const Answer& other : {together[i], backwards[requests.size() - 1 - i]}) {
         EXPECT_EQ(other.content.tokens, alone.content.tokens);
+        EXPECT_EQ(other.log_probabilities, alone.log_probabilities);
         for (size_t p = 0; p < alone.content.pictures.size(); ++p)
-          EXPECT_LE((other.content.pictures[p].latent_CHW - alone.content.pictures[p].latent_CHW)
-                        .abs()
-                        .max()
-                        .item<double>(),
-                    1e-3);
+          EXPECT_TRUE(
+              torch::equal(other.content.pictures[p].latent_CHW, alone.content.pictures[p].latent_CHW));
       }
     }
     Request other_seed = requests[0];
     requests[0].sampling = {.temperature = 5};
     other_seed.sampling = requests[0].sampling;
     other_seed.key += 1;
-    EXPECT_NE(engine_of(model).run({requests[0]})[0].content.tokens,
-              engine_of(model).run({other_seed})[0].content.tokens);
+    EXPECT_NE(run(model, {requests[0]})[0].content.tokens, run(model, {other_seed})[0].content.tokens);
   }
 }
 
@@ -217,7 +219,7 @@ TEST_P(EveryBackbonePaints, FromAStateIsWithTheWholeDocument) {
                                          {DiffusionMethod::kDdpm, 2.5}}) {
     Request request = request_of({kBos, 9, 30, 17, kBoi}, Until::kSegment, 5, 77);
     request.picture = {6, method, guidance};
-    const Answer answer = engine_of(model).run({request})[0];
+    const Answer answer = run(model, {request})[0];
     EXPECT_EQ(answer.content.tokens, (std::vector<int32_t>{kPicture, kEoi}));
     EXPECT_LE(
         (answer.content.pictures[0].latent_CHW - paint_by_hand(model, request)).abs().max().item<double>(),
@@ -235,7 +237,7 @@ TEST(Painting, ReadsAVelocityWhereTheModelPredictsOne) {
     Model model = test::initialised(spec, 11);
     request.picture = {6, DiffusionMethod::kDdpm, 2.5};
     at::Tensor& latent_CHW = painted[static_cast<size_t>(prediction)];
-    latent_CHW = engine_of(model).run({request})[0].content.pictures[0].latent_CHW;
+    latent_CHW = run(model, {request})[0].content.pictures[0].latent_CHW;
     EXPECT_LE((latent_CHW - paint_by_hand(model, request)).abs().max().item<double>(), 1e-3);
   }
   EXPECT_GT((painted[0] - painted[1]).abs().max().item<double>(), 0.1);
@@ -247,13 +249,13 @@ TEST_P(EveryBackbonePaints, AfterwardsItIsAGivenPicture) {
   Request request = request_of({kBos, 9, 30, kBoi}, Until::kDocument, 60, 3);
   request.picture.guidance = 2;
   request.sampling.temperature = 0;
-  const Answer answer = engine_of(model).run({request})[0];
+  const Answer answer = run(model, {request})[0];
   ASSERT_GE(answer.content.tokens.size(), 3u);
   Request given = request;
   given.prompt.append(answer.content.pictures[0]);
   given.prompt.append(kEoi);
   given.max_positions -= 1 + model->spec().latents()->positions_per_item();
-  const Answer rest = engine_of(model).run({given})[0];
+  const Answer rest = run(model, {given})[0];
   // Up to the next picture, whose noise is another: it is the second one here and the first one there.
   auto until_picture = [](const std::vector<int32_t>& tokens, size_t first) {
     return std::vector<int32_t>(
@@ -281,7 +283,7 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
     latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).predicted_ICHW[0],
                           generate::picture_noise(request.key, 0, visit + 1, shape));
   }
-  EXPECT_TRUE(torch::equal(engine_of(model).run({request})[0].content.pictures[0].latent_CHW, latent));
+  EXPECT_TRUE(torch::equal(run(model, {request})[0].content.pictures[0].latent_CHW, latent));
 }
 
 TEST(Guidance, OfCodesMovesTheirLogits) {
@@ -300,9 +302,9 @@ TEST(Guidance, OfCodesMovesTheirLogits) {
     feeds = {feed_of({expected.back()}), feed_of({expected.back()})};
   }
   expected.push_back(kEoi);
-  EXPECT_EQ(engine_of(model).run({request})[0].content.tokens, expected);
+  EXPECT_EQ(run(model, {request})[0].content.tokens, expected);
   request.picture.guidance = 1;
-  EXPECT_NE(engine_of(model).run({request})[0].content.tokens, expected);
+  EXPECT_NE(run(model, {request})[0].content.tokens, expected);
 }
 
 TEST(Engine, StopsWhereItWasAskedTo) {
@@ -310,13 +312,12 @@ TEST(Engine, StopsWhereItWasAskedTo) {
   Model model = test::lively_model(spec, 21);
   int64_t texts_that_ended = 0;
   for (uint64_t key = 0; key < 40; ++key) {
-    const Answer text = engine_of(model).run({request_of({kBos, 15}, Until::kText, 30, key)})[0];
+    const Answer text = run(model, {request_of({kBos, 15}, Until::kText, 30, key)})[0];
     for (const int32_t token : text.content.tokens) EXPECT_TRUE(token == kEos || token >= 8);
     for (const int32_t token : text.content.tokens) EXPECT_LT(token, test::kTinyTextIds);
     EXPECT_TRUE(text.stop == Stop::kEnd || text.content.tokens.size() == 30);
     texts_that_ended += text.stop == Stop::kEnd;
-    const Answer speech =
-        engine_of(model).run({request_of({kBos, 15, kBosSpeech}, Until::kSegment, 12, key)})[0];
+    const Answer speech = run(model, {request_of({kBos, 15, kBosSpeech}, Until::kSegment, 12, key)})[0];
     EXPECT_EQ(speech.content.tokens.back(), kEosSpeech);
     EXPECT_EQ(std::count(speech.content.tokens.begin(), speech.content.tokens.end(), kEosSpeech), 1);
     EXPECT_EQ(speech.stop, Stop::kEnd);
@@ -338,7 +339,7 @@ TEST(Engine, TextThatIsNeededComesFirst) {
       requests.back().sampling.temperature = 100;
       requests.back().needs_text = needed;
     }
-    for (const Answer& answer : engine_of(model).run(requests)) {
+    for (const Answer& answer : run(model, requests)) {
       const bool text = !answer.content.empty() && answer.content.tokens[0] >= modality::special::kCount &&
                         answer.content.tokens[0] < test::kTinyTextIds;
       EXPECT_TRUE(text || !needed);
@@ -354,10 +355,10 @@ TEST(Engine, APlainLanguageModelStopsAtItsOwnToken) {
   spec.vocabulary = {};
   Model model = test::lively_model(spec, 3);
   Request request = request_of({7, 40}, Until::kDocument, 50, 5);
-  const std::vector<int32_t> all = engine_of(model).run({request})[0].content.tokens;
+  const std::vector<int32_t> all = run(model, {request})[0].content.tokens;
   EXPECT_EQ(all.size(), 50u);
   request.stop_tokens = {all[10]};
-  const Answer stopped = engine_of(model).run({request})[0];
+  const Answer stopped = run(model, {request})[0];
   EXPECT_EQ(stopped.stop, Stop::kEnd);
   EXPECT_EQ(stopped.content.tokens.back(), all[10]);
   EXPECT_LE(stopped.content.tokens.size(), 11u);
@@ -367,25 +368,136 @@ TEST(Engine, TokensAreToldAsTheyCome) {
   Model model = test::lively_model(test::generation_spec("mamba", true), 3);
   std::vector<std::vector<int32_t>> told(2);
   int64_t last_done = 0, last_total = 0;
-  generate::EngineEvents events;
+  generate::RunEvents events;
   events.token = [&](size_t sequence, int32_t token) { told[sequence].push_back(token); };
   events.progress = [&](int64_t done, int64_t total) {
     EXPECT_EQ(done, last_done + 1);
     EXPECT_GE(total, done);
     last_done = done, last_total = total;
   };
-  Engine engine(model, DocumentRules{model->spec().vocabulary, model->spec().vocab_size}, events);
-  const std::vector<Answer> answers = engine.run(
-      {request_of({kBos, 9}, Until::kDocument, 40, 1), request_of({kBos, kBoi}, Until::kDocument, 40, 2)});
+  Engine engine(model, rules_of(model));
+  const std::vector<Answer> answers = generate::run(
+      engine,
+      {request_of({kBos, 9}, Until::kDocument, 40, 1), request_of({kBos, kBoi}, Until::kDocument, 40, 2)},
+      events);
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(told[i], answers[i].content.tokens);
   EXPECT_EQ(last_done, last_total);
+}
+
+void expect_equal(const Answer& found, const Answer& expected) {
+  EXPECT_EQ(found.content.tokens, expected.content.tokens);
+  EXPECT_EQ(found.log_probabilities, expected.log_probabilities);
+  ASSERT_EQ(found.content.pictures.size(), expected.content.pictures.size());
+  for (size_t p = 0; p < expected.content.pictures.size(); ++p)
+    EXPECT_TRUE(torch::equal(found.content.pictures[p].latent_CHW, expected.content.pictures[p].latent_CHW));
+}
+
+// Requests come and go at any time, and each answer that is given is that of the request alone, bit for bit.
+TEST(Engine, SequencesJoinAndLeaveWithoutATrace) {
+  int64_t num_cancelled = 0, num_answered = 0;
+  for (uint64_t seed = 0; seed < 24; ++seed) {
+    const auto names = models::backbone_names();
+    const bool patches = seed % 2 == 0;
+    Model model = test::lively_model(test::generation_spec(names[seed % names.size()], patches), seed);
+    RandomStream random(stream_key({seed}));
+    Engine engine(model, rules_of(model));
+    std::map<generate::SequenceId, Request> running;
+    for (int step = 0; step < 60; ++step) {
+      if (random.uniform() < 0.4) {
+        const Request request = any_request(random, patches);
+        auto id = std::make_shared<generate::SequenceId>();
+        generate::Listener listener;
+        listener.done = [&, id](const Answer& answer) {
+          ++num_answered;
+          expect_equal(answer, run(model, {running.at(*id)})[0]);
+          running.erase(*id);
+        };
+        *id = engine.add(request, listener);
+        running[*id] = request;
+      }
+      if (random.uniform() < 0.2 && !running.empty()) {
+        const auto leaver = std::next(running.begin(), static_cast<int64_t>(random.below(running.size())));
+        engine.cancel(leaver->first);
+        running.erase(leaver);
+        ++num_cancelled;
+      }
+      engine.step();
+      EXPECT_EQ(engine.num_sequences(), running.size());
+    }
+    engine.cancel_all();
+    EXPECT_FALSE(engine.step());
+  }
+  EXPECT_GT(num_cancelled, 50);
+  EXPECT_GT(num_answered, 50);
+}
+
+// A prompt that begins as one that was read before goes on from its state, with the bits of reading it all.
+TEST(Engine, WhatWasReadIsNotReadAgain) {
+  for (const char* backbone : {"mixture_of_mamba", "ssm", "transformer"}) {
+    for (const bool patches : {true, false}) {
+      Model model = test::lively_model(test::generation_spec(backbone, patches), 7);
+      Engine engine(model, rules_of(model));
+      std::vector<int32_t> chat = {kBos};
+      for (uint64_t turn = 0; turn < 4; ++turn) {
+        for (int32_t i = 0; i < 300; ++i) chat.push_back(8 + (i * 7 + static_cast<int32_t>(turn)) % 32);
+        Request request = request_of(chat, Until::kDocument, 40, turn);
+        request.picture.guidance = turn % 2 == 0 ? 1 : 2;
+        const int64_t before = engine.counts().reused_tokens;
+        expect_equal(generate::run(engine, {request})[0], run(model, {request})[0]);
+        const bool reuses = turn > 0 && std::string(backbone) != "transformer";
+        EXPECT_EQ(
+            engine.counts().reused_tokens - before >= static_cast<int64_t>(chat.size()) - 301 && turn > 0,
+            reuses);
+        // All of it again, and several at once: read by none.
+        const int64_t read = engine.counts().read_tokens;
+        Request other = request_of(chat, Until::kText, 3, turn + 100);
+        const std::vector<Answer> again =
+            generate::run(engine, {other, other, request_of(chat, Until::kText, 3, 5)});
+        expect_equal(again[0], again[1]);
+        expect_equal(again[0], run(model, {other})[0]);
+        EXPECT_EQ(engine.counts().read_tokens, read);
+        chat.push_back(9);
+      }
+    }
+  }
+}
+
+TEST(Engine, EqualPromptsThatComeTogetherAreReadOnce) {
+  Model model = test::lively_model(test::generation_spec("mamba", false), 7);
+  Engine engine(model, rules_of(model), {.cache_bytes = 0});
+  const Request request = request_of({kBos, 9, 10, 11, 12}, Until::kText, 3);
+  generate::run(engine, {request, request, request, request});
+  EXPECT_EQ(engine.counts().read_tokens, 5);
+  EXPECT_EQ(engine.counts().reused_tokens, 15);
+}
+
+// The least recently used state goes first.
+TEST(PrefixCache, KeepsWhatIsUsedWithinItsBytes) {
+  Model model = test::initialised(test::generation_spec("mamba", false));
+  auto snapshot = [&](const std::vector<int32_t>& tokens) {
+    return generate::Snapshot{feed_of(tokens), generate::initial_state(*model, 1), torch::zeros({8})};
+  };
+  const int64_t bytes = snapshot({1, 2, 3}).num_bytes();
+  generate::PrefixCache cache(3 * bytes);
+  for (const int32_t token : {1, 2, 3}) cache.put(snapshot({token, 2, 3}));
+  ASSERT_NE(cache.find(feed_of({1, 2, 3, 4}), false), nullptr);
+  EXPECT_EQ(cache.find(feed_of({1, 2, 3, 4}), true), nullptr);
+  cache.put(snapshot({4, 2, 3}));
+  EXPECT_EQ(cache.size(), 3u);
+  EXPECT_EQ(cache.num_bytes(), 3 * bytes);
+  EXPECT_EQ(cache.find(feed_of({2, 2, 3}), false), nullptr);
+  EXPECT_NE(cache.find(feed_of({1, 2, 3}), true), nullptr);
+  cache.put(snapshot({1}));
+  EXPECT_EQ(cache.find(feed_of({1, 2, 3}), false)->prefix.tokens.size(), 3u);  // the longest
+  EXPECT_EQ(cache.find(feed_of({1, 3}), false)->prefix.tokens.size(), 1u);
+  EXPECT_EQ(cache.find(feed_of({}), false), nullptr);
 }
 
 TEST(Engine, WrongRequestsAreNamed) {
   Model model = test::initialised(test::generation_spec("mamba", false));
   auto error_of = [&](const Request& request) -> std::string {
     try {
-      engine_of(model).run({request});
+      run(model, {request});
       return "";
     } catch (const UserError& error) {
       return error.what();
@@ -416,7 +528,7 @@ TEST(Engine, WrongRequestsAreNamed) {
   models::ModelSpec spec = test::generation_spec("moe_transformer", false);
   test::set(spec, "router", "expert_choice");
   Model looks_ahead = test::initialised(spec);
-  EXPECT_THROW(engine_of(looks_ahead).run({good}), UserError);
+  EXPECT_THROW(run(looks_ahead, {good}), UserError);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "mom/base/random.h"
+#include "mom/generate/network.h"
 #include "mom/generate/step.h"
 #include "mom/models/backbones.h"
 #include "mom/models/diffusion.h"
@@ -145,6 +146,47 @@ TEST_P(EveryBackboneSteps, BlocksInABatchAreTheFullPass) {
         expect_close(output.logits_SV[static_cast<int64_t>(i)], expected[s][static_cast<int64_t>(at[s]) - 1],
                      "sequence " + std::to_string(s) + ", item " + std::to_string(at[s]));
     }
+  }
+}
+
+// Neither what else is in the batch nor where a document is cut changes a bit.
+TEST_P(EveryBackboneSteps, SameBitsAloneAndBesideOthers) {
+  std::vector<Feed> feeds;
+  for (uint64_t seed = 0; seed < 5; ++seed)
+    feeds.push_back(document(spec(), seed, 11 + 17 * static_cast<int64_t>(seed)));
+  DecodeState together = generate::initial_state(*model_, 5);
+  const StepOutput all = generate::step(*model_, together, feeds);
+  int64_t picture = 0;
+  for (size_t s = 0; s < feeds.size(); ++s) {
+    DecodeState alone = generate::initial_state(*model_, 1);
+    const StepOutput own = generate::step(*model_, alone, {feeds[s]});
+    if (own.logits_SV.defined()) {
+      EXPECT_TRUE(torch::equal(own.logits_SV[0], all.logits_SV[static_cast<int64_t>(s)])) << s;
+    }
+    for (int64_t i = 0; i < static_cast<int64_t>(feeds[s].pictures.size()); ++i, ++picture)
+      EXPECT_TRUE(torch::equal(own.predicted_ICHW[i], all.predicted_ICHW[picture])) << s;
+    Feed next;
+    next.append(9);
+    DecodeState part = together.select({static_cast<int64_t>(s)});
+    EXPECT_TRUE(torch::equal(generate::step(*model_, alone, {next}).logits_SV,
+                             generate::step(*model_, part, {next}).logits_SV))
+        << s;
+  }
+}
+
+// Attention's sums depend on how many keys there are at once.
+TEST_P(EveryBackboneSteps, SameBitsWhereverItIsCut) {
+  if (!generate::Network(model_).cuts_exactly()) GTEST_SKIP();
+  Feed feed = document(spec(), 8, 70);
+  feed.append(9);
+  DecodeState whole = generate::initial_state(*model_, 1);
+  const at::Tensor expected = generate::step(*model_, whole, {feed}).logits_SV;
+  for (const size_t cut : {1, 2, 17, 32, 50, 69, 70}) {
+    DecodeState state = generate::initial_state(*model_, 1);
+    generate::step(*model_, state, {part_of(feed, 0, cut)});
+    EXPECT_TRUE(torch::equal(
+        generate::step(*model_, state, {part_of(feed, cut, feed.tokens.size())}).logits_SV, expected))
+        << cut;
   }
 }
 

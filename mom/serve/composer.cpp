@@ -1,0 +1,103 @@
+#include "mom/serve/composer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace mom::serve {
+
+std::string StopText::push(const std::string& text) {
+  if (stopped_) return "";
+  held_ += text;
+  size_t first = std::string::npos;
+  for (const std::string& stop : stops_) first = std::min(first, held_.find(stop));
+  if (first != std::string::npos) {
+    stopped_ = true;
+    return held_.substr(0, first);
+  }
+  size_t keep = 0;
+  for (const std::string& stop : stops_)
+    for (size_t length = std::min(stop.size() - 1, held_.size()); length > keep; --length)
+      if (held_.ends_with(std::string_view(stop).substr(0, length))) keep = length;
+  std::string free = held_.substr(0, held_.size() - keep);
+  held_.erase(0, free.size());
+  return free;
+}
+
+std::string StopText::finish() { return stopped_ ? "" : std::exchange(held_, ""); }
+
+Composer::Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary,
+                   const Wish& wish, size_t choice, std::string open, Tell tell)
+    : codecs_(codecs),
+      vocabulary_(vocabulary),
+      wish_(wish),
+      choice_(choice),
+      tell_(std::move(tell)),
+      text_(wish.stop) {
+  open_.modality = std::move(open);
+}
+
+void Composer::tell_text(std::string text) {
+  Event event{.kind = Event::Kind::kText, .choice = choice_, .data = std::move(text)};
+  event.tokens = std::exchange(tokens_, {});
+  tell_(std::move(event), std::nullopt);
+}
+
+void Composer::tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number) {
+  Event event{.kind = kind, .choice = choice_};
+  event.number = number;
+  tell_(std::move(event),
+        generate::Segment{vocabulary_.latents()->name, false, {}, generate::Picture{latent_CHW, 0}});
+}
+
+// Where text ends at another modality, nothing of a character or of a stop string is to come.
+void Composer::flush_text() {
+  std::string rest = text_.push(characters_.finish()) + text_.finish();
+  if (!rest.empty() || !tokens_.empty()) tell_text(std::move(rest));
+}
+
+void Composer::token(int32_t token, double log_probability) {
+  if (ended_ || stopped()) return;
+  if (token == generate::kPicture) return;  // picture() was told
+  ++num_positions_;
+  const modality::Modality *opened = vocabulary_.opened_by(token), *closed = vocabulary_.closed_by(token);
+  const bool is_text = vocabulary_.empty() || (vocabulary_.text()->contains(token) && !opened && !closed);
+  const std::string bytes = is_text ? codecs_.bytes_of(token) : "";
+  tokens_.push_back({token, bytes, log_probability});
+  if (opened) {
+    flush_text();
+    open_ = {opened->name, false, {}, {}};
+  } else if (closed) {
+    const bool image = codecs_.media_kind(open_.modality) == codecs::MediaKind::kImage;
+    if (!open_.tokens.empty())
+      tell_({.kind = image ? Event::Kind::kImage : Event::Kind::kSound, .choice = choice_}, std::move(open_));
+    open_ = {vocabulary_.text()->name, false, {}, {}};
+    flush_text();
+  } else if (is_text) {
+    tell_text(text_.push(characters_.push(bytes)));
+  } else {
+    open_.tokens.push_back(token);
+  }
+}
+
+void Composer::picture(const generate::Picture& picture) {
+  if (ended_ || stopped()) return;
+  num_positions_ += vocabulary_.latents()->positions_per_item();
+  flush_text();
+  tell_image(Event::Kind::kImage, picture.latent_CHW, 0);
+}
+
+void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits) {
+  if (wish_.previews == 0 || (visit + 1) * (wish_.previews + 1) < (num_previews_ + 1) * num_visits) return;
+  tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
+}
+
+void Composer::end(generate::Stop stop) {
+  if (ended_) return;
+  flush_text();
+  ended_ = true;
+  Event event{.kind = Event::Kind::kEnd, .choice = choice_};
+  event.finish = stop == generate::Stop::kLength && !stopped() ? Finish::kLength : Finish::kStop;
+  tell_(std::move(event), std::nullopt);
+}
+
+}  // namespace mom::serve

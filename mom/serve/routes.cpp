@@ -1,0 +1,227 @@
+#include "mom/serve/routes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "mom/serve/fields.h"
+#include "mom/serve/formats.h"
+#include "mom/serve/requests.h"
+#include "mom/serve/static_files.h"
+
+namespace mom::serve {
+namespace {
+
+constexpr int64_t kMaxDetokenized = 1'000'000;
+
+// Sends events as they come, or keeps them for an answer in one piece.
+class FormatSink : public Sink {
+ public:
+  FormatSink(std::shared_ptr<http::Exchange> exchange, std::unique_ptr<Format> format, bool stream,
+             std::vector<std::pair<std::string_view, std::string>> headers)
+      : exchange_(std::move(exchange)),
+        format_(std::move(format)),
+        stream_(stream),
+        headers_(std::move(headers)) {}
+
+  void event(Event event) override {
+    begin();
+    if (stream_) exchange_->send(format_->piece(event));
+    // A preview is of the moment.
+    if (event.kind != Event::Kind::kPreview) events_.push_back(std::move(event));
+  }
+  void done(const Usage& usage) override {
+    begin();
+    if (!stream_) {
+      http::Response response = format_->whole(events_, usage);
+      response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
+      return exchange_->respond(std::move(response));
+    }
+    exchange_->send(format_->last(events_, usage) + "data: [DONE]\n\n");
+    exchange_->end();
+  }
+  void failed(const ApiError& error) override {
+    if (!begun_) return exchange_->respond(to_response(error));
+    exchange_->send("data: " + error_json(error) + "\n\ndata: [DONE]\n\n");
+    exchange_->end();
+  }
+  bool gone() const override { return exchange_->gone(); }
+
+ private:
+  void begin() {
+    if (!stream_ || std::exchange(begun_, true)) return;
+    http::Response head{.content_type = "text/event-stream; charset=utf-8", .headers = headers_};
+    head.headers.emplace_back("Cache-Control", "no-store");
+    exchange_->begin(std::move(head));
+    exchange_->send(format_->first());
+  }
+
+  std::shared_ptr<http::Exchange> exchange_;
+  std::unique_ptr<Format> format_;
+  const bool stream_;
+  const std::vector<std::pair<std::string_view, std::string>> headers_;
+  std::vector<Event> events_;
+  bool begun_ = false;
+};
+
+// The text of the one event is the body.
+class BodyFormat : public Format {
+ public:
+  http::Response whole(const std::vector<Event>& events, const Usage&) const override {
+    return {.body = events.front().data};
+  }
+  std::string piece(const Event&) const override { return ""; }
+  std::string last(const std::vector<Event>&, const Usage&) const override { return ""; }
+};
+
+std::vector<std::pair<std::string_view, std::string>> cross_origin(const http::Request& request,
+                                                                   const Access& access) {
+  const std::string origin = allowed_origin(request, access);
+  if (origin.empty()) return {};
+  return {{"Access-Control-Allow-Origin", origin}, {"Vary", "Origin"}};  // one of our own list
+}
+
+http::Response too_many() {
+  return to_response({429, "the queue is full; ask again later", "", "queue_full"});
+}
+
+const StaticFile* find_static(const std::string& path) {
+  for (const StaticFile& file : static_files())
+    if (file.path == path) return &file;
+  return nullptr;
+}
+
+http::Response static_response(const StaticFile& file, const http::Request& request) {
+  http::Response response{
+      .content_type = std::string(file.content_type),
+      .headers = {{"Content-Security-Policy",
+                   "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
+                   "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"},
+                  {"Referrer-Policy", "no-referrer"},
+                  {"Cache-Control", "no-cache"},
+                  {"ETag", std::string(file.etag)}}};
+  if (request.if_none_match == file.etag) {
+    response.status = 304;
+    return response;
+  }
+  if (request.accept_encoding.find("gzip") == std::string::npos)
+    return to_response({406, "this page is compressed: Accept-Encoding must have gzip"});
+  response.headers.emplace_back("Content-Encoding", "gzip");
+  response.body = std::string(file.gzip);
+  return response;
+}
+
+}  // namespace
+
+http::Response Routes::health() const {
+  switch (worker_.state()) {
+    case Worker::State::kReady:
+      return {.body = R"({"status":"ok"})"};
+    case Worker::State::kLoading:
+      return {.status = 503, .body = R"({"status":"loading model"})"};
+    case Worker::State::kFailed:
+      return {.status = 503, .body = R"({"status":"failed"})"};
+  }
+  return {.status = 500};
+}
+
+void Routes::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
+  try {
+    const bool open = request.path == "/health";
+    check_access(request, access_, open);
+    if (open && request.method == "GET") return exchange->respond(health());
+    route(request, exchange);
+  } catch (const ApiError& error) {
+    http::Response response = to_response(error);
+    for (auto& header : cross_origin(request, access_)) response.headers.push_back(std::move(header));
+    exchange->respond(std::move(response));
+  } catch (const std::exception&) {
+    exchange->respond(to_response({500, "the request could not be handled"}));
+  }
+}
+
+void Routes::generate(Plan plan, const http::Request& request,
+                      const std::shared_ptr<http::Exchange>& exchange) {
+  auto sink = std::make_shared<FormatSink>(exchange, std::move(plan.format), plan.stream,
+                                           cross_origin(request, access_));
+  if (!worker_.submit(std::move(plan.wish), sink)) exchange->respond(too_many());
+}
+
+void Routes::tokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
+  const Json json = parse_body(request.body);
+  Fields fields(json, "");
+  const std::string content = fields.required_text("content");
+  const bool add_special = fields.boolean("add_special").value_or(false);
+  fields.finish();
+  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
+                                           cross_origin(request, access_));
+  if (!worker_.submit_tokenize(content, add_special, sink)) exchange->respond(too_many());
+}
+
+void Routes::detokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
+  const Json json = parse_body(request.body);
+  Fields fields(json, "");
+  const Json& list = fields.required("tokens", "a list of token ids");
+  if (!list.is_array() || static_cast<int64_t>(list.size()) > kMaxDetokenized)
+    throw fields.wrong("tokens", "a list of token ids", list);
+  fields.finish();
+  std::vector<int64_t> tokens;
+  for (const Json& id : list) {
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= static_cast<uint64_t>(worker_.card().vocab_size))
+      throw wrong_field("tokens", "ids from 0 to " + std::to_string(worker_.card().vocab_size - 1),
+                        shown(id));
+    tokens.push_back(id.get<int64_t>());
+  }
+  auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
+                                           cross_origin(request, access_));
+  if (!worker_.submit_detokenize(std::move(tokens), sink)) exchange->respond(too_many());
+}
+
+void Routes::route(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
+  using PlanOf = Plan (*)(const std::string&, const Card&);
+  static const std::pair<const char*, PlanOf> kGenerating[] = {{"/v1/chat/completions", plan_chat},
+                                                               {"/v1/completions", plan_completion},
+                                                               {"/v1/images/generations", plan_image},
+                                                               {"/v1/audio/speech", plan_speech}};
+  static const char* kPosts[] = {"/v1/audio/transcriptions", "/tokenize", "/detokenize"};
+  static const char* kGets[] = {"/health", "/v1/models", "/props", "/slots", "/metrics"};
+  const auto is = [&](const char* path) { return request.path == path; };
+  PlanOf plan_of = nullptr;
+  for (const auto& [path, plan] : kGenerating)
+    if (is(path)) plan_of = plan;
+  const StaticFile* file = find_static(request.path);
+  const bool post = plan_of || std::any_of(std::begin(kPosts), std::end(kPosts), is),
+             get = file || std::any_of(std::begin(kGets), std::end(kGets), is) ||
+                   request.path.starts_with("/v1/models/");
+  if (!post && !get) throw ApiError(404, "no such route", "", "not_found");
+  if (request.method == "OPTIONS" && !allowed_origin(request, access_).empty()) {
+    http::Response response{.status = 204, .headers = cross_origin(request, access_)};
+    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST");
+    response.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
+    return exchange->respond(std::move(response));
+  }
+  if (request.method != (post ? "POST" : "GET"))
+    throw ApiError(405, std::string("this route takes ") + (post ? "POST" : "GET"), "", "method_not_allowed");
+  if (file) return exchange->respond(static_response(*file, request));
+  if (worker_.state() != Worker::State::kReady)
+    throw ApiError(503, "the model is being loaded", "", "loading");
+  const Card& card = worker_.card();
+  const auto json = [&](std::string body) {
+    exchange->respond({.body = std::move(body), .headers = cross_origin(request, access_)});
+  };
+  if (plan_of) return generate(plan_of(request.body, card), request, exchange);
+  if (is("/v1/audio/transcriptions"))
+    return generate(plan_transcription(request.body, request.content_type, card), request, exchange);
+  if (is("/tokenize")) return tokenize(request, exchange);
+  if (is("/detokenize")) return detokenize(request, exchange);
+  if (is("/v1/models")) return json(models_json(card));
+  if (is("/props")) return json(props_json(card, worker_.options()));
+  if (is("/slots")) return json(slots_json(worker_.stats()));
+  if (is("/metrics"))
+    return exchange->respond(
+        {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(worker_.stats())});
+  if (request.path.substr(std::string("/v1/models/").size()) != card.id)
+    throw ApiError(404, "no such model", "model", "model_not_found");
+  json(model_json(card));
+}
+
+}  // namespace mom::serve

@@ -1,0 +1,35 @@
+// From a request to its answer: which route it is, who may ask, and how the engine's events become bytes.
+#pragma once
+
+#include <memory>
+
+#include "mom/serve/access.h"
+#include "mom/serve/worker.h"
+
+namespace mom::serve {
+
+class Routes {
+ public:
+  Routes(Worker& worker, Access access) : worker_(worker), access_(std::move(access)) {}
+  // On the I/O thread; returns at once.
+  void handle(http::Request request, std::shared_ptr<http::Exchange> exchange);
+
+ private:
+  void route(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange);
+  void generate(Plan plan, const http::Request& request, const std::shared_ptr<http::Exchange>& exchange);
+  void tokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange);
+  void detokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange);
+  http::Response health() const;
+
+  Worker& worker_;
+  const Access access_;
+};
+
+// What the server says about itself; functions of card and numbers alone.
+std::string model_json(const Card& card);
+std::string models_json(const Card& card);
+std::string props_json(const Card& card, const WorkerOptions& limits);
+std::string slots_json(const WorkerStats& stats);
+std::string metrics_text(const WorkerStats& stats);
+
+}  // namespace mom::serve

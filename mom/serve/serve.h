@@ -1,0 +1,20 @@
+// `mom serve RUN`: an HTTP API around a trained model. One I/O thread (mom/http) and one engine thread (worker.h). The entry
+// has no torch.
+#pragma once
+
+#include "mom/serve/access.h"
+#include "mom/serve/worker.h"
+
+namespace mom::serve {
+
+struct ServeOptions {
+  WorkerOptions worker;
+  http::Options http;
+  Access access;
+  int64_t max_body_mib = 32;
+};
+
+// Serves until SIGINT or SIGTERM, then finishes what was begun. UserError, InputError: options, the address, the model.
+void serve(ServeOptions options);
+
+}  // namespace mom::serve

@@ -1,0 +1,402 @@
+#include "mom/serve/worker.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "mom/base/error.h"
+#include "mom/base/log.h"
+#include "mom/base/random.h"
+#include "mom/formats/image_file.h"
+#include "mom/formats/sound_file.h"
+#include "mom/generate/loaded_model.h"
+#include "mom/generate/options.h"
+#include "mom/modality/special_tokens.h"
+#include "mom/serve/composer.h"
+#include "mom/serve/outbox.h"
+
+namespace mom::serve {
+namespace {
+
+using generate::LoadedModel;
+
+// An error of the engine names the command line's options; a client knows the fields.
+ApiError to_api_error(const Error& error) {
+  static const std::pair<const char*, const char*> kFields[] = {
+      {"--max-tokens", "max_tokens"},   {"--tokens", "prompt"}, {"--steps", "num_inference_steps"},
+      {"--guidance", "guidance_scale"}, {"token ", "prompt"},   {"prompt", "prompt"}};
+  std::string message = error.what();
+  if (error.code() == ExitCode::kNoResource) return {503, message};
+  if (error.code() != ExitCode::kUsage && error.code() != ExitCode::kBadInput) return {500, message};
+  for (const auto& [option, field] : kFields) {
+    if (!message.starts_with(option)) continue;
+    if (message.starts_with("--")) message.replace(0, std::string(option).size(), field);
+    return {400, message, field};
+  }
+  return {400, message, message.substr(0, message.find(':'))};
+}
+
+Card card_of(const LoadedModel& loaded, const WorkerOptions& options) {
+  Card card;
+  const Path run = options.run.has_filename() ? options.run : options.run.parent_path();
+  card.id = options.model_id.empty() ? run.filename().string() : options.model_id;
+  card.created =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  card.vocab_size = loaded.spec().vocab_size;
+  card.has_vocabulary = !loaded.spec().vocabulary.empty();
+  card.has_latents = loaded.spec().latents() != nullptr;
+  card.max_answers = options.parallel;
+  for (const std::string& modality : loaded.spec().modalities)
+    card.modalities.push_back({modality, loaded.codecs().media_kind(modality)});
+  return card;
+}
+
+}  // namespace
+
+struct Worker::Impl {
+  struct Job {
+    Wish wish;
+    std::shared_ptr<Sink> sink;
+    std::function<std::string(const LoadedModel&)> task;  // in place of a wish
+  };
+  // A job whose answers are being written.
+  struct Running {
+    Job job;
+    std::shared_ptr<Outbox> outbox;
+    Usage usage;
+    std::vector<std::unique_ptr<Composer>> composers;
+    std::vector<generate::SequenceId> ids;
+  };
+
+  explicit Impl(WorkerOptions options_in) : options(std::move(options_in)), thread([this] { main(); }) {}
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stop = true;
+    }
+    wake.notify_one();
+    thread.join();
+  }
+
+  void main() {
+    try {
+      loaded = std::make_unique<LoadedModel>(options.run, options.codecs, options.last_weights);
+      rules = loaded->rules();
+      engine = std::make_unique<generate::Engine>(loaded->network(options.weights), rules,
+                                                  generate::EngineOptions{options.cache_bytes});
+      card = card_of(*loaded, options);  // opens the codecs, all but text's
+      if (loaded->codecs().has_text())
+        loaded->codecs().encode_text("a");  // from now on only read, by two threads
+      set_state(State::kReady);
+    } catch (const Error& error) {
+      fail_to_load(error.what(), static_cast<int>(error.code()));
+      return;
+    } catch (const std::exception& error) {
+      fail_to_load(error.what(), static_cast<int>(ExitCode::kInternal));
+      return;
+    }
+    while (take_jobs()) {
+      leave_abandoned();
+      advance();
+      publish();
+    }
+    engine->cancel_all();
+    for (const auto& one : running) fail(*one, {503, "the server is shutting down"});
+    for (const Job& job : queue) job.sink->failed({503, "the server is shutting down"});
+    running.clear();
+    queue.clear();
+  }
+
+  void set_state(State value) {
+    const std::lock_guard lock(mutex);
+    state = value;
+  }
+  void fail_to_load(const std::string& message, int code) {
+    const std::lock_guard lock(mutex);
+    state = State::kFailed;
+    failure = message;
+    failure_code = code;
+  }
+
+  // Waits while there is nothing to do. False: the end.
+  bool take_jobs() {
+    std::vector<Job> taken;
+    {
+      std::unique_lock lock(mutex);
+      wake.wait(lock, [&] { return stop || !queue.empty() || !running.empty(); });
+      if (stop) return false;
+      std::erase_if(queue, [&](const Job& job) { return job.sink->gone() && ++counts.abandoned; });
+      size_t answers = engine->num_sequences();
+      while (!queue.empty()) {
+        const auto count = queue.front().task ? size_t{0} : static_cast<size_t>(queue.front().wish.count);
+        if (answers > 0 && answers + count > static_cast<size_t>(options.parallel)) break;
+        answers += count;
+        taken.push_back(std::move(queue.front()));
+        queue.pop_front();
+      }
+    }
+    for (Job& job : taken) {
+      const std::shared_ptr<Sink> sink = job.sink;
+      guarded(*sink, [&] { job.task ? run_task(job) : begin(job); });
+    }
+    return true;
+  }
+
+  // What goes wrong with one job ends that job.
+  template <class Function>
+  bool guarded(Sink& sink, const Function& function) {
+    try {
+      function();
+      return true;
+    } catch (const ApiError& error) {
+      sink.failed(error);
+    } catch (const Error& error) {
+      sink.failed(to_api_error(error));
+    } catch (const std::exception& error) {
+      log_warning(std::string("a request failed: ") + error.what());
+      sink.failed({500, "the request could not be computed"});
+    }
+    ++counts.failed;
+    return false;
+  }
+
+  void run_task(const Job& job) {
+    job.sink->event({.kind = Event::Kind::kText, .data = job.task(*loaded)});
+    job.sink->done({});
+    ++counts.finished;
+  }
+
+  void check_sizes(const Wish& wish) const {
+    if (wish.asked.max_tokens.value_or(0) > options.max_tokens)
+      throw wrong_field("max_tokens", "at most " + std::to_string(options.max_tokens),
+                        std::to_string(*wish.asked.max_tokens));
+    for (const generate::PromptPart& part : wish.asked.parts) {
+      const auto bytes = std::as_bytes(std::span(part.content));
+      const codecs::MediaKind kind = loaded->codecs().media_kind(part.modality);
+      if (kind == codecs::MediaKind::kImage)
+        formats::decode_image(bytes, part.where, {.max_pixels = options.max_pixels});
+      if (kind == codecs::MediaKind::kSound)
+        formats::read_sound_info(bytes, part.where, {.max_seconds = options.max_sound_s});
+    }
+  }
+
+  void begin(Job& job) {
+    check_sizes(job.wish);
+    const models::ModelSpec& spec = loaded->spec();
+    generate::Request request =
+        generate::make_request(job.wish.asked, spec, rules, loaded->codecs(), loaded->folder());
+    auto one = std::make_unique<Running>();
+    one->outbox = std::make_shared<Outbox>(slow);
+    for (const int32_t token : request.prompt.tokens)
+      one->usage.prompt_tokens += token == generate::kPicture ? spec.latents()->positions_per_item() : 1;
+    if (one->usage.prompt_tokens > options.max_prompt_tokens)
+      throw ApiError(400,
+                     "the prompt has " + std::to_string(one->usage.prompt_tokens) + " tokens, more than " +
+                         std::to_string(options.max_prompt_tokens),
+                     "messages", "context_length_exceeded");
+    engine->check(request);
+    one->job = std::move(job);
+    const modality::Modality* open = spec.vocabulary.opened_by(request.prompt.tokens.back());
+    const std::string modality = open                      ? open->name
+                                 : spec.vocabulary.empty() ? modality::kTextName
+                                                           : spec.vocabulary.text()->name;
+    try {
+      add_answers(*one, request, modality);
+    } catch (...) {
+      cancel(*one);
+      throw;
+    }
+    running.push_back(std::move(one));
+  }
+
+  void add_answers(Running& one, const generate::Request& request, const std::string& modality) {
+    generate::Request own = request;
+    for (int64_t i = 0; i < one.job.wish.count; ++i) {
+      own.key = stream_key({one.job.wish.seed, static_cast<uint64_t>(i)});
+      one.composers.push_back(std::make_unique<Composer>(
+          loaded->codecs(), loaded->spec().vocabulary, one.job.wish, static_cast<size_t>(i), modality,
+          [this, sink = one.job.sink, outbox = one.outbox](Event event,
+                                                           std::optional<generate::Segment> encoded) {
+            tell(sink, *outbox, std::move(event), std::move(encoded));
+          }));
+      Composer* composer = one.composers.back().get();
+      generate::Listener listener;
+      listener.token = [composer](int32_t token, double p) { composer->token(token, p); };
+      listener.picture = [composer](const generate::Picture& picture) { composer->picture(picture); };
+      if (one.job.wish.previews > 0)
+        listener.preview = [composer](const at::Tensor& clean, int64_t visit, int64_t n) {
+          composer->preview(clean, visit, n);
+        };
+      listener.done = [composer](const generate::Answer& answer) { composer->end(answer.stop); };
+      one.ids.push_back(engine->add(own, std::move(listener)));
+    }
+  }
+
+  void tell(const std::shared_ptr<Sink>& sink, Outbox& outbox, Event event,
+            std::optional<generate::Segment> encoded) {
+    const bool encodes = encoded.has_value();
+    outbox.post(
+        [this, sink, event = std::move(event), encoded = std::move(encoded)]() mutable {
+          if (sink->gone()) return;
+          try {
+            if (encoded) event.data = codecs::to_file(loaded->codecs().media_of(*encoded));
+            sink->event(std::move(event));
+          } catch (const std::exception& error) {
+            log_warning(std::string("an answer could not be decoded: ") + error.what());
+            sink->failed({500, "the answer could not be decoded"});
+          }
+        },
+        encodes);
+  }
+
+  void cancel(const Running& one) {
+    for (const generate::SequenceId id : one.ids) engine->cancel(id);
+  }
+
+  static void fail(const Running& one, const ApiError& error) {
+    one.outbox->post([sink = one.job.sink, error] { sink->failed(error); }, false);
+  }
+
+  void leave_abandoned() {
+    std::erase_if(running, [&](const std::unique_ptr<Running>& one) {
+      if (!one->job.sink->gone()) return false;
+      cancel(*one);
+      ++counts.abandoned;
+      return true;
+    });
+  }
+
+  void advance() {
+    try {
+      engine->step();
+    } catch (const std::exception& error) {
+      log_warning(std::string("a step failed, and with it all that was being generated: ") + error.what());
+      engine->cancel_all();
+      for (const auto& one : running) fail(*one, {500, "the request could not be computed"});
+      counts.failed += static_cast<int64_t>(running.size());
+      running.clear();
+    }
+    std::erase_if(running, [&](const std::unique_ptr<Running>& one) {
+      bool all_ended = true;
+      for (size_t i = 0; i < one->composers.size(); ++i) {
+        Composer& composer = *one->composers[i];
+        if (composer.stopped() && !composer.ended()) {
+          engine->cancel(one->ids[i]);
+          composer.end(generate::Stop::kEnd);
+        }
+        all_ended &= composer.ended();
+      }
+      if (!all_ended) return false;
+      for (const auto& composer : one->composers) one->usage.completion_tokens += composer->num_positions();
+      one->outbox->post([sink = one->job.sink, usage = one->usage] { sink->done(usage); }, false);
+      ++counts.finished;
+      return true;
+    });
+  }
+
+  void publish() {
+    WorkerStats now = counts;
+    for (const generate::SequenceView& one : engine->sequences())
+      now.slots.push_back({one.id, one.prompt_tokens, one.read_tokens, one.written_tokens});
+    now.jobs = running.size();
+    now.read_tokens = engine->counts().read_tokens;
+    now.reused_tokens = engine->counts().reused_tokens;
+    now.written_tokens = engine->counts().written_tokens;
+    now.steps = engine->counts().steps;
+    now.cached_prompts = engine->cache().size();
+    now.cached_bytes = engine->cache().num_bytes();
+    const std::lock_guard lock(mutex);
+    published = std::move(now);
+  }
+
+  bool submit(Job job) {
+    {
+      const std::lock_guard lock(mutex);
+      if (stop || state != State::kReady || queue.size() >= options.queue) {
+        ++refused;
+        return false;
+      }
+      ++accepted;
+      queue.push_back(std::move(job));
+    }
+    wake.notify_one();
+    return true;
+  }
+
+  const WorkerOptions options;
+  // Of the engine's thread.
+  std::unique_ptr<LoadedModel> loaded;
+  generate::DocumentRules rules;
+  std::unique_ptr<generate::Engine> engine;
+  std::vector<std::unique_ptr<Running>> running;
+  WorkerStats counts;
+  // Shared.
+  Card card;  // written before the state is kReady
+  mutable std::mutex mutex;
+  std::condition_variable wake;
+  std::deque<Job> queue;
+  State state = State::kLoading;
+  std::string failure;
+  int failure_code = 0;
+  bool stop = false;
+  WorkerStats published;
+  int64_t accepted = 0, refused = 0;
+  SlowThread slow;
+  std::thread thread;  // last: it uses the others
+};
+
+Worker::Worker(WorkerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+Worker::~Worker() = default;
+
+Worker::State Worker::state() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->state;
+}
+std::string Worker::failure() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->failure;
+}
+int Worker::failure_code() const {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->failure_code;
+}
+const Card& Worker::card() const { return impl_->card; }
+const WorkerOptions& Worker::options() const { return impl_->options; }
+
+bool Worker::submit(Wish wish, std::shared_ptr<Sink> sink) {
+  return impl_->submit({std::move(wish), std::move(sink), {}});
+}
+
+bool Worker::submit_tokenize(std::string text, bool add_special, std::shared_ptr<Sink> sink) {
+  return impl_->submit(
+      {{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
+         OrderedJson tokens = OrderedJson::array();
+         if (add_special && !loaded.spec().vocabulary.empty()) tokens.push_back(modality::special::kBos);
+         for (const int32_t token : loaded.codecs().encode_text(text)) tokens.push_back(token);
+         return OrderedJson{{"tokens", tokens}}.dump();
+       }});
+}
+
+bool Worker::submit_detokenize(std::vector<int64_t> tokens, std::shared_ptr<Sink> sink) {
+  return impl_->submit({{}, std::move(sink), [tokens = std::move(tokens)](const LoadedModel& loaded) {
+                          const modality::Vocabulary& vocabulary = loaded.spec().vocabulary;
+                          std::vector<int32_t> text;  // codes of other modalities are none
+                          for (const int64_t token : tokens)
+                            if (vocabulary.empty() || vocabulary.text()->contains(token))
+                              text.push_back(static_cast<int32_t>(token));
+                          return OrderedJson{{"content", loaded.codecs().text_of(text)}}.dump();
+                        }});
+}
+
+WorkerStats Worker::stats() const {
+  const std::lock_guard lock(impl_->mutex);
+  WorkerStats stats = impl_->published;
+  stats.waiting = impl_->queue.size();
+  stats.accepted = impl_->accepted;
+  stats.refused = impl_->refused;
+  return stats;
+}
+
+}  // namespace mom::serve

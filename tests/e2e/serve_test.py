@@ -1,0 +1,409 @@
+"""`mom serve` as programs use it: the official OpenAI client and raw sockets, against tiny models in all three settings.
+
+Runs in the environment of serve_requirements.txt. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny
+encoded data sets.
+"""
+
+import atexit
+import base64
+import concurrent.futures
+import json
+import os
+import pathlib
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+import zlib
+
+import openai
+
+from program import BINARY, run_mom, try_mom
+from tiny import make_data, write_recipe
+
+SIDE = 16  # pixels of the tiny codecs' images
+
+
+def png(width=20, height=10):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    rows = b"".join(b"\0" + bytes([x * 9 % 256 for x in range(width)]) for _ in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b""))
+
+
+def png_size(content):
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", content[16:24])
+
+
+def uri(content):
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+class Server:
+    """A running `mom serve`, ready."""
+
+    def __init__(self, run, *arguments):
+        self.process = subprocess.Popen([BINARY, "serve", str(run), "--port", "0", *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # where a test fails before it stops the server
+        self.lines = []
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if "listening at" in line:
+                self.url = line.split("listening at ")[1].split(",")[0]
+            if "ready:" in line:
+                break
+        else:
+            raise AssertionError("".join(self.lines))
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        if self.url.startswith("http"):
+            self.port = int(self.url.rsplit(":", 1)[1])
+            self.client = openai.OpenAI(base_url=self.url + "/v1", api_key="none", max_retries=0, timeout=60)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def raw(self, request):
+        """What comes back for these bytes until the server closes or is silent for a second."""
+        with self.connect() as connection:
+            answer = b""
+            try:
+                connection.sendall(request)
+            except OSError:
+                pass  # it may have refused before all was sent
+            connection.settimeout(5)
+            try:
+                while part := connection.recv(65536):
+                    answer += part
+            except (TimeoutError, ConnectionError):
+                pass
+            return answer
+
+    def post(self, path, body, content_type="application/json", **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, content, {"Content-Type": content_type, **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def get(self, path, **headers):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def metric(self, name):
+        return next(float(line.split()[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " "))
+
+    def wait_for(self, name, value, seconds=20):
+        end = time.monotonic() + seconds
+        while self.metric(name) != value:
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} is {self.metric(name)}, not {value}")
+            time.sleep(0.01)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.process.stderr.close()
+        return code
+
+
+class Serve(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = root = pathlib.Path(cls.temporary.name)
+        make_data(root)
+        spoken = root / "tiny" / "spoken"
+        for setting, data in (("transfusion", root / "tiny" / "encoded"), ("three_modality", spoken / "encoded")):
+            train = {} if setting == "transfusion" else {"steps": 2, "warmup_steps": 0}
+            run_mom("train", write_recipe(root / f"{setting}.toml", data, setting, train=train), "--run", root / setting)
+        cls.latents = Server(root / "transfusion")
+        cls.codes = Server(root / "three_modality", "--max-tokens", "100000")
+        cls.sound = next((spoken).glob("codec-speech/report/*-original.wav")).read_bytes()
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.latents.stop() == 0
+        assert cls.codes.stop() == 0
+        cls.temporary.cleanup()
+
+    def generated(self, setting, *arguments):
+        return json.loads(run_mom("generate", self.root / setting, "--json", *arguments))
+
+    # What the clients do
+
+    def test_chat_is_generate(self):
+        expected = self.generated("three_modality", "--prompt", "red disc", "--max-tokens", 30, "--seed", 5, "--count", 3)["answers"]
+        options = dict(model="three_modality", messages=[{"role": "user", "content": "red disc"}], max_completion_tokens=30, seed=5, n=3, logprobs=True)
+        answer = self.codes.client.chat.completions.create(**options)
+        for choice, one in zip(answer.choices, expected, strict=True):
+            self.assertEqual(choice.message.content or "", one["text"])
+            self.assertEqual([token.logprob for token in choice.logprobs.content], one["log_probabilities"])
+            self.assertEqual(choice.finish_reason, {"end": "stop", "length": "length"}[one["stop"]])
+        self.assertEqual(answer.usage.completion_tokens, sum(len(one["tokens"]) for one in expected))
+        texts, finish, usage = {0: "", 1: "", 2: ""}, {}, None
+        for chunk in self.codes.client.chat.completions.create(**options, stream=True, stream_options={"include_usage": True}):
+            usage = chunk.usage or usage
+            for choice in chunk.choices:
+                texts[choice.index] += choice.delta.content or ""
+                finish[choice.index] = choice.finish_reason or finish.get(choice.index)
+        self.assertEqual(list(texts.values()), [one["text"] for one in expected])
+        self.assertEqual([finish[i] for i in range(3)], [choice.finish_reason for choice in answer.choices])
+        self.assertEqual(usage, answer.usage)
+
+    def test_chat_with_image_and_sound_in_and_out(self):
+        parts = [{"type": "image_url", "image_url": {"url": uri(png())}}, {"type": "input_audio", "input_audio": {"data": base64.b64encode(self.sound).decode(), "format": "wav"}},
+                 {"type": "text", "text": "Entry"}]
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "in.png").write_bytes(png())
+            (pathlib.Path(folder) / "in.wav").write_bytes(self.sound)
+            expected = self.generated("three_modality", "--image", f"{folder}/in.png", "--speech", f"{folder}/in.wav", "--prompt", "Entry", "--max-tokens", 20, "--seed", 3)
+        chat = self.codes.client.chat.completions
+        answer = chat.create(model="three_modality", messages=[{"role": "user", "content": parts}], max_tokens=20, seed=3, logprobs=True)
+        self.assertEqual(answer.choices[0].message.content or "", expected["text"])
+        self.assertEqual([token.logprob for token in answer.choices[0].logprobs.content], expected["log_probabilities"])
+        kinds = set()
+        for seed in range(8):
+            document = chat.create(model="three_modality", messages=[{"role": "user", "content": "red disc"}], max_tokens=400, seed=seed,
+                                   modalities=["text", "audio"], extra_body={"modalities": ["text", "image", "audio"]})
+            message = document.choices[0].message
+            for part in message.parts:
+                kinds.add(part["type"])
+                if part["type"] == "image_url":
+                    self.assertEqual(png_size(base64.b64decode(part["image_url"]["url"].split(",")[1])), (SIDE, SIDE))
+            self.assertEqual("".join(part["text"] for part in message.parts if part["type"] == "text"), message.content or "")
+            # The next turn takes it as it came.
+            chat.create(model="three_modality", messages=[{"role": "user", "content": "red disc"}, message.model_dump(), {"role": "user", "content": "more"}], max_tokens=3)
+        self.assertEqual(kinds, {"text", "image_url", "input_audio"})
+        spoken = chat.create(model="three_modality", messages=[{"role": "user", "content": "red disc"}], max_tokens=20, seed=1, modalities=["audio"])
+        self.assertEqual(base64.b64decode(spoken.choices[0].message.audio.data)[:4], b"RIFF")
+
+    def test_images(self):
+        for server, setting, extra in ((self.latents, "transfusion", {"num_inference_steps": 6}), (self.codes, "three_modality", {})):
+            with tempfile.TemporaryDirectory() as folder:
+                steps = ("--steps", 6) if extra else ()
+                self.generated(setting, "--prompt", "red disc", "--modality", "image", "--guidance", 2, "--seed", 9, "--count", 2, "--out", f"{folder}/x", *steps)
+                expected = [pathlib.Path(folder, "x", str(i), "image-1.png").read_bytes() for i in (1, 2)]
+            images = server.client.images.generate(model=setting, prompt="red disc", n=2, size="1024x1024", extra_body={"seed": 9, "guidance_scale": 2, **extra})
+            self.assertEqual([base64.b64decode(image.b64_json) for image in images.data], expected)
+            self.assertEqual(images.size, f"{SIDE}x{SIDE}")
+        events = list(self.latents.client.images.generate(model="transfusion", prompt="red disc", stream=True, partial_images=2,
+                                                          extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6}))
+        self.assertEqual([event.type for event in events], ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
+        latents_alone = self.latents.client.images.generate(model="transfusion", prompt="red disc", extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6})
+        self.assertEqual(events[-1].b64_json, latents_alone.data[0].b64_json)
+
+    def test_speech_and_transcription(self):
+        with tempfile.TemporaryDirectory() as folder:
+            wav = pathlib.Path(folder) / "x.wav"
+            self.generated("three_modality", "--prompt", "red disc", "--modality", "speech", "--max-tokens", 26, "--seed", 4, "--out", wav)
+            speech = self.codes.client.audio.speech.create(model="three_modality", voice="any", input="red disc", response_format="wav", extra_body={"seed": 4, "max_tokens": 26})
+            self.assertEqual(speech.content, wav.read_bytes())
+            (pathlib.Path(folder) / "in.wav").write_bytes(self.sound)
+            expected = self.generated("three_modality", "--speech", f"{folder}/in.wav", "--max-tokens", 9, "--seed", 2)["text"]
+        options = dict(model="three_modality", file=("in.wav", self.sound), extra_body={"seed": 2, "max_tokens": 9})
+        self.assertEqual(self.codes.client.audio.transcriptions.create(**options).text, expected)
+        events = list(self.codes.client.audio.transcriptions.create(**options, stream=True))
+        self.assertEqual(events[-1].text, expected)
+        self.assertEqual("".join(event.delta for event in events[:-1]), expected)
+
+    def test_completions_and_tokens(self):
+        expected = self.generated("three_modality", "--tokens", "2,30,31", "--max-tokens", 12, "--seed", 8)
+        answer = self.codes.client.completions.create(model="three_modality", prompt=[2, 30, 31], max_tokens=12, seed=8)
+        self.assertEqual(answer.choices[0].tokens, expected["tokens"])
+        self.assertEqual(answer.choices[0].text, expected["text"])
+        self.assertEqual("".join(chunk.choices[0].text for chunk in self.codes.client.completions.create(model="three_modality", prompt=[2, 30, 31], max_tokens=12, seed=8, stream=True)),
+                         expected["text"])
+        ids = json.loads(self.codes.post("/tokenize", {"content": "red disc", "add_special": True})[1])["tokens"]
+        self.assertEqual(ids[0], 2)
+        self.assertEqual(json.loads(self.codes.post("/detokenize", {"tokens": ids})[1])["content"], "red disc")
+        whole = self.codes.client.completions.create(model="three_modality", prompt="The red", max_tokens=60, seed=1).choices[0]
+        stop = whole.text[4:6]
+        stopped = self.codes.client.completions.create(model="three_modality", prompt="The red", max_tokens=60, seed=1, stop=stop).choices[0]
+        self.assertEqual(stopped.text, whole.text[:whole.text.index(stop)])
+        self.assertEqual(stopped.finish_reason, "stop")
+
+    def test_the_same_beside_fifteen_others(self):
+        def ask(seed):
+            images = self.latents.client.images.generate(model="transfusion", prompt=f"disc {seed}", extra_body={"seed": seed, "num_inference_steps": 5})
+            text = self.latents.client.chat.completions.create(model="transfusion", messages=[{"role": "user", "content": "red " * (seed + 1)}], seed=seed, max_tokens=25, logprobs=True)
+            return images.data[0].b64_json, text.choices[0].message.content, [token.logprob for token in text.choices[0].logprobs.content]
+        alone = [ask(seed) for seed in range(16)]
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            self.assertEqual(list(pool.map(ask, range(16))), alone)
+
+    def test_about(self):
+        model = self.codes.client.models.list().data[0]
+        self.assertEqual((model.id, model.output_modalities), ("three_modality", ["text", "image", "audio"]))
+        self.assertEqual(self.codes.client.models.retrieve("three_modality").id, "three_modality")
+        self.assertEqual(self.codes.get("/health"), (200, '{"status":"ok"}'))
+        self.assertEqual(json.loads(self.codes.get("/props")[1])["total_slots"], 16)
+        self.assertEqual(json.loads(self.codes.get("/slots")[1]), [])
+        self.assertIn("# TYPE mom_requests_waiting gauge", self.codes.get("/metrics")[1])
+
+    # What must not hurt
+
+    def test_whoever_leaves_is_noticed(self):
+        """Streamed, whole, queued, in a long prompt and while an image is denoised."""
+        def body(path, request):
+            content = json.dumps(request).encode()
+            return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(content), content)
+        # The likeliest code of speech again and again: it never ends.
+        endless = {"messages": [{"role": "user", "content": "red"}], "max_tokens": 100000, "modalities": ["audio"], "temperature": 0}
+        kinds = [(self.codes, body("/v1/chat/completions", {**endless, "stream": True})), (self.codes, body("/v1/chat/completions", endless)),
+                 (self.latents, body("/v1/chat/completions", {"messages": [{"role": "user", "content": "red disc " * 4000}], "max_tokens": 4000})),
+                 (self.latents, body("/v1/images/generations", {"prompt": "red disc", "num_inference_steps": 1000}))]
+        before = [len(os.listdir(f"/proc/{server.process.pid}/fd")) for server in (self.codes, self.latents)]
+        for server, request in kinds:
+            for delay in (0, 0.001, 0.02, 0.1):
+                connections = [server.connect() for _ in range(40)]  # more than run at once: some wait
+                for connection in connections:
+                    connection.sendall(request)
+                time.sleep(delay)
+                for connection in connections:
+                    connection.close()
+            server.wait_for("mom_requests_running", 0)
+            server.wait_for("mom_requests_waiting", 0)
+            server.wait_for("mom_sequences_running", 0)
+        for server in (self.codes, self.latents):
+            self.assertEqual(server.post("/v1/completions", {"prompt": [2, 30], "max_tokens": 1})[0], 200)
+        time.sleep(1)
+        self.assertEqual([len(os.listdir(f"/proc/{server.process.pid}/fd")) for server in (self.codes, self.latents)], before)
+
+    def test_a_full_queue_says_so(self):
+        server = Server(self.root / "three_modality", "--parallel", "1", "--queue", "1", "--max-tokens", "100000")
+        endless = {"messages": [{"role": "user", "content": "red"}], "max_tokens": 100000, "modalities": ["audio"], "temperature": 0}
+        content = json.dumps(endless).encode()
+        connections = []
+        for waiting in (0, 1):
+            connections.append(server.connect())
+            connections[-1].sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(content), content))
+            server.wait_for("mom_requests_running", 1)
+            server.wait_for("mom_requests_waiting", waiting)
+        with self.assertRaises(openai.RateLimitError) as raised:
+            server.client.completions.create(model="three_modality", prompt="x")
+        self.assertEqual(raised.exception.response.headers["retry-after"], "1")
+        for connection in connections:
+            connection.close()
+        server.wait_for("mom_requests_running", 0)
+        self.assertEqual(server.stop(), 0)
+
+    def test_odd_bytes(self):
+        good = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        post = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+        table = [
+            (b"GET /health HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: 1\r\n" % i for i in range(25000)) + b"\r\n", 431),
+            (b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+            (post + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}   ", 400),
+            (post + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+            (post + b"Content-Length: -1\r\n\r\n", 400),
+            (post + b"Content-Length: 99999999999999999999\r\n\r\n", 400),
+            (post + b"Content-Length: 1000000000\r\n\r\n", 413),
+            (post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+            (b"\0\1\2\3 / HTTP/1.1\r\n\r\n", 400),
+            (b"GET /health HTTP/3.0\r\nHost: localhost\r\n\r\n", 505),
+            (b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n", 403),  # no Host
+            (b"GET /health HTTP/1.1\r\nConnection: close\r\nHost: rebound.example.org\r\n\r\n", 403),
+            (b"GET /health HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\nOrigin: http://example.org\r\n\r\n", 403),
+            (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+            (b"GET /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
+            (b"DELETE /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
+            (post + b"Connection: close\r\nContent-Length: 1000000\r\n\r\n" + b"[" * 1000000, 400),
+            (post + b"Connection: close\r\nContent-Length: 26\r\n\r\n" + b'{"prompt":"a","prompt":"b"}'[:26], 400),
+        ]
+        for request, status in table:
+            answer = self.codes.raw(request)
+            self.assertTrue(answer.startswith(b"HTTP/1.1 %d " % status), (request[:80], status, answer[:300]))
+            self.assertIn("error", json.loads(answer.split(b"\r\n\r\n", 1)[1]))
+            self.assertEqual(self.codes.get("/health")[0], 200)
+        # Endless chunks end at the limit of a body.
+        with self.codes.connect() as connection:
+            connection.sendall(post + b"Transfer-Encoding: chunked\r\n\r\n")
+            with self.assertRaises(OSError):
+                for _ in range(200000):
+                    connection.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+        # Two requests at once are answered in turn; a body that was announced is asked for.
+        answers = self.codes.raw(good + good.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        self.assertEqual(answers.count(b"HTTP/1.1 200 OK"), 2)
+        with self.codes.connect() as connection:
+            connection.sendall(post + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+            self.assertEqual(connection.recv(1000), b"HTTP/1.1 100 Continue\r\n\r\n")
+            connection.sendall(b"{}")
+            self.assertTrue(connection.recv(1000).startswith(b"HTTP/1.1 400 "))
+        # A byte at a time is slow, not wrong.
+        with self.codes.connect() as connection:
+            for byte in good:
+                connection.sendall(bytes([byte]))
+            self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200 OK"))
+        head = self.codes.raw(good.replace(b"GET", b"HEAD").replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        self.assertTrue(head.endswith(b"\r\n\r\n") and b"Content-Length: 15" in head, head)
+        old = self.codes.raw(b"GET /health HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(old.endswith(b'{"status":"ok"}'), old)
+
+    def test_odd_media(self):
+        def image(content):
+            return {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": uri(content)}}]}], "max_tokens": 1}
+        huge = png()[:16] + struct.pack(">II", 16000, 16000) + png()[24:]
+        for content in (b"nothing", png()[:50], huge, b"GIF89a"):
+            status, body = self.codes.post("/v1/chat/completions", image(content))
+            self.assertEqual(status, 400, body)
+            self.assertEqual(json.loads(body)["error"]["param"], "messages[0].content[0].image_url.url", body)
+        form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n%s\r\n--x--\r\n'
+        for content in (b"nothing", self.sound[:30], self.sound[:1000]):
+            status, body = self.codes.post("/v1/audio/transcriptions", form % content, "multipart/form-data; boundary=x")
+            self.assertEqual(status, 400, body)
+            self.assertEqual(json.loads(body)["error"]["param"], "file", body)
+        status, body = self.codes.post("/v1/completions", {"prompt": [2, 319, 100000]})
+        self.assertEqual((status, json.loads(body)["error"]["param"]), (400, "prompt"))
+        status, body = self.latents.post("/v1/audio/speech", {"input": "x", "voice": "y"})
+        self.assertEqual((status, json.loads(body)["error"]["code"]), (400, "unsupported_modality"))
+
+    def test_key_socket_and_address(self):
+        done = try_mom("serve", self.root / "transfusion", "--host", "0.0.0.0")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--api-key", done.stderr)
+        server = Server(self.root / "transfusion", "--host", "0.0.0.0", "--api-key", "secret")
+        local = f"http://127.0.0.1:{server.port}"
+        server.url = local
+        self.assertEqual(server.get("/health")[0], 200)
+        for path in ("/v1/models", "/metrics", "/props", "/slots", "/nothing"):
+            self.assertEqual(server.get(path)[0], 401, path)
+            self.assertNotEqual(server.get(path, Authorization="Bearer secret")[0], 401, path)
+        self.assertEqual(openai.OpenAI(base_url=local + "/v1", api_key="secret").models.list().data[0].id, "transfusion")
+        self.assertEqual(server.stop(), 0)
+        path = str(self.root / "socket")
+        server = Server(self.root / "transfusion", "--unix-socket", path)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(path)
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            self.assertTrue(connection.recv(100).startswith(b"HTTP/1.1 200 OK"))
+        self.assertEqual(server.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+        self.assertEqual(try_mom("serve", self.root / "nothing", "--port", "0").returncode, 3)
+        self.assertEqual(try_mom("serve", self.root / "transfusion", "--port", self.codes.port).returncode, 2)
+
+    def test_a_signal_drains(self):
+        server = Server(self.root / "transfusion")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(server.client.images.generate, model="transfusion", prompt="red disc", extra_body={"num_inference_steps": 300, "seed": 1})
+            server.wait_for("mom_requests_running", 1)
+            self.assertEqual(server.stop(), 0)
+            self.assertTrue(asked.result().data[0].b64_json)
+
+
+if __name__ == "__main__":
+    unittest.main()
