@@ -9,11 +9,15 @@ namespace mom::app {
 
 void add_serve_verb(CLI::App& app) {
   auto options = std::make_shared<serve::ServeOptions>();
-  CLI::App* verb = app.add_subcommand("serve", "answer OpenAI's HTTP API with a trained model");
+  CLI::App* verb = app.add_subcommand("serve",
+                                      "answer OpenAI's HTTP API with a trained model, and show it in a "
+                                      "browser; or show runs while they train");
   serve::WorkerOptions& worker = options->worker;
   http::Options& http = options->http;
-  verb->add_option("RUN", worker.run,
-                   "run folder, or a model folder (also of Hugging Face's Mamba and Llama)")
+  verb->add_option(
+          "RUN", worker.run,
+          "run folder, or a model folder (also of Hugging Face's Mamba and Llama); or a folder with runs "
+          "and studies in it: a page about them")
       ->required();
   verb->add_option("--codecs", worker.codecs,
                    "folder with a codec per modality, instead of those of the run's data");

@@ -170,6 +170,7 @@ void Connection::dispatch() {
   const std::string target = text_of(message.target());
   Request request{.method = text_of(message.method_string()),
                   .path = target.substr(0, target.find('?')),
+                  .query = target.substr(std::min(target.find('?'), target.size() - 1) + 1),
                   .host = text_of(message["Host"]),
                   .origin = text_of(message["Origin"]),
                   .content_type = text_of(message["Content-Type"]),

@@ -17,7 +17,7 @@
 namespace mom::http {
 
 struct Request {
-  std::string method = {}, path = {};  // of the path what stands before '?'
+  std::string method = {}, path = {}, query = {};  // what stands before '?', and behind it
   std::string host = {}, origin = {}, content_type = {}, authorization = {}, accept_encoding = {},
               if_none_match = {};
   std::string body = {};

@@ -6,7 +6,6 @@
 #include "mom/serve/fields.h"
 #include "mom/serve/formats.h"
 #include "mom/serve/requests.h"
-#include "mom/serve/static_files.h"
 
 namespace mom::serve {
 namespace {
@@ -84,32 +83,6 @@ http::Response too_many() {
   return to_response({429, "the queue is full; ask again later", "", "queue_full"});
 }
 
-const StaticFile* find_static(const std::string& path) {
-  for (const StaticFile& file : static_files())
-    if (file.path == path) return &file;
-  return nullptr;
-}
-
-http::Response static_response(const StaticFile& file, const http::Request& request) {
-  http::Response response{
-      .content_type = std::string(file.content_type),
-      .headers = {{"Content-Security-Policy",
-                   "default-src 'self'; img-src 'self' data: blob:; media-src 'self' data: blob:; "
-                   "style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"},
-                  {"Referrer-Policy", "no-referrer"},
-                  {"Cache-Control", "no-cache"},
-                  {"ETag", std::string(file.etag)}}};
-  if (request.if_none_match == file.etag) {
-    response.status = 304;
-    return response;
-  }
-  if (request.accept_encoding.find("gzip") == std::string::npos)
-    return to_response({406, "this page is compressed: Accept-Encoding must have gzip"});
-  response.headers.emplace_back("Content-Encoding", "gzip");
-  response.body = std::string(file.gzip);
-  return response;
-}
-
 }  // namespace
 
 http::Response Routes::health() const {
@@ -126,9 +99,10 @@ http::Response Routes::health() const {
 
 void Routes::handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
   try {
-    const bool open = request.path == "/health";
-    check_access(request, access_, open);
-    if (open && request.method == "GET") return exchange->respond(health());
+    // The page has no data; it asks for the key itself.
+    const bool health_route = request.path == "/health", page = request.path == "/";
+    check_access(request, access_, /*open=*/health_route || page);
+    if (health_route && request.method == "GET") return exchange->respond(health());
     route(request, exchange);
   } catch (const ApiError& error) {
     http::Response response = to_response(error);
@@ -183,14 +157,13 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
                                                                {"/v1/images/generations", plan_image},
                                                                {"/v1/audio/speech", plan_speech}};
   static const char* kPosts[] = {"/v1/audio/transcriptions", "/tokenize", "/detokenize"};
-  static const char* kGets[] = {"/health", "/v1/models", "/props", "/slots", "/metrics"};
+  static const char* kGets[] = {"/", "/health", "/v1/models", "/props", "/slots", "/metrics"};
   const auto is = [&](const char* path) { return request.path == path; };
   PlanOf plan_of = nullptr;
   for (const auto& [path, plan] : kGenerating)
     if (is(path)) plan_of = plan;
-  const StaticFile* file = find_static(request.path);
   const bool post = plan_of || std::any_of(std::begin(kPosts), std::end(kPosts), is),
-             get = file || std::any_of(std::begin(kGets), std::end(kGets), is) ||
+             get = std::any_of(std::begin(kGets), std::end(kGets), is) ||
                    request.path.starts_with("/v1/models/");
   if (!post && !get) throw ApiError(404, "no such route", "", "not_found");
   if (request.method == "OPTIONS" && !allowed_origin(request, access_).empty()) {
@@ -201,7 +174,7 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   }
   if (request.method != (post ? "POST" : "GET"))
     throw ApiError(405, std::string("this route takes ") + (post ? "POST" : "GET"), "", "method_not_allowed");
-  if (file) return exchange->respond(static_response(*file, request));
+  if (is("/")) return exchange->respond(playground_.answer(request));
   if (worker_.state() != Worker::State::kReady)
     throw ApiError(503, "the model is being loaded", "", "loading");
   const Card& card = worker_.card();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "mom/serve/access.h"
+#include "mom/serve/pages.h"
 #include "mom/serve/worker.h"
 
 namespace mom::serve {
@@ -23,6 +24,7 @@ class Routes {
 
   Worker& worker_;
   const Access access_;
+  const Page playground_{"playground"};  // at "/"
 };
 
 // What the server says about itself; functions of card and numbers alone.

@@ -1,8 +1,11 @@
 #include "mom/serve/serve.h"
 
+#include <filesystem>
+
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/signals.h"
+#include "mom/serve/pages.h"
 #include "mom/serve/routes.h"
 
 namespace mom::serve {
@@ -10,6 +13,34 @@ namespace {
 
 bool is_loopback(const http::Options& options) {
   return !options.unix_socket.empty() || options.address.starts_with("127.") || options.address == "::1";
+}
+
+std::string place_of(const http::Options& options, const http::Server& server) {
+  return options.unix_socket.empty() ? "http://" + options.address + ":" + std::to_string(server.port())
+                                     : "unix:" + options.unix_socket;
+}
+
+// A folder that is no run and no model itself, and has folders in it.
+bool holds_runs(const Path& folder) {
+  if (!std::filesystem::is_directory(folder)) return false;
+  for (const char* name : {"config.json", "checkpoints", "metrics.jsonl"})
+    if (std::filesystem::exists(folder / name)) return false;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.is_directory()) return true;
+  return false;
+}
+
+void serve_dashboard(const ServeOptions& options) {
+  Dashboard dashboard(options.worker.run, options.access);
+  http::Server server(options.http,
+                      [&](const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
+                        dashboard.handle(request, exchange);
+                      });
+  const std::string place = place_of(options.http, server);
+  log_info("listening at " + place + ", showing the runs in " + options.worker.run.string());
+  log_info("ready: " + place);
+  server.run([] { return StopSignals::received() != 0; });
+  log_info("stopped");
 }
 
 }  // namespace
@@ -24,14 +55,13 @@ void serve(ServeOptions options) {
   };
   options.access.any_host = !options.http.unix_socket.empty() || !is_loopback(options.http);
   const StopSignals signals;
+  if (holds_runs(options.worker.run)) return serve_dashboard(options);
   Worker worker(options.worker);
   Routes routes(worker, options.access);
   http::Server server(options.http, [&](http::Request request, std::shared_ptr<http::Exchange> exchange) {
     routes.handle(std::move(request), std::move(exchange));
   });
-  const std::string place = options.http.unix_socket.empty()
-                                ? "http://" + options.http.address + ":" + std::to_string(server.port())
-                                : "unix:" + options.http.unix_socket;
+  const std::string place = place_of(options.http, server);
   log_info("listening at " + place + ", loading the model");
   bool told = false;
   server.run([&] {

@@ -1,5 +1,6 @@
-// `mom serve RUN`: an HTTP API around a trained model. One I/O thread (mom/http) and one engine thread (worker.h). The entry
-// has no torch.
+// `mom serve RUN`: an HTTP API around a trained model, and a page to try it. One I/O thread (mom/http) and one engine thread
+// (worker.h). `mom serve FOLDER`, of a folder with runs or studies in it: a page about them while they train (pages.h). The
+// entry has no torch.
 #pragma once
 
 #include "mom/serve/access.h"

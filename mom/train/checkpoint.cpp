@@ -20,13 +20,6 @@ Path checkpoint_folder(const Path& run, int64_t step) {
   return run / "checkpoints" / name;
 }
 
-// Those that a checkpoint must have.
-std::set<std::string> checkpoint_files(bool with_average) {
-  std::set<std::string> files = {"config.json", models::kWholeWeights, kOptimizerFile, "state.json"};
-  if (with_average) files.insert(models::kLastWeights);
-  return files;
-}
-
 void remove_old(const Path& run, int64_t keep) {
   std::vector<Checkpoint> all = list_checkpoints(run);
   for (size_t i = 0; keep > 0 && i + static_cast<size_t>(keep) < all.size(); ++i)
@@ -78,12 +71,13 @@ void verify_checkpoint(const Path& folder) {
   if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" ||
       !manifest.contains("files"))
     throw InputError({path.string(), "a checkpoint's manifest", "something else", ""});
-  for (const std::string& name : checkpoint_files(manifest["files"].contains(models::kLastWeights))) {
-    const Path file = folder / name;
-    const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
-    if (!manifest["files"].contains(name))
+  const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
+  for (const std::string& name : {std::string("config.json"), std::string("state.json"),
+                                  std::string(models::kWholeWeights), std::string(kOptimizerFile)})
+    if (!manifest["files"].contains(name) && !manifest["files"].contains(name + models::kIndexSuffix))
       throw InputError({path.string(), "an entry for " + name, "none", advice});
-    const Json& entry = manifest["files"][name];
+  for (const auto& [name, entry] : manifest["files"].items()) {
+    const Path file = folder / name;
     std::error_code error;
     const auto size = std::filesystem::file_size(file, error);
     if (error) throw InputError({file.string(), "the file the manifest lists", "none", advice});

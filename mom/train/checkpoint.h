@@ -27,7 +27,7 @@ void save_checkpoint(const Path& run, int64_t step, const std::function<void(con
 // Checks the manifest: every file present with its size and sha256. InputError names the file.
 void verify_checkpoint(const Path& folder);
 
-inline constexpr const char* kOptimizerFile = "optimizer.safetensors";
+inline constexpr const char* kOptimizerFile = "optimizer.safetensors";  // or its shards and their index
 
 // The folder with the weights: `path` itself when it is a model or checkpoint folder, the newest checkpoint of a run.
 Path find_model_folder(const Path& path);

@@ -75,6 +75,11 @@ void CheckpointConfig::describe(config::Table& table) {
   table.field("every_steps", every_steps, "steps between checkpoints; the last step is always saved")
       .range(1, 1e9);
   table.field("keep", keep, "newest checkpoints kept; 0: all").range(0, 1e9);
+  table
+      .field("files", files,
+             "whole: one file each of weights and moments, written by rank 0; per_process: every process "
+             "writes its share, into a run folder that all of them see")
+      .one_of({"whole", "per_process"});
 }
 
 config::Schema Recipe::schema() {

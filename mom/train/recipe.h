@@ -44,6 +44,7 @@ struct EvalConfig {
 struct CheckpointConfig {
   int64_t every_steps = 100;
   int64_t keep = 2;
+  std::string files = "whole";
   void describe(config::Table& table);
 };
 

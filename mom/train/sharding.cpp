@@ -83,6 +83,7 @@ void Sharding::drop_all(const at::Tensor& row) const {
 }
 
 void Sharding::visit_owners(const Range& range, const std::function<void(int, const Range&)>& visit) const {
+  if (range.length == 0) return;
   const int64_t end = range.begin + range.length;
   for (int64_t bucket = plan_.bucket_of(range.begin);
        bucket < plan_.num_buckets() && plan_.bucket_begin(bucket) < end; ++bucket)
@@ -179,17 +180,35 @@ void Spread::await(int64_t end) {
   seconds_ += seconds_since(start);
 }
 
-at::Tensor Sharding::gather(const at::Tensor& row, const Range& range) const {
-  if (group_.size() == 1) return row.narrow(0, range.begin, range.length);
-  const bool first = group_.rank() == 0;
-  const at::Tensor values = first ? torch::empty({range.length}, row.options()) : at::Tensor(),
-                   nothing = torch::empty({0}, row.options());
-  visit_owners(range, [&](int owner, const Range& part) {
-    std::vector<at::Tensor> to(static_cast<size_t>(group_.size()), nothing), from = to;
-    if (owner == group_.rank()) to[0] = row.narrow(0, part.begin, part.length);
-    if (first) from[static_cast<size_t>(owner)] = values.narrow(0, part.begin - range.begin, part.length);
-    group_.exchange(to, from)->wait();
-  });
+at::Tensor Sharding::gather(const std::vector<Wish>& by_rank) const {
+  torch::NoGradGuard no_grad;
+  const Wish& mine = by_rank[static_cast<size_t>(group_.rank())];
+  if (group_.size() == 1) return cut(mine.row, mine.range);
+  const at::Tensor nothing = torch::empty({0}, torch::kFloat32);
+  std::vector<at::Tensor> to, from;
+  std::vector<std::vector<Range>> of_mine(by_rank.size());  // by owner
+  visit_owners(mine.range,
+               [&](int owner, const Range& part) { of_mine[static_cast<size_t>(owner)].push_back(part); });
+  for (size_t rank = 0; rank < by_rank.size(); ++rank) {
+    std::vector<at::Tensor> parts{nothing};
+    visit_owners(by_rank[rank].range, [&](int owner, const Range& part) {
+      if (owner == group_.rank()) parts.push_back(cut(by_rank[rank].row, part));
+    });
+    to.push_back(parts.size() == 2 ? parts[1] : torch::cat(parts));
+    int64_t length = 0;
+    for (const Range& part : of_mine[rank]) length += part.length;
+    from.push_back(torch::empty({length}, nothing.options()));
+  }
+  group_.exchange(to, from)->wait();
+  const at::Tensor values = torch::empty({mine.range.length}, nothing.options());
+  for (size_t rank = 0; rank < by_rank.size(); ++rank) {
+    int64_t at = 0;
+    for (const Range& part : of_mine[rank]) {
+      values.narrow(0, part.begin - mine.range.begin, part.length)
+          .copy_(from[rank].narrow(0, at, part.length));
+      at += part.length;
+    }
+  }
   return values;
 }
 

@@ -41,8 +41,12 @@ class Sharding {
   void drop(const at::Tensor& row, const Range& range) const;
   void drop_all(const at::Tensor& row) const;
 
-  // Numbers of `range` from their owners: on rank 0; undefined elsewhere.
-  at::Tensor gather(const at::Tensor& row, const Range& range) const;
+  // Collective: each rank wants the numbers of one range of a row (of none: length 0), and gets them from their owners.
+  struct Wish {
+    at::Tensor row;
+    Range range{0, 0};
+  };
+  at::Tensor gather(const std::vector<Wish>& by_rank) const;
   // The way back: `values`, of the range, are read on rank 0 alone, and may be there in the row itself.
   void scatter(const at::Tensor& values, const Range& range, const at::Tensor& row) const;
   // The sum over all chunks in their order of what chunk_squares says of each process's own ranges, by rank.

@@ -267,6 +267,20 @@ double Trainer::flops() const {
   return flops;
 }
 
+// Rank 0's folder, which is not published yet, as all processes see it. It is known by a file that rank 0 has put there.
+Path Trainer::shared_folder(const Path& of_rank_0) {
+  const Path folder =
+      group_->gather_strings(of_rank_0.empty() ? "" : std::filesystem::absolute(of_rank_0).string())[0];
+  std::string missing;
+  if (!std::filesystem::exists(folder / "config.json")) missing = std::to_string(group_->rank());
+  for (const std::string& rank : group_->gather_strings(missing))
+    if (!rank.empty())
+      throw UserError({"checkpoint.files", "whole, where processes do not share the disk of the run",
+                       "per_process, and rank " + rank + " does not see " + folder.string(),
+                       "set checkpoint.files=whole, or train into a folder that all of them see"});
+  return folder;
+}
+
 void Trainer::save(const Path& run) {
   settle();
   // The others wait for rank 0 to write.
@@ -274,16 +288,22 @@ void Trainer::save(const Path& run) {
   constexpr double kBytesPerSecond = 20e6;
   group_->set_timeout(timeout + std::chrono::seconds(static_cast<int64_t>(
                                     16.0 * static_cast<double>(parameters_.length()) / kBytesPerSecond)));
-  const RowFiles files(parameters_, sharding_);
+  const bool per_process = recipe_.checkpoint.files == "per_process" && group_->size() > 1;
+  const RowFiles files(parameters_, sharding_, per_process);
   const AdamW::State& moments = optimizer_.state();
-  const auto write = [&](const Path& folder) {
+  const auto write = [&](Path folder) {
+    if (per_process) folder = shared_folder(folder);
     const at::Tensor last = parameters_.values(), model = average_ ? average_->values() : last;
+    const auto stem = [](const char* file) { return Path(file).stem().string(); };
     if (average_)
-      files.write(folder / models::kLastWeights, weights_in(parameters_, last), models::kWeightsMetadata);
-    files.write(folder / models::kWholeWeights, weights_in(parameters_, model), models::kWeightsMetadata);
+      files.write(folder, stem(models::kLastWeights), weights_in(parameters_, last),
+                  models::kWeightsMetadata);
+    files.write(folder, stem(models::kWholeWeights), weights_in(parameters_, model),
+                models::kWeightsMetadata);
     const at::Tensor updates = torch::scalar_tensor(static_cast<double>(moments.steps_done), torch::kFloat32);
-    files.write(folder / kOptimizerFile, moments_in(parameters_, moments), {},
+    files.write(folder, stem(kOptimizerFile), moments_in(parameters_, moments), {},
                 {{"step", nn::view_of(updates)}});
+    if (per_process) group_->barrier();  // all files are there
   };
   if (group_->rank() != 0) {
     write({});
@@ -318,24 +338,23 @@ void Trainer::resume(const Path& checkpoint) {
   settle();
   Json state;
   AdamW::State& moments = optimizer_.state();
-  using Reader = std::optional<formats::SafetensorsReader>;
-  Reader model, last, optimizer;
+  using Files = std::optional<models::WeightFiles>;
+  Files model, last, optimizer;
   if (group_->rank() == 0) {
     verify_checkpoint(checkpoint);
     check_codecs(checkpoint);
     state = read_json(checkpoint / "state.json");
-    model.emplace(checkpoint / models::kWholeWeights);
-    optimizer.emplace(checkpoint / kOptimizerFile);
-    if (std::filesystem::exists(checkpoint / models::kLastWeights))
-      last.emplace(checkpoint / models::kLastWeights);
+    model.emplace(checkpoint, models::kWholeWeights);
+    optimizer.emplace(checkpoint, kOptimizerFile);
+    if (models::has_weights(checkpoint, models::kLastWeights)) last.emplace(checkpoint, models::kLastWeights);
+    const formats::TensorView* updates = optimizer->find("step");
     state["average"] = last.has_value();
-    state["updates"] =
-        optimizer->contains("step") ? nn::to_tensor(optimizer->get("step")).item<int64_t>() : 0;
+    state["updates"] = updates ? nn::to_tensor(*updates).item<int64_t>() : 0;
   }
   const std::string where = (checkpoint / "state.json").string();
   const Json counters = parse_json(group_->gather_strings(state.dump())[0], where);
   const RowFiles files(parameters_, sharding_);
-  const auto read = [&](const Reader& file, const std::vector<RowTensor>& tensors, size_t more = 0) {
+  const auto read = [&](const Files& file, const std::vector<RowTensor>& tensors, size_t more = 0) {
     files.read(file ? &*file : nullptr, tensors, more);
   };
   // Of a checkpoint without an average, it begins at the weights. One that the recipe does not ask for is left out.

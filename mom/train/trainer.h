@@ -85,6 +85,7 @@ class Trainer {
   void share(const Microbatches::Result& result, StepReport& report);
   void initialise();
   void start_from(const Path& model);
+  Path shared_folder(const Path& of_rank_0);
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);
   void prepare_next();

@@ -396,6 +396,37 @@ class Serve(unittest.TestCase):
         self.assertEqual(try_mom("serve", self.root / "nothing", "--port", "0").returncode, 3)
         self.assertEqual(try_mom("serve", self.root / "transfusion", "--port", self.codes.port).returncode, 2)
 
+    def test_the_playground_is_a_page(self):
+        status, page = self.latents.get("/")
+        self.assertEqual(status, 200)
+        self.assertIn("Content-Security-Policy", page)
+        with urllib.request.urlopen(self.latents.url + "/", timeout=30) as answer:
+            self.assertEqual(answer.headers["Content-Type"], "text/html; charset=utf-8")
+            self.assertEqual(answer.headers["Content-Security-Policy"], "frame-ancestors 'none'")
+            tag = answer.headers["ETag"]
+        self.assertEqual(self.latents.get("/", **{"If-None-Match": tag})[0], 304)
+        self.assertEqual(self.latents.post("/", {})[0], 405)
+
+    def test_a_folder_of_runs_is_a_dashboard(self):
+        server = Server(self.root)
+        self.assertIn("Content-Security-Policy", server.get("/")[1])
+        self.assertEqual(server.get("/health")[0], 200)
+        runs = json.loads(server.get("/api/runs")[1])
+        self.assertEqual({run["id"] for run in runs["runs"]}, {"transfusion", "three_modality"})
+        page = json.loads(server.get("/api/page?run=transfusion&run=three_%6dodality")[1])
+        self.assertEqual(len(page["runs"]), 2)
+        for query in ("?run=%zz", "?run=../tiny", "?run=/etc", ""):
+            status, body = server.get("/api/page" + query)
+            self.assertEqual(status, 400, query)
+            self.assertIn("error", json.loads(body))
+        self.assertEqual(server.get("/v1/models")[0], 404)
+        self.assertEqual(server.get("/api/runs", Host="elsewhere.example")[0], 403)
+        self.assertEqual(server.stop(), 0)
+        server = Server(self.root, "--api-key", "secret")
+        self.assertEqual(server.get("/")[0], 200)  # it has no data, and asks for the key
+        self.assertEqual(server.get("/api/runs")[0], 401)
+        self.assertEqual(server.stop(), 0)
+
     def test_a_signal_drains(self):
         server = Server(self.root / "transfusion")
         with concurrent.futures.ThreadPoolExecutor(1) as pool:

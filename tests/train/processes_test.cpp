@@ -167,6 +167,31 @@ TEST_F(ProcessesTest, ARunGoesOnWithAnotherNumber) {
   EXPECT_TRUE(newest(straight.path(), "last.safetensors") == newest(changing.path(), "last.safetensors"));
 }
 
+TEST_F(ProcessesTest, AFileOfEachProcessIsReadByAnyNumber) {
+  train::Recipe recipe = recipe_of_four();
+  recipe.train.ema_decay = 0.9;
+  test::TempFolder straight, changing;
+  train_on(1, recipe, straight.path(), 6, dataset_);
+  recipe.checkpoint.files = "per_process";
+  for (const int size : {2, 4}) {
+    train_on(size, recipe, changing.path(), 2, dataset_);
+    const Path newest = train::list_checkpoints(changing.path()).back().folder;
+    const std::string last_part =
+        "-0000" + std::to_string(size) + "-of-0000" + std::to_string(size) + ".safetensors";
+    for (const std::string name : {"model", "last", "optimizer"}) {
+      EXPECT_FALSE(std::filesystem::exists(newest / (name + ".safetensors")));
+      EXPECT_TRUE(std::filesystem::exists(newest / (name + ".safetensors.index.json")));
+      EXPECT_TRUE(std::filesystem::exists(newest / (name + last_part)));
+    }
+    EXPECT_NO_THROW(models::load_model(newest));
+    EXPECT_NO_THROW(models::load_model(newest, models::WeightsOf::kLastStep));
+    recipe.train.shard = "all";
+  }
+  train_on(1, recipe, changing.path(), 2, dataset_);
+  expect_same_files(straight.path(), changing.path());
+  EXPECT_TRUE(newest(straight.path(), "last.safetensors") == newest(changing.path(), "last.safetensors"));
+}
+
 // Many buckets, of which backward completes some before its end, and which come and go where all is sharded: the model above
 // fits into one.
 TEST_F(ProcessesTest, ALargerModelIsSharedOutInChunks) {
