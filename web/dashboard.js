@@ -66,6 +66,9 @@ function Run({ run, modalities, chosen, toggle }) {
     <td data-label="tokens">${some(run.tokens, scaled)}</td><td data-label="tokens/s">${some(run.tokens_per_s, count)}</td><td data-label="time left">${some(run.seconds_left, duration)}</td></tr>`;
 }
 
+// What trains comes first; else in the order of their folders.
+const trainingFirst = (runs) => runs.toSorted((a, b) => (b.state === 'training') - (a.state === 'training'));
+
 function Runs({ runs, chosen, toggle }) {
   const modalities = [...new Set(runs.flatMap(({ curves = {} }) => Object.keys(curves)))].sort();
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Runs"><table class="numbers live"><thead><tr>${['run', 'state', 'step', ...modalities.map((each) => `${each} loss`), 'tokens', 'tokens/s', 'time left'].map((text) => html`<th scope="col">${text}</th>`)}</tr></thead>
@@ -79,7 +82,7 @@ function Dashboard() {
   const [chosen, choose] = useChosen();
   const toggle = (id) => choose(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
   const list = useJson('/api/runs', LIST_MS), url = chosen.length ? `/api/page?${new URLSearchParams(chosen.map((id) => ['run', id]))}` : null;
-  const page = useJson(url, PAGE_MS), runs = list.data?.runs ?? [], studies = list.data?.studies ?? [];
+  const page = useJson(url, PAGE_MS), runs = trainingFirst(list.data?.runs ?? []), studies = list.data?.studies ?? [];
   const training = runs.filter(({ state }) => state === 'training').length;
   return html`<header><h1>Runs</h1><p role="status">${list.data ? `${runs.length} runs, ${training} training.` : 'Reading the runs.'}</p>${list.error && html`<p class="warning">${list.error}</p>`}</header>
     ${list.data && !runs.length && html`<p>There are no runs in this folder yet: they appear as mom train makes them.</p>`}

@@ -80,7 +80,8 @@ describe('live pages', () => {
     const rows = await page.$$eval('.live tbody tr', (all) => all.map((row) => row.textContent.replace(/\s+/g, ' ')));
     assert.equal(rows.length, runs.runs.length);
     assert.match(rows[0], /^ ?chameleon-mamba-1 dense Mamba, chameleon ?finished ?450 of 450 100\.0%/);
-    runs.runs[0] = { ...runs.runs[0], state: 'training', step: 225, seconds_left: 3700, updated: Date.now() / 1000 - 7200 };
+    const last = runs.runs.length - 1;  // what trains comes first
+    runs.runs[last] = { ...runs.runs[last], state: 'training', step: 225, seconds_left: 3700, updated: Date.now() / 1000 - 7200 };
     await page.waitForFunction(() => document.querySelector('.live tbody tr').textContent.includes('225 of 450'));
     const row = await page.textContent('.live tbody tr');
     assert.match(row, /50\.0%/);
