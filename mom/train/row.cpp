@@ -3,6 +3,8 @@
 #include <ATen/ATen.h>
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -10,6 +12,7 @@ namespace mom::train {
 namespace {
 
 constexpr int64_t kPage = 4096;
+std::atomic<int64_t> all_bytes{0};
 
 }  // namespace
 
@@ -18,9 +21,17 @@ at::Tensor row_of_zeros(int64_t length) {
   void* memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  all_bytes += static_cast<int64_t>(bytes);
   return at::from_blob(
-      memory, {length}, [bytes](void* data) { munmap(data, bytes); }, at::TensorOptions(at::kFloat));
+      memory, {length},
+      [bytes](void* data) {
+        munmap(data, bytes);
+        all_bytes -= static_cast<int64_t>(bytes);
+      },
+      at::TensorOptions(at::kFloat));
 }
+
+int64_t bytes_of_rows() { return all_bytes; }
 
 void give_back(const at::Tensor& row, const Range& range) {
   const auto address = reinterpret_cast<uintptr_t>(row.const_data_ptr<float>() + range.begin);

@@ -15,6 +15,8 @@ struct Range {
 
 // Zeros that take memory page by page, when they are first written. std::bad_alloc where there is no room for the addresses.
 at::Tensor row_of_zeros(int64_t length);
+// Of all rows there are, as if all of their pages had been written: the allocator does not know of them.
+int64_t bytes_of_rows();
 // The memory of whole pages inside `range` goes back to the system; its numbers are zero from now on, those at its ends that
 // share a page with others undefined.
 void give_back(const at::Tensor& row, const Range& range);

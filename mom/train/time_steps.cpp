@@ -60,7 +60,8 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
     optimizer.push_back(report.optimizer_seconds);
     tokens += static_cast<double>(report.num_tokens);
   }
-  const int64_t training_bytes = peak_allocator_bytes() - memory_before;
+  const int64_t from_allocator = peak_allocator_bytes() - memory_before,
+                training_bytes = from_allocator > 0 ? from_allocator + bytes_of_rows() : 0;
   const double step_s = median(step), num_steps = static_cast<double>(steps);
   const models::ModelSpec& spec = trainer.model().spec();
   const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,

@@ -125,10 +125,11 @@ TEST_F(Launch, refusesToRunUnderAnotherLauncher) {
 TEST_F(Launch, torchrunStartsAndRestartsRanks) {
   const char* torchrun = std::getenv("MOM_TORCHRUN");
   if (!torchrun) GTEST_SKIP() << "MOM_TORCHRUN is not set";
-  start_program(torchrun,
-                {"--no-python", "--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1",
-                 "--", program_.string(), "crash"},
-                {});
+  start_program(
+      torchrun,
+      {"--no-python", "--nproc-per-node", "2", "--max-restarts", "1", "--monitor-interval", "0.1",
+       "--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", "--", program_.string(), "crash"},
+      {});
   const Outcome all = outcome();
   EXPECT_EQ(all.ended.code, 0) << all.text;
   EXPECT_NE(all.text.find("(exitcode: -9) local_rank: 1"), std::string::npos) << all.text;
