@@ -256,11 +256,12 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
 }
 
 LossReport held_out_loss(ModelImpl& model, const Objective& objective,
-                         const std::vector<data::Batch>& batches) {
+                         const std::vector<data::Batch>& batches, const BlockCalls& calls) {
   torch::NoGradGuard no_grad;
   LossReport report(model.spec().modalities.size());
   for (const data::Batch& batch : batches)
-    add(report, objective(model, batch, count_terms(batch, model.spec()), Timesteps::kStratified).report);
+    add(report,
+        objective(model, batch, count_terms(batch, model.spec()), Timesteps::kStratified, calls).report);
   return report;
 }
 

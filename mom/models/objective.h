@@ -99,8 +99,8 @@ struct NoisedInput {
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
                        Timesteps timesteps, int64_t image_first_max = 0);
 
-// Mean losses of held-out batches, without gradients.
+// Mean losses of held-out batches, without gradients. `calls`: as of Objective.
 LossReport held_out_loss(ModelImpl& model, const Objective& objective,
-                         const std::vector<data::Batch>& batches);
+                         const std::vector<data::Batch>& batches, const BlockCalls& calls = {});
 
 }  // namespace mom::models

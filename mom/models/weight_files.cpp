@@ -59,13 +59,22 @@ void write_index(const Path& file, const std::map<std::string, std::string>& fil
   publish_json(file, index);
 }
 
-WeightFiles::WeightFiles(const Path& folder, const std::string& name) : path_(folder / name) {
-  if (fs::exists(path_)) {
+namespace {
+
+// The file, or the index.
+Path find_weights(const Path& folder, const std::string& name) {
+  for (const std::string& file : {name, name + kIndexSuffix})
+    if (fs::exists(folder / file)) return folder / file;
+  no_weights(folder, name);
+}
+
+}  // namespace
+
+WeightFiles::WeightFiles(const Path& folder, const std::string& name) : path_(find_weights(folder, name)) {
+  if (path_.filename() == name) {
     add(path_, nullptr);
     return;
   }
-  path_ += kIndexSuffix;
-  if (!fs::exists(path_)) no_weights(folder, name);
   for (const auto& [shard, listed] : read_index(path_)) {
     if (!fs::exists(folder / shard))
       throw InputError({(folder / shard).string(),
@@ -113,9 +122,7 @@ std::string name_of(const Path& folder, WeightsOf which) {
 
 }  // namespace
 
-Path weights_of(const Path& folder, WeightsOf which) {
-  return WeightFiles(folder, name_of(folder, which)).path();
-}
+Path weights_of(const Path& folder, WeightsOf which) { return find_weights(folder, name_of(folder, which)); }
 
 nn::NamedTensors read_weight_files(const Path& folder, WeightsOf which) {
   const WeightFiles files(folder, name_of(folder, which));

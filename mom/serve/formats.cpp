@@ -118,6 +118,13 @@ class OfModel : public Format {
             {"system_fingerprint", nullptr},
             {"seed", static_cast<int64_t>(seed_)}};
   }
+  // What a stream ends with where its usage is asked for.
+  std::string usage_chunk(const char* object, const Usage& usage) const {
+    OrderedJson json = head(object);
+    json["choices"] = OrderedJson::array();
+    json["usage"] = usage_json(usage);
+    return server_sent(json);
+  }
   const std::string model_, id_;
   const int64_t created_;
   const uint64_t seed_;
@@ -176,11 +183,7 @@ class ChatFormat : public OfModel {
   }
 
   std::string last(const std::vector<Event>&, const Usage& usage) const override {
-    if (!usage_in_stream_) return "";
-    OrderedJson json = head("chat.completion.chunk");
-    json["choices"] = OrderedJson::array();
-    json["usage"] = usage_json(usage);
-    return server_sent(json);
+    return usage_in_stream_ ? usage_chunk("chat.completion.chunk", usage) : "";
   }
 
  private:
@@ -221,11 +224,7 @@ class CompletionFormat : public OfModel {
   }
 
   std::string last(const std::vector<Event>&, const Usage& usage) const override {
-    if (!usage_in_stream_) return "";
-    OrderedJson json = head("text_completion");
-    json["choices"] = OrderedJson::array();
-    json["usage"] = usage_json(usage);
-    return server_sent(json);
+    return usage_in_stream_ ? usage_chunk("text_completion", usage) : "";
   }
 
  private:

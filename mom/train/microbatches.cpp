@@ -157,13 +157,9 @@ std::vector<models::LossReport> Microbatches::held_out(const std::vector<data::B
   workers_.for_each(
       end,
       [&](size_t i, size_t worker) {
-        torch::NoGradGuard no_grad;
-        models::ModelImpl& model = *models_[worker];
         const std::unique_ptr<Pass> pass = begin_pass ? begin_pass({}) : nullptr;
         if (i < batches.size())
-          losses[i] = objective(model, batches[i], models::count_terms(batches[i], model.spec()),
-                                models::Timesteps::kStratified, calls_of(pass.get()))
-                          .report;
+          losses[i] = models::held_out_loss(*models_[worker], objective, {batches[i]}, calls_of(pass.get()));
         if (pass) pass->finish();
       },
       first, stride);

@@ -129,6 +129,7 @@ StepReport Trainer::step() {
 
 Microbatches::Result Trainer::pass(const std::vector<data::Batch>& batches, const models::LossReport& terms,
                                    StepReport& report) {
+  if (group_->size() == 1) return microbatches_.run(batches, objective_, terms);
   std::optional<Reduction> reduction;
   Microbatches::Result result =
       microbatches_.run(batches, objective_, terms, [&](const at::Tensor& gradient) {

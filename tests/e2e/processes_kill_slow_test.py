@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from program import BINARY, free_port, newest_step
+from program import BINARY, free_port, newest_step, place_of_rank
 from tiny import make_data, write_recipe
 
 NUM_KILLS = int(os.environ.get("MOM_KILLS", 10))
@@ -26,13 +26,12 @@ END_S = 30  # the others must have ended by then: the timeout, two seconds to fi
 
 
 def start(recipe, run, log, count, shard="optimizer"):
-    port = str(free_port())
+    port = free_port()
     command = [BINARY, "train", str(recipe), "--run", str(run), "--resume", "--set", f"train.shard={shard}"]
     ranks = []
     for rank in range(count):
-        place = {} if count == 1 else {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1",
-                                       "MASTER_PORT": port, "MOM_DIST_TIMEOUT_S": str(TIMEOUT_S)}
-        ranks.append(subprocess.Popen(command, env={**os.environ, **place}, stdout=log, stderr=log))
+        environment = {**os.environ, **place_of_rank(rank, count, port), "MOM_DIST_TIMEOUT_S": str(TIMEOUT_S)}
+        ranks.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
     return ranks
 
 

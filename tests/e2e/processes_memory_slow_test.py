@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from program import BINARY, free_port, run_mom
+from program import BINARY, free_port, place_of_rank, run_mom
 from tiny import make_data, write_recipe
 
 # 109 million parameters: 1.7 GB for weights, gradient and moments in one process.
@@ -57,12 +57,11 @@ class Memory(unittest.TestCase):
 
     def train(self, count, recipe, limits=()):
         """Exit codes and peaks of resident memory by rank; the run's folder."""
-        run, port = self.shared / "run", str(free_port())
+        run, port = self.shared / "run", free_port()
         shutil.rmtree(run, ignore_errors=True)
         ranks = []
         for rank in range(count):
-            several = {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-            ranks.append(subprocess.Popen([BINARY, "train", recipe, "--run", run], env={**os.environ, **(several if count > 1 else {})},
+            ranks.append(subprocess.Popen([BINARY, "train", recipe, "--run", run], env={**os.environ, **place_of_rank(rank, count, port)},
                                           stderr=subprocess.DEVNULL, preexec_fn=limits[rank].enter if limits else None))
         codes, peaks = [], []
         for program in ranks:

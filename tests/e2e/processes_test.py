@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from program import BINARY, free_port, run_mom, try_mom
+from program import BINARY, free_port, place_of_rank, run_mom, try_mom
 from tiny import make_data, write_recipe
 
 STEPS = 24
@@ -52,11 +52,10 @@ class Processes(unittest.TestCase):
         return [BINARY, "train", str(self.recipe), "--run", str(self.run_folder), *map(str, arguments)]
 
     def start_ranks(self, count, *arguments, timeout_s=30, of_rank=lambda rank: ()):
-        port = str(free_port())
+        port = free_port()
         ranks = []
         for rank in range(count):
-            environment = {**os.environ, "RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1",
-                           "MASTER_PORT": port, "MOM_DIST_TIMEOUT_S": str(timeout_s)}
+            environment = {**os.environ, **place_of_rank(rank, count, port), "MOM_DIST_TIMEOUT_S": str(timeout_s)}
             ranks.append(subprocess.Popen(self.command(*arguments, *of_rank(rank)), env=environment, stderr=subprocess.PIPE, text=True))
             self.addCleanup(self.end, ranks[-1])
         return ranks

@@ -27,6 +27,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def place_of_rank(rank, count, port):
+    """The environment that makes a process rank `rank` of `count` on this machine; of one: nothing."""
+    if count == 1:
+        return {}
+    return {"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+
+
 def newest_step(run):
     """Of a run folder's checkpoints; 0 where there is none."""
     steps = [int(path.name.removeprefix("step-")) for path in (run / "checkpoints").glob("step-*")]
