@@ -12,6 +12,7 @@
 #include "mom/formats/sound_file.h"
 #include "mom/generate/loaded_model.h"
 #include "mom/generate/options.h"
+#include "mom/modality/vocabulary.h"
 #include "mom/serve/composer.h"
 #include "mom/serve/outbox.h"
 
