@@ -27,7 +27,8 @@ void PartCache::put(const PromptPart& part, Feed feed) {
   Entry entry{part.modality, part.content, std::move(feed)};
   if (entry.num_bytes() > max_bytes_) return;
   const std::lock_guard lock(mutex_);
-  if (std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) { return other.is(part); })) return;
+  if (std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) { return other.is(part); }))
+    return;
   num_bytes_ += entry.num_bytes();
   entries_.push_front(std::move(entry));
   while (num_bytes_ > max_bytes_) {
