@@ -256,6 +256,17 @@ Json parse_body(const std::string& body) {
   }
 }
 
+std::optional<std::string> named_model(const std::string& body, const std::string& content_type) {
+  if (content_type.starts_with("multipart/")) {
+    for (const FormPart& part : parse_form(body, content_type))
+      if (part.name == "model") return part.content;
+    return std::nullopt;
+  }
+  const Json json = parse_body(body);
+  if (!json.is_object() || !json.contains("model") || !json["model"].is_string()) return std::nullopt;
+  return json["model"].get<std::string>();
+}
+
 Plan plan_chat(const std::string& body, const Card& card) {
   const Json json = parse_body(body);
   Fields fields(json, "");

@@ -17,9 +17,10 @@ const SOUND = (() => {  // a second of 16 bits at 1 kHz: silence, then full swin
   return bytes.toString('base64');
 })();
 const MODEL = { id: 'made-up', object: 'model', created: 0, owned_by: 'mom', input_modalities: ['text', 'image', 'audio'], output_modalities: ['text', 'image', 'audio'] };
+const SECOND = { ...MODEL, id: 'second', input_modalities: ['text', 'image'], output_modalities: ['text', 'image'] };
 const PROPS = { model: MODEL, images_are_denoised: true, default_generation_settings: { max_tokens: 256, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, guidance_scale: 1, num_inference_steps: 50, sampler: 'ddpm' }, limits: {} };
 
-let server, base, runs, asked, left;
+let server, base, runs, asked, left, models;
 const json = (response, body, status = 200) => { response.writeHead(status, { 'Content-Type': 'application/json' }); response.end(JSON.stringify(body)); };
 const later = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -51,7 +52,8 @@ function route(request, response) {
   if (page) { response.writeHead(200, { 'Content-Type': 'text/html' }); return response.end(read(page)); }
   if (url.pathname === '/api/runs') return json(response, runs);
   if (url.pathname === '/api/page') return url.searchParams.has('run', 'gone') ? json(response, { error: { message: 'gone is no run' } }, 400) : json(response, JSON.parse(read('page.json')));
-  if (url.pathname === '/props') return json(response, PROPS);
+  if (url.pathname === '/v1/models') return json(response, { object: 'list', data: models });
+  if (url.pathname === '/props') return json(response, { ...PROPS, model: models.find(({ id }) => id === url.searchParams.get('model')) });
   if (url.pathname === '/v1/chat/completions') return answer(request, response);
   response.writeHead(404);
   return response.end();
@@ -67,7 +69,7 @@ describe('live pages', () => {
   });
   after(async () => { await close(); server.closeAllConnections(); server.close(); });
   const open = async (path, wanted, options) => {
-    runs = JSON.parse(read('runs.json')); asked = []; left = 0;
+    runs = JSON.parse(read('runs.json')); asked = []; left = 0; models = [MODEL, ...(options?.second ? [SECOND] : [])];
     const opened = await openUrl(context, base + path, { own: (url) => url.startsWith(base), ...options });
     await opened.page.waitForSelector(wanted);
     return opened;
@@ -165,6 +167,24 @@ describe('live pages', () => {
     await page.getByRole('button', { name: 'Send' }).click();
     await page.waitForSelector('.prompt img');
     assert.deepEqual(asked[0].messages[0].content, [{ type: 'image_url', image_url: { url: RED } }]);
+    await page.close();
+  });
+
+  test('two models answer side by side; one of them goes on, or is left out', async () => {
+    const { page } = await open('/playground', '#prompt', { second: true });
+    await page.getByLabel('Prompt').fill('an apple');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('.answer')].filter((each) => each.textContent.includes('ended')).length === 2);
+    assert.deepEqual(asked.map(({ model }) => model), ['made-up', 'second']);
+    assert.equal(asked[0].seed, asked[1].seed);
+    assert.deepEqual(await page.$$eval('.answer header small', (all) => all.map((each) => each.textContent.split(',')[0])), ['made-up', 'second']);
+    assert.equal(await page.getByRole('button', { name: 'Record' }).count(), 0);  // the second one cannot hear
+    await page.getByLabel('made-up').uncheck();
+    await page.getByLabel('Prompt').fill('more');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.turn').length === 2);
+    assert.deepEqual(asked.slice(2).map(({ model, messages }) => [model, messages.length]), [['second', 3]]);
+    await page.waitForSelector('button:has-text("Record")', { state: 'detached' });
     await page.close();
   });
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 import unittest
@@ -19,7 +20,7 @@ import urllib.request
 import openai
 
 from program import run_mom, try_mom
-from serving import Server, pixel_rows, png, png_size, train_tiny, uri
+from serving import BINARY, Server, pixel_rows, png, png_size, train_tiny, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
 
@@ -172,6 +173,34 @@ class Serve(unittest.TestCase):
         self.assertEqual(json.loads(self.codes.get("/slots")[1]), [])
         self.assertEqual(json.loads(self.codes.get("/openapi.json")[1])["openapi"], "3.1.0")
         self.assertIn("# TYPE mom_requests_waiting gauge", self.codes.get("/metrics")[1])
+
+    def test_several_models(self):
+        runs = [self.root / name for name in ("transfusion", "three_modality")]
+        both = Server(*runs)
+        try:
+            self.assertEqual([model.id for model in both.client.models.list().data], ["transfusion", "three_modality"])
+            self.assertEqual(both.client.models.retrieve("three_modality").output_modalities, ["text", "image", "audio"])
+            ask = dict(messages=[{"role": "user", "content": "red disc"}], max_tokens=12, seed=3)
+            for alone, model in ((self.latents, "transfusion"), (self.codes, "three_modality")):
+                expected = alone.client.chat.completions.create(model=model, **ask).choices[0].message.content
+                self.assertEqual(both.client.chat.completions.create(model=model, **ask).choices[0].message.content, expected)
+                self.assertEqual(json.loads(both.get("/props?model=" + model)[1])["model"]["id"], model)
+            unnamed = json.loads(both.post("/v1/chat/completions", ask)[1])
+            self.assertEqual(unnamed["model"], "transfusion")
+            heard = both.client.audio.transcriptions.create(model="three_modality", file=("in.wav", self.sound), extra_body={"seed": 2, "max_tokens": 9})
+            self.assertEqual(heard.text, self.codes.client.audio.transcriptions.create(model="three_modality", file=("in.wav", self.sound), extra_body={"seed": 2, "max_tokens": 9}).text)
+            self.assertEqual(both.post("/tokenize", {"content": "red disc", "model": "three_modality"}), self.codes.post("/tokenize", {"content": "red disc"}))
+            for path, body in (("/v1/chat/completions", {**ask, "model": "none"}), ("/tokenize", {"content": "a", "model": "none"}), ("/v1/completions", {"prompt": "a", "model": "none"})):
+                status, answer = both.post(path, body)
+                self.assertEqual((status, json.loads(answer)["error"]["param"]), (404, "model"), path)
+            self.assertEqual(both.get("/props?model=none")[0], 404)
+            self.assertIn('mom_requests_finished_total{model="three_modality"} 3', both.get("/metrics")[1])
+        finally:
+            both.stop()
+        for arguments, words in (((runs[0], runs[0]), "two called transfusion"), ((*runs, "--model-id", "one"), "one for each of 2"), ((runs[0], self.root), "one folder of runs")):
+            done = subprocess.run([BINARY, "serve", *map(str, arguments), "--port", "0"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words, done.stderr)
 
     # What must not hurt
 

@@ -128,7 +128,7 @@ class Server:
                 return error.code, error.read().decode()
 
     def metric(self, name):
-        return next(float(line.split()[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " "))
+        return next(float(line.split()[-1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + "{"))
 
     def wait_for(self, name, value, seconds=20):
         end = time.monotonic() + seconds
