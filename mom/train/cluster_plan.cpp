@@ -113,7 +113,9 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
   const double processes = static_cast<double>(cluster.processes()),
                devices = static_cast<double>(cluster.devices);
   const bool all = train.shard == "all" && cluster.processes() > 1;
-  const double share = static_cast<double>(train.microbatches) / processes, rounds = all ? share : 1;
+  const double together = static_cast<double>(train.sequence_ranks),
+               share = static_cast<double>(train.microbatches) * together / processes,
+               rounds = all ? share : 1;
   const double total = 4 * static_cast<double>(counts.total),
                rounded = train.precision == "bfloat16" ? 2 * static_cast<double>(counts.factors) : 0,
                again = static_cast<double>(counts.in_blocks - counts.largest_block) /
@@ -126,7 +128,8 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
                leaving = cluster.machines > 1 ? devices * (processes - devices) / processes : sent;
   ClusterPlan plan;
   plan.memory = memory_of_process(counts, cluster.processes(), cluster.threads, of_a_microbatch, train);
-  plan.sent_bytes = sent * (gradients + weights);
+  plan.sent_bytes =
+      sent * (gradients + weights) + share * 2 * (together - 1) / together * of_a_microbatch.states;
   plan.leaving_bytes = leaving * (gradients + weights);
   plan.compute_s = batch.flops / processes / cluster.flops_rate;
   plan.gradients_s = leaving * gradients * 8 / cluster.link_bits;
@@ -150,11 +153,12 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
     spec = make_spec(recipe, dataset);
     batch = batch_of(recipe, spec, dataset);
   } else {
+    check_stretches(recipe);
     spec = make_spec(recipe.model, preset_of(recipe.setting));
     batch = even_batch(recipe, spec);
   }
   const models::ParameterCounts counts = models::count_parameters(spec);
-  const double parts = static_cast<double>(recipe.train.microbatches);
+  const double parts = static_cast<double>(recipe.train.microbatches * recipe.train.sequence_ranks);
   const Activations activations =
       activations_of(spec, recipe.train, static_cast<double>(recipe.data.batch_tokens) / parts,
                      batch.targets / parts, batch.items / parts);
@@ -173,6 +177,7 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
   json["batch_from"] = has_data ? recipe.data.path : "modalities of equal shares (no data)";
   json["tokens_per_step"] = recipe.data.batch_tokens;
   json["microbatches"] = recipe.train.microbatches;
+  json["sequence_ranks"] = recipe.train.sequence_ranks;
   json["machines"] = cluster.machines;
   json["gpus"] = cluster.devices;
   json["processes"] = cluster.processes();
