@@ -35,10 +35,11 @@ class SequenceRanks : public test::TrainTest {
     EXPECT_EQ(newest(a, "state.json"), newest(b, "state.json"));
     EXPECT_EQ(newest(a, "optimizer.safetensors").size(), newest(b, "optimizer.safetensors").size());
   }
-  static void expect_near(const std::vector<double>& values, const std::vector<double>& expected) {
+  static void expect_near(const std::vector<double>& values, const std::vector<double>& expected,
+                          double limit = 1e-6) {
     ASSERT_EQ(values.size(), expected.size());
     for (size_t i = 0; i < values.size(); ++i)
-      EXPECT_NEAR(values[i], expected[i], 1e-6 * std::abs(expected[i])) << i;
+      EXPECT_NEAR(values[i], expected[i], limit * std::abs(expected[i])) << i;
   }
 };
 
@@ -59,7 +60,7 @@ TEST_F(SequenceRanks, LossesNormsAndWeightsAreThoseOfOneProcess) {
   }
 }
 
-// One sequence in a step, with recomputation.
+// One sequence in a step, with recomputation, and everything sharded.
 TEST_F(SequenceRanks, SoAreThoseOfOneLongSequence) {
   train::Recipe recipe = long_sequences(1);
   recipe.data.sequence_tokens = recipe.data.batch_tokens;
@@ -68,8 +69,14 @@ TEST_F(SequenceRanks, SoAreThoseOfOneLongSequence) {
   test::TempFolder alone, three;
   const std::vector<double> expected = test::train_on(1, recipe, alone.path(), 3, dataset_);
   recipe.train.sequence_ranks = 3;
+  recipe.train.shard = "all";
   expect_near(test::train_on(3, recipe, three.path(), 3, dataset_), expected);
   expect_near(three.path(), alone.path());
+  recipe.train.precision = "bfloat16";  // of which 2^-9 is the rounding
+  test::TempFolder alone_rounded, three_rounded;
+  const std::vector<double> rounded = test::train_on(3, recipe, three_rounded.path(), 3, dataset_);
+  recipe.train.sequence_ranks = 1;
+  expect_near(rounded, test::train_on(1, recipe, alone_rounded.path(), 3, dataset_), 1e-3);
 }
 
 TEST_F(SequenceRanks, ARunGoesOnWithOtherNumbers) {
