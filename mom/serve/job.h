@@ -1,4 +1,4 @@
-// What passes between the routes and the engine's thread: a wish, and the events of its answers. No torch here.
+// What passes between the routes and the engine's thread, beside wishes and events (mom/generate/wish.h). No torch here.
 #pragma once
 
 #include <cstdint>
@@ -7,37 +7,15 @@
 #include <vector>
 
 #include "mom/codecs/media.h"
-#include "mom/generate/asked.h"
+#include "mom/generate/wish.h"
 #include "mom/http/http.h"
 
 namespace mom::serve {
 
-struct Wish {
-  generate::Asked asked;
-  uint64_t seed = 0;
-  int64_t count = 1;              // answers; number i is that of `mom generate --count` with this seed
-  std::vector<std::string> stop;  // text that ends an answer, and is not part of it
-  bool log_probabilities = false;
-  int64_t previews = 0;  // of an image on its way from noise
-};
-
-struct TokenText {
-  int32_t id;
-  std::string bytes;
-  double log_probability;
-};
-
-enum class Finish { kStop, kLength };
-
-struct Event {
-  enum class Kind { kText, kImage, kSound, kPreview, kEnd };
-  Kind kind;
-  size_t choice = 0;                   // which of the wish's answers
-  std::string data = {};               // text, or the bytes of a PNG or WAV file
-  std::vector<TokenText> tokens = {};  // that the text is of; may be of no text, too
-  int64_t number = 0;                  // of a preview, from 0
-  Finish finish = Finish::kStop;       // of kEnd
-};
+using generate::Event;
+using generate::Finish;
+using generate::TokenText;
+using generate::Wish;
 
 struct Usage {
   int64_t prompt_tokens = 0, completion_tokens = 0;  // positions: tokens, codes and patches

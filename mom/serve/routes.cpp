@@ -11,6 +11,40 @@ namespace mom::serve {
 namespace {
 
 constexpr int64_t kMaxDetokenized = 1'000'000;
+constexpr const char* kModels = "/v1/models/";
+
+struct Route {
+  const char* method;
+  std::string path;
+  Plan (*plan)(const std::string& body, const Card& card) = nullptr;
+};
+
+// As web/openapi.json has them.
+const std::vector<Route>& routes() {
+  static const std::vector<Route> kRoutes = {{"POST", "/v1/chat/completions", plan_chat},
+                                             {"POST", "/v1/completions", plan_completion},
+                                             {"POST", "/v1/images/generations", plan_image},
+                                             {"POST", "/v1/audio/speech", plan_speech},
+                                             {"POST", "/v1/audio/transcriptions"},
+                                             {"POST", "/tokenize"},
+                                             {"POST", "/detokenize"},
+                                             {"GET", "/v1/models"},
+                                             {"GET", std::string(kModels) + "{model}"},
+                                             {"GET", "/"},
+                                             {"GET", "/health"},
+                                             {"GET", "/props"},
+                                             {"GET", "/slots"},
+                                             {"GET", "/metrics"},
+                                             {"GET", "/openapi.json"}};
+  return kRoutes;
+}
+
+// Null: there is none.
+const Route* find_route(const std::string& path) {
+  for (const Route& route : routes())
+    if (route.path == path || (route.path.ends_with('}') && path.starts_with(kModels))) return &route;
+  return nullptr;
+}
 
 // Sends events as they come, or keeps them for an answer in one piece.
 class FormatSink : public Sink {
@@ -85,6 +119,12 @@ http::Response too_many() {
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> route_names() {
+  std::vector<std::pair<std::string, std::string>> names;
+  for (const Route& route : routes()) names.emplace_back(route.method, route.path);
+  return names;
+}
+
 http::Response Routes::health() const {
   switch (worker_.state()) {
     case Worker::State::kReady:
@@ -151,37 +191,26 @@ void Routes::detokenize(const http::Request& request, const std::shared_ptr<http
 }
 
 void Routes::route(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
-  using PlanOf = Plan (*)(const std::string&, const Card&);
-  static const std::pair<const char*, PlanOf> kGenerating[] = {{"/v1/chat/completions", plan_chat},
-                                                               {"/v1/completions", plan_completion},
-                                                               {"/v1/images/generations", plan_image},
-                                                               {"/v1/audio/speech", plan_speech}};
-  static const char* kPosts[] = {"/v1/audio/transcriptions", "/tokenize", "/detokenize"};
-  static const char* kGets[] = {"/", "/health", "/v1/models", "/props", "/slots", "/metrics"};
-  const auto is = [&](const char* path) { return request.path == path; };
-  PlanOf plan_of = nullptr;
-  for (const auto& [path, plan] : kGenerating)
-    if (is(path)) plan_of = plan;
-  const bool post = plan_of || std::any_of(std::begin(kPosts), std::end(kPosts), is),
-             get = std::any_of(std::begin(kGets), std::end(kGets), is) ||
-                   request.path.starts_with("/v1/models/");
-  if (!post && !get) throw ApiError(404, "no such route", "", "not_found");
+  const Route* found = find_route(request.path);
+  if (!found) throw ApiError(404, "no such route", "", "not_found");
   if (request.method == "OPTIONS" && !allowed_origin(request, access_).empty()) {
     http::Response response{.status = 204, .headers = cross_origin(request, access_)};
     response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST");
     response.headers.emplace_back("Access-Control-Allow-Headers", "Authorization, Content-Type");
     return exchange->respond(std::move(response));
   }
-  if (request.method != (post ? "POST" : "GET"))
-    throw ApiError(405, std::string("this route takes ") + (post ? "POST" : "GET"), "", "method_not_allowed");
-  if (is("/")) return exchange->respond(playground_.answer(request));
-  if (worker_.state() != Worker::State::kReady)
-    throw ApiError(503, "the model is being loaded", "", "loading");
-  const Card& card = worker_.card();
+  if (request.method != found->method)
+    throw ApiError(405, std::string("this route takes ") + found->method, "", "method_not_allowed");
+  const auto is = [&](const char* path) { return request.path == path; };
   const auto json = [&](std::string body) {
     exchange->respond({.body = std::move(body), .headers = cross_origin(request, access_)});
   };
-  if (plan_of) return generate(plan_of(request.body, card), request, exchange);
+  if (is("/")) return exchange->respond(playground_.answer(request));
+  if (is("/openapi.json")) return json(std::string(embedded_file("openapi.json")));
+  if (worker_.state() != Worker::State::kReady)
+    throw ApiError(503, "the model is being loaded", "", "loading");
+  const Card& card = worker_.card();
+  if (found->plan) return generate(found->plan(request.body, card), request, exchange);
   if (is("/v1/audio/transcriptions"))
     return generate(plan_transcription(request.body, request.content_type, card), request, exchange);
   if (is("/tokenize")) return tokenize(request, exchange);
@@ -192,7 +221,7 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   if (is("/metrics"))
     return exchange->respond(
         {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(worker_.stats())});
-  if (request.path.substr(std::string("/v1/models/").size()) != card.id)
+  if (request.path.substr(std::string(kModels).size()) != card.id)
     throw ApiError(404, "no such model", "model", "model_not_found");
   json(model_json(card));
 }

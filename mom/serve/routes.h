@@ -2,6 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "mom/serve/access.h"
 #include "mom/serve/pages.h"
@@ -26,6 +30,10 @@ class Routes {
   const Access access_;
   const Page playground_{"playground"};  // at "/"
 };
+
+// Methods and paths, "/v1/models/{model}" among them. web/openapi.json, which /openapi.json answers, describes each of them.
+std::vector<std::pair<std::string, std::string>> route_names();
+std::string_view embedded_file(std::string_view name);
 
 // What the server says about itself; functions of card and numbers alone.
 std::string model_json(const Card& card);

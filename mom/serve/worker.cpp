@@ -1,5 +1,7 @@
 #include "mom/serve/worker.h"
 
+#include <c10/util/Exception.h>
+
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -7,13 +9,11 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
-#include "mom/base/random.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/sound_file.h"
-#include "mom/generate/loaded_model.h"
 #include "mom/generate/options.h"
-#include "mom/modality/special_tokens.h"
-#include "mom/serve/composer.h"
+#include "mom/generate/writing.h"
+#include "mom/modality/vocabulary.h"
 #include "mom/serve/outbox.h"
 
 namespace mom::serve {
@@ -35,6 +35,12 @@ ApiError to_api_error(const Error& error) {
     return {400, message, field};
   }
   return {400, message, message.substr(0, message.find(':'))};
+}
+
+// For the log: an error of LibTorch has a list of functions in its text.
+std::string in_one_line(const std::exception& error) {
+  const auto* torch = dynamic_cast<const c10::Error*>(&error);
+  return torch ? torch->what_without_backtrace() : error.what();
 }
 
 Card card_of(const LoadedModel& loaded, const WorkerOptions& options) {
@@ -63,11 +69,9 @@ struct Worker::Impl {
   };
   // A job whose answers are being written.
   struct Running {
-    Job job;
+    std::shared_ptr<Sink> sink;
     std::shared_ptr<Outbox> outbox;
-    Usage usage;
-    std::vector<std::unique_ptr<Composer>> composers;
-    std::vector<generate::SequenceId> ids;
+    std::unique_ptr<generate::Writing> writing;
   };
 
   explicit Impl(WorkerOptions options_in) : options(std::move(options_in)), thread([this] { main(); }) {}
@@ -103,7 +107,7 @@ struct Worker::Impl {
       publish();
     }
     engine->cancel_all();
-    for (const auto& one : running) fail(*one, {503, "the server is shutting down"});
+    for (const Running& one : running) fail(one, {503, "the server is shutting down"});
     for (const Job& job : queue) job.sink->failed({503, "the server is shutting down"});
     running.clear();
     queue.clear();
@@ -155,7 +159,7 @@ struct Worker::Impl {
     } catch (const Error& error) {
       sink.failed(to_api_error(error));
     } catch (const std::exception& error) {
-      log_warning(std::string("a request failed: ") + error.what());
+      log_warning("a request failed: " + in_one_line(error));
       sink.failed({500, "the request could not be computed"});
     }
     ++counts.failed;
@@ -184,54 +188,21 @@ struct Worker::Impl {
 
   void begin(Job& job) {
     check_sizes(job.wish);
-    const models::ModelSpec& spec = loaded->spec();
-    generate::Request request =
-        generate::make_request(job.wish.asked, spec, rules, loaded->codecs(), loaded->folder());
-    auto one = std::make_unique<Running>();
-    one->outbox = std::make_shared<Outbox>(slow);
-    for (const int32_t token : request.prompt.tokens)
-      one->usage.prompt_tokens += token == generate::kPicture ? spec.latents()->positions_per_item() : 1;
-    if (one->usage.prompt_tokens > options.max_prompt_tokens)
+    const generate::Request request =
+        generate::make_request(job.wish.asked, loaded->spec(), rules, loaded->codecs(), loaded->folder());
+    const int64_t positions = generate::num_positions(request.prompt, loaded->spec());
+    if (positions > options.max_prompt_tokens)
       throw ApiError(400,
-                     "the prompt has " + std::to_string(one->usage.prompt_tokens) + " tokens, more than " +
+                     "the prompt has " + std::to_string(positions) + " tokens, more than " +
                          std::to_string(options.max_prompt_tokens),
                      "messages", "context_length_exceeded");
-    engine->check(request);
-    one->job = std::move(job);
-    const modality::Modality* open = spec.vocabulary.opened_by(request.prompt.tokens.back());
-    const std::string modality = open                      ? open->name
-                                 : spec.vocabulary.empty() ? modality::kTextName
-                                                           : spec.vocabulary.text()->name;
-    try {
-      add_answers(*one, request, modality);
-    } catch (...) {
-      cancel(*one);
-      throw;
-    }
+    Running one{job.sink, std::make_shared<Outbox>(slow), nullptr};
+    one.writing = std::make_unique<generate::Writing>(
+        std::move(job.wish), request, *loaded, *engine,
+        [this, sink = one.sink, outbox = one.outbox](Event event, std::optional<generate::Segment> encoded) {
+          tell(sink, *outbox, std::move(event), std::move(encoded));
+        });
     running.push_back(std::move(one));
-  }
-
-  void add_answers(Running& one, const generate::Request& request, const std::string& modality) {
-    generate::Request own = request;
-    for (int64_t i = 0; i < one.job.wish.count; ++i) {
-      own.key = stream_key({one.job.wish.seed, static_cast<uint64_t>(i)});
-      one.composers.push_back(std::make_unique<Composer>(
-          loaded->codecs(), loaded->spec().vocabulary, one.job.wish, static_cast<size_t>(i), modality,
-          [this, sink = one.job.sink, outbox = one.outbox](Event event,
-                                                           std::optional<generate::Segment> encoded) {
-            tell(sink, *outbox, std::move(event), std::move(encoded));
-          }));
-      Composer* composer = one.composers.back().get();
-      generate::Listener listener;
-      listener.token = [composer](int32_t token, double p) { composer->token(token, p); };
-      listener.picture = [composer](const generate::Picture& picture) { composer->picture(picture); };
-      if (one.job.wish.previews > 0)
-        listener.preview = [composer](const at::Tensor& clean, int64_t visit, int64_t n) {
-          composer->preview(clean, visit, n);
-        };
-      listener.done = [composer](const generate::Answer& answer) { composer->end(answer.stop); };
-      one.ids.push_back(engine->add(own, std::move(listener)));
-    }
   }
 
   void tell(const std::shared_ptr<Sink>& sink, Outbox& outbox, Event event,
@@ -244,55 +215,36 @@ struct Worker::Impl {
             if (encoded) event.data = codecs::to_file(loaded->codecs().media_of(*encoded));
             sink->event(std::move(event));
           } catch (const std::exception& error) {
-            log_warning(std::string("an answer could not be decoded: ") + error.what());
+            log_warning("an answer could not be decoded: " + in_one_line(error));
             sink->failed({500, "the answer could not be decoded"});
           }
         },
         encodes);
   }
 
-  void cancel(const Running& one) {
-    for (const generate::SequenceId id : one.ids) engine->cancel(id);
-  }
-
   static void fail(const Running& one, const ApiError& error) {
-    one.outbox->post([sink = one.job.sink, error] { sink->failed(error); }, false);
+    one.outbox->post([sink = one.sink, error] { sink->failed(error); }, false);
   }
 
   void leave_abandoned() {
-    std::erase_if(running, [&](const std::unique_ptr<Running>& one) {
-      if (!one->job.sink->gone()) return false;
-      cancel(*one);
-      ++counts.abandoned;
-      return true;
-    });
+    std::erase_if(running, [&](const Running& one) { return one.sink->gone() && ++counts.abandoned; });
   }
 
   void advance() {
     try {
       engine->step();
     } catch (const std::exception& error) {
-      log_warning(std::string("a step failed, and with it all that was being generated: ") + error.what());
+      log_warning("a step failed, and with it all that was being generated: " + in_one_line(error));
       engine->cancel_all();
-      for (const auto& one : running) fail(*one, {500, "the request could not be computed"});
+      for (const Running& one : running) fail(one, {500, "the request could not be computed"});
       counts.failed += static_cast<int64_t>(running.size());
       running.clear();
     }
-    std::erase_if(running, [&](const std::unique_ptr<Running>& one) {
-      bool all_ended = true;
-      for (size_t i = 0; i < one->composers.size(); ++i) {
-        Composer& composer = *one->composers[i];
-        if (composer.stopped() && !composer.ended()) {
-          engine->cancel(one->ids[i]);
-          composer.end(generate::Stop::kEnd);
-        }
-        all_ended &= composer.ended();
-      }
-      if (!all_ended) return false;
-      for (const auto& composer : one->composers) one->usage.completion_tokens += composer->num_positions();
-      one->outbox->post([sink = one->job.sink, usage = one->usage] { sink->done(usage); }, false);
-      ++counts.finished;
-      return true;
+    std::erase_if(running, [&](const Running& one) {
+      if (!one.writing->ended()) return false;
+      const Usage usage{one.writing->prompt_positions(), one.writing->written_positions()};
+      one.outbox->post([sink = one.sink, usage] { sink->done(usage); }, false);
+      return ++counts.finished > 0;
     });
   }
 
@@ -330,7 +282,7 @@ struct Worker::Impl {
   std::unique_ptr<LoadedModel> loaded;
   generate::DocumentRules rules;
   std::unique_ptr<generate::Engine> engine;
-  std::vector<std::unique_ptr<Running>> running;
+  std::vector<Running> running;
   WorkerStats counts;
   // Shared.
   Card card;  // written before the state is kReady
@@ -373,7 +325,8 @@ bool Worker::submit_tokenize(std::string text, bool add_special, std::shared_ptr
   return impl_->submit(
       {{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
          OrderedJson tokens = OrderedJson::array();
-         if (add_special && !loaded.spec().vocabulary.empty()) tokens.push_back(modality::special::kBos);
+         if (const std::optional<int32_t> bos = loaded.codecs().bos(); bos && add_special)
+           tokens.push_back(*bos);
          for (const int32_t token : loaded.codecs().encode_text(text)) tokens.push_back(token);
          return OrderedJson{{"tokens", tokens}}.dump();
        }});

@@ -4,120 +4,24 @@ Runs in the environment of serve_requirements.txt. MOM_BINARY: the program; MOM_
 encoded data sets.
 """
 
-import atexit
 import base64
 import concurrent.futures
 import json
 import os
 import pathlib
-import signal
 import socket
 import struct
-import subprocess
 import tempfile
-import threading
 import time
 import unittest
 import urllib.request
-import zlib
 
 import openai
 
-from program import BINARY, run_mom, try_mom
-from tiny import make_data, write_recipe
+from program import run_mom, try_mom
+from serving import Server, png, png_size, train_tiny, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
-
-
-def png(width=20, height=10):
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    rows = b"".join(b"\0" + bytes([x * 9 % 256 for x in range(width)]) for _ in range(height))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
-            + chunk(b"IEND", b""))
-
-
-def png_size(content):
-    assert content[:8] == b"\x89PNG\r\n\x1a\n"
-    return struct.unpack(">II", content[16:24])
-
-
-def uri(content):
-    return "data:image/png;base64," + base64.b64encode(content).decode()
-
-
-class Server:
-    """A running `mom serve`, ready."""
-
-    def __init__(self, run, *arguments):
-        self.process = subprocess.Popen([BINARY, "serve", str(run), "--port", "0", *map(str, arguments)], stderr=subprocess.PIPE, text=True)
-        atexit.register(self.process.kill)  # where a test fails before it stops the server
-        self.lines = []
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if "listening at" in line:
-                self.url = line.split("listening at ")[1].split(",")[0]
-            if "ready:" in line:
-                break
-        else:
-            raise AssertionError("".join(self.lines))
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-        if self.url.startswith("http"):
-            self.port = int(self.url.rsplit(":", 1)[1])
-            self.client = openai.OpenAI(base_url=self.url + "/v1", api_key="none", max_retries=0, timeout=60)
-
-    def connect(self):
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
-
-    def raw(self, request):
-        """What comes back for these bytes until the server closes or is silent for a second."""
-        with self.connect() as connection:
-            answer = b""
-            try:
-                connection.sendall(request)
-            except OSError:
-                pass  # it may have refused before all was sent
-            connection.settimeout(5)
-            try:
-                while part := connection.recv(65536):
-                    answer += part
-            except (TimeoutError, ConnectionError):
-                pass
-            return answer
-
-    def post(self, path, body, content_type="application/json", **headers):
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, content, {"Content-Type": content_type, **headers})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
-
-    def get(self, path, **headers):
-        try:
-            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-    def metric(self, name):
-        return next(float(line.split()[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " "))
-
-    def wait_for(self, name, value, seconds=20):
-        end = time.monotonic() + seconds
-        while self.metric(name) != value:
-            if time.monotonic() > end:
-                raise AssertionError(f"{name} is {self.metric(name)}, not {value}")
-            time.sleep(0.01)
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(timeout=60)
-        self.process.stderr.close()
-        return code
 
 
 class Serve(unittest.TestCase):
@@ -125,14 +29,9 @@ class Serve(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.root = root = pathlib.Path(cls.temporary.name)
-        make_data(root)
-        spoken = root / "tiny" / "spoken"
-        for setting, data in (("transfusion", root / "tiny" / "encoded"), ("three_modality", spoken / "encoded")):
-            train = {} if setting == "transfusion" else {"steps": 2, "warmup_steps": 0}
-            run_mom("train", write_recipe(root / f"{setting}.toml", data, setting, train=train), "--run", root / setting)
+        cls.sound = train_tiny(root)
         cls.latents = Server(root / "transfusion")
         cls.codes = Server(root / "three_modality", "--max-tokens", "100000")
-        cls.sound = next((spoken).glob("codec-speech/report/*-original.wav")).read_bytes()
 
     @classmethod
     def tearDownClass(cls):
@@ -252,6 +151,7 @@ class Serve(unittest.TestCase):
         self.assertEqual(self.codes.get("/health"), (200, '{"status":"ok"}'))
         self.assertEqual(json.loads(self.codes.get("/props")[1])["total_slots"], 16)
         self.assertEqual(json.loads(self.codes.get("/slots")[1]), [])
+        self.assertEqual(json.loads(self.codes.get("/openapi.json")[1])["openapi"], "3.1.0")
         self.assertIn("# TYPE mom_requests_waiting gauge", self.codes.get("/metrics")[1])
 
     # What must not hurt

@@ -11,9 +11,9 @@
 #include "mom/generate/model_codecs.h"
 #include "mom/generate/request.h"
 #include "mom/generate/text_stream.h"
-#include "mom/serve/job.h"
+#include "mom/generate/wish.h"
 
-namespace mom::serve {
+namespace mom::generate {
 
 // Text up to the first of some strings; what may be the beginning of one is held back.
 class StopText {
@@ -32,16 +32,16 @@ class StopText {
 class Composer {
  public:
   // An event; with a segment one that still lacks its data, which are that segment decoded: it takes a while.
-  using Tell = std::function<void(Event event, std::optional<generate::Segment> encoded)>;
+  using Tell = std::function<void(Event event, std::optional<Segment> encoded)>;
   // `open`: the modality that the prompt leaves open, or text's. All but the function must outlive it.
-  Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary, const Wish& wish,
-           size_t choice, std::string open, Tell tell);
+  Composer(const ModelCodecs& codecs, const modality::Vocabulary& vocabulary, const Wish& wish, size_t choice,
+           std::string open, Tell tell);
 
   void token(int32_t token, double log_probability);  // also kPicture
-  void picture(const generate::Picture& picture);
+  void picture(const Picture& picture);
   void preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits);
   // Nothing more comes.
-  void end(generate::Stop stop);
+  void end(Stop stop);
   bool stopped() const { return text_.stopped(); }  // by a stop string: end() is to be called
   bool ended() const { return ended_; }
   int64_t num_positions() const { return num_positions_; }
@@ -51,17 +51,17 @@ class Composer {
   void tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number);
   void flush_text();
 
-  const generate::ModelCodecs& codecs_;
+  const ModelCodecs& codecs_;
   const modality::Vocabulary& vocabulary_;
   const Wish& wish_;
   const size_t choice_;
   Tell tell_;
-  generate::Segment open_;
-  generate::TextStream characters_;
+  Segment open_;
+  TextStream characters_;
   StopText text_;
   std::vector<TokenText> tokens_;  // not told of yet
   int64_t num_positions_ = 0, num_previews_ = 0;
   bool ended_ = false;
 };
 
-}  // namespace mom::serve
+}  // namespace mom::generate

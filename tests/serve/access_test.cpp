@@ -1,38 +1,12 @@
-// Stop strings, and who may ask.
-#include "mom/serve/composer.h"
+// Who may ask.
+#include "mom/serve/access.h"
 
 #include <gtest/gtest.h>
 
-#include "mom/serve/access.h"
+#include "mom/serve/api_error.h"
 
 namespace mom::serve {
 namespace {
-
-std::string streamed(const std::vector<std::string>& stops, const std::string& text,
-                     bool* stopped = nullptr) {
-  StopText stop(stops);
-  std::string shown;
-  for (const char c : text) shown += stop.push(std::string(1, c));
-  shown += stop.finish();
-  if (stopped) *stopped = stop.stopped();
-  return shown;
-}
-
-TEST(StopText, EndsBeforeTheFirstOfThem) {
-  bool stopped = false;
-  EXPECT_EQ(streamed({}, "abc", &stopped), "abc");
-  EXPECT_FALSE(stopped);
-  EXPECT_EQ(streamed({"xyz"}, "abcxyxyz!", &stopped), "abcxy");
-  EXPECT_TRUE(stopped);
-  EXPECT_EQ(streamed({"aab"}, "aaab", &stopped), "a");
-  EXPECT_TRUE(stopped);
-  EXPECT_EQ(streamed({"long one", "c"}, "abc", &stopped), "ab");
-  EXPECT_TRUE(stopped);
-  EXPECT_EQ(streamed({"xyz"}, "abxy", &stopped), "abxy");  // held back, and not the beginning after all
-  EXPECT_FALSE(stopped);
-  StopText at_once({"b", "abc"});
-  EXPECT_EQ(at_once.push("xabc"), "x");
-}
 
 int status_of(const http::Request& request, const Access& access, bool open = false) {
   try {

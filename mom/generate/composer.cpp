@@ -1,9 +1,9 @@
-#include "mom/serve/composer.h"
+#include "mom/generate/composer.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace mom::serve {
+namespace mom::generate {
 
 std::string StopText::push(const std::string& text) {
   if (stopped_) return "";
@@ -25,8 +25,8 @@ std::string StopText::push(const std::string& text) {
 
 std::string StopText::finish() { return stopped_ ? "" : std::exchange(held_, ""); }
 
-Composer::Composer(const generate::ModelCodecs& codecs, const modality::Vocabulary& vocabulary,
-                   const Wish& wish, size_t choice, std::string open, Tell tell)
+Composer::Composer(const ModelCodecs& codecs, const modality::Vocabulary& vocabulary, const Wish& wish,
+                   size_t choice, std::string open, Tell tell)
     : codecs_(codecs),
       vocabulary_(vocabulary),
       wish_(wish),
@@ -45,8 +45,7 @@ void Composer::tell_text(std::string text) {
 void Composer::tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number) {
   Event event{.kind = kind, .choice = choice_};
   event.number = number;
-  tell_(std::move(event),
-        generate::Segment{vocabulary_.latents()->name, false, {}, generate::Picture{latent_CHW, 0}});
+  tell_(std::move(event), Segment{vocabulary_.latents()->name, false, {}, Picture{latent_CHW, 0}});
 }
 
 // Where text ends at another modality, nothing of a character or of a stop string is to come.
@@ -57,7 +56,7 @@ void Composer::flush_text() {
 
 void Composer::token(int32_t token, double log_probability) {
   if (ended_ || stopped()) return;
-  if (token == generate::kPicture) return;  // picture() was told
+  if (token == kPicture) return;  // picture() was told
   ++num_positions_;
   const modality::Modality *opened = vocabulary_.opened_by(token), *closed = vocabulary_.closed_by(token);
   const bool is_text = vocabulary_.empty() || (vocabulary_.text()->contains(token) && !opened && !closed);
@@ -79,7 +78,7 @@ void Composer::token(int32_t token, double log_probability) {
   }
 }
 
-void Composer::picture(const generate::Picture& picture) {
+void Composer::picture(const Picture& picture) {
   if (ended_ || stopped()) return;
   num_positions_ += vocabulary_.latents()->positions_per_item();
   flush_text();
@@ -91,13 +90,13 @@ void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_v
   tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
 }
 
-void Composer::end(generate::Stop stop) {
+void Composer::end(Stop stop) {
   if (ended_) return;
   flush_text();
   ended_ = true;
   Event event{.kind = Event::Kind::kEnd, .choice = choice_};
-  event.finish = stop == generate::Stop::kLength && !stopped() ? Finish::kLength : Finish::kStop;
+  event.finish = stop == Stop::kLength && !stopped() ? Finish::kLength : Finish::kStop;
   tell_(std::move(event), std::nullopt);
 }
 
-}  // namespace mom::serve
+}  // namespace mom::generate

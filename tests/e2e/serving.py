@@ -1,0 +1,123 @@
+"""A running `mom serve` for tests, and the images they send. MOM_BINARY: the program."""
+
+import atexit
+import base64
+import functools
+import json
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import zlib
+
+from program import BINARY, run_mom
+from tiny import make_data, write_recipe
+
+
+def train_tiny(root):
+    """Tiny runs root/transfusion and root/three_modality; returns the bytes of a recording."""
+    make_data(root)
+    spoken = root / "tiny" / "spoken"
+    for setting, data in (("transfusion", root / "tiny" / "encoded"), ("three_modality", spoken / "encoded")):
+        train = {} if setting == "transfusion" else {"steps": 2, "warmup_steps": 0}
+        run_mom("train", write_recipe(root / f"{setting}.toml", data, setting, train=train), "--run", root / setting)
+    return next(spoken.glob("codec-speech/report/*-original.wav")).read_bytes()
+
+
+def png(width=20, height=10):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    rows = b"".join(b"\0" + bytes([x * 9 % 256 for x in range(width)]) for _ in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(rows))
+            + chunk(b"IEND", b""))
+
+
+def png_size(content):
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    return struct.unpack(">II", content[16:24])
+
+
+def uri(content):
+    return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+class Server:
+    """A running `mom serve`, ready."""
+
+    def __init__(self, run, *arguments):
+        self.process = subprocess.Popen([BINARY, "serve", str(run), "--port", "0", *map(str, arguments)], stderr=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)  # where a test fails before it stops the server
+        self.lines = []
+        for line in self.process.stderr:
+            self.lines.append(line)
+            if "listening at" in line:
+                self.url = line.split("listening at ")[1].split(",")[0]
+            if "ready:" in line:
+                break
+        else:
+            raise AssertionError("".join(self.lines))
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        if self.url.startswith("http"):
+            self.port = int(self.url.rsplit(":", 1)[1])
+
+    @functools.cached_property
+    def client(self):
+        import openai  # in the environment of serve_requirements.txt alone
+        return openai.OpenAI(base_url=self.url + "/v1", api_key="none", max_retries=0, timeout=60)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def raw(self, request):
+        """What comes back for these bytes until the server closes or is silent for a second."""
+        with self.connect() as connection:
+            answer = b""
+            try:
+                connection.sendall(request)
+            except OSError:
+                pass  # it may have refused before all was sent
+            connection.settimeout(5)
+            try:
+                while part := connection.recv(65536):
+                    answer += part
+            except (TimeoutError, ConnectionError):
+                pass
+            return answer
+
+    def post(self, path, body, content_type="application/json", **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, content, {"Content-Type": content_type, **headers})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def get(self, path, **headers):
+        try:
+            with urllib.request.urlopen(urllib.request.Request(self.url + path, headers=headers), timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def metric(self, name):
+        return next(float(line.split()[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " "))
+
+    def wait_for(self, name, value, seconds=20):
+        end = time.monotonic() + seconds
+        while self.metric(name) != value:
+            if time.monotonic() > end:
+                raise AssertionError(f"{name} is {self.metric(name)}, not {value}")
+            time.sleep(0.01)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout=60)
+        self.process.stderr.close()
+        return code
