@@ -96,16 +96,19 @@ class Processes(unittest.TestCase):
         run_mom(*self.command(*long)[1:])
         expected = metrics_of(self.run_folder, keys)
         self.assertGreater(expected[0]["loss"], 1.1 * expected[-1]["loss"])
-        for count, ranks, shard in ((2, 2, "optimizer"), (4, 2, "all")):
+        # The second run goes on with another number of processes, and the third alone.
+        for parts in (((2, 2, "optimizer", STEPS),), ((4, 2, "all", 8), (2, 2, "optimizer", STEPS)), ((2, 2, "all", 8), (1, 1, "all", STEPS))):
             shutil.rmtree(self.run_folder)
-            run_mom(*self.command(*long, "--processes", count, "--set", f"train.sequence_ranks={ranks}", "--set", f"train.shard={shard}")[1:])
+            for count, ranks, shard, end in parts:
+                done = try_mom(*self.command(*long, "--processes", count, "--resume", "--set", f"train.sequence_ranks={ranks}", "--set",
+                                             f"train.shard={shard}", "--stop-at", end)[1:])
+                self.assertEqual(done.returncode, 0 if end == STEPS else 75, done.stderr)
             found = metrics_of(self.run_folder, keys)
             self.assertEqual(len(found), len(expected))
             for line, (one, other) in enumerate(zip(expected, found)):
                 for key in keys:
                     if one[key] is not None:
                         self.assertLessEqual(abs(other[key] - one[key]), 1e-6 * abs(one[key]), f"{key} of line {line} with {count} processes")
-        run_mom(*self.command(*long, "--resume", "--set", f"train.steps={STEPS}")[1:])  # any number reads its checkpoints
 
     def test_sequence_ranks_that_do_not_fit_are_refused_on_all(self):
         for count, changes, named in ((3, ("train.sequence_ranks=2", "train.microbatches=1"), "train.sequence_ranks"),
