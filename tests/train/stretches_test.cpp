@@ -312,7 +312,9 @@ TEST(Stretches, LossAndAllGradientsAreThoseOfTheWhole) {
 TEST(Stretches, SoTheyAreWithRecomputationAndInBfloat16) {
   const ModelSpec spec = test::tiny_backbone({"mixture_of_mamba", "four", models::kConvPatches, true});
   expect_same_model(spec, {torch::kFloat32, /*recompute=*/true}, test::kF32Nmse);
-  expect_same_model(spec, {torch::kBFloat16, /*recompute=*/true}, test::kBf16Nmse);
+  // Gradients through four blocks: bf16 is off f32 by up to 1.2e-3 here, stretches off the whole by up to 1.04e-4 (measured, with
+  // AVX2).
+  expect_same_model(spec, {torch::kBFloat16, /*recompute=*/true}, 4e-4);
 }
 
 TEST(Stretches, OtherMixersRefuseThem) {
