@@ -79,6 +79,19 @@ TEST_F(SequenceRanks, SoAreThoseOfOneLongSequence) {
   expect_near(rounded, test::train_on(1, recipe, alone_rounded.path(), 3, dataset_), 1e-3);
 }
 
+// Codes of images and of speech, which may be cut, in short sequences: the state begins anew with each document.
+TEST_F(SequenceRanks, SoAreThoseOfCodes) {
+  const auto spoken = std::make_shared<data::EncodedDataset>(
+      data::open_encoded(test::make_tiny_spoken(folder_->path() / "spoken")));
+  train::Recipe recipe = TrainTest::recipe();
+  recipe.setting = "three_modality";
+  test::TempFolder alone, three;
+  const std::vector<double> expected = test::train_on(1, recipe, alone.path(), 3, spoken);
+  recipe.train.sequence_ranks = 3;
+  expect_near(test::train_on(3, recipe, three.path(), 3, spoken), expected);
+  expect_near(three.path(), alone.path());
+}
+
 TEST_F(SequenceRanks, ARunGoesOnWithOtherNumbers) {
   test::TempFolder straight, changing;
   test::train_on(1, long_sequences(1), straight.path(), 6, dataset_);
