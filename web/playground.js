@@ -1,6 +1,7 @@
 // The live page that tries a model: a conversation of texts, images and sounds through the server's own API.
 import { Remark } from './cells.js';
 import { ask, asCurl, chat, joined, partOf, wavOf } from './chat.js';
+import { drawWave, samplesOf } from './wave.js';
 import { html, render, useEffect, useRef, useState } from './ui.js';
 
 const NAMES = { text: 'text', image_url: 'image', input_audio: 'sound' };
@@ -8,20 +9,28 @@ const SETTINGS = [['max_tokens', 'most tokens', { min: 1, step: 1 }], ['temperat
   ['repetition_penalty', 'repetition penalty', { min: 0.01, step: 0.05 }], ['guidance_scale', 'guidance', { min: 0, step: 0.5 }], ['num_inference_steps', 'denoising steps', { min: 1, step: 1 }]];
 
 // A part, coloured by its modality and named for those who do not see the colour.
-function Part({ part, onRemove }) {
+function Part({ part, onRemove, drawing }) {
   const name = NAMES[part.type] ?? part.type;
-  return html`<div class=${`part ${name}`}><span class="unseen">${name}: </span>${part.type === 'text' ? html`<p>${part.text}</p>`
-    : part.type === 'image_url' ? html`<img src=${part.image_url.url} alt=${onRemove ? 'attached image' : 'generated image'} />`
-      : html`<audio controls src=${`data:audio/wav;base64,${part.input_audio.data}`} aria-label=${onRemove ? 'attached sound' : 'generated sound'}></audio>`}
+  return html`<div class=${`part ${name}${drawing ? ' drawing' : ''}`}><span class="unseen">${name}: </span>${part.type === 'text' ? html`<p>${part.text}</p>`
+    : part.type === 'image_url' ? html`<img src=${part.image_url.url} alt=${drawing ? 'image being drawn' : onRemove ? 'attached image' : 'generated image'} />`
+      : html`<${Sound} base64=${part.input_audio.data} label=${onRemove ? 'attached sound' : 'generated sound'} />`}
     ${onRemove && html`<button type="button" onClick=${onRemove}>Remove the ${name}</button>`}</div>`;
 }
 
+// A recording with its waveform.
+function Sound({ base64, label }) {
+  const canvas = useRef(null);
+  useEffect(() => drawWave(canvas.current, samplesOf(base64)), [base64]);
+  return html`<canvas ref=${canvas} class="wave" width="480" height="64" role="img" aria-label=${`waveform of the ${label}`}></canvas><audio controls src=${`data:audio/wav;base64,${base64}`} aria-label=${label}></audio>`;
+}
+
+const PREVIEWS = 8;
 const FINISHES = { stop: 'ended', length: 'as many tokens as allowed', cancelled: 'stopped' };
 
 function Answer({ answer, chosen, choose, only }) {
   return html`<article class=${`answer${chosen && !only ? ' chosen' : ''}`} aria-busy=${String(!answer.finish)}><header><small>seed ${answer.seed}${answer.finish && `, ${FINISHES[answer.finish] ?? answer.finish}`}</small>
     ${!only && html`<button type="button" aria-pressed=${String(chosen)} onClick=${choose}>Go on with this</button>`}</header>
-    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${!answer.parts.length && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
+    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${answer.preview && !answer.finish && html`<${Part} part=${answer.preview} drawing=${true} />`}${!answer.parts.length && !answer.preview && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
 }
 
 function Turn({ turn, choose, again, branch, copy }) {
@@ -89,14 +98,15 @@ function Playground() {
   const modalities = server?.model.output_modalities ?? [], busy = turns.some(({ answers }) => answers.some(({ finish }) => !finish));
   const change = (at, update) => setTurns((all) => all.map((turn, i) => (i === at ? update(turn) : turn)));
   const messagesOf = (before, content) => [...before.flatMap((turn) => [{ role: 'user', content: turn.content }, { role: 'assistant', content: turn.answers[turn.chosen]?.parts ?? [] }]), { role: 'user', content }];
-  const requestOf = (before, content, seed, count) => ({ messages: messagesOf(before, content), ...asked(settings, server.default_generation_settings), seed, n: count, ...(modalities.length > 1 && { modalities: wanted }) });
+  const requestOf = (before, content, seed, count) => ({ messages: messagesOf(before, content), ...asked(settings, server.default_generation_settings), seed, n: count, ...(modalities.length > 1 && { modalities: wanted }), ...(wanted.includes('image') && { partial_images: PREVIEWS }) });
   const run = async (before, content) => {
     const count = Number(settings.count) || 1, seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), at = before.length, request = requestOf(before, content, seed, count);
     setTurns([...before, { content, request, chosen: 0, answers: Array.from({ length: count }, (_, i) => ({ seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null })) }]);
     aborting.current = new AbortController();
     const end = (finish, error) => change(at, (turn) => ({ ...turn, error, answers: turn.answers.map((each) => ({ ...each, finish: each.finish ?? finish })) }));
     try {
-      await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === index ? { ...each, parts: joined(each.parts, parts), finish: finish ?? each.finish } : each)) })) });
+      await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, preview, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === index
+        ? { ...each, parts: joined(each.parts, parts), preview: parts.length ? undefined : preview ?? each.preview, finish: finish ?? each.finish } : each)) })) });
       end('stop');
     } catch (error) { error.name === 'AbortError' ? end('cancelled') : end('failed', error.message); }
   };
@@ -111,7 +121,7 @@ function Playground() {
   return html`<header><h1>${server ? server.model.id : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure}</p><label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}
       ${server && html`<${Remark}>Reads ${server.model.input_modalities.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
     <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} choose=${(chosen) => change(at, (each) => ({ ...each, chosen }))} again=${() => run(turns.slice(0, at), turn.content)} branch=${() => branch(at)}
-      copy=${() => navigator.clipboard.writeText(asCurl(turn.request, location.origin))} />`)}</div>
+      copy=${() => navigator.clipboard.writeText(asCurl(turn.request, location.origin, Boolean(key)))} />`)}</div>
     ${server && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${server.model.input_modalities.filter((each) => each !== 'text')}><${Wanted} modalities=${modalities} wanted=${wanted} set=${setWanted} /><//>
       <${Settings} settings=${settings} set=${setSettings} latents=${server.images_are_denoised} />`}`;
 }

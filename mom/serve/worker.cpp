@@ -212,7 +212,7 @@ struct Worker::Impl {
         [this, sink, event = std::move(event), encoded = std::move(encoded)]() mutable {
           if (sink->gone()) return;
           try {
-            if (encoded) event.data = codecs::to_file(loaded->codecs().media_of(*encoded));
+            if (encoded) event.data = generate::data_of(event.kind, *encoded, loaded->codecs());
             sink->event(std::move(event));
           } catch (const std::exception& error) {
             log_warning("an answer could not be decoded: " + in_one_line(error));

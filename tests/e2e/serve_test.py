@@ -19,7 +19,7 @@ import urllib.request
 import openai
 
 from program import run_mom, try_mom
-from serving import Server, png, png_size, train_tiny, uri
+from serving import Server, pixel_rows, png, png_size, train_tiny, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
 
@@ -102,6 +102,25 @@ class Serve(unittest.TestCase):
         events = list(self.latents.client.images.generate(model="transfusion", prompt="red disc", stream=True, partial_images=2,
                                                           extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6}))
         self.assertEqual([event.type for event in events], ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
+        # Of codes: what there is of them, and white below.
+        ask = dict(model="three_modality", prompt="red disc", extra_body={"seed": 9, "guidance_scale": 2})
+        drafts = list(self.codes.client.images.generate(**ask, stream=True, partial_images=3))
+        whole = pixel_rows(base64.b64decode(drafts[-1].b64_json))
+        self.assertEqual([event.type for event in drafts], ["image_generation.partial_image"] * 3 + ["image_generation.completed"])
+        for share, draft in zip((1, 2, 3), drafts):
+            rows = pixel_rows(base64.b64decode(draft.b64_json))
+            drawn = SIDE * share // 4
+            self.assertEqual(len(rows), SIDE)
+            self.assertTrue(all(set(row) == {255} for row in rows[drawn:]), share)
+            self.assertFalse(any(set(row) == {255} for row in rows[:drawn - 1]), share)
+        self.assertFalse(any(set(row) == {255} for row in whole))
+        for server, setting, extra in ((self.latents, "transfusion", {"num_inference_steps": 6}), (self.codes, "three_modality", {})):
+            chunks = list(server.client.chat.completions.create(model=setting, messages=[{"role": "user", "content": "red disc"}], stream=True,
+                                                                extra_body={"modalities": ["image"], "partial_images": 2, "seed": 9, **extra}))
+            deltas = [choice.delta.model_extra for chunk in chunks for choice in chunk.choices]
+            partial = [delta["partial_image"]["image_url"]["url"] for delta in deltas if "partial_image" in delta]
+            self.assertEqual([png_size(base64.b64decode(url.split(",")[1])) for url in partial], [(SIDE, SIDE)] * 2)
+            self.assertEqual(["images" in delta for delta in deltas if "images" in delta or "partial_image" in delta], [False, False, True])
         latents_alone = self.latents.client.images.generate(model="transfusion", prompt="red disc", extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6})
         self.assertEqual(events[-1].b64_json, latents_alone.data[0].b64_json)
 
