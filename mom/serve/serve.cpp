@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/base/machine.h"
 #include "mom/base/signals.h"
 #include "mom/serve/pages.h"
 #include "mom/serve/routes.h"
@@ -55,6 +56,7 @@ void serve(ServeOptions options) {
   };
   options.access.any_host = !options.http.unix_socket.empty() || !is_loopback(options.http);
   const StopSignals signals;
+  give_back_freed_memory();  // what requests need changes, and pages that are kept fragment without end
   if (holds_runs(options.worker.run)) return serve_dashboard(options);
   Worker worker(options.worker);
   Routes routes(worker, options.access);
