@@ -76,8 +76,8 @@ export function Generation({ page }) {
   const { runs, grid, items } = page.generation;
   const rows = lines(runs).map(([name, cell]) => [name, ...runs.map(cell)]).filter(([, ...cells]) => cells.some(Boolean)).map((row) => row.map((cell) => cell || ABSENT));
   const among = Math.max(0, ...runs.flatMap(({ images, ranked }) => [...images, ...ranked].map((each) => each.among)));
+  const older = runs.some(({ images }) => images.some(({ frechet }) => frechet !== undefined));
   return html`<${Section} id="generation" title="What they generate">
-    <${Explanation} among=${among} older=${runs.some(({ images }) => images.some(({ frechet }) => frechet !== undefined))} />
-    <${Table} head=${['measured', ...runs.map(({ run }) => runColumn(page, run))]} rows=${rows} label="What they generate" />
+    ${rows.length > 0 && html`<${Explanation} among=${among} older=${older} /><${Table} head=${['measured', ...runs.map(({ run }) => runColumn(page, run))]} rows=${rows} label="What they generate" />`}
     ${grid.length > 0 && html`<${Grid} page=${page} grid=${grid} />`}${items.length > 0 && html`<${Gallery} page=${page} items=${items} />`}<//>`;
 }

@@ -57,7 +57,7 @@ void print_caption_use(const OrderedJson& result) {
   print_uses(result["caption_use"]);
 }
 
-void print_grid(const OrderedJson& result, const std::string& file) {
+void print_grid(const OrderedJson& result, const Path& file) {
   print_head(result);
   for (const auto& row : result["grid"]["rows"])
     std::printf("%-10s %s\n", row["bucket"].get<std::string>().c_str(),
@@ -125,7 +125,7 @@ void add_quality_options(CLI::App& verb, quality::QualityOptions& o, CLI::Option
 // What the verb was asked for.
 struct Asked {
   bool json = false, generation = false, caption_use = false;
-  std::string grid;
+  std::optional<std::string> grid;  // empty text: in the run folder
 
   // Which of the options above mean something.
   void check(const CLI::App& verb) const {
@@ -133,7 +133,7 @@ struct Asked {
       if (verb.count(name) > 0 && !generation && !caption_use)
         throw UserError({name, "--generation or --caption-use beside it", "neither", ""});
     for (const char* name : {"--steps", "--sampler", "--guidance"})
-      if (verb.count(name) > 0 && !generation && grid.empty())
+      if (verb.count(name) > 0 && !generation && !grid)
         throw UserError({name, "--generation or --grid beside it", "neither", ""});
   }
 };
@@ -173,8 +173,12 @@ void add_eval_verb(CLI::App& app) {
                      "another one, in seconds (docs/quality.md)")
           ->excludes(generation);
   CLI::Option* grid =
-      verb->add_option("--grid", asked->grid,
-                       "instead: only the grid of captions and seeds of --generation, as this PNG file")
+      verb->add_option(
+              "--grid", asked->grid,
+              "instead: only the grid of captions and seeds of --generation, as this PNG file; without a "
+              "file into RUN/grid, for mom report")
+          ->type_name("[FILE]")
+          ->expected(0, 1)
           ->excludes(generation)
           ->excludes(caption_use);
   for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"})
@@ -194,9 +198,11 @@ void add_eval_verb(CLI::App& app) {
       const OrderedJson result = quality::evaluate_caption_use(*quality);
       return asked->json ? print_json(result) : print_caption_use(result);
     }
-    if (!asked->grid.empty()) {
-      const OrderedJson result = quality::evaluate_grid(*quality, asked->grid);
-      return asked->json ? print_json(result) : print_grid(result, asked->grid);
+    if (asked->grid) {
+      const OrderedJson result = quality::evaluate_grid(*quality, *asked->grid);
+      return asked->json ? print_json(result)
+                         : print_grid(result, asked->grid->empty() ? quality->run / "grid/grid.png"
+                                                                   : Path(*asked->grid));
     }
     const OrderedJson result = eval::evaluate_run(*options);
     asked->json ? print_json(result) : print_table(result);

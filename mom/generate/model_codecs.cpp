@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/generate/text_stream.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::generate {
 
@@ -42,12 +43,16 @@ std::vector<int32_t> ModelCodecs::encode_text(std::string_view text_in) const {
   if (!tokenizer)
     throw InputError({model_folder_.string(), "a SentencePiece tokenizer (tokenizer.model)", "none",
                       "give the prompt as ids: --tokens"});
-  std::vector<int32_t> tokens = tokenizer->encode(text_in);
+  return tokenizer->encode(text_in);
+}
+
+std::optional<int32_t> ModelCodecs::bos() const {
+  if (!spec_.vocabulary.empty()) return modality::special::kBos;
   const Path config = model_folder_ / "tokenizer_config.json";
-  const bool adds_bos =
-      std::filesystem::exists(config) && read_json(config).value("add_bos_token", Json()) == Json(true);
-  if (adds_bos && tokenizer->bos() >= 0) tokens.insert(tokens.begin(), tokenizer->bos());
-  return tokens;
+  if (!std::filesystem::exists(config) || read_json(config).value("add_bos_token", Json()) != Json(true))
+    return std::nullopt;
+  const codecs::SentencePiece* tokenizer = plain_tokenizer();
+  return tokenizer && tokenizer->bos() >= 0 ? std::optional(tokenizer->bos()) : std::nullopt;
 }
 
 std::string ModelCodecs::bytes_of(int32_t token) const {
@@ -69,10 +74,11 @@ codecs::MediaKind ModelCodecs::media_kind(const std::string& modality) const {
   return !value || value->is_text() ? codecs::MediaKind::kText : set_.of(modality).media();
 }
 
-void ModelCodecs::append_part(const PromptPart& part, Feed& feed) const {
+Feed ModelCodecs::read_part(const PromptPart& part) const {
+  Feed feed;
   if (media_kind(part.modality) == codecs::MediaKind::kText) {
-    for (const int32_t token : encode_text(part.content)) feed.append(token);
-    return;
+    feed.tokens = encode_text(part.content);
+    return feed;
   }
   const modality::Modality& value = value_of(part.modality);
   const codecs::MediaCodec& codec = set_.media(part.modality);
@@ -82,6 +88,14 @@ void ModelCodecs::append_part(const PromptPart& part, Feed& feed) const {
   if (value.is_continuous()) feed.append(Picture{item.latents_CHW, 0});
   for (const int32_t code : item.codes) feed.append(static_cast<int32_t>(value.begin) + code);
   feed.append(value.brackets->close);
+  return feed;
+}
+
+void ModelCodecs::append_part(const PromptPart& part, Feed& feed) const {
+  if (parts_.append(part, feed)) return;
+  Feed read = read_part(part);
+  feed.append(read);
+  parts_.put(part, std::move(read));
 }
 
 codecs::CodedItem ModelCodecs::item_of(const Segment& segment) const {

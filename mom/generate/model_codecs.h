@@ -10,6 +10,7 @@
 #include "mom/codecs/codec_set.h"
 #include "mom/codecs/sentence_piece.h"
 #include "mom/generate/asked.h"
+#include "mom/generate/part_cache.h"
 #include "mom/generate/segments.h"
 
 namespace mom::generate {
@@ -24,20 +25,24 @@ class ModelCodecs {
   // The model's; where its folder does not say how many codes an item has, as the codec says.
   modality::Vocabulary vocabulary() const;
 
-  std::vector<int32_t> encode_text(std::string_view text) const;  // a plain model's <bos> comes with it
-  bool has_text() const;                                          // whether text can be written at all
+  std::vector<int32_t> encode_text(std::string_view text) const;
+  bool has_text() const;  // whether text can be written at all
+  std::optional<int32_t> bos()
+      const;  // what a document begins with; a plain model's tokenizer says whether anything
   std::string text_of(const std::vector<int32_t>& tokens) const;  // as text_stream.h shows it
   std::string bytes_of(int32_t token) const;
 
   // What a modality's items are for people; text needs no codec for it.
   codecs::MediaKind media_kind(const std::string& modality) const;
-  // A part of a prompt; a file with the tokens around it. InputError: one that cannot be decoded.
+  // A part of a prompt; a file with the tokens around it. Those of the last prompts are kept. InputError: one that cannot
+  // be decoded.
   void append_part(const PromptPart& part, Feed& feed) const;
   // A segment as its codec has it, and decoded.
   codecs::CodedItem item_of(const Segment& segment) const;
   codecs::Media media_of(const Segment& segment) const;
 
  private:
+  Feed read_part(const PromptPart& part) const;
   const modality::Modality& value_of(const std::string& modality) const;
   const codecs::TextCodec& text() const { return set_.text(spec_.vocabulary.text()->name); }
   const codecs::SentencePiece* plain_tokenizer() const;
@@ -46,6 +51,7 @@ class ModelCodecs {
   const Path model_folder_;
   const codecs::CodecSet set_;
   mutable std::unique_ptr<codecs::SentencePiece> plain_;
+  mutable PartCache parts_{64 << 20};
 };
 
 }  // namespace mom::generate

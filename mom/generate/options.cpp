@@ -5,7 +5,6 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/range.h"
-#include "mom/modality/special_tokens.h"
 #include "mom/models/hugging_face.h"
 
 namespace mom::generate {
@@ -48,7 +47,7 @@ Feed make_prompt(const Asked& asked, const models::ModelSpec& spec, const Docume
                  const ModelCodecs& codecs) {
   Feed prompt;
   for (const int64_t token : asked.tokens) prompt.append(static_cast<int32_t>(token));
-  if (asked.tokens.empty() && !spec.vocabulary.empty()) prompt.append(modality::special::kBos);
+  if (const std::optional<int32_t> bos = codecs.bos(); bos && asked.tokens.empty()) prompt.append(*bos);
   for (const PromptPart& part : asked.parts) codecs.append_part(part, prompt);
   const modality::Modality* opened = spec.vocabulary.find(asked.modality);
   if (opened && opened->brackets && !after(prompt, rules).inside(asked.modality))

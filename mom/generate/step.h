@@ -35,6 +35,10 @@ struct Feed {
     tokens.push_back(kPicture);
     pictures.push_back(std::move(picture));
   }
+  void append(const Feed& other) {
+    tokens.insert(tokens.end(), other.tokens.begin(), other.tokens.end());
+    pictures.insert(pictures.end(), other.pictures.begin(), other.pictures.end());
+  }
 };
 
 struct StepOutput {

@@ -76,6 +76,16 @@ class Evaluation {
   }
 
   OrderedJson run_grid(const Path& file) {
+    if (!file.empty()) return grid_as(file);
+    FolderPublisher folder(options_.run / "grid", /*replace=*/true);
+    OrderedJson json = grid_as(folder.path() / "grid.png");
+    publish_json(folder.path() / "grid.json", json);
+    folder.commit();
+    return json;
+  }
+
+ private:
+  OrderedJson grid_as(const Path& file) {
     OrderedJson json = head();
     for (const modality::Modality& modality : model_->spec().vocabulary.modalities()) {
       if (media_of(modality) != codecs::MediaKind::kImage) continue;
@@ -87,7 +97,6 @@ class Evaluation {
     return json;
   }
 
- private:
   OrderedJson head() const {
     return {{"step", trained_.step}, {"setting", recipe_.setting}, {"split", options_.split}};
   }

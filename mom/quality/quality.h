@@ -33,7 +33,8 @@ struct QualityOptions {
 // not its data.
 OrderedJson evaluate_generation(const QualityOptions& options);
 
-// `mom eval --grid FILE`: only the grid of captions and seeds, as a PNG.
+// `mom eval --grid`: only the grid of captions and seeds, published as this PNG file; empty: as RUN/grid, with what is
+// returned here, for pages.
 OrderedJson evaluate_grid(const QualityOptions& options, const Path& file);
 
 // `mom eval --caption-use`: of that only the use of captions, which takes seconds. Publishes nothing.

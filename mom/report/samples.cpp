@@ -97,7 +97,7 @@ std::vector<formats::Image> strips_of(const GeneratedGrid& grid) {
       sheet.height != num_rows * cell - grid.gap)
     throw InputError({grid.file.string(), "an image of " + std::to_string(num_rows) + " rows of captions",
                       std::to_string(sheet.width) + " x " + std::to_string(sheet.height) + " pixels",
-                      "run mom eval --generation again"});
+                      "draw it again"});
   std::vector<formats::Image> strips;
   const int64_t row_bytes = sheet.width * sheet.channels;
   for (int64_t row = 0; row < num_rows; ++row) {

@@ -110,11 +110,24 @@ void add_images(GenerationQuality& quality, const Json& pictures, const Path& fo
   quality.grid = grid_of(object(pictures, "grid", where), folder, where);
 }
 
+// What `mom eval --grid` left.
+std::optional<GenerationQuality> read_grid(const Path& folder) {
+  const Path file = folder / "grid.json";
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  const Json json = read_json(file);
+  const std::string where = file.string();
+  if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});
+  GenerationQuality quality;
+  quality.step = json_int(json, "step", where);
+  quality.grid = grid_of(object(json, "grid", where), folder, where);
+  return quality;
+}
+
 }  // namespace
 
 std::optional<GenerationQuality> read_generation_quality(const Path& run) {
   const Path folder = run / "generation", file = folder / "quality.json";
-  if (!std::filesystem::exists(file)) return std::nullopt;
+  if (!std::filesystem::exists(file)) return read_grid(run / "grid");
   const Json json = read_json(file);
   const std::string where = file.string();
   if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});

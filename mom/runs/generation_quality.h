@@ -1,4 +1,5 @@
-// What `mom eval --generation` left in RUN/generation/quality.json (docs/quality.md), read as a file.
+// What `mom eval --generation` left in RUN/generation/quality.json, or `mom eval --grid` in RUN/grid/grid.json
+// (docs/quality.md), read as files.
 #pragma once
 
 #include <cstdint>
@@ -80,7 +81,7 @@ struct GenerationQuality {
   std::map<std::string, double> bits_per_byte;  // by source
 };
 
-// Nothing when the run has none. InputError "FILE: ..." for one that is damaged, or names files outside its folder.
+// Without --generation's, the grid alone. Nothing when the run has neither. InputError "FILE: ..." for one that is damaged, or names files outside its folder.
 std::optional<GenerationQuality> read_generation_quality(const Path& run);
 
 }  // namespace mom::runs

@@ -13,7 +13,7 @@
 #include "mom/formats/sound_file.h"
 #include "mom/generate/options.h"
 #include "mom/generate/writing.h"
-#include "mom/modality/special_tokens.h"
+#include "mom/modality/vocabulary.h"
 #include "mom/serve/outbox.h"
 
 namespace mom::serve {
@@ -325,7 +325,8 @@ bool Worker::submit_tokenize(std::string text, bool add_special, std::shared_ptr
   return impl_->submit(
       {{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
          OrderedJson tokens = OrderedJson::array();
-         if (add_special && !loaded.spec().vocabulary.empty()) tokens.push_back(modality::special::kBos);
+         if (const std::optional<int32_t> bos = loaded.codecs().bos(); bos && add_special)
+           tokens.push_back(*bos);
          for (const int32_t token : loaded.codecs().encode_text(text)) tokens.push_back(token);
          return OrderedJson{{"tokens", tokens}}.dump();
        }});

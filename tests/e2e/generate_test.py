@@ -242,6 +242,9 @@ class Generate(unittest.TestCase):
             alone = self.out / f"{setting}.png"
             self.assertEqual([row["caption"] for row in json.loads(run_mom("eval", run, "--grid", alone, "--steps", 2, "--json"))["grid"]["rows"]], captions)
             self.assertEqual(alone.read_bytes(), (run / "generation" / grid["file"]).read_bytes())
+            run_mom("eval", run, "--grid", "--steps", 2)
+            self.assertEqual((run / "grid" / "grid.png").read_bytes(), alone.read_bytes())
+            self.assertEqual(json.loads((run / "grid" / "grid.json").read_text())["grid"], grid)
             self.assertEqual(set(quality["caption_use"]), {"trained", "unseen"})
             for use in quality["caption_use"].values():
                 self.assertAlmostEqual(1 - use["right"] / use["shuffled"], use["use"])

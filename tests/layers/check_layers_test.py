@@ -24,7 +24,8 @@ TREE = {
     "mom/base/hash.h": "#pragma once\n#include <string>\n",
     "mom/base/hash.cpp": '#include "mom/base/hash.h"\n#include <openssl/evp.h>\n',
     "mom/data/CMakeLists.txt": "mom_library(data\n    DEPENDS base\n    TORCH)",
-    "mom/data/loader.h": '#include <ATen/core/Tensor.h>\n#include "mom/base/hash.h"\n',
+    "mom/data/loader.h": '#include "mom/base/hash.h"\n',
+    "mom/data/loader.cpp": '#include "mom/data/loader.h"\n#include <ATen/core/Tensor.h>\n',
     "mom/train/CMakeLists.txt": "mom_library(train DEPENDS data)",
     "mom/train/run.cpp": '#include "mom/data/loader.h"\n',
     "apps/CMakeLists.txt": "add_subdirectory(mom)",
@@ -66,6 +67,10 @@ class CheckLayers(unittest.TestCase):
         self.fails("mom/train/run.cpp:1: includes torch/torch.h, but mom/train/CMakeLists.txt does not list mom_torch",
                    mom__train__run_dot_cpp='#include <torch/torch.h>\n#include "mom/data/loader.h"\n')
 
+    def test_torch_through_a_header_of_ours(self):
+        self.fails("mom/train/run.cpp:1 -> mom/data/loader.h: includes ATen/core/Tensor.h, but mom/train/CMakeLists.txt "
+                   "does not list mom_torch", mom__data__loader_dot_h='#include "mom/base/hash.h"\n#include <ATen/core/Tensor.h>\n')
+
     def test_a_listed_folder_that_nothing_includes(self):
         self.fails("mom/train/CMakeLists.txt: lists base, but no file includes mom/base",
                    mom__train__CMakeLists_dot_txt="mom_library(train DEPENDS base data)")
@@ -90,8 +95,8 @@ class CheckLayers(unittest.TestCase):
                    mom__train__CMakeLists_dot_txt="mom_library(train DEPENDS data serve)")
 
     def test_a_header_that_one_folder_alone_includes(self):
-        self.fails("mom/data/loader.h:3: includes torch/csrc/distributed/c10d/Store.hpp, which only mom/dist may",
-                   mom__data__loader_dot_h=TREE["mom/data/loader.h"] + "#include <torch/csrc/distributed/c10d/Store.hpp>\n")
+        self.fails("mom/data/loader.cpp:3: includes torch/csrc/distributed/c10d/Store.hpp, which only mom/dist may",
+                   mom__data__loader_dot_cpp=TREE["mom/data/loader.cpp"] + "#include <torch/csrc/distributed/c10d/Store.hpp>\n")
 
     def test_a_library_of_unknown_headers(self):
         self.fails("mom/train/CMakeLists.txt: lists Zip::Zip: scripts/check-layers does not know which headers are its",

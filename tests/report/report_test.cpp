@@ -150,6 +150,23 @@ TEST_F(ReportTest, WhatWasGeneratedIsThereWithItsFigures) {
   EXPECT_EQ(json.at("grid").size(), 2u);
 }
 
+TEST_F(ReportTest, AGridAloneIsThere) {
+  test::FakeRun run;
+  run.generation = true;
+  const Path path = test::write_fake_run(folder_.path() / "run", run);
+  const Json quality = read_json(path / "generation" / "quality.json");
+  std::filesystem::create_directory(path / "grid");
+  std::filesystem::rename(path / "generation" / "grid.png", path / "grid" / "grid.png");
+  std::filesystem::remove_all(path / "generation");
+  test::write_text(path / "grid" / "grid.json",
+                   Json{{"step", quality.at("step")}, {"grid", quality.at("pictures").at("grid")}}.dump());
+  const OrderedJson json = page_of({path}).at("generation");
+  EXPECT_EQ(json.at("grid").size(), 2u);
+  EXPECT_EQ(json.at("runs").at(0).at("step"), quality.at("step"));
+  EXPECT_TRUE(json["runs"][0].at("images").empty());
+  EXPECT_TRUE(json.at("items").empty());
+}
+
 TEST_F(ReportTest, WhatAnOlderVersionMeasuredIsThere) {
   test::FakeRun older, newer = test::fake_mix();
   newer.generation = true;

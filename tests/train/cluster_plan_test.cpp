@@ -1,4 +1,4 @@
-#include "mom/train/cluster_plan.h"
+#include "mom/train/cluster_step.h"
 
 #include <gtest/gtest.h>
 

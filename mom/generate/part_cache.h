@@ -1,0 +1,36 @@
+// Parts of prompts as they were read, the least recently used one dropped first: of a chat's next turn, only what is new
+// is split into tokens or encoded. Parts are compared whole.
+#pragma once
+
+#include <list>
+#include <mutex>
+
+#include "mom/generate/asked.h"
+#include "mom/generate/step.h"
+
+namespace mom::generate {
+
+// For several threads.
+class PartCache {
+ public:
+  explicit PartCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // Appends what was kept of the part to `feed`. False: nothing was.
+  bool append(const PromptPart& part, Feed& feed);
+  // One that is larger than the cache is not kept.
+  void put(const PromptPart& part, Feed feed);
+
+ private:
+  struct Entry {
+    std::string modality, content;
+    Feed feed;
+    size_t num_bytes() const;
+    bool is(const PromptPart& part) const { return content == part.content && modality == part.modality; }
+  };
+
+  const size_t max_bytes_;
+  std::mutex mutex_;
+  size_t num_bytes_ = 0;
+  std::list<Entry> entries_;  // the last used one first
+};
+
+}  // namespace mom::generate
