@@ -36,19 +36,20 @@ export async function ask(path, key) {
   return data;
 }
 
-// Calls `onChoice(index, {parts, finish})` as answers grow; rejects with the server's message.
+// Calls `onChoice(index, {parts, preview, finish})` as answers grow (`preview`: an image that is still being drawn); rejects with the server's message.
 export async function chat(request, { key, signal, onChoice }) {
   const response = await fetch('/v1/chat/completions', { method: 'POST', signal, body: JSON.stringify({ ...request, stream: true }),
     headers: { 'Content-Type': 'application/json', ...(key && { Authorization: `Bearer ${key}` }) } });
   if (!response.ok) throw new Error((await response.json().catch(() => ({}))).error?.message ?? `the server answered ${response.status}`);
   for await (const event of eventsOf(response)) {
     if (event.error) throw new Error(event.error.message);
-    for (const { index, delta, finish_reason: finish } of event.choices ?? []) onChoice(index, { parts: delta.parts ?? (delta.content ? [{ type: 'text', text: delta.content }] : []), finish });
+    for (const { index, delta, finish_reason: finish } of event.choices ?? []) onChoice(index, { parts: delta.parts ?? (delta.content ? [{ type: 'text', text: delta.content }] : []), preview: delta.partial_image, finish });
   }
 }
 
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-export const asCurl = (request, origin) => `curl ${origin}/v1/chat/completions -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(request))}`;
+// `keyed`: the command sends the key that the shell has in MOM_API_KEY.
+export const asCurl = (request, origin, keyed) => `curl ${origin}/v1/chat/completions -H 'Content-Type: application/json'${keyed ? ' -H "Authorization: Bearer $MOM_API_KEY"' : ''} -d ${quoted(JSON.stringify(request))}`;
 
 export const readFile = (blob) => new Promise((resolve, reject) => {
   const reader = new FileReader();

@@ -1,6 +1,7 @@
 // The live page that tries a model: a conversation of texts, images and sounds through the server's own API.
 import { Remark } from './cells.js';
 import { ask, asCurl, chat, joined, partOf, wavOf } from './chat.js';
+import { drawWave, samplesOf } from './wave.js';
 import { html, render, useEffect, useRef, useState } from './ui.js';
 
 const NAMES = { text: 'text', image_url: 'image', input_audio: 'sound' };
@@ -8,20 +9,28 @@ const SETTINGS = [['max_tokens', 'most tokens', { min: 1, step: 1 }], ['temperat
   ['repetition_penalty', 'repetition penalty', { min: 0.01, step: 0.05 }], ['guidance_scale', 'guidance', { min: 0, step: 0.5 }], ['num_inference_steps', 'denoising steps', { min: 1, step: 1 }]];
 
 // A part, coloured by its modality and named for those who do not see the colour.
-function Part({ part, onRemove }) {
+function Part({ part, onRemove, drawing }) {
   const name = NAMES[part.type] ?? part.type;
-  return html`<div class=${`part ${name}`}><span class="unseen">${name}: </span>${part.type === 'text' ? html`<p>${part.text}</p>`
-    : part.type === 'image_url' ? html`<img src=${part.image_url.url} alt=${onRemove ? 'attached image' : 'generated image'} />`
-      : html`<audio controls src=${`data:audio/wav;base64,${part.input_audio.data}`} aria-label=${onRemove ? 'attached sound' : 'generated sound'}></audio>`}
+  return html`<div class=${`part ${name}${drawing ? ' drawing' : ''}`}><span class="unseen">${name}: </span>${part.type === 'text' ? html`<p>${part.text}</p>`
+    : part.type === 'image_url' ? html`<img src=${part.image_url.url} alt=${drawing ? 'image being drawn' : onRemove ? 'attached image' : 'generated image'} />`
+      : html`<${Sound} base64=${part.input_audio.data} label=${onRemove ? 'attached sound' : 'generated sound'} />`}
     ${onRemove && html`<button type="button" onClick=${onRemove}>Remove the ${name}</button>`}</div>`;
 }
 
+// A recording with its waveform.
+function Sound({ base64, label }) {
+  const canvas = useRef(null);
+  useEffect(() => drawWave(canvas.current, samplesOf(base64)), [base64]);
+  return html`<canvas ref=${canvas} class="wave" width="480" height="64" role="img" aria-label=${`waveform of the ${label}`}></canvas><audio controls src=${`data:audio/wav;base64,${base64}`} aria-label=${label}></audio>`;
+}
+
+const PREVIEWS = 8;
 const FINISHES = { stop: 'ended', length: 'as many tokens as allowed', cancelled: 'stopped' };
 
 function Answer({ answer, chosen, choose, only }) {
-  return html`<article class=${`answer${chosen && !only ? ' chosen' : ''}`} aria-busy=${String(!answer.finish)}><header><small>seed ${answer.seed}${answer.finish && `, ${FINISHES[answer.finish] ?? answer.finish}`}</small>
+  return html`<article class=${`answer${chosen && !only ? ' chosen' : ''}`} aria-busy=${String(!answer.finish)}><header><small>${answer.model && `${answer.model}, `}seed ${answer.seed}${answer.finish && `, ${FINISHES[answer.finish] ?? answer.finish}`}</small>
     ${!only && html`<button type="button" aria-pressed=${String(chosen)} onClick=${choose}>Go on with this</button>`}</header>
-    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${!answer.parts.length && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
+    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${answer.preview && !answer.finish && html`<${Part} part=${answer.preview} drawing=${true} />`}${!answer.parts.length && !answer.preview && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
 }
 
 function Turn({ turn, choose, again, branch, copy }) {
@@ -40,9 +49,9 @@ function Settings({ settings, set, latents }) {
     <label>answers<input type="number" min="1" max="8" step="1" value=${settings.count} onInput=${(event) => set({ ...settings, count: event.target.value })} /></label></div></details>`;
 }
 
-// What the answer may be of. All together: the model writes a document as it likes.
-const Wanted = ({ modalities, wanted, set }) => modalities.length > 1 && html`<fieldset><legend>Answer</legend>${modalities.map((each) => html`<label><input type="checkbox" checked=${wanted.includes(each)}
-  onChange=${() => set(modalities.filter((other) => (other === each ? !wanted.includes(each) : wanted.includes(other))))} /> ${each}</label>`)}</fieldset>`;
+// Boxes to tick. What the answer may be of, all together: the model writes a document as it likes.
+const Choice = ({ legend, all, chosen, set }) => html`<fieldset><legend>${legend}</legend>${all.map((each) => html`<label><input type="checkbox" checked=${chosen.includes(each)}
+  onChange=${() => set(all.filter((other) => (other === each ? !chosen.includes(each) : chosen.includes(other))))} /> ${each}</label>`)}</fieldset>`;
 
 // Records until stopped, as WAV.
 async function record() {
@@ -77,43 +86,62 @@ function Compose({ state, set, send, stop, busy, accepts, children }) {
 // What differs from the server's defaults.
 const asked = (settings, defaults) => Object.fromEntries(SETTINGS.map(([key]) => [key, settings[key]]).filter(([key, value]) => value !== undefined && value !== '' && Number(value) !== defaults[key])
   .map(([key, value]) => [key, Number(value)]));
+// What all of these lists have.
+const shared = (lists) => (lists[0] ?? []).filter((each) => lists.every((list) => list.includes(each)));
 const drawn = () => Math.floor(Math.random() * 1e9);
 
 function Playground() {
-  const [server, setServer] = useState(null), [key, setKey] = useState(''), [failure, setFailure] = useState('');
+  const [servers, setServers] = useState([]), [chosen, setChosen] = useState([]), [key, setKey] = useState(''), [failure, setFailure] = useState('');  // servers: /props of each model
   const [settings, setSettings] = useState({ seed: '', count: 1 }), [wanted, setWanted] = useState(['text']);
   const [turns, setTurns] = useState([]), [draft, setDraft] = useState({ text: '', parts: [], error: '' }), aborting = useRef(null);
   useEffect(() => {
-    ask('/props', key).then((props) => { setServer(props); setFailure(''); setSettings((before) => ({ ...props.default_generation_settings, ...before })); }).catch((error) => setFailure(error.message));
+    ask('/v1/models', key).then(({ data }) => Promise.all(data.map(({ id }) => ask(`/props?model=${encodeURIComponent(id)}`, key)))).then((all) => {
+      setServers(all); setChosen(all.map(({ model }) => model.id)); setFailure('');
+      setSettings((before) => ({ ...all[0].default_generation_settings, ...before }));
+    }).catch((error) => setFailure(error.message));
   }, [key]);
-  const modalities = server?.model.output_modalities ?? [], busy = turns.some(({ answers }) => answers.some(({ finish }) => !finish));
+  const models = servers.filter(({ model }) => chosen.includes(model.id)), modalities = shared(models.map(({ model }) => model.output_modalities)), accepted = shared(models.map(({ model }) => model.input_modalities));
+  const busy = turns.some(({ answers }) => answers.some(({ finish }) => !finish)), asking = modalities.filter((each) => wanted.includes(each));
   const change = (at, update) => setTurns((all) => all.map((turn, i) => (i === at ? update(turn) : turn)));
   const messagesOf = (before, content) => [...before.flatMap((turn) => [{ role: 'user', content: turn.content }, { role: 'assistant', content: turn.answers[turn.chosen]?.parts ?? [] }]), { role: 'user', content }];
-  const requestOf = (before, content, seed, count) => ({ messages: messagesOf(before, content), ...asked(settings, server.default_generation_settings), seed, n: count, ...(modalities.length > 1 && { modalities: wanted }) });
+  const requestOf = (server, messages, seed, n) => {
+    const { num_inference_steps: steps, ...rest } = asked(settings, server.default_generation_settings);
+    return { ...(servers.length > 1 && { model: server.model.id }), messages, ...rest, ...(server.images_are_denoised && steps !== undefined && { num_inference_steps: steps }), seed, n,
+      ...(server.model.output_modalities.length > 1 && { modalities: asking }), ...(asking.includes('image') && { partial_images: PREVIEWS }) };
+  };
   const run = async (before, content) => {
-    const count = Number(settings.count) || 1, seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), at = before.length, request = requestOf(before, content, seed, count);
-    setTurns([...before, { content, request, chosen: 0, answers: Array.from({ length: count }, (_, i) => ({ seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null })) }]);
+    const count = Number(settings.count) || 1, seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), at = before.length;
+    const requests = models.map((server) => requestOf(server, messagesOf(before, content), seed, count));
+    setTurns([...before, { content, requests, chosen: 0, answers: requests.flatMap(({ model }) => Array.from({ length: count }, (_, i) => ({ model, seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null }))) }]);
     aborting.current = new AbortController();
-    const end = (finish, error) => change(at, (turn) => ({ ...turn, error, answers: turn.answers.map((each) => ({ ...each, finish: each.finish ?? finish })) }));
-    try {
-      await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === index ? { ...each, parts: joined(each.parts, parts), finish: finish ?? each.finish } : each)) })) });
-      end('stop');
-    } catch (error) { error.name === 'AbortError' ? end('cancelled') : end('failed', error.message); }
+    // Of the answers of one request, those that have not ended.
+    const end = (number, finish, error) => change(at, (turn) => ({ ...turn, error: error ?? turn.error, answers: turn.answers.map((each, i) => (Math.floor(i / count) === number ? { ...each, finish: each.finish ?? finish } : each)) }));
+    await Promise.all(requests.map(async (request, number) => {
+      try {
+        await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, preview, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === number * count + index
+          ? { ...each, parts: joined(each.parts, parts), preview: parts.length ? undefined : preview ?? each.preview, finish: finish ?? each.finish } : each)) })) });
+        end(number, 'stop');
+      } catch (error) { error.name === 'AbortError' ? end(number, 'cancelled') : end(number, 'failed', error.message); }
+    }));
   };
   const send = () => {
     const content = [...draft.parts, ...(draft.text.trim() ? [{ type: 'text', text: draft.text }] : [])];
+    const missing = !content.length ? 'Write something, or attach an image or a sound.' : !models.length ? 'Choose a model.' : !asking.length ? 'Choose what the answer may be of.' : '';
     if (busy) return;
-    if (!content.length || !(wanted.length || modalities.length < 2)) { setDraft({ ...draft, error: content.length ? 'Choose what the answer may be of.' : 'Write something, or attach an image or a sound.' }); return; }
+    if (missing) { setDraft({ ...draft, error: missing }); return; }
     setDraft({ text: '', parts: [], error: '' });
     run(turns, content);
   };
   const branch = (at) => { const { content } = turns[at]; setTurns(turns.slice(0, at)); setDraft({ text: content.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n'), parts: content.filter(({ type }) => type !== 'text'), error: '' }); document.getElementById('prompt').focus(); };
-  return html`<header><h1>${server ? server.model.id : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure}</p><label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}
-      ${server && html`<${Remark}>Reads ${server.model.input_modalities.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
-    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} choose=${(chosen) => change(at, (each) => ({ ...each, chosen }))} again=${() => run(turns.slice(0, at), turn.content)} branch=${() => branch(at)}
-      copy=${() => navigator.clipboard.writeText(asCurl(turn.request, location.origin))} />`)}</div>
-    ${server && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${server.model.input_modalities.filter((each) => each !== 'text')}><${Wanted} modalities=${modalities} wanted=${wanted} set=${setWanted} /><//>
-      <${Settings} settings=${settings} set=${setSettings} latents=${server.images_are_denoised} />`}`;
+  const copied = ({ requests }) => requests.map((request) => asCurl(request, location.origin, Boolean(key))).join('\n');
+  return html`<header><h1>${servers.length ? servers.map(({ model }) => model.id).join(', ') : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure}</p><label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}
+      ${servers.length > 0 && html`<${Remark}>Reads ${accepted.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
+    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} choose=${(answer) => change(at, (each) => ({ ...each, chosen: answer }))} again=${() => run(turns.slice(0, at), turn.content)} branch=${() => branch(at)}
+      copy=${() => navigator.clipboard.writeText(copied(turn))} />`)}</div>
+    ${servers.length > 0 && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${accepted.filter((each) => each !== 'text')}>
+      ${servers.length > 1 && html`<${Choice} legend="Models, side by side" all=${servers.map(({ model }) => model.id)} chosen=${chosen} set=${setChosen} />`}
+      ${modalities.length > 1 && html`<${Choice} legend="Answer" all=${modalities} chosen=${asking} set=${setWanted} />`}<//>
+      <${Settings} settings=${settings} set=${setSettings} latents=${models.some((server) => server.images_are_denoised)} />`}`;
 }
 
 render(html`<${Playground} />`, document.getElementById('page'));

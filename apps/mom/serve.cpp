@@ -14,10 +14,10 @@ void add_serve_verb(CLI::App& app) {
                                       "browser; or show runs while they train");
   serve::WorkerOptions& worker = options->worker;
   http::Options& http = options->http;
-  verb->add_option(
-          "RUN", worker.run,
-          "run folder, or a model folder (also of Hugging Face's Mamba and Llama); or a folder with runs "
-          "and studies in it: a page about them")
+  verb->add_option("RUN", options->runs,
+                   "run folder, or a model folder (also of Hugging Face's Mamba and Llama), several for as "
+                   "many models; or "
+                   "a folder with runs and studies in it: a page about them")
       ->required();
   verb->add_option("--codecs", worker.codecs,
                    "folder with a codec per modality, instead of those of the run's data");
@@ -27,7 +27,10 @@ void add_serve_verb(CLI::App& app) {
       ->check(CLI::IsMember(models::weight_types()));
   verb->add_flag("--last-weights", worker.last_weights,
                  "the weights of the last step, where the run keeps an average (train.ema_decay)");
-  verb->add_option("--model-id", worker.model_id, "the model's name for clients; by default the folder's");
+  verb->add_option("--model-id", options->model_ids,
+                   "the model's name for clients, once for each RUN; by default the folder's")
+      ->expected(1)
+      ->take_all();
   verb->add_option("--host", http.address, "address to listen at; one that others reach needs --api-key")
       ->capture_default_str();
   verb->add_option("--port", http.port, "port to listen at; 0: any that is free")->capture_default_str();

@@ -29,6 +29,11 @@ struct Batch {
   std::vector<int64_t> num_tokens;  // by modality
   // Draws that go with this batch (timesteps, noise) come from this key alone, so that every model sees the same ones.
   uint64_t noise_key = 0;
+  // Of a stretch (stretch.h): positions of its first sequence before it, whether its last one goes on behind it, and the whole
+  // batch's images on both sides.
+  int64_t seen = 0;
+  bool goes_on = false;
+  int64_t images_before = 0, images_behind = 0;
 
   int64_t num_images() const { return latents_ICHW.defined() ? latents_ICHW.size(0) : 0; }
 };

@@ -44,7 +44,7 @@ struct Engine::Impl {
             const std::optional<generate::Segment>& encoded) {
     if (failures.count(id)) return;
     try {
-      if (encoded) event.data = codecs::to_file(model.codecs().media_of(*encoded));
+      if (encoded) event.data = generate::data_of(event.kind, *encoded, model.codecs());
       listener(event);
     } catch (...) {
       failures[id] = std::current_exception();

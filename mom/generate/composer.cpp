@@ -65,6 +65,7 @@ void Composer::token(int32_t token, double log_probability) {
   if (opened) {
     flush_text();
     open_ = {opened->name, false, {}, {}};
+    num_previews_ = 0;
   } else if (closed) {
     const bool image = codecs_.media_kind(open_.modality) == codecs::MediaKind::kImage;
     if (!open_.tokens.empty())
@@ -75,19 +76,39 @@ void Composer::token(int32_t token, double log_probability) {
     tell_text(text_.push(characters_.push(bytes)));
   } else {
     open_.tokens.push_back(token);
+    preview_codes();
   }
+}
+
+bool Composer::preview_due(int64_t done, int64_t of) const {
+  return wish_.previews > 0 && done < of && done * (wish_.previews + 1) >= (num_previews_ + 1) * of;
+}
+
+void Composer::preview_codes() {
+  const modality::Modality* modality = vocabulary_.find(open_.modality);
+  if (!modality || codecs_.media_kind(open_.modality) != codecs::MediaKind::kImage ||
+      !preview_due(std::ssize(open_.tokens), modality->codes_per_item))
+    return;
+  Event event{.kind = Event::Kind::kPreview, .choice = choice_};
+  event.number = num_previews_++;
+  tell_(std::move(event), open_);
 }
 
 void Composer::picture(const Picture& picture) {
   if (ended_ || stopped()) return;
   num_positions_ += vocabulary_.latents()->positions_per_item();
   flush_text();
+  num_previews_ = 0;
   tell_image(Event::Kind::kImage, picture.latent_CHW, 0);
 }
 
 void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits) {
-  if (wish_.previews == 0 || (visit + 1) * (wish_.previews + 1) < (num_previews_ + 1) * num_visits) return;
-  tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
+  if (preview_due(visit + 1, num_visits)) tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
+}
+
+std::string data_of(Event::Kind kind, const Segment& segment, const ModelCodecs& codecs) {
+  return codecs::to_file(kind == Event::Kind::kPreview ? codecs.preview_of(segment)
+                                                       : codecs.media_of(segment));
 }
 
 void Composer::end(Stop stop) {

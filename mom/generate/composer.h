@@ -49,6 +49,8 @@ class Composer {
  private:
   void tell_text(std::string text);
   void tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number);
+  void preview_codes();
+  bool preview_due(int64_t done, int64_t of) const;
   void flush_text();
 
   const ModelCodecs& codecs_;
@@ -59,9 +61,12 @@ class Composer {
   Segment open_;
   TextStream characters_;
   StopText text_;
-  std::vector<TokenText> tokens_;  // not told of yet
-  int64_t num_positions_ = 0, num_previews_ = 0;
+  std::vector<TokenText> tokens_;                 // not told of yet
+  int64_t num_positions_ = 0, num_previews_ = 0;  // previews of the image that is open
   bool ended_ = false;
 };
+
+// What an event lacks while it has a segment: the bytes of a file.
+std::string data_of(Event::Kind kind, const Segment& segment, const ModelCodecs& codecs);
 
 }  // namespace mom::generate

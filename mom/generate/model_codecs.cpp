@@ -2,6 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "mom/base/error.h"
 #include "mom/generate/text_stream.h"
 #include "mom/modality/special_tokens.h"
@@ -107,6 +110,25 @@ codecs::CodedItem ModelCodecs::item_of(const Segment& segment) const {
 
 codecs::Media ModelCodecs::media_of(const Segment& segment) const {
   return set_.media(segment.modality).decode_item(item_of(segment));
+}
+
+codecs::Media ModelCodecs::preview_of(Segment segment) const {
+  const int64_t num_codes = std::ssize(segment.tokens), all = value_of(segment.modality).codes_per_item;
+  if (segment.picture || num_codes >= all) return media_of(segment);
+  TORCH_INTERNAL_ASSERT(num_codes > 0);
+  segment.tokens.resize(static_cast<size_t>(all), segment.tokens.back());
+  codecs::Media media = media_of(segment);
+  auto& image = std::get<formats::Image>(media);
+  const int64_t side = std::llround(std::sqrt(static_cast<double>(all)));  // codes are a square, row by row
+  const auto is_missing = [&](int64_t x, int64_t y) {
+    return y * side / image.height * side + x * side / image.width >= num_codes;
+  };
+  for (int64_t y = 0; y < image.height; ++y)
+    for (int64_t x = 0; x < image.width; ++x)
+      if (is_missing(x, y))
+        std::fill_n(image.pixels.begin() + (y * image.width + x) * image.channels, image.channels,
+                    uint8_t{255});
+  return media;
 }
 
 }  // namespace mom::generate

@@ -40,6 +40,8 @@ class ModelCodecs {
   // A segment as its codec has it, and decoded.
   codecs::CodedItem item_of(const Segment& segment) const;
   codecs::Media media_of(const Segment& segment) const;
+  // The same of an image's first codes: white where there are none yet.
+  codecs::Media preview_of(Segment segment) const;
 
  private:
   Feed read_part(const PromptPart& part) const;

@@ -16,7 +16,7 @@ struct Wish {
   int64_t count = 1;                   // answers; number i is that of `mom generate --count` with this seed
   std::vector<std::string> stop = {};  // text that ends an answer, and is not part of it
   bool log_probabilities = false;
-  int64_t previews = 0;  // of an image on its way from noise
+  int64_t previews = 0;  // of each image: on its way from noise, or of the codes so far
 };
 
 struct TokenText {

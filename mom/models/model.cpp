@@ -161,8 +161,16 @@ at::Tensor ModelImpl::embed(const ModelInput& input, const at::Tensor& time_IE) 
 }
 
 nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelState* state) const {
-  const std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
+  std::vector<int64_t> cached = state ? state->num_tokens_S : std::vector<int64_t>();
   nn::BlockContext context;
+  if (input.relay) {
+    TORCH_CHECK(!state && spec_.mixer_that_cannot_be_cut().empty(),
+                "[model] a stretch: expected no state and mixers that pass theirs on, got ",
+                state ? "a state" : spec_.mixer_that_cannot_be_cut());
+    cached.assign(static_cast<size_t>(input.routing.num_sequences()), 0);
+    cached[0] = input.relay->seen();
+    context.relay = input.relay;
+  }
   context.routing = spec_.has_random_sets() ? nn::with_random_sets(input.routing, cached) : input.routing;
   context.grid = latent_grid(spec_, input.routing);
   context.training = input.training;

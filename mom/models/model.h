@@ -36,6 +36,8 @@ struct ModelInput {
   double balance_weight = 0;
   std::shared_ptr<nn::ExpertReport> experts = nullptr;  // filled in where given
   std::shared_ptr<PatchSkips> skips = std::make_shared<PatchSkips>();
+  // Where this is a stretch of a batch (data/stretch.h): passes states to its neighbours and from them.
+  nn::RelayPtr relay = nullptr;
   // Called in forward with b from 0 on, before a weight of block b is read; with the number of blocks, before one behind them is.
   std::function<void(int64_t)> before_block = nullptr;
   // Called in backward, by its thread, with b from the number of blocks down to 0: no gradient of blocks b and later and of

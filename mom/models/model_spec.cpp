@@ -240,6 +240,12 @@ std::string ModelSpec::problem_with_data() const {
 
 bool ModelSpec::has_mixer(const std::string& name) const { return find_backbone(backbone).has(name); }
 
+std::string ModelSpec::mixer_that_cannot_be_cut() const {
+  for (const std::string& mixer : find_backbone(backbone).layer)
+    if (!mixers.at(mixer).can_be_cut()) return mixer;
+  return "";
+}
+
 const std::string& ModelSpec::mixer(int64_t block) const {
   const std::vector<std::string>& layer = find_backbone(backbone).layer;
   return layer[static_cast<size_t>(block) % layer.size()];

@@ -76,6 +76,8 @@ struct ModelSpec {
 
   bool has_random_sets() const { return route == kRandomRoute; }
   bool has_mixer(const std::string& mixer) const;
+  // The first mixer that knows no stretches (nn/relay.h); empty: all do.
+  std::string mixer_that_cannot_be_cut() const;
   // The mixer of a block.
   const std::string& mixer(int64_t block) const;
   const nn::MixerConfig& mixer_config(int64_t block) const { return mixers.at(mixer(block)); }

@@ -11,23 +11,26 @@
 namespace mom::models {
 namespace {
 
-// Evenly from the schedule; of images that come before their text from 0 to image_first_max (0: all).
+// Evenly from the schedule; of images that come before their text from 0 to image_first_max (0: all). A stretch's images have
+// the timesteps that they have in the whole batch.
 at::Tensor draw_timesteps(const data::Batch& batch, int64_t steps, Timesteps how, int64_t image_first_max) {
-  const int64_t num_images = batch.num_images();
+  const int64_t num_images = batch.images_before + batch.num_images() + batch.images_behind;
   RandomStream random(stream_key({batch.noise_key, fnv1a64("timesteps")}));
   std::vector<int64_t> stratum(static_cast<size_t>(num_images));
   for (int64_t i = 0; i < num_images; ++i) stratum[static_cast<size_t>(i)] = i;
   random.shuffle(stratum);
-  at::Tensor timesteps = torch::empty({num_images}, torch::kInt64);
+  at::Tensor timesteps = torch::empty({batch.num_images()}, torch::kInt64);
   for (int64_t i = 0; i < num_images; ++i) {
     const double u = random.uniform();
     const double position =
         how == Timesteps::kUniform
             ? u
             : (static_cast<double>(stratum[static_cast<size_t>(i)]) + u) / static_cast<double>(num_images);
-    const bool capped = image_first_max > 0 && batch.image_first_I[static_cast<size_t>(i)];
+    const int64_t own = i - batch.images_before;
+    if (own < 0 || own >= batch.num_images()) continue;
+    const bool capped = image_first_max > 0 && batch.image_first_I[static_cast<size_t>(own)];
     const int64_t most = capped ? std::min(steps, image_first_max + 1) : steps;
-    timesteps.mutable_data_ptr<int64_t>()[i] =
+    timesteps.mutable_data_ptr<int64_t>()[own] =
         std::min(most - 1, static_cast<int64_t>(position * static_cast<double>(most)));
   }
   return timesteps;
@@ -138,8 +141,12 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   noised.input.tokens_T = batch.tokens_T;
   if (!spec.latents()) return noised;
   noised.input.timesteps_I = draw_timesteps(batch, schedule.steps(), how, image_first_max);
-  const at::Tensor noise = torch::randn(
-      batch.latents_ICHW.sizes(), at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32);
+  std::vector<int64_t> drawn =
+      batch.latents_ICHW.sizes().vec();  // for all images, of which a stretch has some
+  drawn[0] += batch.images_before + batch.images_behind;
+  const at::Tensor noise =
+      torch::randn(drawn, at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32)
+          .narrow(0, batch.images_before, batch.num_images());
   const at::Tensor& timesteps_I = noised.input.timesteps_I;
   const int64_t patch = spec.latents()->patch_size;
   noised.noise_ICHW = noise;
@@ -223,6 +230,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   NoisedInput noised = make_input(batch, spec, schedule_, how, config_.image_first_max_timestep);
   noised.input.before_block = calls.before_block;
   noised.input.blocks_done = calls.blocks_done;
+  noised.input.relay = calls.relay;
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
     noised.input.experts = std::make_shared<nn::ExpertReport>();
@@ -252,6 +260,8 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     loss.report[latents].sum = of_latents.noise_squares;
     if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }
+  // A stretch that has nothing to predict passes on the gradients of its neighbours.
+  if (calls.relay && !loss.total.requires_grad()) loss.total = loss.total + hidden_TE.narrow(0, 0, 0).sum();
   return loss;
 }
 

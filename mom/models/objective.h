@@ -58,8 +58,10 @@ enum class Timesteps {
   kStratified,  // held-out: spread evenly over the schedule, so that few items give a steady mean
 };
 
+// ModelInput's, of the same names.
 struct BlockCalls {
   std::function<void(int64_t)> before_block, blocks_done;
+  nn::RelayPtr relay;
 };
 
 struct BatchLoss {

@@ -37,12 +37,19 @@ CausalConvImpl::CausalConvImpl(int64_t channels, int64_t taps, bool with_bias) {
   if (with_bias) bias_ = add_parameter("bias", {channels}, {.init = init_fan_in(taps), .decay = false});
 }
 
-at::Tensor CausalConvImpl::forward(const at::Tensor& x_TD, const Routing& routing, MixerState* state) {
-  auto [y_TD, last_inputs] =
+at::Tensor CausalConvImpl::forward(const at::Tensor& x_TD, const Routing& routing,
+                                   const BlockContext& context, MixerState* state) {
+  const auto place = Relay::Place::kConvolution;
+  at::Tensor first_inputs_SDK = state ? state->conv_SDK : at::Tensor();
+  if (context.relay)
+    first_inputs_SDK = context.relay->initial_states(
+        context.block, place, {routing.num_sequences(), weight_.size(0), weight_.size(2) - 1},
+        x_TD.scalar_type(), x_TD);
+  auto [y_TD, last_inputs_SDK] =
       ops::causal_conv1d(x_TD, weight_.squeeze(1), ops::if_defined(bias_), /*silu=*/true, routing.offsets_S1,
-                         state ? ops::if_defined(state->conv_SDK) : std::nullopt, routing.order_T);
-  if (state) state->conv_SDK = last_inputs;
-  return y_TD;
+                         ops::if_defined(first_inputs_SDK), routing.order_T);
+  if (state) state->conv_SDK = last_inputs_SDK;
+  return context.relay ? context.relay->pass_on(context.block, place, y_TD, last_inputs_SDK) : y_TD;
 }
 
 }  // namespace mom::nn

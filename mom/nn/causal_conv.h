@@ -25,8 +25,9 @@ struct RecurrentConfig {
 class CausalConvImpl : public Module {
  public:
   CausalConvImpl(int64_t channels, int64_t taps, bool with_bias);
-  // x_TD -> [T, D] along positions; `state`: conv_SDK is read and replaced.
-  at::Tensor forward(const at::Tensor& x_TD, const Routing& routing, MixerState* state);
+  // x_TD -> [T, D] along positions, in the order of `routing`; `state`: conv_SDK is read and replaced.
+  at::Tensor forward(const at::Tensor& x_TD, const Routing& routing, const BlockContext& context,
+                     MixerState* state);
   const at::Tensor& weight() const { return weight_; }  // [D, 1, K]
   const at::Tensor& bias() const { return bias_; }      // [D], or undefined
 

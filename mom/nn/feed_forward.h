@@ -19,6 +19,7 @@ struct FeedForwardConfig : MixerConfigOf<FeedForwardConfig, class FeedForwardMix
   static constexpr const char* kKind = "feed_forward";
   void describe(config::Table& table) override { describe_width(table); }
   void resolve(int64_t d_model) override { resolve_width(d_model); }
+  bool can_be_cut() const override { return true; }
 };
 
 // The three projections, one set or one per group of rows (a modality, an expert).

@@ -63,17 +63,23 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
   const auto& o = config_;
   const Routing routing = in_scan_order(context.routing, context.grid, order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
-  const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, state);
+  const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, context, state);
   const auto dt_b_c = split_columns(x_proj_->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
   // A shared dt bias is fused into the scan; a bias of each modality's own belongs to its rows and is added
   // with its GEMM.
   const bool fuse_bias = !dt_proj_->decoupled();
   const at::Tensor dt_TD = dt_proj_->forward(dt_b_c[0], routing, /*add_bias=*/!fuse_bias);
+  at::Tensor initial_SDN = state ? state->recurrent_SDN : at::Tensor();
+  if (context.relay)
+    initial_SDN = context.relay->initial_states(
+        context.block, Relay::Place::kScan, {routing.num_sequences(), o.d_inner, o.state_size},
+        x_TD.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32, x_TD);
   auto [y_TD, scan_state] = ops::selective_scan(
       x_TD, dt_TD, -A_log_.exp(), dt_b_c[1], dt_b_c[2], D_, x_and_gate[1],
       fuse_bias ? std::optional<at::Tensor>(dt_proj_->bias(0)) : std::nullopt, /*dt_softplus=*/true,
-      routing.offsets_S1, state ? ops::if_defined(state->recurrent_SDN) : std::nullopt, routing.order_T);
+      routing.offsets_S1, ops::if_defined(initial_SDN), routing.order_T);
   if (state) state->recurrent_SDN = scan_state;
+  if (context.relay) y_TD = context.relay->pass_on(context.block, Relay::Place::kScan, y_TD, scan_state);
   return out_proj_->forward(y_TD, routing);
 }
 

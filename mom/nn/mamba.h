@@ -20,6 +20,7 @@ struct MambaConfig : MixerConfigOf<MambaConfig, class MambaMixerImpl>, Recurrent
   void describe(config::Table& table) override;
   void resolve(int64_t d_model) override;
   std::string problem_without_latents() const override { return scan_problem_without_latents(); }
+  bool can_be_cut() const override { return true; }
 };
 
 class MambaMixerImpl : public Mixer {

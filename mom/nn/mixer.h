@@ -14,6 +14,7 @@
 #include "mom/nn/decode_step.h"
 #include "mom/nn/mixer_config.h"
 #include "mom/nn/parameter.h"
+#include "mom/nn/relay.h"
 #include "mom/nn/routing.h"
 #include "mom/nn/scan_order.h"
 #include "mom/ops/attention_plan.h"
@@ -38,6 +39,7 @@ struct BlockContext {
   // Where norms are adaptive: of each item of latents, the row of the token before it (-1: it begins the block that a
   // sequence is fed, and the token is in the state), and its sequence.
   std::vector<int64_t> before_I, sequence_I;
+  RelayPtr relay;         // where sequences were cut into stretches; else null
   bool training = false;  // experts: with capacity and balance loss
   // Backbones with attention only.
   c10::intrusive_ptr<ops::AttentionPlan> attention;

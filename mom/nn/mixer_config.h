@@ -42,6 +42,8 @@ struct MixerConfig {
   virtual std::string problem(int64_t /*d_model*/) const { return ""; }
   // What is wrong with them in a network that knows no latents; empty: nothing.
   virtual std::string problem_without_latents() const { return ""; }
+  // Whether sequences may be cut into stretches that are computed apart (relay.h).
+  virtual bool can_be_cut() const { return false; }
   virtual std::shared_ptr<Mixer> make(const Trunk& trunk) const = 0;
 };
 

@@ -26,8 +26,10 @@ OrderedJson describe(const Card& card) {
 
 std::string model_json(const Card& card) { return describe(card).dump(); }
 
-std::string models_json(const Card& card) {
-  return OrderedJson{{"object", "list"}, {"data", OrderedJson::array({describe(card)})}}.dump();
+std::string models_json(const std::vector<Card>& cards) {
+  OrderedJson data = OrderedJson::array();
+  for (const Card& card : cards) data.push_back(describe(card));
+  return OrderedJson{{"object", "list"}, {"data", data}}.dump();
 }
 
 std::string props_json(const Card& card, const WorkerOptions& limits) {
@@ -54,39 +56,54 @@ std::string props_json(const Card& card, const WorkerOptions& limits) {
       .dump();
 }
 
-std::string slots_json(const WorkerStats& stats) {
+std::string slots_json(const std::vector<ModelStats>& models) {
   OrderedJson slots = OrderedJson::array();
-  for (const SlotView& one : stats.slots)
-    slots.push_back({{"id", one.id},
-                     {"is_processing", true},
-                     {"n_prompt_tokens", one.prompt_tokens},
-                     {"n_read", one.read_tokens},
-                     {"n_decoded", one.written_tokens}});
+  for (const auto& [model, stats] : models)
+    for (const SlotView& one : stats.slots)
+      slots.push_back({{"id", one.id},
+                       {"model", model},
+                       {"is_processing", true},
+                       {"n_prompt_tokens", one.prompt_tokens},
+                       {"n_read", one.read_tokens},
+                       {"n_decoded", one.written_tokens}});
   return slots.dump();
 }
 
-std::string metrics_text(const WorkerStats& stats) {
+std::string metrics_text(const std::vector<ModelStats>& models) {
   std::string text;
   const auto add = [&](const char* name, const char* type, const char* help, auto value) {
-    text += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n" + name + " " +
-            std::to_string(value) + "\n";
+    text += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
+    for (const auto& [model, stats] : models)
+      text += std::string(name) + "{model=" + Json(model).dump() + "} " + std::to_string(value(stats)) + "\n";
   };
-  add("mom_prompt_tokens_read_total", "counter", "Tokens of prompts that were read.", stats.read_tokens);
+  using Stats = WorkerStats;
+  add("mom_prompt_tokens_read_total", "counter", "Tokens of prompts that were read.",
+      [](const Stats& stats) { return stats.read_tokens; });
   add("mom_prompt_tokens_reused_total", "counter", "Tokens of prompts whose state was kept.",
-      stats.reused_tokens);
+      [](const Stats& stats) { return stats.reused_tokens; });
   add("mom_tokens_generated_total", "counter", "Tokens and images that were generated.",
-      stats.written_tokens);
-  add("mom_steps_total", "counter", "Steps of the engine.", stats.steps);
-  add("mom_requests_accepted_total", "counter", "Requests that were queued.", stats.accepted);
-  add("mom_requests_refused_total", "counter", "Requests that found the queue full.", stats.refused);
-  add("mom_requests_finished_total", "counter", "Requests that were answered.", stats.finished);
-  add("mom_requests_abandoned_total", "counter", "Requests whose client left.", stats.abandoned);
-  add("mom_requests_failed_total", "counter", "Requests that failed after they were queued.", stats.failed);
-  add("mom_requests_waiting", "gauge", "Requests in the queue.", stats.waiting);
-  add("mom_requests_running", "gauge", "Requests being answered.", stats.jobs);
-  add("mom_sequences_running", "gauge", "Answers being written.", stats.slots.size());
-  add("mom_prompt_cache_entries", "gauge", "Prompts whose state is kept.", stats.cached_prompts);
-  add("mom_prompt_cache_bytes", "gauge", "Memory of these states in bytes.", stats.cached_bytes);
+      [](const Stats& stats) { return stats.written_tokens; });
+  add("mom_steps_total", "counter", "Steps of the engine.", [](const Stats& stats) { return stats.steps; });
+  add("mom_requests_accepted_total", "counter", "Requests that were queued.",
+      [](const Stats& stats) { return stats.accepted; });
+  add("mom_requests_refused_total", "counter", "Requests that found the queue full.",
+      [](const Stats& stats) { return stats.refused; });
+  add("mom_requests_finished_total", "counter", "Requests that were answered.",
+      [](const Stats& stats) { return stats.finished; });
+  add("mom_requests_abandoned_total", "counter", "Requests whose client left.",
+      [](const Stats& stats) { return stats.abandoned; });
+  add("mom_requests_failed_total", "counter", "Requests that failed after they were queued.",
+      [](const Stats& stats) { return stats.failed; });
+  add("mom_requests_waiting", "gauge", "Requests in the queue.",
+      [](const Stats& stats) { return stats.waiting; });
+  add("mom_requests_running", "gauge", "Requests being answered.",
+      [](const Stats& stats) { return stats.jobs; });
+  add("mom_sequences_running", "gauge", "Answers being written.",
+      [](const Stats& stats) { return stats.slots.size(); });
+  add("mom_prompt_cache_entries", "gauge", "Prompts whose state is kept.",
+      [](const Stats& stats) { return stats.cached_prompts; });
+  add("mom_prompt_cache_bytes", "gauge", "Memory of these states in bytes.",
+      [](const Stats& stats) { return stats.cached_bytes; });
   return text;
 }
 

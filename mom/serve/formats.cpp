@@ -166,7 +166,8 @@ class ChatFormat : public OfModel {
   }
 
   std::string piece(const Event& event) const override {
-    if (event.kind == Kind::kPreview) return "";
+    if (event.kind == Kind::kPreview)
+      return chunk(event.choice, {{"partial_image", image_part(event.data)}}, nullptr, nullptr);
     // Of a token that completes no character.
     if (event.kind == Kind::kText && event.data.empty() && !log_probabilities_) return "";
     if (event.kind == Kind::kEnd)

@@ -16,7 +16,7 @@ namespace {
 using codecs::MediaKind;
 
 constexpr int kMaxDepth = 32;
-constexpr int64_t kMaxMessages = 10'000, kMaxContentParts = 64, kMaxStops = 4, kMaxPreviews = 3;
+constexpr int64_t kMaxMessages = 10'000, kMaxContentParts = 64, kMaxStops = 4, kMaxPreviews = 16;
 constexpr int64_t kMaxTokens = 1'000'000, kMaxSteps = 1000;
 
 const Card::Kind& require(const Card& card, MediaKind media, const std::string& field) {
@@ -256,6 +256,17 @@ Json parse_body(const std::string& body) {
   }
 }
 
+std::optional<std::string> named_model(const std::string& body, const std::string& content_type) {
+  if (content_type.starts_with("multipart/")) {
+    for (const FormPart& part : parse_form(body, content_type))
+      if (part.name == "model") return part.content;
+    return std::nullopt;
+  }
+  const Json json = parse_body(body);
+  if (!json.is_object() || !json.contains("model") || !json["model"].is_string()) return std::nullopt;
+  return json["model"].get<std::string>();
+}
+
 Plan plan_chat(const std::string& body, const Card& card) {
   const Json json = parse_body(body);
   Fields fields(json, "");
@@ -269,6 +280,7 @@ Plan plan_chat(const std::string& body, const Card& card) {
   read_modalities(fields, card, wish.asked);
   read_max_tokens(fields, wish.asked);
   refuse_foreign(fields);
+  wish.previews = fields.integer("partial_images", 0, kMaxPreviews).value_or(0);
   wish.log_probabilities = fields.boolean("logprobs").value_or(false);
   fields.only("top_logprobs", 0);
   fields.only("response_format", {{"type", "text"}});
@@ -281,6 +293,7 @@ Plan plan_chat(const std::string& body, const Card& card) {
   const StreamOptions stream = read_stream(fields);
   fields.finish();
   plan.stream = stream.stream;
+  if (!plan.stream) wish.previews = 0;
   plan.format = chat_format(card, wish, stream.usage);
   return plan;
 }
@@ -338,7 +351,7 @@ Plan plan_image(const std::string& body, const Card& card) {
   fields.ignore({"size", "quality", "style", "moderation", "output_compression"});
   plan.stream = fields.boolean("stream").value_or(false);
   wish.previews = fields.integer("partial_images", 0, kMaxPreviews).value_or(0);
-  if (!plan.stream || !card.has_latents) wish.previews = 0;
+  if (!plan.stream) wish.previews = 0;
   if (plan.stream && wish.count > 1) throw wrong_field("n", "1, for a stream", std::to_string(wish.count));
   fields.finish();
   plan.format = image_format(card, wish);

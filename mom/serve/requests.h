@@ -2,6 +2,9 @@
 // are OpenAI's; docs/serve.md has those that are ours.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "mom/base/json.h"
 #include "mom/serve/job.h"
 
@@ -13,6 +16,9 @@ Plan plan_completion(const std::string& body, const Card& card);
 Plan plan_image(const std::string& body, const Card& card);
 Plan plan_speech(const std::string& body, const Card& card);
 Plan plan_transcription(const std::string& body, const std::string& content_type, const Card& card);
+
+// The model that a body names, of any of these; nothing where the body is not as it should be, which plans say better.
+std::optional<std::string> named_model(const std::string& body, const std::string& content_type);
 
 // A body as JSON; ApiError where it is none, too deep, or has a key twice.
 Json parse_body(const std::string& body);

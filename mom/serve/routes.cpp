@@ -126,7 +126,7 @@ std::vector<std::pair<std::string, std::string>> route_names() {
 }
 
 http::Response Routes::health() const {
-  switch (worker_.state()) {
+  switch (workers_.state()) {
     case Worker::State::kReady:
       return {.body = R"({"status":"ok"})"};
     case Worker::State::kLoading:
@@ -153,11 +153,16 @@ void Routes::handle(http::Request request, std::shared_ptr<http::Exchange> excha
   }
 }
 
-void Routes::generate(Plan plan, const http::Request& request,
+Worker& Routes::worker_of(const http::Request& request) const {
+  return workers_.all().size() == 1 ? *workers_.all().front()
+                                    : workers_.named(named_model(request.body, request.content_type));
+}
+
+void Routes::generate(Worker& worker, Plan plan, const http::Request& request,
                       const std::shared_ptr<http::Exchange>& exchange) {
   auto sink = std::make_shared<FormatSink>(exchange, std::move(plan.format), plan.stream,
                                            cross_origin(request, access_));
-  if (!worker_.submit(std::move(plan.wish), sink)) exchange->respond(too_many());
+  if (!worker.submit(std::move(plan.wish), sink)) exchange->respond(too_many());
 }
 
 void Routes::tokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
@@ -165,10 +170,11 @@ void Routes::tokenize(const http::Request& request, const std::shared_ptr<http::
   Fields fields(json, "");
   const std::string content = fields.required_text("content");
   const bool add_special = fields.boolean("add_special").value_or(false);
+  Worker& worker = workers_.named(fields.text("model"));
   fields.finish();
   auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
                                            cross_origin(request, access_));
-  if (!worker_.submit_tokenize(content, add_special, sink)) exchange->respond(too_many());
+  if (!worker.submit_tokenize(content, add_special, sink)) exchange->respond(too_many());
 }
 
 void Routes::detokenize(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
@@ -177,17 +183,18 @@ void Routes::detokenize(const http::Request& request, const std::shared_ptr<http
   const Json& list = fields.required("tokens", "a list of token ids");
   if (!list.is_array() || static_cast<int64_t>(list.size()) > kMaxDetokenized)
     throw fields.wrong("tokens", "a list of token ids", list);
+  Worker& worker = workers_.named(fields.text("model"));
+  const int64_t vocab_size = worker.card().vocab_size;
   fields.finish();
   std::vector<int64_t> tokens;
   for (const Json& id : list) {
-    if (!id.is_number_unsigned() || id.get<uint64_t>() >= static_cast<uint64_t>(worker_.card().vocab_size))
-      throw wrong_field("tokens", "ids from 0 to " + std::to_string(worker_.card().vocab_size - 1),
-                        shown(id));
+    if (!id.is_number_unsigned() || id.get<uint64_t>() >= static_cast<uint64_t>(vocab_size))
+      throw wrong_field("tokens", "ids from 0 to " + std::to_string(vocab_size - 1), shown(id));
     tokens.push_back(id.get<int64_t>());
   }
   auto sink = std::make_shared<FormatSink>(exchange, std::make_unique<BodyFormat>(), false,
                                            cross_origin(request, access_));
-  if (!worker_.submit_detokenize(std::move(tokens), sink)) exchange->respond(too_many());
+  if (!worker.submit_detokenize(std::move(tokens), sink)) exchange->respond(too_many());
 }
 
 void Routes::route(const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
@@ -207,23 +214,37 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   };
   if (is("/")) return exchange->respond(playground_.answer(request));
   if (is("/openapi.json")) return json(std::string(embedded_file("openapi.json")));
-  if (worker_.state() != Worker::State::kReady)
+  if (workers_.state() != Worker::State::kReady)
     throw ApiError(503, "the model is being loaded", "", "loading");
-  const Card& card = worker_.card();
-  if (found->plan) return generate(found->plan(request.body, card), request, exchange);
-  if (is("/v1/audio/transcriptions"))
-    return generate(plan_transcription(request.body, request.content_type, card), request, exchange);
+  if (is("/v1/audio/transcriptions")) {
+    Worker& worker = worker_of(request);
+    return generate(worker, plan_transcription(request.body, request.content_type, worker.card()), request,
+                    exchange);
+  }
+  if (found->plan) {
+    Worker& worker = worker_of(request);
+    return generate(worker, found->plan(request.body, worker.card()), request, exchange);
+  }
   if (is("/tokenize")) return tokenize(request, exchange);
   if (is("/detokenize")) return detokenize(request, exchange);
-  if (is("/v1/models")) return json(models_json(card));
-  if (is("/props")) return json(props_json(card, worker_.options()));
-  if (is("/slots")) return json(slots_json(worker_.stats()));
-  if (is("/metrics"))
+  if (is("/v1/models")) {
+    std::vector<Card> cards;
+    for (const auto& worker : workers_.all()) cards.push_back(worker->card());
+    return json(models_json(cards));
+  }
+  if (is("/props")) {
+    const std::vector<std::string> names = query_values(request.query, "model");
+    const Worker& worker = workers_.named(names.empty() ? std::nullopt : std::optional(names.front()));
+    return json(props_json(worker.card(), worker.options()));
+  }
+  if (is("/slots") || is("/metrics")) {
+    std::vector<ModelStats> models;
+    for (const auto& worker : workers_.all()) models.push_back({worker->card().id, worker->stats()});
+    if (is("/slots")) return json(slots_json(models));
     return exchange->respond(
-        {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(worker_.stats())});
-  if (request.path.substr(std::string(kModels).size()) != card.id)
-    throw ApiError(404, "no such model", "model", "model_not_found");
-  json(model_json(card));
+        {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(models)});
+  }
+  json(model_json(workers_.named(request.path.substr(std::string(kModels).size())).card()));
 }
 
 }  // namespace mom::serve

@@ -32,16 +32,32 @@ bool holds_runs(const Path& folder) {
 }
 
 void serve_dashboard(const ServeOptions& options) {
-  Dashboard dashboard(options.worker.run, options.access);
+  Dashboard dashboard(options.runs.front(), options.access);
   http::Server server(options.http,
                       [&](const http::Request& request, const std::shared_ptr<http::Exchange>& exchange) {
                         dashboard.handle(request, exchange);
                       });
   const std::string place = place_of(options.http, server);
-  log_info("listening at " + place + ", showing the runs in " + options.worker.run.string());
+  log_info("listening at " + place + ", showing the runs in " + options.runs.front().string());
   log_info("ready: " + place);
   server.run([] { return StopSignals::received() != 0; });
   log_info("stopped");
+}
+
+std::vector<WorkerOptions> models_of(const ServeOptions& options) {
+  const size_t names = options.model_ids.size();
+  if (names > 0 && names != options.runs.size())
+    throw UserError({"--model-id", "one for each of " + std::to_string(options.runs.size()) + " models",
+                     std::to_string(names), ""});
+  std::vector<WorkerOptions> all;
+  for (size_t i = 0; i < options.runs.size(); ++i) {
+    if (options.runs.size() > 1 && holds_runs(options.runs[i]))
+      throw UserError({"RUN", "runs, or one folder of runs", options.runs[i].string() + " among others", ""});
+    all.push_back(options.worker);
+    all.back().run = options.runs[i];
+    if (names > 0) all.back().model_id = options.model_ids[i];
+  }
+  return all;
 }
 
 }  // namespace
@@ -57,23 +73,24 @@ void serve(ServeOptions options) {
   options.access.any_host = !options.http.unix_socket.empty() || !is_loopback(options.http);
   const StopSignals signals;
   give_back_freed_memory();  // what requests need changes, and pages that are kept fragment without end
-  if (holds_runs(options.worker.run)) return serve_dashboard(options);
-  Worker worker(options.worker);
-  Routes routes(worker, options.access);
+  if (options.runs.size() == 1 && holds_runs(options.runs.front())) return serve_dashboard(options);
+  Workers workers(models_of(options));
+  Routes routes(workers, options.access);
   http::Server server(options.http, [&](http::Request request, std::shared_ptr<http::Exchange> exchange) {
     routes.handle(std::move(request), std::move(exchange));
   });
   const std::string place = place_of(options.http, server);
-  log_info("listening at " + place + ", loading the model");
+  log_info("listening at " + place + ", loading " +
+           (options.runs.size() == 1 ? "the model" : std::to_string(options.runs.size()) + " models"));
   bool told = false;
   server.run([&] {
-    const Worker::State state = worker.state();
+    const Worker::State state = workers.state();
     if (state == Worker::State::kReady && !std::exchange(told, true))
-      log_info("ready: " + worker.card().id + " at " + place);
+      log_info("ready: " + workers.names() + " at " + place);
     return StopSignals::received() != 0 || state == Worker::State::kFailed;
   });
-  if (worker.state() == Worker::State::kFailed)
-    throw Error(static_cast<ExitCode>(worker.failure_code()), worker.failure());
+  if (workers.state() == Worker::State::kFailed)
+    throw Error(static_cast<ExitCode>(workers.failed().failure_code()), workers.failed().failure());
   log_info("stopped");
 }
 

@@ -1,5 +1,5 @@
-// `mom serve RUN`: an HTTP API around a trained model, and a page to try it. One I/O thread (mom/http) and one engine thread
-// (worker.h). `mom serve FOLDER`, of a folder with runs or studies in it: a page about them while they train (pages.h). The
+// `mom serve RUN...`: an HTTP API around trained models, and a page to try them. One I/O thread (mom/http), and for each model
+// an engine thread (worker.h). `mom serve FOLDER`, of a folder with runs or studies in it: a page about them while they train (pages.h). The
 // entry has no torch.
 #pragma once
 
@@ -9,7 +9,9 @@
 namespace mom::serve {
 
 struct ServeOptions {
-  WorkerOptions worker;
+  std::vector<Path> runs;
+  std::vector<std::string> model_ids;  // none, or one for each run
+  WorkerOptions worker;                // what is the same for all
   http::Options http;
   Access access;
   int64_t max_body_mib = 32;

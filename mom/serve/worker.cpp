@@ -15,6 +15,7 @@
 #include "mom/generate/writing.h"
 #include "mom/modality/vocabulary.h"
 #include "mom/serve/outbox.h"
+#include "mom/serve/workers.h"
 
 namespace mom::serve {
 namespace {
@@ -45,8 +46,7 @@ std::string in_one_line(const std::exception& error) {
 
 Card card_of(const LoadedModel& loaded, const WorkerOptions& options) {
   Card card;
-  const Path run = options.run.has_filename() ? options.run : options.run.parent_path();
-  card.id = options.model_id.empty() ? run.filename().string() : options.model_id;
+  card.id = model_name(options);
   card.created =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
           .count();
@@ -212,7 +212,7 @@ struct Worker::Impl {
         [this, sink, event = std::move(event), encoded = std::move(encoded)]() mutable {
           if (sink->gone()) return;
           try {
-            if (encoded) event.data = codecs::to_file(loaded->codecs().media_of(*encoded));
+            if (encoded) event.data = generate::data_of(event.kind, *encoded, loaded->codecs());
             sink->event(std::move(event));
           } catch (const std::exception& error) {
             log_warning("an answer could not be decoded: " + in_one_line(error));

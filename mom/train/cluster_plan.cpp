@@ -118,11 +118,12 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
     spec = make_spec(recipe, dataset);
     batch = batch_of(recipe, spec, dataset);
   } else {
+    check_stretches(recipe);
     spec = make_spec(recipe.model, preset_of(recipe.setting));
     batch = even_batch(recipe, spec);
   }
   const models::ParameterCounts counts = models::count_parameters(spec);
-  const double parts = static_cast<double>(recipe.train.microbatches);
+  const double parts = static_cast<double>(recipe.train.microbatches * recipe.train.sequence_ranks);
   const Activations activations =
       activations_of(spec, recipe.train, static_cast<double>(recipe.data.batch_tokens) / parts,
                      batch.targets / parts, batch.items / parts);
@@ -141,6 +142,7 @@ OrderedJson cluster_plan_json(const ClusterPlanOptions& options) {
   json["batch_from"] = has_data ? recipe.data.path : "modalities of equal shares (no data)";
   json["tokens_per_step"] = recipe.data.batch_tokens;
   json["microbatches"] = recipe.train.microbatches;
+  json["sequence_ranks"] = recipe.train.sequence_ranks;
   json["machines"] = cluster.machines;
   json["gpus"] = cluster.devices;
   json["processes"] = cluster.processes();

@@ -17,7 +17,9 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
   const double processes = static_cast<double>(cluster.processes()),
                devices = static_cast<double>(cluster.devices);
   const bool all = train.shard == "all" && cluster.processes() > 1;
-  const double share = static_cast<double>(train.microbatches) / processes, rounds = all ? share : 1;
+  const double together = static_cast<double>(train.sequence_ranks),
+               share = static_cast<double>(train.microbatches) * together / processes,
+               rounds = all ? share : 1;
   const double total = 4 * static_cast<double>(counts.total),
                rounded = train.precision == "bfloat16" ? 2 * static_cast<double>(counts.factors) : 0,
                again = static_cast<double>(counts.in_blocks - counts.largest_block) /
@@ -30,7 +32,8 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
                leaving = cluster.machines > 1 ? devices * (processes - devices) / processes : sent;
   ClusterPlan plan;
   plan.memory = memory_of_process(counts, cluster.processes(), cluster.threads, of_a_microbatch, train);
-  plan.sent_bytes = sent * (gradients + weights);
+  plan.sent_bytes =
+      sent * (gradients + weights) + share * 2 * (together - 1) / together * of_a_microbatch.states;
   plan.leaving_bytes = leaving * (gradients + weights);
   plan.compute_s = batch.flops / processes / cluster.flops_rate;
   plan.gradients_s = leaving * gradients * 8 / cluster.link_bits;

@@ -6,6 +6,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/stopwatch.h"
+#include "mom/data/stretch.h"
 #include "mom/models/counts.h"
 
 namespace mom::train {
@@ -14,37 +15,49 @@ namespace {
 bool is_power_of_two(int64_t value) { return value > 0 && (value & (value - 1)) == 0; }
 
 // Process counts that can share out the microbatches.
-std::string possible_sizes(int64_t microbatches, bool interleaved) {
-  std::string sizes = "1";
+std::string possible_sizes(int64_t microbatches, bool interleaved, int64_t sequence_ranks) {
+  std::string sizes = std::to_string(sequence_ranks);
   for (int64_t size = 2; size <= microbatches; ++size)
     if (microbatches % size == 0 &&
         (is_power_of_two(interleaved ? size : microbatches / size) || size == microbatches))
-      sizes += ", " + std::to_string(size);
+      sizes += ", " + std::to_string(size * sequence_ranks);
   return sizes;
 }
 
-models::BlockCalls calls_of(Pass* pass) {
-  if (!pass) return {};
+models::BlockCalls calls_of(Pass* pass, const nn::RelayPtr& relay) {
+  if (!pass) return {{}, {}, relay};
   return {[pass](int64_t block) { pass->before_block(block); },
-          [pass](int64_t block) { pass->blocks_done(block); }};
+          [pass](int64_t block) { pass->blocks_done(block); }, relay};
 }
 
 }  // namespace
 
-Division divide(int64_t microbatches, int rank, int processes, int64_t threads, bool interleaved) {
-  const int64_t own = microbatches / processes;
-  const bool fits = own * processes == microbatches &&
-                    (interleaved ? own == 1 || is_power_of_two(processes) : is_power_of_two(own));
-  if (processes > 1 && !fits)
+Division divide(const TrainConfig& train, int rank, int processes, int64_t threads) {
+  const int64_t microbatches = train.microbatches, together = train.sequence_ranks;
+  if (processes % together != 0)
+    throw UserError(
+        {"train.sequence_ranks = " + std::to_string(together), "a divisor of the number of processes",
+         std::to_string(processes) + (processes == 1 ? " process" : " processes"),
+         "start a multiple of " + std::to_string(together) + " processes, or set train.sequence_ranks=1"});
+  const bool interleaved = train.shard == "all" && processes > 1;
+  const int64_t shares = processes / together, own = microbatches / shares, share = rank / together;
+  const bool fits = own * shares == microbatches &&
+                    (interleaved ? own == 1 || is_power_of_two(shares) : is_power_of_two(own));
+  if (shares > 1 && !fits) {
+    const std::string unit =
+        together == 1 ? "processes" : "groups of " + std::to_string(together) + " processes";
     throw UserError(
         {"train.microbatches = " + std::to_string(microbatches),
-         interleaved ? "a multiple of the number of processes, which is a power of two"
-                     : "a number that shares out evenly among the processes, with a power of two for each",
+         interleaved ? "a multiple of the number of " + unit + ", which is a power of two"
+                     : "a number that shares out evenly among the " + unit + ", with a power of two for each",
          std::to_string(processes) + " processes",
-         "start " + possible_sizes(microbatches, interleaved) + " processes, or train another run with " +
-             "train.microbatches=" + std::to_string(processes)});
-  if (interleaved && processes > 1) return {{rank, own, processes}, 1, threads};
-  return {{rank * own, own}, std::min(threads, own), std::max<int64_t>(1, threads / own)};
+         "start " + possible_sizes(microbatches, interleaved, together) +
+             " processes, or train another run with train.microbatches=" + std::to_string(shares)});
+  }
+  // One at a time where processes meet inside a microbatch.
+  if (interleaved || together > 1)
+    return {interleaved ? data::Share{share, own, shares} : data::Share{share * own, own}, 1, threads};
+  return {{share * own, own}, std::min(threads, own), std::max<int64_t>(1, threads / own)};
 }
 
 void Microbatches::Part::append_to(std::vector<double>& numbers) const {
@@ -83,8 +96,11 @@ Microbatches::Part Microbatches::Part::read(const std::vector<double>& numbers, 
 }
 
 Microbatches::Microbatches(models::Model model, const models::Compute& compute, FlatParameters& parameters,
-                           const Division& division, std::vector<Range> own)
-    : parameters_(parameters),
+                           const Division& division, dist::Group& group, int sequence_ranks,
+                           std::vector<Range> own)
+    : group_(group),
+      sequence_ranks_(sequence_ranks),
+      parameters_(parameters),
       own_(std::move(own)),
       models_{model},
       workers_(division.at_once, division.threads_each) {
@@ -112,6 +128,14 @@ at::Tensor Microbatches::zero_gradient() {
   return gradient;
 }
 
+c10::intrusive_ptr<StretchRelay> Microbatches::relay_of(data::Batch& batch,
+                                                        const models::ModelSpec& spec) const {
+  if (sequence_ranks_ == 1) return {};
+  batch = data::stretch_of(batch, models::latent_grid(spec, batch.routing), group_.rank() % sequence_ranks_,
+                           sequence_ranks_);
+  return c10::make_intrusive<StretchRelay>(group_, sequence_ranks_, batch);
+}
+
 Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
                                        const models::Objective& objective,
                                        const models::LossReport& step_terms, const BeginPass& begin_pass) {
@@ -129,14 +153,17 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
     at::Tensor gradient = zero_gradient();
     parameters_.collect_gradients(*model, gradient);
     const std::unique_ptr<Pass> pass = begin_pass ? begin_pass(gradient) : nullptr;
+    data::Batch batch = batches[i];
+    const auto relay = relay_of(batch, model->spec());
     models::BatchLoss loss =
-        objective(*model, batches[i], step_terms, models::Timesteps::kUniform, calls_of(pass.get()));
+        objective(*model, batch, step_terms, models::Timesteps::kUniform, calls_of(pass.get(), relay));
     part.forward_seconds = seconds_since(begin);
     if (loss.total.requires_grad()) loss.total.backward();
     if (pass) pass->finish();
+    if (relay) relay->finish(), result.relay_seconds += relay->seconds();  // one microbatch at a time
     part.loss = std::move(loss.report);
     part.experts = std::move(loss.experts);
-    part.attended_pairs = models::attended_pairs(model->spec(), batches[i].routing);
+    part.attended_pairs = models::attended_pairs(model->spec(), batch.routing);
     for (at::Tensor& spent : tree.add(i, std::move(gradient))) {
       const std::lock_guard lock(mutex_);
       free_.push_back(std::move(spent));
@@ -158,8 +185,15 @@ std::vector<models::LossReport> Microbatches::held_out(const std::vector<data::B
       end,
       [&](size_t i, size_t worker) {
         const std::unique_ptr<Pass> pass = begin_pass ? begin_pass({}) : nullptr;
-        if (i < batches.size())
-          losses[i] = models::held_out_loss(*models_[worker], objective, {batches[i]}, calls_of(pass.get()));
+        const bool again = i >= batches.size();
+        if (!again || sequence_ranks_ > 1) {
+          data::Batch batch = again ? batches.back() : batches[i];
+          const auto relay = relay_of(batch, models_[worker]->spec());
+          const models::LossReport loss =
+              models::held_out_loss(*models_[worker], objective, {batch}, calls_of(pass.get(), relay));
+          if (relay) relay->finish();
+          if (!again) losses[i] = loss;
+        }
         if (pass) pass->finish();
       },
       first, stride);

@@ -49,6 +49,7 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
     result.kept +=
         2 * static_cast<double>(train.recompute ? counts.largest_block : counts.total - counts.embedding);
   }
+  result.states = static_cast<double>(costs.state_bytes);
   return result;
 }
 
@@ -94,7 +95,7 @@ BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec) {
 Memory memory_of_process(const models::ParameterCounts& counts, int64_t processes, int64_t threads,
                          const Activations& of_a_microbatch, const TrainConfig& train) {
   const bool all = train.shard == "all" && processes > 1;
-  const Division division = divide(train.microbatches, 0, static_cast<int>(processes), threads, all);
+  const Division division = divide(train, 0, static_cast<int>(processes), threads);
   const dist::ShardPlan plan = shard_plan(counts.total, static_cast<int>(processes), all);
   const double bytes = 4 * static_cast<double>(counts.total), of_own = bytes / static_cast<double>(processes),
                others = 1 - 1 / static_cast<double>(processes),
@@ -123,7 +124,7 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int pr
   plan.total_tokens = plan.tokens_per_step * recipe.train.steps;
   const auto [targets, items, batch_flops] = batch_of(recipe, plan.spec, dataset);
   plan.flops = batch_flops * static_cast<double>(recipe.train.steps);
-  const double parts = static_cast<double>(recipe.train.microbatches);
+  const double parts = static_cast<double>(recipe.train.microbatches * recipe.train.sequence_ranks);
   const Activations activations =
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
                      targets / parts, items / parts);

@@ -40,9 +40,10 @@ BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec, const d
 // Without data: as many tokens of each modality.
 BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec);
 
-// Bytes that the forward pass of a microbatch leaves for backward, and what comes on top while a block goes back.
+// Bytes that the forward pass of a microbatch, or of a stretch of it, leaves for backward, and what comes on top while a block
+// goes back; and those of the states that one stretch passes on to the next.
 struct Activations {
-  double kept = 0, passing = 0;
+  double kept = 0, passing = 0, states = 0;
 };
 Activations activations_of(const models::ModelSpec& spec, const TrainConfig& train, double tokens,
                            double targets, double items);

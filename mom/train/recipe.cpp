@@ -42,6 +42,13 @@ void TrainConfig::describe(config::Table& table) {
              "gradients too, which then come together a block at a time: less memory, more communication")
       .one_of({"optimizer", "all"});
   table
+      .field(
+          "sequence_ranks", sequence_ranks,
+          "processes that share the sequences of each microbatch: every one computes a stretch of its "
+          "positions and passes the state on to the next, for sequences whose activations do not fit in one "
+          "process; backbones of Mamba blocks only")
+      .range(1, 65536);
+  table
       .field("ema_decay", ema_decay,
              "decay of the exponential moving average of the weights, e.g. 0.999, which is then what is "
              "evaluated and "
@@ -152,7 +159,18 @@ void check_data(const models::ModelSpec& spec) {
 
 }  // namespace
 
+void check_stretches(const Recipe& recipe) {
+  const std::string mixer = recipe.model.mixer_that_cannot_be_cut();
+  if (recipe.train.sequence_ranks == 1 || mixer.empty()) return;
+  throw UserError({"train.sequence_ranks",
+                   "1 for backbone " + recipe.model.backbone + ", whose " + mixer +
+                       " blocks pass no state from process to process",
+                   std::to_string(recipe.train.sequence_ranks),
+                   "set train.sequence_ranks=1, or train backbone mamba or mixture_of_mamba"});
+}
+
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset) {
+  check_stretches(recipe);
   models::ModelSpec spec = recipe.model.resolved();
   spec.setting = recipe.setting;
   spec.vocabulary = dataset.vocabulary.with_patch_size(recipe.model.patch_size);

@@ -22,6 +22,7 @@ struct TrainConfig {
   double weight_decay = 0.1, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, clip_norm = 1.0;
   int64_t microbatches = 1;
   std::string shard = "optimizer";
+  int64_t sequence_ranks = 1;
   double ema_decay = 0;  // 0: off
   std::string precision = "float32";
   bool recompute = false;
@@ -66,6 +67,8 @@ struct Recipe {
 Recipe load_recipe(const Path& file, const std::vector<std::string>& overrides);
 std::string dump_recipe(Recipe recipe);
 
+// UserError where train.sequence_ranks asks for stretches of sequences that the backbone cannot be cut into.
+void check_stretches(const Recipe& recipe);
 // The network a recipe asks for on this data. UserError where they don't fit.
 models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& dataset);
 // Without data: the papers' vocabulary and latents for the setting, for `mom inspect --size`.

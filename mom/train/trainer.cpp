@@ -29,8 +29,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
                  std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
-      division_(divide(recipe.train.microbatches, group_->rank(), group_->size(), at::get_num_threads(),
-                       shards_all())),
+      division_(divide(recipe.train, group_->rank(), group_->size(), at::get_num_threads())),
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
@@ -40,7 +39,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
                 Transit(recipe.train.precision == "bfloat16" ? parameters_.factors() : std::vector<Range>())),
       microbatches_(
           model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
-          parameters_, division_, shards_all() ? sharding_.own() : std::vector<Range>()),
+          parameters_, division_, *group_, static_cast<int>(recipe.train.sequence_ranks),
+          shards_all() ? sharding_.own() : std::vector<Range>()),
       optimizer_(parameters_, recipe.train, sharding_.own()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
@@ -155,8 +155,9 @@ Microbatches::Result Trainer::pass_sharded(const std::vector<data::Batch>& batch
 
 void Trainer::share(const Microbatches::Result& result, StepReport& report) {
   // Of this process: the wish to stop, how long it computed, its microbatches, the squares of its part of the gradient.
-  std::vector<double> mine{StopSignals::received() != 0 ? 1.0 : 0.0,
-                           result.seconds - (shards_all() ? report.communication_seconds : 0)};
+  std::vector<double> mine{
+      StopSignals::received() != 0 ? 1.0 : 0.0,
+      result.seconds - result.relay_seconds - (shards_all() ? report.communication_seconds : 0)};
   for (const Microbatches::Part& part : result.parts) part.append_to(mine);
   const size_t squares_at = mine.size();
   for (const Range& range : sharding_.own()) {
@@ -180,14 +181,16 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
     squares.emplace_back(all[rank].begin() + static_cast<std::ptrdiff_t>(squares_at), all[rank].end());
   }
   const data::Share& share = division_.share;
+  const int64_t together = recipe_.train.sequence_ranks;
   for (int64_t i = 0; i < recipe_.train.microbatches; ++i) {
-    const int64_t rank = share.stride > 1 ? i % share.stride : i / share.count;
-    const Microbatches::Part& part =
-        parts[static_cast<size_t>(rank)]
-             [static_cast<size_t>(share.stride > 1 ? i / share.stride : i % share.count)];
-    models::add(report.loss, part.loss);
-    for (const auto& [block, load] : part.experts) report.experts[block].add(load);
-    pairs_seen_ += part.attended_pairs;
+    const int64_t owner = share.stride > 1 ? i % share.stride : i / share.count,
+                  number = share.stride > 1 ? i / share.stride : i % share.count;
+    for (int64_t rank = owner * together; rank < (owner + 1) * together; ++rank) {
+      const Microbatches::Part& part = parts[static_cast<size_t>(rank)][static_cast<size_t>(number)];
+      models::add(report.loss, part.loss);
+      for (const auto& [block, load] : part.experts) report.experts[block].add(load);
+      pairs_seen_ += part.attended_pairs;
+    }
   }
   // Of microbatches side by side, their shares of the time that passed in this process.
   double forward = 0, backward = 0;
@@ -195,6 +198,7 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
     forward += part.forward_seconds, backward += part.backward_seconds;
   report.forward_seconds = result.seconds * forward / (forward + backward);
   report.backward_seconds = result.seconds - report.forward_seconds;
+  report.communication_seconds += result.relay_seconds;
   report.grad_norm = std::sqrt(sharding_.sum_of_chunks(squares));
 }
 
@@ -231,7 +235,10 @@ models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batche
   if (others_average) Spread(sharding_, weights).await(parameters_.length());
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
-  const auto rank = static_cast<size_t>(group_->rank()), size = static_cast<size_t>(group_->size());
+  // Batch i is of the process i mod `size`, or of as many as share a batch's sequences.
+  const auto together = static_cast<size_t>(recipe_.train.sequence_ranks),
+             rank = static_cast<size_t>(group_->rank()) / together,
+             size = static_cast<size_t>(group_->size()) / together;
   const size_t modalities = model_->spec().modalities.size(), rounds = (batches.size() + size - 1) / size;
   double seconds = 0;
   Microbatches::BeginPass sharded;
@@ -242,7 +249,7 @@ models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batche
   const std::vector<models::LossReport> own =
       microbatches_.held_out(batches, objective_, rank, size, sharded);
   if (others_average) sharding_.drop_all(weights);
-  // Batch i is of process i mod size. Sums are in the order of the batches.
+  // Sums are in the order of the batches, and of their stretches.
   std::vector<double> mine;
   for (size_t round = 0; round < rounds; ++round) {
     const size_t i = round * size + rank;
@@ -254,10 +261,11 @@ models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batche
   const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
   models::LossReport sum(modalities);
   for (size_t i = 0; i < batches.size(); ++i)
-    for (size_t m = 0; m < modalities; ++m) {
-      const double* loss = &all[i % size][(i / size * modalities + m) * 2];
-      sum[m].add({loss[0], loss[1]});
-    }
+    for (size_t stretch = 0; stretch < together; ++stretch)
+      for (size_t m = 0; m < modalities; ++m) {
+        const double* loss = &all[i % size * together + stretch][(i / size * modalities + m) * 2];
+        sum[m].add({loss[0], loss[1]});
+      }
   return sum;
 }
 

@@ -2,7 +2,8 @@
 //
 // Several processes train one model as one would: each walks through all data, computes its own microbatches of the step and
 // owns a part of weights and optimizer (sharding.h); it has copies of the others' weights all the time, or while it needs
-// them (passes.h). Losses, times and the wish to stop travel in one small message per step, so that all decide alike.
+// them (passes.h). Losses, times and the wish to stop travel in one small message per step, so that all decide alike. With
+// train.sequence_ranks, that many processes in a row share each microbatch (stretch_relay.h).
 #pragma once
 
 #include <future>

@@ -9,10 +9,18 @@ import { openBrowser, openUrl, seriousFindings } from './browser.mjs';
 
 const read = (name) => readFileSync(join(process.env.PAGES, name), 'utf8');
 const RED = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
+const SOUND = (() => {  // a second of 16 bits at 1 kHz: silence, then full swing
+  const bytes = Buffer.alloc(44 + 2000), half = 500;
+  bytes.write('RIFF'); bytes.writeUInt32LE(36 + 2000, 4); bytes.write('WAVEfmt ', 8); bytes.writeUInt32LE(16, 16); bytes.writeUInt16LE(1, 20); bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(1000, 24); bytes.writeUInt32LE(2000, 28); bytes.writeUInt16LE(2, 32); bytes.writeUInt16LE(16, 34); bytes.write('data', 36); bytes.writeUInt32LE(2000, 40);
+  for (let i = half; i < 1000; ++i) bytes.writeInt16LE(i % 2 ? 32000 : -32000, 44 + 2 * i);
+  return bytes.toString('base64');
+})();
 const MODEL = { id: 'made-up', object: 'model', created: 0, owned_by: 'mom', input_modalities: ['text', 'image', 'audio'], output_modalities: ['text', 'image', 'audio'] };
+const SECOND = { ...MODEL, id: 'second', input_modalities: ['text', 'image'], output_modalities: ['text', 'image'] };
 const PROPS = { model: MODEL, images_are_denoised: true, default_generation_settings: { max_tokens: 256, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, guidance_scale: 1, num_inference_steps: 50, sampler: 'ddpm' }, limits: {} };
 
-let server, base, runs, asked, left;
+let server, base, runs, asked, left, models;
 const json = (response, body, status = 200) => { response.writeHead(status, { 'Content-Type': 'application/json' }); response.end(JSON.stringify(body)); };
 const later = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 
@@ -31,7 +39,10 @@ async function answer(request, response) {
   response.write(stream.slice(0, 50));
   await later(30);
   response.write(stream.slice(50));
-  if (JSON.stringify(messages).includes('wait')) return undefined;
+  if (JSON.stringify(messages).includes('wait')) {
+    response.write(send({ choices: [{ index: 0, delta: { partial_image: { type: 'image_url', image_url: { url: RED } } }, finish_reason: null }] }));
+    return undefined;
+  }
   for (let i = 0; i < n; i++) response.write(send(delta(i, null, 'stop')));
   return response.end('data: [DONE]\n\n');
 }
@@ -41,7 +52,8 @@ function route(request, response) {
   if (page) { response.writeHead(200, { 'Content-Type': 'text/html' }); return response.end(read(page)); }
   if (url.pathname === '/api/runs') return json(response, runs);
   if (url.pathname === '/api/page') return url.searchParams.has('run', 'gone') ? json(response, { error: { message: 'gone is no run' } }, 400) : json(response, JSON.parse(read('page.json')));
-  if (url.pathname === '/props') return json(response, PROPS);
+  if (url.pathname === '/v1/models') return json(response, { object: 'list', data: models });
+  if (url.pathname === '/props') return json(response, { ...PROPS, model: models.find(({ id }) => id === url.searchParams.get('model')) });
   if (url.pathname === '/v1/chat/completions') return answer(request, response);
   response.writeHead(404);
   return response.end();
@@ -57,7 +69,7 @@ describe('live pages', () => {
   });
   after(async () => { await close(); server.closeAllConnections(); server.close(); });
   const open = async (path, wanted, options) => {
-    runs = JSON.parse(read('runs.json')); asked = []; left = 0;
+    runs = JSON.parse(read('runs.json')); asked = []; left = 0; models = [MODEL, ...(options?.second ? [SECOND] : [])];
     const opened = await openUrl(context, base + path, { own: (url) => url.startsWith(base), ...options });
     await opened.page.waitForSelector(wanted);
     return opened;
@@ -158,13 +170,75 @@ describe('live pages', () => {
     await page.close();
   });
 
+  test('two models answer side by side; one of them goes on, or is left out', async () => {
+    const { page } = await open('/playground', '#prompt', { second: true });
+    await page.getByLabel('Prompt').fill('an apple');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => [...document.querySelectorAll('.answer')].filter((each) => each.textContent.includes('ended')).length === 2);
+    assert.deepEqual(asked.map(({ model }) => model), ['made-up', 'second']);
+    assert.equal(asked[0].seed, asked[1].seed);
+    assert.deepEqual(await page.$$eval('.answer header small', (all) => all.map((each) => each.textContent.split(',')[0])), ['made-up', 'second']);
+    assert.equal(await page.getByRole('button', { name: 'Record' }).count(), 0);  // the second one cannot hear
+    await page.getByLabel('made-up').uncheck();
+    await page.getByLabel('Prompt').fill('more');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.turn').length === 2);
+    assert.deepEqual(asked.slice(2).map(({ model, messages }) => [model, messages.length]), [['second', 3]]);
+    await page.waitForSelector('button:has-text("Record")', { state: 'detached' });
+    await page.close();
+  });
+
+  test('files are dropped and pasted', async () => {
+    const { page } = await open('/playground', '#prompt');
+    const give = (type, key, name, mime, base64) => page.evaluate(([type, key, name, mime, base64]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name, { type: mime }));
+      const event = new Event(type, { bubbles: true, cancelable: true });
+      Object.defineProperty(event, key, { value: transfer });
+      document.getElementById('prompt').dispatchEvent(event);
+    }, [type, key, name, mime, base64]);
+    await give('drop', 'dataTransfer', 'red.png', 'image/png', RED.split(',')[1]);
+    await page.waitForSelector('.compose img');
+    await give('paste', 'clipboardData', 'tone.wav', 'audio/wav', SOUND);
+    await page.waitForSelector('.compose canvas');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForSelector('.prompt canvas');
+    assert.deepEqual(asked[0].messages[0].content.map(({ type }) => type), ['image_url', 'input_audio']);
+    await page.close();
+  });
+
+  test('a recording is drawn: high where it is loud', async () => {
+    const { page } = await open('/playground', '#prompt');
+    await page.locator('input[type=file]').setInputFiles({ name: 'tone.wav', mimeType: 'audio/wav', buffer: Buffer.from(SOUND, 'base64') });
+    await page.waitForSelector('.compose canvas');
+    const heights = await page.$eval('.compose canvas', (canvas) => {
+      const { data, width, height } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      const of = (x) => Array.from({ length: height }, (_, y) => data[4 * (y * width + x) + 3]).filter((alpha) => alpha > 128).length;
+      return [of(width / 4), of(3 * width / 4), height];
+    });
+    assert.ok(heights[0] <= 2 && heights[1] > 0.9 * heights[2], String(heights));
+    await page.close();
+  });
+
+  test('what was asked is copied as a command', async () => {
+    const { page } = await open('/playground', '#prompt');
+    await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: base });
+    await page.getByLabel('Prompt').fill("an apple's core");
+    await page.getByLabel('Prompt').press('Control+Enter');
+    await page.getByRole('button', { name: 'Copy as curl' }).click();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert.ok(copied.startsWith(`curl ${base}/v1/chat/completions `) && copied.includes("an apple'\\''s core"), copied);
+    await page.close();
+  });
+
   test('stopping leaves the server; a refusal is said', async () => {
     const { page } = await open('/playground', '#prompt');
     await page.getByLabel('Prompt').fill('wait');
     await page.getByRole('button', { name: 'Send' }).click();
-    await page.waitForSelector('.answer .part.image');
+    await page.waitForSelector('.answer .part.image.drawing img');  // on its way
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.waitForFunction(() => document.querySelector('.answer').textContent.includes('stopped'));
+    assert.equal(await page.$$eval('.drawing', (all) => all.length), 0);
     for (let i = 0; i < 50 && !left; i++) await later(20);
     assert.equal(left > 0, true);
     await page.getByLabel('Prompt').fill('refuse');

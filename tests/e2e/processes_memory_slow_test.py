@@ -18,6 +18,8 @@ from tiny import make_data, write_recipe
 MODEL = {"d_model": 512, "layers": 16}
 STEPS = 2
 CASES = ((1, "optimizer"), (2, "optimizer"), (4, "optimizer"), (2, "all"), (4, "all"))
+# One sequence of 16,384 tokens in a step: its activations take most of the memory of a process.
+LONG = {"model": {"d_model": 256, "layers": 2}, "data": {"sequence_tokens": 16384, "batch_tokens": 16384, "reset_state": False}}
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
 
 
@@ -91,6 +93,24 @@ class Memory(unittest.TestCase):
                 files = self.files(run)
                 expected = expected or files
                 self.assertEqual(files, expected)
+
+    def test_activations_of_a_long_sequence_are_shared_out(self):
+        activations = []
+        for count in (1, 2, 4):
+            with self.subTest(count=count):
+                recipe = write_recipe(self.shared / "long.toml", self.shared / "tiny" / "encoded", **LONG,
+                                      train={"steps": STEPS, "sequence_ranks": count}, eval={"every_steps": 1000, "max_tokens": 512},
+                                      checkpoint={"every_steps": 1000})
+                dry = json.loads(run_mom("train", recipe, "--dry-run", "--processes", count, "--json"))["memory_bytes"]
+                codes, peaks, _ = self.train(count, recipe)
+                self.assertEqual(codes, [0] * count)
+                print(f"{count} sequence ranks: peaks", *(f"{peak / 1e6:.0f}" for peak in peaks), f"MB, planned {dry['peak'] / 1e6:.0f} MB",
+                      flush=True)
+                self.assertLess(max(peaks), dry["peak"])
+                self.assertGreater(max(peaks), 0.8 * dry["peak"])
+                activations.append(max(peaks) - dry["process"] - dry["state"])
+        self.assertLess(activations[1], 0.6 * activations[0])
+        self.assertLess(activations[2], 0.35 * activations[0])
 
     def test_what_one_process_has_no_room_for_four_train(self):
         limit = 1000 << 20

@@ -89,6 +89,36 @@ class Processes(unittest.TestCase):
             self.assertEqual(json.loads((self.run_folder / "environment.json").read_text())["processes"], count)
             shutil.rmtree(self.run_folder)
 
+    def test_sequence_ranks_train_as_one_process_does_to_rounding(self):
+        # One sequence in each microbatch, which all cuts are inside of.
+        keys = ("loss", "loss_text", "loss_image", "grad_norm", "tokens", "flops")
+        long = ("--set", "data.reset_state=false", "--set", "data.sequence_tokens=256", "--set", "train.microbatches=2")
+        run_mom(*self.command(*long)[1:])
+        expected = metrics_of(self.run_folder, keys)
+        self.assertGreater(expected[0]["loss"], 1.1 * expected[-1]["loss"])
+        # The second run goes on with another number of processes, and the third alone.
+        for parts in (((2, 2, "optimizer", STEPS),), ((4, 2, "all", 8), (2, 2, "optimizer", STEPS)), ((2, 2, "all", 8), (1, 1, "all", STEPS))):
+            shutil.rmtree(self.run_folder)
+            for count, ranks, shard, end in parts:
+                done = try_mom(*self.command(*long, "--processes", count, "--resume", "--set", f"train.sequence_ranks={ranks}", "--set",
+                                             f"train.shard={shard}", "--stop-at", end)[1:])
+                self.assertEqual(done.returncode, 0 if end == STEPS else 75, done.stderr)
+            found = metrics_of(self.run_folder, keys)
+            self.assertEqual(len(found), len(expected))
+            for line, (one, other) in enumerate(zip(expected, found)):
+                for key in keys:
+                    if one[key] is not None:
+                        self.assertLessEqual(abs(other[key] - one[key]), 1e-6 * abs(one[key]), f"{key} of line {line} with {count} processes")
+
+    def test_sequence_ranks_that_do_not_fit_are_refused_on_all(self):
+        for count, changes, named in ((3, ("train.sequence_ranks=2", "train.microbatches=1"), "train.sequence_ranks"),
+                                      (2, ("train.sequence_ranks=2", "model.backbone=transformer"), "attention"),
+                                      (4, ("train.sequence_ranks=2", "train.microbatches=1"), "train.microbatches")):
+            codes, lines = self.ends(self.start_ranks(count, *(word for change in changes for word in ("--set", change))))
+            self.assertEqual(codes, [2] * count)
+            for line in lines:
+                self.assertIn(named, line)
+
     def test_a_signal_to_any_rank_stops_all_after_one_save(self):
         ranks = self.start_ranks(2)
         self.wait_for_step(4)

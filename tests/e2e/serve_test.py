@@ -11,6 +11,7 @@ import os
 import pathlib
 import socket
 import struct
+import subprocess
 import tempfile
 import time
 import unittest
@@ -19,7 +20,7 @@ import urllib.request
 import openai
 
 from program import run_mom, try_mom
-from serving import Server, png, png_size, train_tiny, uri
+from serving import BINARY, Server, pixel_rows, png, png_size, train_tiny, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
 
@@ -102,6 +103,25 @@ class Serve(unittest.TestCase):
         events = list(self.latents.client.images.generate(model="transfusion", prompt="red disc", stream=True, partial_images=2,
                                                           extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6}))
         self.assertEqual([event.type for event in events], ["image_generation.partial_image"] * 2 + ["image_generation.completed"])
+        # Of codes: what there is of them, and white below.
+        ask = dict(model="three_modality", prompt="red disc", extra_body={"seed": 9, "guidance_scale": 2})
+        drafts = list(self.codes.client.images.generate(**ask, stream=True, partial_images=3))
+        whole = pixel_rows(base64.b64decode(drafts[-1].b64_json))
+        self.assertEqual([event.type for event in drafts], ["image_generation.partial_image"] * 3 + ["image_generation.completed"])
+        for share, draft in zip((1, 2, 3), drafts):
+            rows = pixel_rows(base64.b64decode(draft.b64_json))
+            drawn = SIDE * share // 4
+            self.assertEqual(len(rows), SIDE)
+            self.assertTrue(all(set(row) == {255} for row in rows[drawn:]), share)
+            self.assertFalse(any(set(row) == {255} for row in rows[:drawn - 1]), share)
+        self.assertFalse(any(set(row) == {255} for row in whole))
+        for server, setting, extra in ((self.latents, "transfusion", {"num_inference_steps": 6}), (self.codes, "three_modality", {})):
+            chunks = list(server.client.chat.completions.create(model=setting, messages=[{"role": "user", "content": "red disc"}], stream=True,
+                                                                extra_body={"modalities": ["image"], "partial_images": 2, "seed": 9, **extra}))
+            deltas = [choice.delta.model_extra for chunk in chunks for choice in chunk.choices]
+            partial = [delta["partial_image"]["image_url"]["url"] for delta in deltas if "partial_image" in delta]
+            self.assertEqual([png_size(base64.b64decode(url.split(",")[1])) for url in partial], [(SIDE, SIDE)] * 2)
+            self.assertEqual(["images" in delta for delta in deltas if "images" in delta or "partial_image" in delta], [False, False, True])
         latents_alone = self.latents.client.images.generate(model="transfusion", prompt="red disc", extra_body={"seed": 9, "guidance_scale": 2, "num_inference_steps": 6})
         self.assertEqual(events[-1].b64_json, latents_alone.data[0].b64_json)
 
@@ -153,6 +173,34 @@ class Serve(unittest.TestCase):
         self.assertEqual(json.loads(self.codes.get("/slots")[1]), [])
         self.assertEqual(json.loads(self.codes.get("/openapi.json")[1])["openapi"], "3.1.0")
         self.assertIn("# TYPE mom_requests_waiting gauge", self.codes.get("/metrics")[1])
+
+    def test_several_models(self):
+        runs = [self.root / name for name in ("transfusion", "three_modality")]
+        both = Server(*runs)
+        try:
+            self.assertEqual([model.id for model in both.client.models.list().data], ["transfusion", "three_modality"])
+            self.assertEqual(both.client.models.retrieve("three_modality").output_modalities, ["text", "image", "audio"])
+            ask = dict(messages=[{"role": "user", "content": "red disc"}], max_tokens=12, seed=3)
+            for alone, model in ((self.latents, "transfusion"), (self.codes, "three_modality")):
+                expected = alone.client.chat.completions.create(model=model, **ask).choices[0].message.content
+                self.assertEqual(both.client.chat.completions.create(model=model, **ask).choices[0].message.content, expected)
+                self.assertEqual(json.loads(both.get("/props?model=" + model)[1])["model"]["id"], model)
+            unnamed = json.loads(both.post("/v1/chat/completions", ask)[1])
+            self.assertEqual(unnamed["model"], "transfusion")
+            heard = both.client.audio.transcriptions.create(model="three_modality", file=("in.wav", self.sound), extra_body={"seed": 2, "max_tokens": 9})
+            self.assertEqual(heard.text, self.codes.client.audio.transcriptions.create(model="three_modality", file=("in.wav", self.sound), extra_body={"seed": 2, "max_tokens": 9}).text)
+            self.assertEqual(both.post("/tokenize", {"content": "red disc", "model": "three_modality"}), self.codes.post("/tokenize", {"content": "red disc"}))
+            for path, body in (("/v1/chat/completions", {**ask, "model": "none"}), ("/tokenize", {"content": "a", "model": "none"}), ("/v1/completions", {"prompt": "a", "model": "none"})):
+                status, answer = both.post(path, body)
+                self.assertEqual((status, json.loads(answer)["error"]["param"]), (404, "model"), path)
+            self.assertEqual(both.get("/props?model=none")[0], 404)
+            self.assertIn('mom_requests_finished_total{model="three_modality"} 3', both.get("/metrics")[1])
+        finally:
+            both.stop()
+        for arguments, words in (((runs[0], runs[0]), "two called transfusion"), ((*runs, "--model-id", "one"), "one for each of 2"), ((runs[0], self.root), "one folder of runs")):
+            done = subprocess.run([BINARY, "serve", *map(str, arguments), "--port", "0"], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(words, done.stderr)
 
     # What must not hurt
 

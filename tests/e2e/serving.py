@@ -36,6 +36,27 @@ def png(width=20, height=10):
             + chunk(b"IEND", b""))
 
 
+def pixel_rows(content):
+    """Of an 8-bit RGB PNG without interlacing."""
+    width, height = png_size(content)
+    data, at = b"", 8
+    while at < len(content):
+        length, kind = struct.unpack(">I4s", content[at:at + 8])
+        data += content[at + 8:at + 8 + length] if kind == b"IDAT" else b""
+        at += 12 + length
+    data, rows, stride = zlib.decompress(data), [], 3 * width
+    above = bytes(stride)
+    for y in range(height):
+        way, line = data[y * (stride + 1)], bytearray(data[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+        for x in range(stride):
+            left, up, corner = (line[x - 3] if x >= 3 else 0), above[x], (above[x - 3] if x >= 3 else 0)
+            nearest = min((left, up, corner), key=lambda one: abs(left + up - corner - one))
+            line[x] = (line[x] + (0, left, up, (left + up) // 2, nearest)[way]) & 255
+        rows.append(bytes(line))
+        above = rows[-1]
+    return rows
+
+
 def png_size(content):
     assert content[:8] == b"\x89PNG\r\n\x1a\n"
     return struct.unpack(">II", content[16:24])
@@ -107,7 +128,7 @@ class Server:
                 return error.code, error.read().decode()
 
     def metric(self, name):
-        return next(float(line.split()[1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + " "))
+        return next(float(line.split()[-1]) for line in self.get("/metrics")[1].splitlines() if line.startswith(name + "{"))
 
     def wait_for(self, name, value, seconds=20):
         end = time.monotonic() + seconds

@@ -39,7 +39,7 @@ class ConvolutionMixer : public nn::Mixer {
   at::Tensor forward(const at::Tensor& x_TE, const nn::BlockContext& context,
                      nn::MixerState* state) override {
     const nn::Routing& routing = context.routing;
-    return out_->forward(conv_->forward(in_->forward(x_TE, routing), routing, state), routing);
+    return out_->forward(conv_->forward(in_->forward(x_TE, routing), routing, context, state), routing);
   }
   nn::MixerCosts costs() const override {
     const double e = static_cast<double>(d_model_), d = static_cast<double>(config_.inner);

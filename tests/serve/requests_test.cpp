@@ -202,6 +202,9 @@ TEST(Requests, ImagesAndSpeech) {
   EXPECT_EQ(field_of([&] { image(with(good, "stream", true)); }), "n");
   EXPECT_EQ(field_of([&] { image(with(good, "prompt", "")); }), "prompt");
   EXPECT_EQ(image({{"prompt", "x"}, {"stream", true}, {"partial_images", 3}}).wish.previews, 3);
+  EXPECT_EQ(image({{"prompt", "x"}, {"partial_images", 3}}).wish.previews,
+            0);  // whole: nobody could see them
+  EXPECT_EQ(field_of([&] { image(with(good, "partial_images", 17)); }), "partial_images");
   const auto speech = [](const Json& body) { return plan_speech(body.dump(), card_with(true)); };
   EXPECT_EQ(speech(kSpeech).wish.asked.modality, "speech");
   EXPECT_EQ(field_of([&] { speech(with(kSpeech, "response_format", "mp3")); }), "response_format");

@@ -56,6 +56,19 @@ TEST(ClusterPlan, bfloat16HalvesWhatProjectionsSend) {
   EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (4000 - 2 * 600 + 4000));
 }
 
+TEST(ClusterPlan, ofSequenceRanks) {
+  Tiny tiny;
+  tiny.activations.states = 80;
+  EXPECT_EQ(tiny.plan().sent_bytes, 6000);
+  tiny.train.sequence_ranks = 2;  // two microbatches of each process: one at a time, one that waits
+  EXPECT_EQ(tiny.plan().sent_bytes, 6000 + 2 * 80);
+  EXPECT_EQ(tiny.plan().memory.gradients, 2 * 4000);
+  tiny.train.sequence_ranks = 4;
+  EXPECT_EQ(tiny.plan().sent_bytes, 6000 + 4 * 2 * 0.75 * 80);
+  tiny.train.sequence_ranks = 3;
+  EXPECT_THROW(tiny.plan(), UserError);
+}
+
 TEST(ClusterPlan, ofEverythingSharded) {
   Tiny tiny;
   tiny.train.shard = "all";
