@@ -21,7 +21,7 @@
 #define MOM_BUILD "unknown"
 #endif
 
-// jemalloc's door to its statistics, where the program is linked with it.
+// jemalloc's door to its statistics and settings, where the program is linked with it.
 extern "C" [[gnu::weak]] int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
                                      size_t new_size);
 
@@ -229,6 +229,20 @@ int64_t peak_allocator_bytes() {
   mallctl("epoch", nullptr, nullptr, &epoch, sizeof epoch);  // brings the statistics up to date
   size_t bytes = 0, size = sizeof bytes;
   return mallctl("stats.resident", &bytes, &size, nullptr, 0) == 0 ? static_cast<int64_t>(bytes) : 0;
+}
+
+void give_back_freed_memory() {
+  if (mallctl == nullptr) return;
+  unsigned num_arenas = 0;
+  size_t size = sizeof num_arenas;
+  mallctl("arenas.narenas", &num_arenas, &size, nullptr, 0);
+  for (const auto& [kind, after_ms] :
+       {std::pair<std::string, ssize_t>{"dirty_decay_ms", 1000}, {"muzzy_decay_ms", 0}}) {
+    ssize_t value = after_ms;
+    mallctl(("arenas." + kind).c_str(), nullptr, nullptr, &value, sizeof value);  // those to come
+    for (unsigned i = 0; i < num_arenas; ++i)  // an error: one that is not there yet
+      mallctl(("arena." + std::to_string(i) + "." + kind).c_str(), nullptr, nullptr, &value, sizeof value);
+  }
 }
 
 }  // namespace mom

@@ -38,6 +38,10 @@ int64_t peak_rss_bytes();
 // back since (jemalloc with pages kept, as the program sets it). 0 where the allocator is another.
 int64_t peak_allocator_bytes();
 
+// From now on freed pages go back to the system after a second, where the program keeps them otherwise (apps/memory_settings.cpp):
+// for a process that lives long and does something else all the time. Nothing where the allocator is another.
+void give_back_freed_memory();
+
 struct Finding {
   bool fatal;           // false: slower or odd, but it works
   std::string problem;  // what is wrong

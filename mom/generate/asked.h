@@ -13,21 +13,21 @@ namespace mom::generate {
 
 // Text as UTF-8, or the bytes of an image or sound file.
 struct PromptPart {
-  std::string modality, content;
-  std::string where;  // for errors about the bytes
+  std::string modality = {}, content = {};
+  std::string where = {};  // for errors about the bytes
 };
 
 struct Asked {
   // A document's beginning, in this order; or all of it as ids.
-  std::vector<PromptPart> parts;
-  std::vector<int64_t> tokens;
+  std::vector<PromptPart> parts = {};
+  std::vector<int64_t> tokens = {};
   std::string modality = modality::kTextName;  // of what is asked for
   bool interleaved = false;                    // everything the model writes, until the end of the document
-  std::optional<int64_t> max_tokens;           // empty: 256
-  SamplingOptions sampling;
+  std::optional<int64_t> max_tokens = {};      // empty: 256
+  SamplingOptions sampling = {};
   // Pictures. Empty: 50, "ddpm".
-  std::optional<int64_t> steps;
-  std::optional<std::string> sampler;
+  std::optional<int64_t> steps = {};
+  std::optional<std::string> sampler = {};
   double guidance = 1;
 };
 

@@ -11,10 +11,10 @@
 namespace mom::generate {
 
 struct Wish {
-  Asked asked;
+  Asked asked = {};
   uint64_t seed = 0;
-  int64_t count = 1;              // answers; number i is that of `mom generate --count` with this seed
-  std::vector<std::string> stop;  // text that ends an answer, and is not part of it
+  int64_t count = 1;                   // answers; number i is that of `mom generate --count` with this seed
+  std::vector<std::string> stop = {};  // text that ends an answer, and is not part of it
   bool log_probabilities = false;
   int64_t previews = 0;  // of each image: on its way from noise, or of the codes so far
 };

@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/base/machine.h"
 #include "mom/base/signals.h"
 #include "mom/serve/pages.h"
 #include "mom/serve/routes.h"
@@ -71,6 +72,7 @@ void serve(ServeOptions options) {
   };
   options.access.any_host = !options.http.unix_socket.empty() || !is_loopback(options.http);
   const StopSignals signals;
+  give_back_freed_memory();  // what requests need changes, and pages that are kept fragment without end
   if (options.runs.size() == 1 && holds_runs(options.runs.front())) return serve_dashboard(options);
   Workers workers(models_of(options));
   Routes routes(workers, options.access);

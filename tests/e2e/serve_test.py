@@ -204,33 +204,6 @@ class Serve(unittest.TestCase):
 
     # What must not hurt
 
-    def test_whoever_leaves_is_noticed(self):
-        """Streamed, whole, queued, in a long prompt and while an image is denoised."""
-        def body(path, request):
-            content = json.dumps(request).encode()
-            return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(content), content)
-        # The likeliest code of speech again and again: it never ends.
-        endless = {"messages": [{"role": "user", "content": "red"}], "max_tokens": 100000, "modalities": ["audio"], "temperature": 0}
-        kinds = [(self.codes, body("/v1/chat/completions", {**endless, "stream": True})), (self.codes, body("/v1/chat/completions", endless)),
-                 (self.latents, body("/v1/chat/completions", {"messages": [{"role": "user", "content": "red disc " * 4000}], "max_tokens": 4000})),
-                 (self.latents, body("/v1/images/generations", {"prompt": "red disc", "num_inference_steps": 1000}))]
-        before = [len(os.listdir(f"/proc/{server.process.pid}/fd")) for server in (self.codes, self.latents)]
-        for server, request in kinds:
-            for delay in (0, 0.001, 0.02, 0.1):
-                connections = [server.connect() for _ in range(40)]  # more than run at once: some wait
-                for connection in connections:
-                    connection.sendall(request)
-                time.sleep(delay)
-                for connection in connections:
-                    connection.close()
-            server.wait_for("mom_requests_running", 0)
-            server.wait_for("mom_requests_waiting", 0)
-            server.wait_for("mom_sequences_running", 0)
-        for server in (self.codes, self.latents):
-            self.assertEqual(server.post("/v1/completions", {"prompt": [2, 30], "max_tokens": 1})[0], 200)
-        time.sleep(1)
-        self.assertEqual([len(os.listdir(f"/proc/{server.process.pid}/fd")) for server in (self.codes, self.latents)], before)
-
     def test_a_full_queue_says_so(self):
         server = Server(self.root / "three_modality", "--parallel", "1", "--queue", "1", "--max-tokens", "100000")
         endless = {"messages": [{"role": "user", "content": "red"}], "max_tokens": 100000, "modalities": ["audio"], "temperature": 0}
