@@ -35,8 +35,8 @@ function Comparison({ page, comparison }) {
     html`<${Percent} amount=${row.slope} />`]);
   return html`${page.comparisons.length > 1 && html`<h3>${title}</h3>`}
     <${Table} head=${['Held-out loss', runColumn(page, baseline), runColumn(page, run), 'Gain', 'FLOPs to match', 'by slope']} rows=${rows} label=${title} />
-    ${comparison.rows.filter((row) => row.self_match < 0.95).map((row) => html`<${Remark}>${row.modality}, ${setText(page, row.set)}: the smoothed curve of ${comparison.baseline} is
-      flat at the end; it has its final value after ${percent(row.self_match)} of its own FLOPs, so compare FLOPs to match with that, not with 100%.<//>`)}
+    ${comparison.rows.filter((row) => row.flat).map((row) => html`<${Remark}>${row.modality}, ${setText(page, row.set)}: the smoothed curve of ${comparison.baseline} is
+      flat at the end, or rises; it has its final value after ${percent(row.self_match)} of its own FLOPs, so compare FLOPs to match with that, not with 100%.<//>`)}
     ${comparison.step_flops && html`<${Remark}>${comparison.step_flops} Gain compares equal steps; FLOPs to match counts the FLOPs.<//>`}
     ${comparison.warnings.map((warning) => html`<p class="warning"><b>Not a clean comparison:</b> ${warning}.</p>`)}`;
 }

@@ -52,10 +52,9 @@ std::string table_text(const Comparison& comparison) {
                     aligned(lines) + "\n";
   for (const Row& row : comparison.rows) {
     out += row_verdict(comparison, row) + "\n";
-    if (row.dense_self_match && *row.dense_self_match < 0.95) {
-      out += "  (" + comparison.dense_name + " itself has that loss after " +
-             percent_text(*row.dense_self_match) + ": its curve is flat at the end)\n";
-    }
+    if (is_flat(row))
+      out += "  (the curve of " + comparison.dense_name + " is flat or rises at the end: compare with " +
+             percent_text(*row.dense_self_match) + ", not with 100%)\n";
   }
   if (const std::string flops = flops_text(comparison); !flops.empty())
     out += flops + " Gain compares equal steps, FLOPs to match counts the FLOPs.\n";

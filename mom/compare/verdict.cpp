@@ -50,6 +50,8 @@ std::string outcome_text(const Summary& gain) {
          counted(agreeing, gain.values.size());
 }
 
+bool is_flat(const Row& row) { return row.dense_self_match && *row.dense_self_match < 0.95; }
+
 std::string match_text(const Row& row) {
   if (row.match == Match::kUnknown) return kNotMeasured;
   return row.flops_to_match ? percent_text(*row.flops_to_match) : kNotReached;
@@ -76,7 +78,9 @@ std::string match_text(const std::vector<Match>& matches, const Summary& amount,
 std::string reach_text(const Row& row) {
   if (row.match == Match::kUnknown) return std::string("FLOPs to match ") + kNotMeasured;
   if (!row.flops_to_match) return "does not reach the baseline's final loss";
-  return "reaches the baseline's final loss with " + match_text(row) + " of its FLOPs";
+  const std::string reaches = "reaches the baseline's final loss with " + match_text(row) + " of its FLOPs";
+  return is_flat(row) ? reaches + ", the baseline itself with " + percent_text(*row.dense_self_match)
+                      : reaches;
 }
 
 std::string reach_text(const std::vector<Match>& matches) {

@@ -35,8 +35,10 @@ std::string slope_text(const Row& row);  // "64.0%", "not computable"
 // never get there, whose amount is `never`; "not measured".
 std::string match_text(const std::vector<Match>& matches, const Summary& amount, const char* never);
 
+// Whether the baseline's curve is flat or rises at its end, so that a match says little.
+bool is_flat(const Row& row);
 // "reaches the baseline's final loss with 62.1% of its FLOPs", "does not reach the baseline's final loss",
-// "FLOPs to match not measured".
+// "FLOPs to match not measured"; of a flat one "..., the baseline itself with 30.0%".
 std::string reach_text(const Row& row);
 // "reaches the baseline's final loss with 2 of 3 seeds".
 std::string reach_text(const std::vector<Match>& matches);

@@ -65,6 +65,7 @@ OrderedJson row_json(const compare::Row& row) {
   json["slope"] = row.flops_to_match_slope ? amount_json(*row.flops_to_match_slope)
                                            : OrderedJson{{"words", compare::slope_text(row)}};
   if (row.dense_self_match) json["self_match"] = *row.dense_self_match;
+  json["flat"] = compare::is_flat(row);
   return json;
 }
 

@@ -64,5 +64,16 @@ TEST(Match, NamesReadBack) {
   EXPECT_FALSE(match_named("sometimes").has_value());
 }
 
+TEST(Verdict, ABaselineThatIsFlatAtTheEndIsSaid) {
+  Row row;
+  row.match = Match::kReached;
+  row.flops_to_match = 0.025;
+  row.dense_self_match = 0.97;
+  EXPECT_EQ(reach_text(row), "reaches the baseline's final loss with 2.5% of its FLOPs");
+  row.dense_self_match = 0.05;
+  EXPECT_EQ(reach_text(row),
+            "reaches the baseline's final loss with 2.5% of its FLOPs, the baseline itself with 5.0%");
+}
+
 }  // namespace
 }  // namespace mom::compare
