@@ -1,12 +1,12 @@
 // The API that the playground speaks: OpenAI's chat completions, streamed, with `parts` in order (docs/serve.md).
 
-// Server-sent events of a response, parsed, until [DONE]. Fields may come split anywhere.
+// Server-sent events of a response, parsed, until [DONE]; one that ends without it is an error. Fields may come split anywhere.
 async function* eventsOf(response) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let text = '';
   for (;;) {
     const { value, done } = await reader.read();
-    if (done) return;
+    if (done) throw new Error('the answer was cut off');
     text += value;
     const events = text.split('\n\n');
     text = events.pop();
@@ -32,7 +32,7 @@ export function joined(parts, more) {
 export async function ask(path, key) {
   const answer = await fetch(path, { headers: key ? { Authorization: `Bearer ${key}` } : {} });
   const data = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(data.error?.message ?? `${path}: ${answer.status}`);
+  if (!answer.ok) throw Object.assign(new Error(data.error?.message ?? `${path}: ${answer.status}`), { status: answer.status });
   return data;
 }
 

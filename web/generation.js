@@ -59,7 +59,8 @@ function shortened(caption) {
   return `${caption.slice(0, space < 0 ? undefined : space)} …`;
 }
 
-const Grid = ({ page, grid }) => html`<h3>The same captions and seeds for every model</h3><p>Captions evenly spread over the data, four seeds each; nothing is selected.</p><div class="gallery">
+const Grid = ({ page, runs, grid }) => html`<h3>The same captions and seeds for every model</h3><p>Captions evenly spread over the data, four seeds each; nothing is selected.
+    ${runs.filter(({ drawn }) => drawn !== undefined).map(({ run, step, drawn }) => `${page.runs[run].label} at step ${step}${drawn && `, ${drawn}`}`).join('; ')}.</p><div class="gallery">
   ${grid.map(({ caption, bucket, of_runs: runs }) => html`<figure><div class="seeds">${Object.entries(runs).map(([run, media]) => html`<${Item} page=${page} media=${media} label=${page.runs[run].label} words=${`${caption}, by ${page.runs[run].label}`} />`)}</div>
     <figcaption>${caption} <small>(${BUCKETS[bucket]})</small></figcaption></figure>`)}</div>`;
 
@@ -79,5 +80,5 @@ export function Generation({ page }) {
   const older = runs.some(({ images }) => images.some(({ frechet }) => frechet !== undefined));
   return html`<${Section} id="generation" title="What they generate">
     ${rows.length > 0 && html`<${Explanation} among=${among} older=${older} /><${Table} head=${['measured', ...runs.map(({ run }) => runColumn(page, run))]} rows=${rows} label="What they generate" />`}
-    ${grid.length > 0 && html`<${Grid} page=${page} grid=${grid} />`}${items.length > 0 && html`<${Gallery} page=${page} items=${items} />`}<//>`;
+    ${grid.length > 0 && html`<${Grid} page=${page} runs=${runs} grid=${grid} />`}${items.length > 0 && html`<${Gallery} page=${page} items=${items} />`}<//>`;
 }

@@ -30,15 +30,15 @@ const FINISHES = { stop: 'ended', length: 'as many tokens as allowed', cancelled
 function Answer({ answer, chosen, choose, only }) {
   return html`<article class=${`answer${chosen && !only ? ' chosen' : ''}`} aria-busy=${String(!answer.finish)}><header><small>${answer.model && `${answer.model}, `}seed ${answer.seed}${answer.finish && `, ${FINISHES[answer.finish] ?? answer.finish}`}</small>
     ${!only && html`<button type="button" aria-pressed=${String(chosen)} onClick=${choose}>Go on with this</button>`}</header>
-    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${answer.preview && !answer.finish && html`<${Part} part=${answer.preview} drawing=${true} />`}${!answer.parts.length && !answer.preview && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
+    ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${answer.preview && html`<${Part} part=${answer.preview} drawing=${true} />`}${!answer.parts.length && !answer.preview && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
 }
 
-function Turn({ turn, choose, again, branch, copy }) {
-  const busy = turn.answers.some(({ finish }) => !finish);
+// `locked`: something is being written.
+function Turn({ turn, locked, choose, again, branch, copy }) {
   return html`<section class="turn"><h2 class="unseen">Prompt</h2><div class="prompt">${turn.content.map((part) => html`<${Part} part=${part} />`)}</div>
     <h2 class="unseen">Answers</h2><div class="answers">${turn.answers.map((answer, i) => html`<${Answer} answer=${answer} chosen=${turn.chosen === i} only=${turn.answers.length === 1} choose=${() => choose(i)} />`)}</div>
-    ${turn.error && html`<p class="warning" role="alert">${turn.error}</p>`}
-    ${!busy && html`<div class="controls"><button type="button" onClick=${again}>Again with new seeds</button><button type="button" onClick=${branch}>Edit from here</button><button type="button" onClick=${copy}>Copy as curl</button></div>`}</section>`;
+    ${turn.errors.map((error) => html`<p class="warning" role="alert">${error}</p>`)}${turn.command && html`<pre>${turn.command}</pre>`}
+    ${!locked && html`<div class="controls"><button type="button" onClick=${again}>Again with new seeds</button><button type="button" onClick=${branch}>Edit from here</button><button type="button" onClick=${copy}>Copy as curl</button></div>`}</section>`;
 }
 
 function Settings({ settings, set, latents }) {
@@ -89,55 +89,61 @@ const asked = (settings, defaults) => Object.fromEntries(SETTINGS.map(([key]) =>
 // What all of these lists have.
 const shared = (lists) => (lists[0] ?? []).filter((each) => lists.every((list) => list.includes(each)));
 const drawn = () => Math.floor(Math.random() * 1e9);
+let lastId = 0;  // of a turn: answers find theirs whatever became of the others
 
 function Playground() {
-  const [servers, setServers] = useState([]), [chosen, setChosen] = useState([]), [key, setKey] = useState(''), [failure, setFailure] = useState('');  // servers: /props of each model
+  const [servers, setServers] = useState([]), [chosen, setChosen] = useState([]), [key, setKey] = useState(''), [failure, setFailure] = useState(null);  // servers: /props of each model
   const [settings, setSettings] = useState({ seed: '', count: 1 }), [wanted, setWanted] = useState(['text']);
   const [turns, setTurns] = useState([]), [draft, setDraft] = useState({ text: '', parts: [], error: '' }), aborting = useRef(null);
   useEffect(() => {
     ask('/v1/models', key).then(({ data }) => Promise.all(data.map(({ id }) => ask(`/props?model=${encodeURIComponent(id)}`, key)))).then((all) => {
-      setServers(all); setChosen(all.map(({ model }) => model.id)); setFailure('');
+      setServers(all); setChosen(all.map(({ model }) => model.id)); setFailure(null);
       setSettings((before) => ({ ...all[0].default_generation_settings, ...before }));
-    }).catch((error) => setFailure(error.message));
+    }).catch(setFailure);
   }, [key]);
   const models = servers.filter(({ model }) => chosen.includes(model.id)), modalities = shared(models.map(({ model }) => model.output_modalities)), accepted = shared(models.map(({ model }) => model.input_modalities));
   const busy = turns.some(({ answers }) => answers.some(({ finish }) => !finish)), asking = modalities.filter((each) => wanted.includes(each));
-  const change = (at, update) => setTurns((all) => all.map((turn, i) => (i === at ? update(turn) : turn)));
-  const messagesOf = (before, content) => [...before.flatMap((turn) => [{ role: 'user', content: turn.content }, { role: 'assistant', content: turn.answers[turn.chosen]?.parts ?? [] }]), { role: 'user', content }];
+  const change = (id, update) => setTurns((all) => all.map((turn) => (turn.id === id ? update(turn) : turn)));
+  const failed = ({ finish, parts }) => finish === 'failed' && !parts.length;
+  const messagesOf = (before, content) => [...before.filter((turn) => !failed(turn.answers[turn.chosen])).flatMap((turn) => [{ role: 'user', content: turn.content }, { role: 'assistant', content: turn.answers[turn.chosen]?.parts ?? [] }]), { role: 'user', content }];
   const requestOf = (server, messages, seed, n) => {
     const { num_inference_steps: steps, ...rest } = asked(settings, server.default_generation_settings);
     return { ...(servers.length > 1 && { model: server.model.id }), messages, ...rest, ...(server.images_are_denoised && steps !== undefined && { num_inference_steps: steps }), seed, n,
       ...(server.model.output_modalities.length > 1 && { modalities: asking }), ...(asking.includes('image') && { partial_images: PREVIEWS }) };
   };
+  // Why it cannot be sent; empty: it can.
+  const refusal = (content) => (!content.length ? 'Write something, or attach an image or a sound.' : !models.length ? 'Choose a model.' : !asking.length ? 'Choose what the answer may be of.'
+    : asking.length > 1 && models.some(({ model }) => model.output_modalities.length !== asking.length) ? `Choose one kind of answer, or all that a model has: ${models.map(({ model }) => `${model.id} writes ${model.output_modalities.join(', ')}`).join('; ')}.` : '');
   const run = async (before, content) => {
-    const count = Number(settings.count) || 1, seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), at = before.length;
+    const count = Math.min(8, Math.max(1, Math.floor(Number(settings.count)) || 1)), seed = settings.seed === '' || settings.seed === undefined ? drawn() : Number(settings.seed), id = ++lastId;
     const requests = models.map((server) => requestOf(server, messagesOf(before, content), seed, count));
-    setTurns([...before, { content, requests, chosen: 0, answers: requests.flatMap(({ model }) => Array.from({ length: count }, (_, i) => ({ model, seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null }))) }]);
+    setTurns([...before, { id, content, requests, chosen: 0, errors: [], answers: requests.flatMap(({ model }) => Array.from({ length: count }, (_, i) => ({ model, seed: count > 1 ? `${seed}, answer ${i + 1}` : seed, parts: [], finish: null }))) }]);
     aborting.current = new AbortController();
     // Of the answers of one request, those that have not ended.
-    const end = (number, finish, error) => change(at, (turn) => ({ ...turn, error: error ?? turn.error, answers: turn.answers.map((each, i) => (Math.floor(i / count) === number ? { ...each, finish: each.finish ?? finish } : each)) }));
+    const end = (number, finish, error) => change(id, (turn) => ({ ...turn, errors: error ? [...turn.errors, requests[number].model ? `${requests[number].model}: ${error}` : error] : turn.errors, answers: turn.answers.map((each, i) => (Math.floor(i / count) === number ? { ...each, finish: each.finish ?? finish } : each)) }));
     await Promise.all(requests.map(async (request, number) => {
       try {
-        await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, preview, finish }) => change(at, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === number * count + index
+        await chat(request, { key, signal: aborting.current.signal, onChoice: (index, { parts, preview, finish }) => change(id, (turn) => ({ ...turn, answers: turn.answers.map((each, i) => (i === number * count + index
           ? { ...each, parts: joined(each.parts, parts), preview: parts.length ? undefined : preview ?? each.preview, finish: finish ?? each.finish } : each)) })) });
         end(number, 'stop');
       } catch (error) { error.name === 'AbortError' ? end(number, 'cancelled') : end(number, 'failed', error.message); }
     }));
+    change(id, (turn) => ({ ...turn, chosen: failed(turn.answers[turn.chosen]) ? Math.max(0, turn.answers.findIndex((each) => !failed(each))) : turn.chosen }));
   };
   const send = () => {
     const content = [...draft.parts, ...(draft.text.trim() ? [{ type: 'text', text: draft.text }] : [])];
-    const missing = !content.length ? 'Write something, or attach an image or a sound.' : !models.length ? 'Choose a model.' : !asking.length ? 'Choose what the answer may be of.' : '';
     if (busy) return;
-    if (missing) { setDraft({ ...draft, error: missing }); return; }
+    if (refusal(content)) { setDraft({ ...draft, error: refusal(content) }); return; }
     setDraft({ text: '', parts: [], error: '' });
     run(turns, content);
   };
-  const branch = (at) => { const { content } = turns[at]; setTurns(turns.slice(0, at)); setDraft({ text: content.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n'), parts: content.filter(({ type }) => type !== 'text'), error: '' }); document.getElementById('prompt').focus(); };
+  const again = (at) => { setDraft({ ...draft, error: refusal(turns[at].content) }); if (!refusal(turns[at].content)) run(turns.slice(0, at), turns[at].content); };
   const copied = ({ requests }) => requests.map((request) => asCurl(request, location.origin, Boolean(key))).join('\n');
-  return html`<header><h1>${servers.length ? servers.map(({ model }) => model.id).join(', ') : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure}</p><label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}
+  const copy = (turn) => { const command = copied(turn); if (navigator.clipboard) navigator.clipboard.writeText(command); else change(turn.id, (each) => ({ ...each, command })); };  // none on plain http elsewhere
+  const branch = (at) => { const { content } = turns[at]; setTurns(turns.slice(0, at)); setDraft({ text: content.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n'), parts: content.filter(({ type }) => type !== 'text'), error: '' }); document.getElementById('prompt').focus(); };
+  return html`<header><h1>${servers.length ? servers.map(({ model }) => model.id).join(', ') : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure.message}</p>${failure.status === 401 && html`<label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}`}
       ${servers.length > 0 && html`<${Remark}>Reads ${accepted.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
-    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} choose=${(answer) => change(at, (each) => ({ ...each, chosen: answer }))} again=${() => run(turns.slice(0, at), turn.content)} branch=${() => branch(at)}
-      copy=${() => navigator.clipboard.writeText(copied(turn))} />`)}</div>
+    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} locked=${busy} choose=${(answer) => change(turn.id, (each) => ({ ...each, chosen: answer }))} again=${() => again(at)} branch=${() => branch(at)} copy=${() => copy(turn)} />`)}</div>
     ${servers.length > 0 && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${accepted.filter((each) => each !== 'text')}>
       ${servers.length > 1 && html`<${Choice} legend="Models, side by side" all=${servers.map(({ model }) => model.id)} chosen=${chosen} set=${setChosen} />`}
       ${modalities.length > 1 && html`<${Choice} legend="Answer" all=${modalities} chosen=${asking} set=${setWanted} />`}<//>

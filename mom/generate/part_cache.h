@@ -4,6 +4,8 @@
 
 #include <list>
 #include <mutex>
+#include <string_view>
+#include <unordered_map>
 
 #include "mom/generate/asked.h"
 #include "mom/generate/step.h"
@@ -13,6 +15,9 @@ namespace mom::generate {
 // For several threads.
 class PartCache {
  public:
+  // Short parts are not worth keeping, and would fill it: those of fewer bytes are read again.
+  static constexpr size_t kShortest = 256;
+
   explicit PartCache(size_t max_bytes) : max_bytes_(max_bytes) {}
   // Appends what was kept of the part to `feed`. False: nothing was.
   bool append(const PromptPart& part, Feed& feed);
@@ -21,16 +26,16 @@ class PartCache {
 
  private:
   struct Entry {
-    std::string modality, content;
+    std::string key;  // modality and content
     Feed feed;
     size_t num_bytes() const;
-    bool is(const PromptPart& part) const { return content == part.content && modality == part.modality; }
   };
 
   const size_t max_bytes_;
   std::mutex mutex_;
   size_t num_bytes_ = 0;
   std::list<Entry> entries_;  // the last used one first
+  std::unordered_map<std::string_view, std::list<Entry>::iterator> by_key_;
 };
 
 }  // namespace mom::generate

@@ -50,7 +50,12 @@ OrderedJson draw_grid(const generate::Network& network, const generate::ModelCod
   OrderedJson json{{"file", file.filename().string()},
                    {"seeds", kGridSeeds},
                    {"side", images.front().width},
-                   {"gap", kGridGap}};
+                   {"gap", kGridGap},
+                   {"guidance", options.guidance}};
+  if (network.model()->spec().latents()) {
+    json["sampler"] = options.sampler;
+    json["steps"] = options.steps;
+  }
   for (const GridRow& row : rows)
     json["rows"].push_back({{"caption", codecs.text_of(row.pair->caption)}, {"bucket", row.bucket}});
   return json;

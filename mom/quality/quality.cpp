@@ -76,11 +76,16 @@ class Evaluation {
   }
 
   OrderedJson run_grid(const Path& file) {
-    if (!file.empty()) return grid_as(file);
-    FolderPublisher folder(options_.run / "grid", /*replace=*/true);
-    OrderedJson json = grid_as(folder.path() / "grid.png");
-    publish_json(folder.path() / "grid.json", json);
-    folder.commit();
+    const Path folder = options_.run / "grid";
+    if (!file.empty()) {
+      const Path parent = file.has_parent_path() ? file.parent_path() : Path(".");
+      if (!std::filesystem::is_directory(parent) || std::filesystem::is_directory(file))
+        throw UserError({"--grid", "a file in a folder that is there", file.string(), ""});
+      return grid_as(file);
+    }
+    std::filesystem::create_directories(folder);
+    OrderedJson json = grid_as(folder / "grid.png");
+    publish_json(folder / "grid.json", json);
     return json;
   }
 

@@ -78,6 +78,7 @@ OrderedJson quality_json(size_t run, const runs::GenerationQuality& quality) {
     json["caption_use"].push_back(
         {{"bucket", use.bucket}, {"mean", use.use}, {"error", use.standard_error}, {"levels", levels}});
   }
+  if (quality.grid) json["drawn"] = quality.grid->drawn;
   json["ranked"] = OrderedJson::array();
   for (const auto& ranked : quality.ranked)
     json["ranked"].push_back({{"modality", ranked.modality},

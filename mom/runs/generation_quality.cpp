@@ -1,5 +1,7 @@
 #include "mom/runs/generation_quality.h"
 
+#include <cstdio>
+
 #include "mom/base/error.h"
 #include "mom/base/json.h"
 #include "mom/runs/inside.h"
@@ -82,7 +84,16 @@ GeneratedGrid grid_of(const Json& json, const Path& folder, const std::string& w
                      json_int(json, "seeds", where),
                      json_int(json, "side", where),
                      json_int(json, "gap", where),
+                     {},
                      {}};
+  if (json.contains("guidance")) {
+    char text[32];
+    std::snprintf(text, sizeof text, "guidance %g", json_number(json, "guidance", where));
+    grid.drawn = text;
+  }
+  if (json.contains("steps"))
+    grid.drawn += ", " + std::to_string(json_int(json, "steps", where)) + " steps of " +
+                  json_string(json, "sampler", where);
   for (const Json& row : array(json, "rows", where))
     grid.rows.push_back({json_string(row, "caption", where), json_string(row, "bucket", where)});
   return grid;

@@ -52,6 +52,7 @@ struct GridRow {
 struct GeneratedGrid {
   Path file;
   int64_t seeds = 0, side = 0, gap = 0;  // pixels
+  std::string drawn;                     // "guidance 3, 50 steps of ddpm"; empty: an older file does not say
   std::vector<GridRow> rows;
 };
 

@@ -18,30 +18,31 @@ int hex_digit(char c) {
   return -1;
 }
 
-std::string decoded(const std::string& text) {
+}  // namespace
+
+std::string percent_decoded(const std::string& text, bool plus_is_space) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
-      out += text[i] == '+' ? ' ' : text[i];
+      out += plus_is_space && text[i] == '+' ? ' ' : text[i];
       continue;
     }
     const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1,
               low = high < 0 ? -1 : hex_digit(text[i + 2]);
-    if (low < 0) throw ApiError(400, "the query has a broken % escape");
+    if (low < 0) throw ApiError(400, "the address has a broken % escape");
     out += static_cast<char>(high * 16 + low);
     i += 2;
   }
   return out;
 }
 
-}  // namespace
-
 std::vector<std::string> query_values(const std::string& query, const std::string& name) {
   std::vector<std::string> values;
   for (size_t begin = 0; begin <= query.size();) {
     const size_t end = std::min(query.find('&', begin), query.size());
     const std::string pair = query.substr(begin, end - begin);
-    if (pair.starts_with(name + "=")) values.push_back(decoded(pair.substr(name.size() + 1)));
+    if (pair.starts_with(name + "="))
+      values.push_back(percent_decoded(pair.substr(name.size() + 1), /*plus_is_space=*/true));
     begin = end + 1;
   }
   return values;

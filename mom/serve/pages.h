@@ -46,6 +46,8 @@ class Dashboard {
   std::jthread thread_;  // last: it ends before what it uses
 };
 
+// ApiError 400: a broken escape.
+std::string percent_decoded(const std::string& text, bool plus_is_space);
 // Values of `name` in "name=value&name=value", percent-decoded. ApiError 400: a broken escape.
 std::vector<std::string> query_values(const std::string& query, const std::string& name);
 

@@ -35,7 +35,7 @@ const char* api_name(MediaKind media) {
 void read_model(Fields& fields, const Card& card) {
   const std::optional<std::string> model = fields.text("model");
   if (model && *model != card.id)
-    throw ApiError(404, "model: expected \"" + card.id + "\", found \"" + printable(*model) + "\"", "model",
+    throw ApiError(404, "model: expected \"" + card.id + "\", found " + shown(*model), "model",
                    "model_not_found");
 }
 
@@ -256,13 +256,13 @@ Json parse_body(const std::string& body) {
   }
 }
 
-std::optional<std::string> named_model(const std::string& body, const std::string& content_type) {
-  if (content_type.starts_with("multipart/")) {
-    for (const FormPart& part : parse_form(body, content_type))
+std::optional<std::string> named_model(const http::Request& request) {
+  if (request.path == kTranscriptions) {
+    for (const FormPart& part : parse_form(request.body, request.content_type))
       if (part.name == "model") return part.content;
     return std::nullopt;
   }
-  const Json json = parse_body(body);
+  const Json json = parse_body(request.body);
   if (!json.is_object() || !json.contains("model") || !json["model"].is_string()) return std::nullopt;
   return json["model"].get<std::string>();
 }
@@ -395,9 +395,12 @@ Plan plan_transcription(const std::string& body, const std::string& content_type
       has_file = true;
       continue;
     }
-    // Numbers and truth values of a form are text.
+    // Numbers and truth values of a form are text, as is what looks like them in a text.
+    static const std::set<std::string> kTexts = {"model", "prompt", "response_format", "language"};
     const Json value = Json::parse(part.content, nullptr, /*allow_exceptions=*/false);
-    json[part.name] = value.is_number() || value.is_boolean() ? value : Json(part.content);
+    json[part.name] = kTexts.count(part.name) == 0 && (value.is_number() || value.is_boolean())
+                          ? value
+                          : Json(part.content);
   }
   Fields fields(json, "");
   fields.ignore({"file"});

@@ -17,8 +17,10 @@ Plan plan_image(const std::string& body, const Card& card);
 Plan plan_speech(const std::string& body, const Card& card);
 Plan plan_transcription(const std::string& body, const std::string& content_type, const Card& card);
 
-// The model that a body names, of any of these; nothing where the body is not as it should be, which plans say better.
-std::optional<std::string> named_model(const std::string& body, const std::string& content_type);
+inline constexpr const char* kTranscriptions = "/v1/audio/transcriptions";  // whose bodies are forms
+
+// The model that a request's body names; nothing where it does not. ApiError: no JSON, or no form.
+std::optional<std::string> named_model(const http::Request& request);
 
 // A body as JSON; ApiError where it is none, too deep, or has a key twice.
 Json parse_body(const std::string& body);

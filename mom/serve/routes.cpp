@@ -25,7 +25,7 @@ const std::vector<Route>& routes() {
                                              {"POST", "/v1/completions", plan_completion},
                                              {"POST", "/v1/images/generations", plan_image},
                                              {"POST", "/v1/audio/speech", plan_speech},
-                                             {"POST", "/v1/audio/transcriptions"},
+                                             {"POST", kTranscriptions},
                                              {"POST", "/tokenize"},
                                              {"POST", "/detokenize"},
                                              {"GET", "/v1/models"},
@@ -154,8 +154,7 @@ void Routes::handle(http::Request request, std::shared_ptr<http::Exchange> excha
 }
 
 Worker& Routes::worker_of(const http::Request& request) const {
-  return workers_.all().size() == 1 ? *workers_.all().front()
-                                    : workers_.named(named_model(request.body, request.content_type));
+  return workers_.all().size() == 1 ? *workers_.all().front() : workers_.named(named_model(request));
 }
 
 void Routes::generate(Worker& worker, Plan plan, const http::Request& request,
@@ -216,7 +215,7 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
   if (is("/openapi.json")) return json(std::string(embedded_file("openapi.json")));
   if (workers_.state() != Worker::State::kReady)
     throw ApiError(503, "the model is being loaded", "", "loading");
-  if (is("/v1/audio/transcriptions")) {
+  if (is(kTranscriptions)) {
     Worker& worker = worker_of(request);
     return generate(worker, plan_transcription(request.body, request.content_type, worker.card()), request,
                     exchange);
@@ -244,7 +243,10 @@ void Routes::route(const http::Request& request, const std::shared_ptr<http::Exc
     return exchange->respond(
         {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = metrics_text(models)});
   }
-  json(model_json(workers_.named(request.path.substr(std::string(kModels).size())).card()));
+  json(model_json(
+      workers_
+          .named(percent_decoded(request.path.substr(std::string(kModels).size()), /*plus_is_space=*/false))
+          .card()));
 }
 
 }  // namespace mom::serve

@@ -52,7 +52,8 @@ std::vector<WorkerOptions> models_of(const ServeOptions& options) {
   std::vector<WorkerOptions> all;
   for (size_t i = 0; i < options.runs.size(); ++i) {
     if (options.runs.size() > 1 && holds_runs(options.runs[i]))
-      throw UserError({"RUN", "runs, or one folder of runs", options.runs[i].string() + " among others", ""});
+      throw UserError({"RUN", "runs", options.runs[i].string() + ", which holds runs itself",
+                       "serve such a folder alone"});
     all.push_back(options.worker);
     all.back().run = options.runs[i];
     if (names > 0) all.back().model_id = options.model_ids[i];
@@ -73,7 +74,11 @@ void serve(ServeOptions options) {
   options.access.any_host = !options.http.unix_socket.empty() || !is_loopback(options.http);
   const StopSignals signals;
   give_back_freed_memory();  // what requests need changes, and pages that are kept fragment without end
-  if (options.runs.size() == 1 && holds_runs(options.runs.front())) return serve_dashboard(options);
+  if (options.runs.size() == 1 && holds_runs(options.runs.front())) {
+    if (!options.model_ids.empty())
+      throw UserError({"--model-id", "a run", options.runs.front().string() + ", which holds runs", ""});
+    return serve_dashboard(options);
+  }
   Workers workers(models_of(options));
   Routes routes(workers, options.access);
   http::Server server(options.http, [&](http::Request request, std::shared_ptr<http::Exchange> exchange) {

@@ -4,17 +4,24 @@
 
 #include "mom/base/error.h"
 #include "mom/base/utf8.h"
+#include "mom/serve/fields.h"
 
 namespace mom::serve {
 
 std::string model_name(const WorkerOptions& options) {
   if (!options.model_id.empty()) return options.model_id;
-  const Path run = options.run.has_filename() ? options.run : options.run.parent_path();
-  return run.filename().string();
+  const Path run =
+      std::filesystem::absolute(options.run).lexically_normal();  // of ".", and with a slash behind, too
+  return (run.has_filename() ? run : run.parent_path()).filename().string();
 }
 
 Workers::Workers(const std::vector<WorkerOptions>& options) {
   std::set<std::string> names;
+  for (const WorkerOptions& one : options) {
+    const std::string name = model_name(one);
+    if (name != printable(name))
+      throw UserError({"--model-id", "a name in UTF-8 without control characters", printable(name), ""});
+  }
   for (const WorkerOptions& one : options)
     if (!names.insert(model_name(one)).second)
       throw UserError({"RUN", "models of different names", "two called " + model_name(one),
@@ -42,7 +49,7 @@ Worker& Workers::named(const std::optional<std::string>& name) const {
   if (!name) return *workers_.front();
   for (const auto& worker : workers_)
     if (worker->card().id == *name) return *worker;
-  throw ApiError(404, "model: expected one of " + names() + "; found \"" + printable(*name) + "\"", "model",
+  throw ApiError(404, "model: expected one of " + names() + "; found " + shown(*name), "model",
                  "model_not_found");
 }
 

@@ -39,6 +39,7 @@ async function answer(request, response) {
   response.write(stream.slice(0, 50));
   await later(30);
   response.write(stream.slice(50));
+  if (JSON.stringify(messages).includes('cut off')) return response.end();
   if (JSON.stringify(messages).includes('wait')) {
     response.write(send({ choices: [{ index: 0, delta: { partial_image: { type: 'image_url', image_url: { url: RED } } }, finish_reason: null }] }));
     return undefined;
@@ -188,6 +189,38 @@ describe('live pages', () => {
     await page.close();
   });
 
+  test('an answer that is cut off is said, and does not go into the next prompt', async () => {
+    const { page } = await open('/playground', '#prompt', { second: true });
+    await page.getByRole('checkbox', { name: 'image' }).check();
+    await page.getByLabel('Prompt').fill('cut off');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelector('.compose .warning')?.textContent.startsWith('Choose one kind of answer'));
+    await page.getByRole('checkbox', { name: 'image' }).uncheck();
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.turn .warning').length === 2);
+    assert.deepEqual(await page.$$eval('.turn .warning', (all) => all.map((each) => each.textContent).toSorted()), ['made-up: the answer was cut off', 'second: the answer was cut off']);
+    await page.getByLabel('made-up').uncheck();
+    await page.getByLabel('second').uncheck();
+    await page.getByRole('button', { name: 'Again with new seeds' }).click();
+    await page.waitForFunction(() => document.querySelector('.compose .warning')?.textContent === 'Choose a model.');
+    assert.equal(await page.$$eval('.answer', (all) => all.length), 2);  // those that were there
+    await page.close();
+  });
+
+  test('nothing can be begun anew while something is written', async () => {
+    const { page } = await open('/playground', '#prompt');
+    for (const words of ['an apple', 'wait']) {
+      await page.getByLabel('Prompt').fill(words);
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.waitForFunction((count) => document.querySelectorAll('.answer .part.image').length >= count, words === 'wait' ? 2 : 1);
+      if (words !== 'wait') await page.getByRole('button', { name: 'Edit from here' }).waitFor();
+    }
+    assert.equal(await page.getByRole('button', { name: 'Edit from here' }).count(), 0);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.waitForFunction(() => document.querySelectorAll('.turn .controls').length === 2);
+    await page.close();
+  });
+
   test('files are dropped and pasted', async () => {
     const { page } = await open('/playground', '#prompt');
     const give = (type, key, name, mime, base64) => page.evaluate(([type, key, name, mime, base64]) => {
@@ -238,7 +271,7 @@ describe('live pages', () => {
     await page.waitForSelector('.answer .part.image.drawing img');  // on its way
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.waitForFunction(() => document.querySelector('.answer').textContent.includes('stopped'));
-    assert.equal(await page.$$eval('.drawing', (all) => all.length), 0);
+    assert.equal(await page.$$eval('.drawing', (all) => all.length), 1);  // as far as it came
     for (let i = 0; i < 50 && !left; i++) await later(20);
     assert.equal(left > 0, true);
     await page.getByLabel('Prompt').fill('refuse');

@@ -195,9 +195,16 @@ class Serve(unittest.TestCase):
                 self.assertEqual((status, json.loads(answer)["error"]["param"]), (404, "model"), path)
             self.assertEqual(both.get("/props?model=none")[0], 404)
             self.assertIn('mom_requests_finished_total{model="three_modality"} 3', both.get("/metrics")[1])
+            # Ten thousand messages are refused as fast as they are read.
+            many = {"messages": [{"role": "user", "content": f"message {i}"} for i in range(9000)], "max_tokens": 1}
+            begin = time.monotonic()
+            for _ in range(3):
+                self.assertIn(both.post("/v1/chat/completions", many)[0], (200, 400))
+            self.assertLess(time.monotonic() - begin, 20)
         finally:
             both.stop()
-        for arguments, words in (((runs[0], runs[0]), "two called transfusion"), ((*runs, "--model-id", "one"), "one for each of 2"), ((runs[0], self.root), "one folder of runs")):
+        for arguments, words in (((runs[0], runs[0]), "two called transfusion"), ((*runs, "--model-id", "one"), "one for each of 2"), ((runs[0], self.root), "holds runs itself"),
+                                 ((self.root, "--model-id", "a"), "holds runs"), ((*runs, "--model-id", "a", "--model-id", "b\n"), "without control characters")):
             done = subprocess.run([BINARY, "serve", *map(str, arguments), "--port", "0"], capture_output=True, text=True, timeout=60)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(words, done.stderr)

@@ -10,8 +10,9 @@ using generate::Feed;
 using generate::PartCache;
 using generate::PromptPart;
 
-PromptPart part(std::string content, std::string modality = "text") {
-  return {std::move(modality), std::move(content), "somewhere"};
+// Long enough to be kept.
+PromptPart part(const std::string& name, std::string modality = "text", size_t length = 400) {
+  return {std::move(modality), name + std::string(length, 'x'), "somewhere"};
 }
 
 Feed tokens(std::vector<int32_t> ids) { return {std::move(ids), {}}; }
@@ -40,24 +41,25 @@ TEST(PartCache, PartsDifferByContentAndModality) {
 }
 
 TEST(PartCache, DropsTheLeastRecentlyUsed) {
-  const std::string long_text(600, 'a');
-  PartCache cache(2 * 1000);
-  cache.put(part(long_text + "1"), tokens({1}));
-  cache.put(part(long_text + "2"), tokens({2}));
+  PartCache cache(2 * 700);
+  cache.put(part("1"), tokens({1}));
+  cache.put(part("2"), tokens({2}));
   Feed feed;
-  EXPECT_TRUE(cache.append(part(long_text + "1"), feed));
-  cache.put(part(long_text + "3"), tokens({3}));
-  EXPECT_FALSE(cache.append(part(long_text + "2"), feed));
-  EXPECT_TRUE(cache.append(part(long_text + "1"), feed));
-  EXPECT_TRUE(cache.append(part(long_text + "3"), feed));
+  EXPECT_TRUE(cache.append(part("1"), feed));
+  cache.put(part("3"), tokens({3}));
+  EXPECT_FALSE(cache.append(part("2"), feed));
+  EXPECT_TRUE(cache.append(part("1"), feed));
+  EXPECT_TRUE(cache.append(part("3"), feed));
 }
 
-TEST(PartCache, KeepsNothingLargerThanItself) {
+TEST(PartCache, KeepsNeitherWhatIsLargerThanItselfNorWhatIsShort) {
   PartCache cache(2000);
   cache.put(part("a"), tokens({1}));
-  cache.put(part(std::string(3000, 'b')), tokens({2}));
+  cache.put(part("b", "text", 3000), tokens({2}));
+  cache.put(part("c", "text", 100), tokens({3}));
   Feed feed;
-  EXPECT_FALSE(cache.append(part(std::string(3000, 'b')), feed));
+  EXPECT_FALSE(cache.append(part("b", "text", 3000), feed));
+  EXPECT_FALSE(cache.append(part("c", "text", 100), feed));
   EXPECT_TRUE(cache.append(part("a"), feed));
 }
 

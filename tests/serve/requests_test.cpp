@@ -226,6 +226,11 @@ TEST(Requests, TranscriptionsAreForms) {
   EXPECT_EQ(good.wish.asked.parts[0].content, "RIFF\r\n--y");
   EXPECT_EQ(good.wish.asked.parts[1].content, "Entry");
   EXPECT_EQ(good.wish.asked.sampling.temperature, 0);
+  Card seven = card_with(false);
+  seven.id = "7";
+  const Plan numbers =
+      plan_transcription(form({{"model", "7"}, {"file", "a"}, {"prompt", "123"}}), type, seven);
+  EXPECT_EQ(numbers.wish.asked.parts[1].content, "123");  // a text, however it looks
   EXPECT_EQ(field_of([&] { plan(form({{"model", "tiny"}})); }), "file");
   EXPECT_EQ(field_of([&] { plan(form({{"file", "a"}, {"file", "b"}})); }), "file");
   EXPECT_EQ(field_of([&] { plan(form({{"file", "a"}, {"temperature", "hot"}})); }), "temperature");
@@ -236,6 +241,17 @@ TEST(Requests, TranscriptionsAreForms) {
     EXPECT_NE(field_of([&] { plan(body); }), "no error") << body;
   EXPECT_EQ(field_of([&] { plan_transcription("{}", "application/json", card_with(false)); }, 415), "");
   EXPECT_EQ(field_of([&] { plan_transcription("{}", "multipart/form-data", card_with(false)); }), "body");
+}
+
+TEST(Requests, NameTheirModel) {
+  const auto named = [](const char* path, std::string body, std::string type) {
+    return named_model({.path = path, .content_type = std::move(type), .body = std::move(body)});
+  };
+  EXPECT_EQ(named("/v1/completions", R"({"model": "a b"})", "multipart/form-data"), "a b");
+  EXPECT_EQ(named("/v1/completions", R"({"model": 7})", ""), std::nullopt);
+  const std::string body = form({{"file", "x"}, {"model", "7"}});
+  EXPECT_EQ(named(kTranscriptions, body, "Multipart/Form-Data; boundary=x"), "7");
+  EXPECT_EQ(field_of([&] { named(kTranscriptions, "{}", "application/json"); }, 415), "");
 }
 
 // The same whole and in pieces.
