@@ -33,12 +33,12 @@ function Answer({ answer, chosen, choose, only }) {
     ${answer.parts.map((part) => html`<${Part} part=${part} />`)}${answer.preview && html`<${Part} part=${answer.preview} drawing=${true} />`}${!answer.parts.length && !answer.preview && html`<p class="remark">${answer.finish ? 'an empty answer' : '…'}</p>`}</article>`;
 }
 
-// `locked`: something is being written.
-function Turn({ turn, locked, choose, again, branch, copy }) {
+// `locked`: something is being written. Only the last turn is asked again: those behind it would be lost.
+function Turn({ turn, locked, last, choose, again, branch, copy }) {
   return html`<section class="turn"><h2 class="unseen">Prompt</h2><div class="prompt">${turn.content.map((part) => html`<${Part} part=${part} />`)}</div>
     <h2 class="unseen">Answers</h2><div class="answers">${turn.answers.map((answer, i) => html`<${Answer} answer=${answer} chosen=${turn.chosen === i} only=${turn.answers.length === 1} choose=${() => choose(i)} />`)}</div>
     ${turn.errors.map((error) => html`<p class="warning" role="alert">${error}</p>`)}${turn.command && html`<pre>${turn.command}</pre>`}
-    ${!locked && html`<div class="controls"><button type="button" onClick=${again}>Again with new seeds</button><button type="button" onClick=${branch}>Edit from here</button><button type="button" onClick=${copy}>Copy as curl</button></div>`}</section>`;
+    ${!locked && html`<div class="controls">${last && html`<button type="button" onClick=${again}>Again with new seeds</button>`}<button type="button" onClick=${branch}>Edit from here</button><button type="button" onClick=${copy}>Copy as curl</button></div>`}</section>`;
 }
 
 function Settings({ settings, set, latents }) {
@@ -143,7 +143,7 @@ function Playground() {
   const branch = (at) => { const { content } = turns[at]; setTurns(turns.slice(0, at)); setDraft({ text: content.filter(({ type }) => type === 'text').map(({ text }) => text).join('\n'), parts: content.filter(({ type }) => type !== 'text'), error: '' }); document.getElementById('prompt').focus(); };
   return html`<header><h1>${servers.length ? servers.map(({ model }) => model.id).join(', ') : 'Playground'}</h1>${failure && html`<p class="warning" role="alert">${failure.message}</p>${failure.status === 401 && html`<label>API key <input type="password" autocomplete="off" onChange=${(event) => setKey(event.target.value)} /></label>`}`}
       ${servers.length > 0 && html`<${Remark}>Reads ${accepted.join(', ')}; writes ${modalities.join(', ')}. <span class="part text key">text</span> <span class="part image key">image</span> <span class="part sound key">sound</span><//>`}</header>
-    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} locked=${busy} choose=${(answer) => change(turn.id, (each) => ({ ...each, chosen: answer }))} again=${() => again(at)} branch=${() => branch(at)} copy=${() => copy(turn)} />`)}</div>
+    <div role="log" aria-label="Conversation">${turns.map((turn, at) => html`<${Turn} turn=${turn} locked=${busy} last=${at === turns.length - 1} choose=${(answer) => change(turn.id, (each) => ({ ...each, chosen: answer }))} again=${() => again(at)} branch=${() => branch(at)} copy=${() => copy(turn)} />`)}</div>
     ${servers.length > 0 && html`<${Compose} state=${draft} set=${setDraft} send=${send} stop=${() => aborting.current?.abort()} busy=${busy} accepts=${accepted.filter((each) => each !== 'text')}>
       ${servers.length > 1 && html`<${Choice} legend="Models, side by side" all=${servers.map(({ model }) => model.id)} chosen=${chosen} set=${setChosen} />`}
       ${modalities.length > 1 && html`<${Choice} legend="Answer" all=${modalities} chosen=${asking} set=${setWanted} />`}<//>

@@ -218,6 +218,7 @@ describe('live pages', () => {
     assert.equal(await page.getByRole('button', { name: 'Edit from here' }).count(), 0);
     await page.getByRole('button', { name: 'Stop' }).click();
     await page.waitForFunction(() => document.querySelectorAll('.turn .controls').length === 2);
+    assert.equal(await page.getByRole('button', { name: 'Again with new seeds' }).count(), 1);  // of the last turn alone
     await page.close();
   });
 
