@@ -16,8 +16,7 @@ void add_serve_verb(CLI::App& app) {
   http::Options& http = options->http;
   verb->add_option("RUN", options->runs,
                    "run folder, or a model folder (also of Hugging Face's Mamba and Llama), several for as "
-                   "many models; or "
-                   "a folder with runs and studies in it: a page about them")
+                   "many models; or a folder with runs and studies in it: a page about them")
       ->required();
   verb->add_option("--codecs", worker.codecs,
                    "folder with a codec per modality, instead of those of the run's data");

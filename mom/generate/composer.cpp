@@ -106,11 +106,6 @@ void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_v
   if (preview_due(visit + 1, num_visits)) tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
 }
 
-std::string data_of(Event::Kind kind, const Segment& segment, const ModelCodecs& codecs) {
-  return codecs::to_file(kind == Event::Kind::kPreview ? codecs.preview_of(segment)
-                                                       : codecs.media_of(segment));
-}
-
 void Composer::end(Stop stop) {
   if (ended_) return;
   flush_text();
@@ -118,6 +113,11 @@ void Composer::end(Stop stop) {
   Event event{.kind = Event::Kind::kEnd, .choice = choice_};
   event.finish = stop == Stop::kLength && !stopped() ? Finish::kLength : Finish::kStop;
   tell_(std::move(event), std::nullopt);
+}
+
+std::string data_of(Event::Kind kind, const Segment& segment, const ModelCodecs& codecs) {
+  return codecs::to_file(kind == Event::Kind::kPreview ? codecs.preview_of(segment)
+                                                       : codecs.media_of(segment));
 }
 
 }  // namespace mom::generate

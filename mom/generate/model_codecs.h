@@ -27,8 +27,8 @@ class ModelCodecs {
 
   std::vector<int32_t> encode_text(std::string_view text) const;
   bool has_text() const;  // whether text can be written at all
-  std::optional<int32_t> bos()
-      const;  // what a document begins with; a plain model's tokenizer says whether anything
+  // What a document begins with; a plain model's tokenizer says whether anything.
+  std::optional<int32_t> bos() const;
   std::string text_of(const std::vector<int32_t>& tokens) const;  // as text_stream.h shows it
   std::string bytes_of(int32_t token) const;
 

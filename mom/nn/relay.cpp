@@ -10,12 +10,18 @@ using torch::autograd::variable_list;
 
 namespace {
 
-void keep(AutogradContext* ctx, const RelayPtr& relay) {
+void keep(AutogradContext* ctx, const RelayPtr& relay, const at::Tensor& states) {
   ctx->saved_data["relay"] = c10::IValue::make_capsule(relay);
+  ctx->saved_data["sizes"] = states.sizes().vec();
+  ctx->saved_data["type"] = states.scalar_type();
   ctx->set_materialize_grads(false);
 }
 RelayPtr relay_of(AutogradContext* ctx) {
   return c10::static_intrusive_pointer_cast<Relay>(ctx->saved_data["relay"].toCapsule());
+}
+// Of the states that were kept.
+at::Tensor zero_gradient(AutogradContext* ctx) {
+  return torch::zeros(ctx->saved_data["sizes"].toIntVector(), ctx->saved_data["type"].toScalarType());
 }
 
 }  // namespace
@@ -23,18 +29,14 @@ RelayPtr relay_of(AutogradContext* ctx) {
 struct InitialStatesFunction : torch::autograd::Function<InitialStatesFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& rows_TD, const at::Tensor& states,
                             const RelayPtr& relay) {
-    keep(ctx, relay);
-    ctx->saved_data["sizes"] = states.sizes().vec();
-    ctx->saved_data["type"] = states.scalar_type();
+    keep(ctx, relay, states);
     (void)rows_TD;  // an input, so that backward comes here before it leaves the block
     return states;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const RelayPtr relay = relay_of(ctx);
-    const auto sizes = ctx->saved_data["sizes"].toIntVector();
-    const at::Tensor gradient =
-        grads[0].defined() ? grads[0] : torch::zeros(sizes, ctx->saved_data["type"].toScalarType());
+    const at::Tensor gradient = grads[0].defined() ? grads[0] : zero_gradient(ctx);
     relay->send_gradient(gradient.select(0, 0).contiguous());
     return {at::Tensor(), at::Tensor(), at::Tensor()};
   }
@@ -43,16 +45,13 @@ struct InitialStatesFunction : torch::autograd::Function<InitialStatesFunction> 
 struct PassOnFunction : torch::autograd::Function<PassOnFunction> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& rows_TD, const at::Tensor& final_states,
                             const RelayPtr& relay) {
-    keep(ctx, relay);
-    ctx->saved_data["sizes"] = final_states.sizes().vec();
-    ctx->saved_data["type"] = final_states.scalar_type();
+    keep(ctx, relay, final_states);
     return rows_TD;
   }
 
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const RelayPtr relay = relay_of(ctx);
-    const at::Tensor gradient =
-        torch::zeros(ctx->saved_data["sizes"].toIntVector(), ctx->saved_data["type"].toScalarType());
+    const at::Tensor gradient = zero_gradient(ctx);
     relay->receive_gradient(gradient.select(0, gradient.size(0) - 1));
     return {grads[0], relay->goes_on() ? gradient : at::Tensor(), at::Tensor()};
   }

@@ -19,7 +19,8 @@ struct GridRow {
 std::vector<GridRow> grid_rows(const std::vector<Bucket>& buckets);
 
 // A row for each caption, a column for each of the seeds 1 to kGridSeeds, white lines between; published as `file`.
-// {"file": its name, "seeds", "side": pixels of an image, "gap": of a line, "guidance", of latents "sampler" and "steps", "rows": [{"caption", "bucket"}]}
+// {"file": its name, "seeds", "side": pixels of an image, "gap": of a line, "guidance", of latents "sampler" and "steps",
+// "rows": [{"caption", "bucket"}]}
 OrderedJson draw_grid(const generate::Network& network, const generate::ModelCodecs& codecs,
                       const std::vector<Bucket>& buckets, const QualityOptions& options, const Path& file);
 

@@ -16,6 +16,12 @@ const Json& object(const Json& in, const char* key, const std::string& where) {
   return in.at(key);
 }
 
+Json read_object(const Path& file) {
+  Json json = read_json(file);
+  if (!json.is_object()) throw InputError({file.string(), "an object", json.type_name(), ""});
+  return json;
+}
+
 Accuracy accuracy_of(const Json& in, const char* key, const std::string& where) {
   const Json& value = object(in, key, where);
   const Json interval = value.value("interval", Json());
@@ -125,9 +131,8 @@ void add_images(GenerationQuality& quality, const Json& pictures, const Path& fo
 std::optional<GenerationQuality> read_grid(const Path& folder) {
   const Path file = folder / "grid.json";
   if (!std::filesystem::exists(file)) return std::nullopt;
-  const Json json = read_json(file);
+  const Json json = read_object(file);
   const std::string where = file.string();
-  if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});
   GenerationQuality quality;
   quality.step = json_int(json, "step", where);
   quality.grid = grid_of(object(json, "grid", where), folder, where);
@@ -139,9 +144,8 @@ std::optional<GenerationQuality> read_grid(const Path& folder) {
 std::optional<GenerationQuality> read_generation_quality(const Path& run) {
   const Path folder = run / "generation", file = folder / "quality.json";
   if (!std::filesystem::exists(file)) return read_grid(run / "grid");
-  const Json json = read_json(file);
+  const Json json = read_object(file);
   const std::string where = file.string();
-  if (!json.is_object()) throw InputError({where, "an object", json.type_name(), ""});
   GenerationQuality quality;
   quality.step = json_int(json, "step", where);
   if (json.contains("pictures")) add_images(quality, object(json, "pictures", where), folder, where);

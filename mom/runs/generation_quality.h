@@ -82,7 +82,8 @@ struct GenerationQuality {
   std::map<std::string, double> bits_per_byte;  // by source
 };
 
-// Without --generation's, the grid alone. Nothing when the run has neither. InputError "FILE: ..." for one that is damaged, or names files outside its folder.
+// Without --generation's, the grid alone. Nothing when the run has neither. InputError "FILE: ..." for one that is damaged,
+// or names files outside its folder.
 std::optional<GenerationQuality> read_generation_quality(const Path& run);
 
 }  // namespace mom::runs

@@ -1,3 +1,5 @@
+#include <functional>
+
 #include "mom/base/json.h"
 #include "mom/serve/routes.h"
 
@@ -74,36 +76,27 @@ std::string metrics_text(const std::vector<ModelStats>& models) {
   const auto add = [&](const char* name, const char* type, const char* help, auto value) {
     text += std::string("# HELP ") + name + " " + help + "\n# TYPE " + name + " " + type + "\n";
     for (const auto& [model, stats] : models)
-      text += std::string(name) + "{model=" + Json(model).dump() + "} " + std::to_string(value(stats)) + "\n";
+      text += std::string(name) + "{model=" + Json(model).dump() + "} " +
+              std::to_string(std::invoke(value, stats)) + "\n";
   };
   using Stats = WorkerStats;
-  add("mom_prompt_tokens_read_total", "counter", "Tokens of prompts that were read.",
-      [](const Stats& stats) { return stats.read_tokens; });
+  add("mom_prompt_tokens_read_total", "counter", "Tokens of prompts that were read.", &Stats::read_tokens);
   add("mom_prompt_tokens_reused_total", "counter", "Tokens of prompts whose state was kept.",
-      [](const Stats& stats) { return stats.reused_tokens; });
+      &Stats::reused_tokens);
   add("mom_tokens_generated_total", "counter", "Tokens and images that were generated.",
-      [](const Stats& stats) { return stats.written_tokens; });
-  add("mom_steps_total", "counter", "Steps of the engine.", [](const Stats& stats) { return stats.steps; });
-  add("mom_requests_accepted_total", "counter", "Requests that were queued.",
-      [](const Stats& stats) { return stats.accepted; });
-  add("mom_requests_refused_total", "counter", "Requests that found the queue full.",
-      [](const Stats& stats) { return stats.refused; });
-  add("mom_requests_finished_total", "counter", "Requests that were answered.",
-      [](const Stats& stats) { return stats.finished; });
-  add("mom_requests_abandoned_total", "counter", "Requests whose client left.",
-      [](const Stats& stats) { return stats.abandoned; });
-  add("mom_requests_failed_total", "counter", "Requests that failed after they were queued.",
-      [](const Stats& stats) { return stats.failed; });
-  add("mom_requests_waiting", "gauge", "Requests in the queue.",
-      [](const Stats& stats) { return stats.waiting; });
-  add("mom_requests_running", "gauge", "Requests being answered.",
-      [](const Stats& stats) { return stats.jobs; });
+      &Stats::written_tokens);
+  add("mom_steps_total", "counter", "Steps of the engine.", &Stats::steps);
+  add("mom_requests_accepted_total", "counter", "Requests that were queued.", &Stats::accepted);
+  add("mom_requests_refused_total", "counter", "Requests that found the queue full.", &Stats::refused);
+  add("mom_requests_finished_total", "counter", "Requests that were answered.", &Stats::finished);
+  add("mom_requests_abandoned_total", "counter", "Requests whose client left.", &Stats::abandoned);
+  add("mom_requests_failed_total", "counter", "Requests that failed after they were queued.", &Stats::failed);
+  add("mom_requests_waiting", "gauge", "Requests in the queue.", &Stats::waiting);
+  add("mom_requests_running", "gauge", "Requests being answered.", &Stats::jobs);
   add("mom_sequences_running", "gauge", "Answers being written.",
       [](const Stats& stats) { return stats.slots.size(); });
-  add("mom_prompt_cache_entries", "gauge", "Prompts whose state is kept.",
-      [](const Stats& stats) { return stats.cached_prompts; });
-  add("mom_prompt_cache_bytes", "gauge", "Memory of these states in bytes.",
-      [](const Stats& stats) { return stats.cached_bytes; });
+  add("mom_prompt_cache_entries", "gauge", "Prompts whose state is kept.", &Stats::cached_prompts);
+  add("mom_prompt_cache_bytes", "gauge", "Memory of these states in bytes.", &Stats::cached_bytes);
   return text;
 }
 

@@ -240,6 +240,12 @@ void read_max_tokens(Fields& fields, generate::Asked& asked) {
   asked.max_tokens = newer ? newer : older;
 }
 
+// Of each image while it is drawn: for who sees it grow.
+int64_t read_previews(Fields& fields, bool stream) {
+  const int64_t count = fields.integer("partial_images", 0, kMaxPreviews).value_or(0);
+  return stream ? count : 0;
+}
+
 std::string prompt_text(Fields& fields, const std::string& name) {
   const std::string text = fields.required_text(name);
   if (text.empty()) throw wrong_field(name, "text", "none");
@@ -280,7 +286,6 @@ Plan plan_chat(const std::string& body, const Card& card) {
   read_modalities(fields, card, wish.asked);
   read_max_tokens(fields, wish.asked);
   refuse_foreign(fields);
-  wish.previews = fields.integer("partial_images", 0, kMaxPreviews).value_or(0);
   wish.log_probabilities = fields.boolean("logprobs").value_or(false);
   fields.only("top_logprobs", 0);
   fields.only("response_format", {{"type", "text"}});
@@ -291,9 +296,9 @@ Plan plan_chat(const std::string& body, const Card& card) {
     inner.finish();
   }
   const StreamOptions stream = read_stream(fields);
-  fields.finish();
   plan.stream = stream.stream;
-  if (!plan.stream) wish.previews = 0;
+  wish.previews = read_previews(fields, plan.stream);
+  fields.finish();
   plan.format = chat_format(card, wish, stream.usage);
   return plan;
 }
@@ -350,8 +355,7 @@ Plan plan_image(const std::string& body, const Card& card) {
   // Quality and size are the codec's own; the answer says which size that is.
   fields.ignore({"size", "quality", "style", "moderation", "output_compression"});
   plan.stream = fields.boolean("stream").value_or(false);
-  wish.previews = fields.integer("partial_images", 0, kMaxPreviews).value_or(0);
-  if (!plan.stream) wish.previews = 0;
+  wish.previews = read_previews(fields, plan.stream);
   if (plan.stream && wish.count > 1) throw wrong_field("n", "1, for a stream", std::to_string(wish.count));
   fields.finish();
   plan.format = image_format(card, wish);

@@ -1,6 +1,6 @@
 // `mom serve RUN...`: an HTTP API around trained models, and a page to try them. One I/O thread (mom/http), and for each model
-// an engine thread (worker.h). `mom serve FOLDER`, of a folder with runs or studies in it: a page about them while they train (pages.h). The
-// entry has no torch.
+// an engine thread (worker.h). `mom serve FOLDER`, of a folder with runs or studies in it: a page about them while they train
+// (pages.h). The entry has no torch.
 #pragma once
 
 #include "mom/serve/access.h"

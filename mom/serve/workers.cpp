@@ -21,11 +21,10 @@ Workers::Workers(const std::vector<WorkerOptions>& options) {
     const std::string name = model_name(one);
     if (name != printable(name))
       throw UserError({"--model-id", "a name in UTF-8 without control characters", printable(name), ""});
+    if (!names.insert(name).second)
+      throw UserError(
+          {"RUN", "models of different names", "two called " + name, "name each: --model-id A --model-id B"});
   }
-  for (const WorkerOptions& one : options)
-    if (!names.insert(model_name(one)).second)
-      throw UserError({"RUN", "models of different names", "two called " + model_name(one),
-                       "name each: --model-id A --model-id B"});
   for (const WorkerOptions& one : options) workers_.push_back(std::make_unique<Worker>(one));
 }
 

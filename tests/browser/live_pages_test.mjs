@@ -260,7 +260,8 @@ describe('live pages', () => {
     await page.getByLabel('Prompt').fill("an apple's core");
     await page.getByLabel('Prompt').press('Control+Enter');
     await page.getByRole('button', { name: 'Copy as curl' }).click();
-    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    let copied = '';
+    for (let i = 0; i < 50 && !copied; i++) { copied = await page.evaluate(() => navigator.clipboard.readText()); if (!copied) await later(20); }  // writing takes a moment
     assert.ok(copied.startsWith(`curl ${base}/v1/chat/completions `) && copied.includes("an apple'\\''s core"), copied);
     await page.close();
   });

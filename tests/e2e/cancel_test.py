@@ -4,14 +4,12 @@ file descriptors nor memory are lost. That a job ends before the next step is sh
 MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny encoded data sets.
 """
 
-import json
 import os
 import pathlib
-import tempfile
 import time
 import unittest
 
-from serving import Server, train_tiny
+from serving import TinyServers, raw_post
 
 TOGETHER = 42  # more than run at once: some wait
 DELAYS = (0, 0.001, 0.02, 0.1)  # s until they leave
@@ -19,38 +17,19 @@ TOTAL = int(os.environ.get("MOM_CANCELLATIONS", "1000"))
 GROWTH_MIB = 8  # of resident memory after the first 1,000, which fill the allocator's and the prompts' caches
 
 
-def body(path, request):
-    content = json.dumps(request).encode()
-    return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(content), content)
-
-
-class Cancel(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        root = pathlib.Path(cls.temporary.name)
-        train_tiny(root)
-        cls.latents = Server(root / "transfusion")
-        cls.codes = Server(root / "three_modality", "--max-tokens", "100000")
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.latents.stop() == 0
-        assert cls.codes.stop() == 0
-        cls.temporary.cleanup()
-
+class Cancel(TinyServers):
     def kinds(self):
         # The likeliest code of speech again and again: it never ends.
         endless = {"messages": [{"role": "user", "content": "red"}], "max_tokens": 100000, "modalities": ["audio"], "temperature": 0}
         drawn = {"prompt": "red disc", "num_inference_steps": 1000}
-        whole = body("/v1/chat/completions", endless)
+        whole = raw_post("/v1/chat/completions", endless)
         return {
-            "decode, streamed": (self.codes, body("/v1/chat/completions", {**endless, "stream": True})),
+            "decode, streamed": (self.codes, raw_post("/v1/chat/completions", {**endless, "stream": True})),
             "decode, whole": (self.codes, whole),
             "in the request": (self.codes, whole[:-20]),
-            "prompt": (self.latents, body("/v1/chat/completions", {"messages": [{"role": "user", "content": "red disc " * 4000}], "max_tokens": 4000})),
-            "denoising, whole": (self.latents, body("/v1/images/generations", drawn)),
-            "denoising, streamed": (self.latents, body("/v1/images/generations", {**drawn, "stream": True, "partial_images": 3})),
+            "prompt": (self.latents, raw_post("/v1/chat/completions", {"messages": [{"role": "user", "content": "red disc " * 4000}], "max_tokens": 4000})),
+            "denoising, whole": (self.latents, raw_post("/v1/images/generations", drawn)),
+            "denoising, streamed": (self.latents, raw_post("/v1/images/generations", {**drawn, "stream": True, "partial_images": 3})),
         }
 
     def leave(self, server, request, delay):

@@ -20,26 +20,12 @@ import urllib.request
 import openai
 
 from program import run_mom, try_mom
-from serving import BINARY, Server, pixel_rows, png, png_size, train_tiny, uri
+from serving import BINARY, Server, TinyServers, pixel_rows, png, png_size, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
 
 
-class Serve(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.root = root = pathlib.Path(cls.temporary.name)
-        cls.sound = train_tiny(root)
-        cls.latents = Server(root / "transfusion")
-        cls.codes = Server(root / "three_modality", "--max-tokens", "100000")
-
-    @classmethod
-    def tearDownClass(cls):
-        assert cls.latents.stop() == 0
-        assert cls.codes.stop() == 0
-        cls.temporary.cleanup()
-
+class Serve(TinyServers):
     def generated(self, setting, *arguments):
         return json.loads(run_mom("generate", self.root / setting, "--json", *arguments))
 

@@ -4,12 +4,15 @@ import atexit
 import base64
 import functools
 import json
+import pathlib
 import signal
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
+import unittest
 import urllib.error
 import urllib.request
 import zlib
@@ -64,6 +67,12 @@ def png_size(content):
 
 def uri(content):
     return "data:image/png;base64," + base64.b64encode(content).decode()
+
+
+def raw_post(path, body):
+    """The bytes of a request, for clients that send them in ways of their own."""
+    content = json.dumps(body).encode()
+    return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(content), content)
 
 
 class Server:
@@ -142,3 +151,21 @@ class Server:
         code = self.process.wait(timeout=60)
         self.process.stderr.close()
         return code
+
+
+class TinyServers(unittest.TestCase):
+    """Tests against a model whose images are latents and one of codes and speech, whose runs are in `root`."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = pathlib.Path(cls.temporary.name)
+        cls.sound = train_tiny(cls.root)
+        cls.latents = Server(cls.root / "transfusion")
+        cls.codes = Server(cls.root / "three_modality", "--max-tokens", "100000")
+
+    @classmethod
+    def tearDownClass(cls):
+        assert cls.latents.stop() == 0
+        assert cls.codes.stop() == 0
+        cls.temporary.cleanup()
