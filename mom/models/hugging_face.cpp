@@ -29,7 +29,6 @@ Json from_llama(const Json& json, std::string_view where) {
   Json ours = json;
   const int64_t width = positive(json, "hidden_size", 4096, where),
                 heads = positive(json, "num_attention_heads", 32, where);
-  only("num_key_value_heads", heads);
   only("head_dim", width / heads);
   only("attention_bias", false);
   only("mlp_bias", false);
