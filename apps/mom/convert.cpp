@@ -31,6 +31,25 @@ void add_dense_to_mom(CLI::App& convert) {
   });
 }
 
+void add_add_modality(CLI::App& convert) {
+  auto options = std::make_shared<eval::AddModality>();
+  CLI::App* verb = convert.add_subcommand(
+      "add-modality",
+      "a model with one more modality, whose own weights begin as text's; text is computed as before");
+  verb->add_option("MODEL", options->from, "run or model folder")->required();
+  verb->add_option("--modality", options->modality, "its name, e.g. speech")->required();
+  verb->add_option("--out", options->out, "the new model folder")->required();
+  auto* data = verb->add_option("--data", options->data, "encoded data that has it, for train.start_from");
+  verb->add_option("--codes", options->codes,
+                   "without data: size of the codebook of images or speech; the papers' when not given")
+      ->check(CLI::Range(1, 1 << 24))
+      ->excludes(data);
+  verb->callback([options] {
+    eval::convert_add_modality(*options);
+    log_info("wrote " + options->out.string());
+  });
+}
+
 void add_quantize(CLI::App& convert) {
   struct Options {
     Path from, out;
@@ -56,6 +75,7 @@ void add_convert_verb(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("convert", "turn a model into another");
   verb->require_subcommand(1);
   add_dense_to_mom(*verb);
+  add_add_modality(*verb);
   add_quantize(*verb);
 }
 
