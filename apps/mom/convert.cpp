@@ -4,6 +4,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/base/log.h"
+#include "mom/eval/export.h"
 
 namespace mom::app {
 
@@ -50,6 +51,20 @@ void add_add_modality(CLI::App& convert) {
   });
 }
 
+void add_export(CLI::App& convert, const char* name, const char* help, const char* out,
+                void (*convert_it)(const eval::Export&)) {
+  auto options = std::make_shared<eval::Export>();
+  CLI::App* verb = convert.add_subcommand(name, help);
+  verb->add_option("MODEL", options->from, "run or model folder")->required();
+  verb->add_option("--out", options->out, out)->required();
+  verb->add_option("--codecs", options->codecs,
+                   "codecs, one folder per modality; those of a run's data when not given");
+  verb->callback([options, convert_it] {
+    convert_it(*options);
+    log_info("wrote " + options->out.string());
+  });
+}
+
 void add_quantize(CLI::App& convert) {
   struct Options {
     Path from, out;
@@ -77,6 +92,14 @@ void add_convert_verb(CLI::App& app) {
   add_dense_to_mom(*verb);
   add_add_modality(*verb);
   add_quantize(*verb);
+  add_export(*verb, "text-only",
+             "the dense Mamba inside a Mixture-of-Mamba, for transformers, mamba-ssm and mom: text's weights "
+             "and rows",
+             "the new model folder", eval::convert_text_only);
+  add_export(*verb, "to-hf", "a folder that transformers loads with trust_remote_code: all modalities",
+             "the new model folder", eval::convert_to_hf);
+  add_export(*verb, "to-gguf", "a GGUF file of the dense Mamba inside, for llama.cpp", "the new file",
+             eval::convert_to_gguf);
 }
 
 }  // namespace mom::app

@@ -112,7 +112,8 @@ std::vector<int64_t> stop_tokens(const Path& folder) {
 }
 
 void keep_language(const Path& from, const Path& to) {
-  for (const char* name : {kGenerationConfig, "tokenizer.model", "tokenizer_config.json"})
+  for (const char* name : {kGenerationConfig, "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json"})
     if (std::filesystem::exists(from / name)) publish_file(to / name, read_file(from / name));
   const Json theirs = read_json(from / kConfig);
   OrderedJson ours = parse_ordered_json(read_file(to / kConfig), (to / kConfig).string());
