@@ -217,26 +217,23 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
 
 // Up to kLanes tokens side by side in vectors (matvec_tokens-inl.h).
 struct TokenGroup {
-  int64_t first = 0, count = 0, width = 0;  // width: of the vectors
-  float* x_CT = nullptr;                    // [columns, width]; zeros where there is no token
+  int64_t first = 0, count = 0;
+  float* x_CT = nullptr;  // [columns, kLanes]; zeros where there is no token
 };
 
-// The tokens that are worth it; what is left, fewer than five, goes through all_rows.
+// The tokens that fill more than half of a vector, from the first on; how many they are.
 int64_t group_tokens(int64_t num_tokens, std::vector<TokenGroup>& groups) {
   int64_t t = 0;
-  while (kLanes >= 8 && num_tokens - t > 4) {
-    const int64_t width = num_tokens - t > kLanes / 2 ? kLanes : kLanes / 2;
-    const int64_t count = std::min(width, num_tokens - t);
-    groups.push_back({t, count, width});
-    t += count;
+  while (kLanes >= 8 && num_tokens - t > kLanes / 2) {
+    groups.push_back({t, std::min(kLanes, num_tokens - t)});
+    t += groups.back().count;
   }
   return t;
 }
 
-template <class Weights, class D>
-void rows_of_group(D d, const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group,
-                   float* floats, float* const* y) {
-  constexpr auto kTokens = static_cast<int64_t>(hn::MaxLanes(D()));
+template <class Weights>
+void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group, float* floats,
+                   float* const* y) {
   const auto* weights = static_cast<const typename Weights::Element*>(m.data);
   for (int64_t first = begin; first < end; first += kTokenRows) {
     const float* rows[kTokenRows];
@@ -248,12 +245,12 @@ void rows_of_group(D d, const WeightMatrix& m, int64_t begin, int64_t end, const
     const auto* last =
         reinterpret_cast<const char*>(weights + std::min(first + 2 * kTokenRows, m.num_rows) * m.stride);
     for (; next < last; next += 64) hwy::Prefetch(next);
-    HWY_ALIGN float sums[kTokenRows * kTokens];
-    token_sums(d, rows, m.stride, group.x_CT, sums);
+    HWY_ALIGN float sums[kTokenRows * kLanes];
+    token_sums(rows, m.stride, group.x_CT, sums);
     for (int64_t row = first; row < std::min(first + kTokenRows, end); ++row) {
       const float bias = m.bias != nullptr ? m.bias[row] : 0.0f;
       for (int64_t t = 0; t < group.count; ++t)
-        y[group.first + t][row] = sums[(row - first) * kTokens + t] + bias;
+        y[group.first + t][row] = sums[(row - first) * kLanes + t] + bias;
     }
   }
 }
@@ -267,31 +264,27 @@ void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<con
   const int64_t floats = Weights::floats_to_prepare(m.num_columns);
   std::vector<TokenGroup> groups;
   const int64_t grouped = Weights::kAsFloats ? group_tokens(num_tokens, groups) : 0;
-  Scratch scratch((floats + 16) * num_tokens +
-                  (groups.empty() ? 0 : m.stride * (2 * grouped + kLanes + kTokenRows)));
+  Scratch scratch(
+      (floats + 16) * num_tokens +
+      (groups.empty() ? 0 : m.stride * (static_cast<int64_t>(groups.size()) * kLanes + kTokenRows)));
   std::vector<Prepared<typename Weights::Input>> tokens;
   for (const float* token : x) tokens.push_back(Weights::prepare(token, m.num_columns, scratch.take(floats)));
   float* row_floats = nullptr;
   if constexpr (Weights::kAsFloats) {
     if (!groups.empty()) row_floats = scratch.take(kTokenRows * m.stride);
     for (TokenGroup& group : groups) {
-      group.x_CT = scratch.take(m.stride * group.width);
+      group.x_CT = scratch.take(m.stride * kLanes);
       const float* inputs[kLanes] = {};
       for (int64_t t = 0; t < group.count; ++t) inputs[t] = tokens[group.first + t].x;
-      columns_of_tokens(inputs, group.count, m.stride, group.width, group.x_CT);
+      columns_of_tokens(inputs, group.count, m.stride, group.x_CT);
     }
   }
   const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
   for (int64_t row = begin; row < end; row += rows_at_once) {
     const int64_t last = std::min(end, row + rows_at_once);
     if constexpr (Weights::kAsFloats) {
-      for (const TokenGroup& group : groups) {
-        if (group.width == kLanes) {
-          rows_of_group<Weights>(kTag, m, row, last, group, row_floats, y.data());
-        } else {
-          rows_of_group<Weights>(hn::Half<Tag>(), m, row, last, group, row_floats, y.data());
-        }
-      }
+      for (const TokenGroup& group : groups)
+        rows_of_group<Weights>(m, row, last, group, row_floats, y.data());
     }
     int64_t t = grouped;
     for (; t + 4 <= num_tokens; t += 4) all_rows<Weights, 4>(m, row, last, tokens.data() + t, y.data() + t);
