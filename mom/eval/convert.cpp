@@ -78,7 +78,11 @@ void convert_add_modality(const AddModality& options) {
     spec = models::with_modality(spec, known, num_ids);
   }
   models::Model model(spec);
-  models::grow(*model, *smaller, /*seed=*/0, folder.string());
+  const bool is_plain = smaller->spec().vocabulary.empty() && !spec.vocabulary.empty();
+  const models::TextIds text =
+      is_plain ? models::text_ids_for(folder, options.data / "codecs" / spec.vocabulary.text()->name)
+               : models::TextIds();
+  models::grow(*model, *smaller, text, /*seed=*/0, folder.string());
   FolderPublisher publisher(options.out, /*replace=*/false);
   models::write_model(publisher.path(), *model);
   if (spec.vocabulary.empty()) models::keep_language(folder, publisher.path());

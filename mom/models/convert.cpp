@@ -22,7 +22,7 @@ Model dense_to_mixture(ModelImpl& dense, std::vector<std::string> decoupled) {
     if (!std::count(all_projections().begin(), all_projections().end(), name))
       throw UserError({"--decoupled", "in_proj, x_proj, dt_proj, out_proj", name, ""});
   Model mixture(spec);
-  grow(*mixture, dense, /*seed=*/0);
+  grow(*mixture, dense, {}, /*seed=*/0, "convert dense-to-mom");
   return mixture;
 }
 
@@ -60,7 +60,7 @@ bool is_about_latents(const std::string& key) {
 }  // namespace
 
 void start_from(ModelImpl& model, const Path& folder, const std::vector<std::string>& differing,
-                uint64_t seed) {
+                uint64_t seed, const Path& text_codec) {
   const Path config = folder / "config.json";
   const ModelSpec spec = spec_from_json(read_json(config), config.string());
   const OrderedJson found = to_json(spec), wanted = to_json(model.spec());
@@ -78,12 +78,13 @@ void start_from(ModelImpl& model, const Path& folder, const std::vector<std::str
                                key + "\"]"
                          : "start from a model of the same shape, or change the recipe"});
   }
+  const bool is_plain = spec.vocabulary.empty() && !model.spec().vocabulary.empty();
+  const TextIds text = is_plain ? text_ids_for(folder, text_codec) : TextIds();
+  check_grows(spec, model.spec(), text, config.string());
   if (spec.modalities == model.spec().modalities &&
-      found.value("vocabulary", OrderedJson()) == wanted.value("vocabulary", OrderedJson())) {
-    check_grows(spec, model.spec(), config.string());
+      spec.vocabulary.to_json() == model.spec().vocabulary.to_json())
     return load_weights(model, folder);
-  }
-  grow(model, *load_model(folder), seed, config.string());
+  grow(model, *load_model(folder), text, seed, config.string());
 }
 
 }  // namespace mom::models

@@ -19,8 +19,8 @@ ModelSpec with_modality(const ModelSpec& from, modality::Modality like, int64_t 
 std::vector<std::string> keys_that_may_differ();
 // Copies the weights of a model folder or checkpoint into `model`, which may know more modalities (grow.h). UserError where
 // they are of another network; `differing`: those of keys_that_may_differ() that need not agree. Weights that are new
-// are drawn by `seed`.
+// are drawn by `seed`. `text_codec`: the folder of that of the data.
 void start_from(ModelImpl& model, const Path& folder, const std::vector<std::string>& differing = {},
-                uint64_t seed = 0);
+                uint64_t seed = 0, const Path& text_codec = {});
 
 }  // namespace mom::models

@@ -7,9 +7,13 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::models {
 namespace {
+
+// Tokenizers beside a model and in a text codec's folder.
+constexpr const char *kPieces = "tokenizer.model", *kPairs = "tokenizer.json";
 
 // Tables are padded to a multiple of up to 256 rows.
 constexpr int64_t kMostPadding = 255;
@@ -23,8 +27,10 @@ int64_t num_text_rows(const ModelSpec& spec) {
   return spec.vocabulary.empty() ? spec.vocab_size : spec.vocabulary.text()->num_ids();
 }
 
-std::vector<Rows> rows_in_common(const ModelSpec& small, const ModelSpec& large) {
-  std::vector<Rows> rows{{0, 0, std::min(num_text_rows(small), num_text_rows(large))}};
+// The first are text's.
+std::vector<Rows> rows_in_common(const ModelSpec& small, const ModelSpec& large, const TextIds& text) {
+  const int64_t first = small.vocabulary.empty() && !large.vocabulary.empty() ? text.first : 0;
+  std::vector<Rows> rows{{first, 0, std::min(num_text_rows(small), num_text_rows(large) - first)}};
   for (const modality::Modality& modality : small.vocabulary.modalities())
     if (!modality.is_text())
       rows.push_back({large.vocabulary.find(modality.name)->begin, modality.begin, modality.num_ids()});
@@ -70,7 +76,8 @@ at::Tensor source_of(const nn::Parameter& parameter, const ModelSpec& spec,
 
 // The table has its random start.
 void grow_table(at::Tensor& table, const at::Tensor& smaller, const std::vector<Rows>& rows) {
-  if (table.size(0) > smaller.size(0)) table.add_(smaller.narrow(0, 0, rows[0].count).mean(0));
+  if (rows[0].to > 0 || table.size(0) > smaller.size(0))
+    table.add_(smaller.narrow(0, 0, rows[0].count).mean(0));
   for (const Rows& same : rows)
     table.narrow(0, same.to, same.count).copy_(smaller.narrow(0, same.from, same.count));
 }
@@ -84,7 +91,24 @@ std::string new_modalities(const ModelSpec& small, const ModelSpec& large) {
 
 }  // namespace
 
-void check_grows(const ModelSpec& small, const ModelSpec& large, const std::string& where) {
+TextIds text_ids_for(const Path& model_folder, const Path& text_codec) {
+  bool known = false;
+  for (const char* name : {kPieces, kPairs}) {
+    const Path theirs = model_folder / name, ours = text_codec / name;
+    if (!std::filesystem::exists(theirs)) continue;
+    known = true;
+    if (std::filesystem::exists(ours) && read_file(theirs) == read_file(ours)) break;
+    throw UserError({text_codec.string(), "the tokenizer of " + theirs.string(), "another",
+                     "encode the data with the tokenizer of the model"});
+  }
+  if (!known)
+    log_warning(model_folder.string() + " has no tokenizer beside it: that it is the one of " +
+                text_codec.string() + " cannot be checked");
+  return {std::filesystem::exists(text_codec / kPairs) ? modality::special::kCount : 0};
+}
+
+void check_grows(const ModelSpec& small, const ModelSpec& large, const TextIds& text,
+                 const std::string& where) {
   for (const std::string& name : small.modalities)
     if (large.modality_index(name) < 0)
       throw UserError(
@@ -97,19 +121,20 @@ void check_grows(const ModelSpec& small, const ModelSpec& large, const std::stri
   }
   for (const modality::Modality& modality : small.vocabulary.modalities())
     check_modality(modality, large.vocabulary.find(modality.name), where + ": " + modality.name);
-  const int64_t left_over = num_text_rows(small) - num_text_rows(large);
-  if (left_over > (small.vocabulary.empty() ? kMostPadding : 0))
-    throw UserError({where + ": \"vocab_size\"",
-                     "at most " + std::to_string(num_text_rows(large) + kMostPadding) +
-                         ", the text ids of the data and padding",
-                     std::to_string(small.vocab_size), "encode the data with the tokenizer of the model"});
+  const int64_t kept = rows_in_common(small, large, text)[0].count;
+  if (num_text_rows(small) - kept > (small.vocabulary.empty() ? kMostPadding : 0))
+    throw UserError(
+        {where + ": \"vocab_size\"",
+         "at most " + std::to_string(kept + kMostPadding) + ", the text ids of the data and padding",
+         std::to_string(small.vocab_size), "encode the data with the tokenizer of the model"});
 }
 
-void grow(ModelImpl& model, ModelImpl& smaller, uint64_t seed, const std::string& where) {
+void grow(ModelImpl& model, ModelImpl& smaller, const TextIds& text, uint64_t seed,
+          const std::string& where) {
   const ModelSpec &large = model.spec(), &small = smaller.spec();
-  check_grows(small, large, where);
+  check_grows(small, large, text, where);
   torch::NoGradGuard no_grad;
-  const std::vector<Rows> rows = rows_in_common(small, large);
+  const std::vector<Rows> rows = rows_in_common(small, large, text);
   const auto source = smaller.named_parameters();
   for (nn::Parameter& parameter : nn::parameters_of(model)) {
     const at::Tensor found = source_of(parameter, large, source);
@@ -117,8 +142,7 @@ void grow(ModelImpl& model, ModelImpl& smaller, uint64_t seed, const std::string
     if (!found.defined() && !(large.latents() && !small.latents()))
       throw UserError({where, "weights for " + parameter.name, "none that they could begin as",
                        "start from a model of the same kind"});
-    if (!found.defined() || (is_table && found.size(0) != parameter.tensor.size(0)))
-      initialise(parameter, seed);
+    if (!found.defined() || is_table) initialise(parameter, seed);
     if (found.defined())
       is_table ? grow_table(parameter.tensor, found, rows) : void(parameter.tensor.copy_(found));
   }

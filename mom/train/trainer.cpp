@@ -48,7 +48,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   parameters_.freeze(paces_.frozen_names());
   initialise();
-  if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from));
+  if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from), *dataset);
   if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay, sharding_.own());
   data_position_ = loader_.state();
 }
@@ -62,10 +62,11 @@ void Trainer::initialise() {
   sharding_.drop_all(parameters_.values());
 }
 
-void Trainer::start_from(const Path& model) {
+void Trainer::start_from(const Path& model, const data::EncodedDataset& dataset) {
   if (group_->rank() == 0)
     models::start_from(*model_, model, recipe_.train.start_from_differing,
-                       static_cast<uint64_t>(recipe_.seed));
+                       static_cast<uint64_t>(recipe_.seed),
+                       dataset.folder / "codecs" / dataset.vocabulary.text()->name);
   for (size_t i = 0; i < parameters_.names().size(); ++i) {
     const Range range = parameters_.range_of(i);
     sharding_.scatter(parameters_.values().narrow(0, range.begin, range.length), range, parameters_.values());

@@ -87,7 +87,7 @@ class Trainer {
   // Frozen weights have no gradient: they take no part in its norm.
   void drop_frozen(const at::Tensor& gradient);
   void initialise();
-  void start_from(const Path& model);
+  void start_from(const Path& model, const data::EncodedDataset& dataset);
   Path shared_folder(const Path& of_rank_0);
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);

@@ -169,6 +169,18 @@ class StartFrom(unittest.TestCase):
             if one is not None:
                 self.assertAlmostEqual(one / other, 1, delta=0.01)  # the new rows have another random start
 
+    def test_the_data_has_the_tokenizer_of_the_model(self):
+        mixture = self.mixture()
+        recipe = write_recipe(self.folder / "recipe.toml", self.codes, "chameleon", train={"steps": 1, "start_from": str(mixture)})
+        own = (self.codes / "codecs" / "text" / "tokenizer.model").read_bytes()
+        for content, code, said in ((None, 0, "cannot be checked"), (own, 0, None), (own[:-1], 2, "another")):
+            if content is not None:
+                (mixture / "tokenizer.model").write_bytes(content)
+            done = try_mom("train", recipe, "--run", self.folder / f"run-{said}")
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual(said is not None, "tokenizer" in done.stderr, done.stderr)
+            self.assertIn(said or "", done.stderr)
+
     def test_what_does_not_fit_is_refused(self):
         run = self.train(write_recipe(self.folder / "three.toml", self.spoken, "three_modality", train={"steps": 1}), "three")
         two = write_recipe(self.folder / "two.toml", self.codes, "chameleon")
