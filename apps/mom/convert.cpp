@@ -93,7 +93,7 @@ void add_convert_verb(CLI::App& app) {
   add_add_modality(*verb);
   add_quantize(*verb);
   add_export(*verb, "text-only",
-             "the dense Mamba inside a Mixture-of-Mamba, for transformers, mamba-ssm and mom: text's weights "
+             "the dense Mamba inside a Mixture-of-Mamba, for transformers and mom: text's weights "
              "and rows",
              "the new model folder", eval::convert_text_only);
   add_export(*verb, "to-hf", "a folder that transformers loads with trust_remote_code: all modalities",

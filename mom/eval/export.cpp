@@ -4,7 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
-#include "mom/codecs/sentence_piece.h"
+#include "mom/codecs/text_import.h"
 #include "mom/eval/gguf_tokenizer.h"
 #include "mom/modality/special_tokens.h"
 #include "mom/models/export.h"
@@ -17,8 +17,6 @@ namespace mom::eval {
 std::string_view embedded_file(std::string_view name);  // of python/
 
 namespace {
-
-constexpr const char* kPieces = "tokenizer.model";
 
 // A model with what is around its text.
 struct Source {
@@ -48,6 +46,23 @@ struct Source {
   }
 };
 
+// A post-processor of tokenizer.json: every text begins with that token, as our documents do.
+OrderedJson begin_with(int32_t id, const OrderedJson& vocabulary) {
+  std::string token;
+  for (const auto& [name, number] : vocabulary.items())
+    if (number == id) token = name;
+  const auto special = [&](int type) -> OrderedJson {
+    return {{"SpecialToken", {{"id", token}, {"type_id", type}}}};
+  };
+  const auto text = [](const char* name, int type) -> OrderedJson {
+    return {{"Sequence", {{"id", name}, {"type_id", type}}}};
+  };
+  return {{"type", "TemplateProcessing"},
+          {"single", {special(0), text("A", 0)}},
+          {"pair", {special(0), text("A", 0), text("B", 1)}},
+          {"special_tokens", {{token, {{"id", token}, {"ids", {id}}, {"tokens", {token}}}}}}};
+}
+
 // The tokenizer and the special tokens of a model of ours, in Hugging Face's files.
 void write_language(const Source& source, const Path& to) {
   if (source.is_plain()) return models::keep_language(source.folder, to);
@@ -56,17 +71,13 @@ void write_language(const Source& source, const Path& to) {
       to / "generation_config.json",
       {{"bos_token_id", special::kBos}, {"eos_token_id", special::kEos}, {"pad_token_id", special::kPad}});
   if (source.text.empty()) return;
-  if (std::filesystem::exists(source.text / "tokenizer.json"))
-    publish_file(to / "tokenizer.json", read_file(source.text / "tokenizer.json"));
-  if (!std::filesystem::exists(source.text / kPieces)) return;
-  publish_file(to / kPieces, read_file(source.text / kPieces));
-  const codecs::SentencePiece pieces(source.text / kPieces);
-  publish_json(to / "tokenizer_config.json", {{"tokenizer_class", "LlamaTokenizer"},
-                                              {"add_bos_token", true},
-                                              {"bos_token", pieces.piece(special::kBos)},
-                                              {"eos_token", pieces.piece(special::kEos)},
-                                              {"unk_token", pieces.piece(special::kUnknown)},
-                                              {"pad_token", pieces.piece(special::kPad)}});
+  OrderedJson tokenizer = codecs::text_codec_as_json(source.text);
+  tokenizer["post_processor"] = begin_with(special::kBos, tokenizer["model"]["vocab"]);
+  publish_json(to / "tokenizer.json", tokenizer);
+  publish_json(to / "tokenizer_config.json",
+               {{"tokenizer_class", "PreTrainedTokenizerFast"}, {"add_bos_token", true}});
+  if (const Path pieces = source.text / "tokenizer.model"; std::filesystem::exists(pieces))
+    publish_file(to / pieces.filename(), read_file(pieces));
 }
 
 }  // namespace

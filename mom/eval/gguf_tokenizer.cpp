@@ -5,6 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/base/json.h"
 #include "mom/codecs/sentence_piece.h"
+#include "mom/codecs/tokenizer_json.h"
 #include "mom/modality/special_tokens.h"
 #include "mom/models/hugging_face.h"
 
@@ -74,27 +75,28 @@ void add_sentence_piece(formats::GgufFile& file, const Path& path, int64_t vocab
   file.set("tokenizer.ggml.add_space_prefix", model.adds_space());
 }
 
-// Hugging Face's tokenizer.json with byte-level BPE, as GPT-2 and GPT-NeoX have it: one rule of splitting.
-void add_byte_level(formats::GgufFile& file, const Path& path, int64_t vocab_size) {
-  const Json json = read_json(path);
-  const Json model = json.is_object() ? json.value("model", Json::object()) : Json::object(),
-             pre = json.is_object() ? json.value("pre_tokenizer", Json::object()) : Json::object();
-  if (!model.is_object() || !model.contains("vocab") || !model["vocab"].is_object() ||
-      !model.contains("merges") || !model["merges"].is_array() || !pre.is_object() ||
+// Hugging Face's tokenizer.json with byte-level BPE, as GPT-2 and GPT-NeoX have it: one rule of splitting. `where` is its file.
+void add_byte_level(formats::GgufFile& file, const Json& json, const Path& where, int64_t vocab_size,
+                    int32_t num_controls) {
+  const auto part = [&](const char* key) { return json.is_object() ? json.value(key, Json()) : Json(); };
+  const Json model = part("model"), pre = part("pre_tokenizer");
+  if (!model.is_object() || !model.value("vocab", Json()).is_object() ||
+      !model.value("merges", Json()).is_array() || !pre.is_object() ||
       pre.value("type", Json()) != "ByteLevel" || pre.value("use_regex", Json(true)) != true ||
       pre.value("add_prefix_space", Json(false)) != false)
-    throw InputError({path.string(), "byte-level BPE as GPT-2 and GPT-NeoX have it", "another tokenizer",
+    throw InputError({where.string(), "byte-level BPE as GPT-2 and GPT-NeoX have it", "another tokenizer",
                       "llama.cpp knows others by name only: convert the model with its own script"});
   std::vector<std::pair<std::string, int32_t>> by_id(static_cast<size_t>(vocab_size), {"", 0});
   const auto put = [&](const std::string& piece, const Json& id, int32_t type) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocab_size)
-      throw InputError({path.string() + ": \"" + piece + "\"", "an id below " + std::to_string(vocab_size),
+      throw InputError({where.string() + ": \"" + piece + "\"", "an id below " + std::to_string(vocab_size),
                         id.dump(), ""});
     by_id[id.get<size_t>()] = {piece, type};
   };
-  for (const auto& [piece, id] : model["vocab"].items()) put(piece, id, kNormal);
+  for (const auto& [piece, id] : model["vocab"].items())
+    put(piece, id, id < num_controls ? kControl : kNormal);
   for (const Json& added : json.value("added_tokens", Json::array()))
-    put(json_string(added, "content", path.string()), added.value("id", Json()),
+    put(json_string(added, "content", where.string()), added.value("id", Json()),
         added.value("special", false) ? kControl : kUserDefined);
   std::vector<std::string> merges;
   for (const Json& merge : model["merges"])
@@ -143,7 +145,8 @@ void add_tokenizer(formats::GgufFile& file, const Path& text, int64_t vocab_size
   if (!text.empty() && std::filesystem::exists(pieces))
     add_sentence_piece(file, pieces, vocab_size);
   else if (!text.empty() && std::filesystem::exists(json))
-    add_byte_level(file, json, vocab_size);
+    add_byte_level(file, plain.empty() ? Json(codecs::json_behind_controls(json)) : read_json(json), json,
+                   vocab_size, plain.empty() ? modality::special::kCount : 0);
   else
     return file.set("tokenizer.ggml.model", "none");
   add_specials(file, plain);

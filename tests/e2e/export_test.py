@@ -14,7 +14,7 @@ from tiny import make_data, write_recipe
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, MambaForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, MambaForCausalLM
 
 TEXT_IDS = 320  # of the tiny tokenizer
 MAX_DIFFERENCE = 1e-5
@@ -79,9 +79,13 @@ class Exports(unittest.TestCase):
                 oracle = MambaForCausalLM.from_pretrained(self.out).eval()
                 with torch.no_grad():
                     self.check_close(oracle(tokens[None], use_cache=False).logits[0], expected)
-                if name != "plain":
-                    self.assertEqual((self.out / "tokenizer.model").read_bytes(),
-                                     next((self.root / "tiny").glob(f"{name if name == 'spoken' else '.'}/encoded/codecs/text/tokenizer.model")).read_bytes())
+                if name != "plain":  # the tokenizer's ids, behind <s>
+                    text_codec = self.root / "tiny" / ("spoken" if name == "spoken" else "") / "encoded" / "codecs" / "text"
+                    self.assertEqual((self.out / "tokenizer.model").read_bytes(), (text_codec / "tokenizer.model").read_bytes())
+                    tokenizer = AutoTokenizer.from_pretrained(self.out)
+                    ids = tokenizer("The red  disc, naïve 東京\n")["input_ids"]
+                    self.assertEqual(ids[0], 2)
+                    self.assertEqual(tokenizer.decode(ids[1:]), "The red  disc, naïve 東京\n")
                     self.assertIsInstance(json.loads(run_mom("generate", self.out, "--prompt", "The red", "--max-tokens", 5, "--json"))["text"], str)
 
     def test_all_modalities_in_transformers(self):
