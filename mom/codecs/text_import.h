@@ -6,12 +6,13 @@
 
 namespace mom::codecs {
 
-// `source`: a tokenizer.json, or a folder with one. Writes a codec folder at `out` (whole or not at all) with that file in it as
-// it is. Returns {"kind", "hash", "vocabulary"}. InputError: a tokenizer that cannot be read exactly.
+// `source`: a tokenizer.json, or a folder with one. Writes a codec folder at `out` (whole or not at all) with that file
+// in it as it is. Returns {"kind", "hash", "vocabulary"}. InputError: a tokenizer that cannot be read exactly.
 OrderedJson import_text_codec(const Path& source, const Path& out, bool replace);
 
-// Writes the text codec in `folder` as a tokenizer.json whose ids are the codec's, control symbols included: what models trained on
-// it need (docs/formats/codec.md says what of it cannot be exact). Returns {"kind", "hash", "vocabulary", "merges"}. InputError: no text codec.
+// Writes the text codec in `folder` as a tokenizer.json whose ids are the codec's, control symbols included: what models
+// trained on it need (docs/formats/codec.md says what of it cannot be exact). Returns {"kind", "hash", "vocabulary",
+// "merges"}. InputError: no text codec.
 OrderedJson export_text_codec(const Path& folder, const Path& out);
 
 }  // namespace mom::codecs
