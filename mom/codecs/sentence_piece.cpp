@@ -69,6 +69,16 @@ bool SentencePiece::contains(std::string_view piece) const {
 
 int32_t SentencePiece::id_of_byte(unsigned char byte) const { return state_->id_of_byte[byte]; }
 
+bool SentencePiece::adds_space() const { return bytes_of(encode("a").front()).starts_with(' '); }
+
+SentencePiece::Kind SentencePiece::kind(int32_t id) const {
+  const auto& processor = state_->processor;
+  if (processor.IsUnknown(id)) return Kind::kUnknown;
+  if (processor.IsControl(id)) return Kind::kControl;
+  if (processor.IsByte(id)) return Kind::kByte;
+  return processor.IsUnused(id) ? Kind::kUnused : Kind::kNormal;
+}
+
 int32_t SentencePiece::bos() const { return state_->processor.bos_id(); }
 
 }  // namespace mom::codecs

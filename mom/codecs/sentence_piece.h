@@ -31,6 +31,9 @@ class SentencePiece : public TextTokenizer {
   bool contains(std::string_view piece) const;
   int32_t id_of_byte(unsigned char byte) const;  // -1: the model has no byte fallback
   int32_t bos() const;                           // -1: none
+  bool adds_space() const;                       // before a text
+  enum class Kind { kNormal, kUnknown, kControl, kUserDefined, kUnused, kByte };
+  Kind kind(int32_t id) const;
 
  private:
   struct State;

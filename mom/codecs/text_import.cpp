@@ -26,19 +26,31 @@ OrderedJson import_text_codec(const Path& source, const Path& out, bool replace)
   return {{"kind", TextCodec::kKind}, {"hash", hash}, {"vocabulary", vocabulary}};
 }
 
+namespace {
+
+const TextCodec& as_text(const Codec& codec) {
+  if (const auto* text = dynamic_cast<const TextCodec*>(&codec)) return *text;
+  throw InputError(
+      {codec.info().folder.string(), "a codec of kind \"text\"", "kind \"" + codec.info().kind + "\"", ""});
+}
+
+OrderedJson as_json(const TextCodec& text) {
+  const auto* pieces = dynamic_cast<const ExactPieces*>(&text.tokenizer());
+  return pieces ? json_of_pieces(*pieces) : json_behind_controls(text.info().folder / BytePairText::kFile);
+}
+
+}  // namespace
+
+OrderedJson text_codec_as_json(const Path& folder) { return as_json(as_text(*open_codec(folder))); }
+
 OrderedJson export_text_codec(const Path& folder, const Path& out) {
   const std::unique_ptr<Codec> codec = open_codec(folder);
-  const auto* text = dynamic_cast<const TextCodec*>(codec.get());
-  if (!text)
-    throw InputError(
-        {folder.string(), "a codec of kind \"text\"", "kind \"" + codec->info().kind + "\"", ""});
-  const auto* pieces = dynamic_cast<const ExactPieces*>(&text->tokenizer());
-  const OrderedJson json =
-      pieces ? json_of_pieces(*pieces) : json_behind_controls(folder / BytePairText::kFile);
+  const TextCodec& text = as_text(*codec);
+  const OrderedJson json = as_json(text);
   publish_json(out, json);
-  return {{"kind", text->info().kind},
-          {"hash", text->info().hash},
-          {"vocabulary", text->vocabulary()},
+  return {{"kind", text.info().kind},
+          {"hash", text.info().hash},
+          {"vocabulary", text.vocabulary()},
           {"merges", json["model"]["merges"].size()}};
 }
 
