@@ -1,6 +1,6 @@
 // SentencePiece from which any text comes back exactly, also one that is not UTF-8. It writes a space as U+2581, so a
-// U+2581 in the text would come back as a space: that and bytes that are not UTF-8 go around it, straight to byte pieces. So
-// do spaces where no text to learn from had any: there they would become the bytes of U+2581.
+// U+2581 in the text would come back as a space: that and bytes that are not UTF-8 go around it, straight to byte
+// pieces. So do spaces where no text to learn from had any: there they would become the bytes of U+2581.
 #pragma once
 
 #include "mom/codecs/sentence_piece.h"

@@ -1,6 +1,6 @@
 // Text <-> token ids, behind the control symbols of mom/modality/special_tokens.h. Either of
-//   tokenizer.model   SentencePiece BPE with byte fallback, learned from the data: any text comes back exactly as it went in
-//   tokenizer.json    of Hugging Face (mom/tokenizer), its id i as kCount + i: text comes back as its normalization has it
+//   tokenizer.model   SentencePiece BPE with byte fallback, learned from the data: any text comes back exactly
+//   tokenizer.json    of Hugging Face (mom/tokenizer), its id i as kCount + i: text comes back as it normalizes it
 #pragma once
 
 #include <cstdint>

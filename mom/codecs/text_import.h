@@ -6,15 +6,15 @@
 
 namespace mom::codecs {
 
-// `source`: a tokenizer.json, or a folder with one. Writes a codec folder at `out` (whole or not at all) with that file in it as
-// it is. Returns {"kind", "hash", "vocabulary"}. InputError: a tokenizer that cannot be read exactly.
+// `source`: a tokenizer.json, or a folder with one. Writes a codec folder at `out` (whole or not at all) with that file
+// in it as it is. Returns {"kind", "hash", "vocabulary"}. InputError: a tokenizer that cannot be read exactly.
 OrderedJson import_text_codec(const Path& source, const Path& out, bool replace);
 
-// The text codec in `folder` as a tokenizer.json with its ids. InputError: no text codec.
+// The text codec in `folder` as a tokenizer.json whose ids are the codec's, control symbols included: what models trained
+// on it need (docs/formats/codec.md says what of it cannot be exact). InputError: no text codec.
 OrderedJson text_codec_as_json(const Path& folder);
 
-// Writes the text codec in `folder` as a tokenizer.json whose ids are the codec's, control symbols included: what models trained on
-// it need (docs/formats/codec.md says what of it cannot be exact). Returns {"kind", "hash", "vocabulary", "merges"}. InputError: no text codec.
+// Writes that. Returns {"kind", "hash", "vocabulary", "merges"}.
 OrderedJson export_text_codec(const Path& folder, const Path& out);
 
 }  // namespace mom::codecs

@@ -32,7 +32,8 @@ modality::Vocabulary ModelCodecs::vocabulary() const {
 }
 
 const codecs::TextTokenizer* ModelCodecs::plain_tokenizer() const {
-  if (plain_ || plain_fault_) return plain_.get();
+  if (looked_for_plain_) return plain_.get();
+  looked_for_plain_ = true;
   try {
     plain_ = codecs::open_tokenizer(model_folder_);
   } catch (const InputError& error) {

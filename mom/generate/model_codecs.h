@@ -55,6 +55,7 @@ class ModelCodecs {
   const Path model_folder_;
   const codecs::CodecSet set_;
   mutable std::unique_ptr<codecs::TextTokenizer> plain_;
+  mutable bool looked_for_plain_ = false;
   mutable std::optional<std::string> plain_fault_;
   mutable PartCache parts_{64 << 20};
 };

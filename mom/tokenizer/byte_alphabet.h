@@ -1,4 +1,4 @@
-// GPT-2's alphabet: a printable character for each byte, in which byte-level tokens are written in files ("Ġthe" is " the").
+// GPT-2's alphabet: a printable character for each byte, in which files write byte-level tokens ("Ġthe" is " the").
 #pragma once
 
 #include <optional>

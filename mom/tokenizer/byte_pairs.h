@@ -25,8 +25,8 @@ class BytePairs {
   // Ids of words that were merged before; not shared by threads.
   using Cache = StringMap<std::vector<int32_t>>;
 
-  // `ids_of_bytes`: 256, -1 where no text has the byte. `merges` by rank, the last one of a pair counts. `whole_words`: words (as
-  // bytes) that are one token whatever the merges give.
+  // `ids_of_bytes`: 256, -1 where no text has the byte. `merges` by rank, the last one of a pair counts. `whole_words`:
+  // words (as bytes) that are one token whatever the merges give.
   BytePairs(std::vector<int32_t> ids_of_bytes, const std::vector<Merge>& merges,
             StringMap<int32_t> whole_words);
 

@@ -25,8 +25,8 @@ class Tokenizer {
   std::vector<int32_t> encode(std::string_view text) const;
   const std::vector<int32_t>& before_text() const { return file_.before; }
   const std::vector<int32_t>& behind_text() const { return file_.behind; }
-  // Of an id below size(): what it decodes to, nothing for specials and ids without a token; and the token as the file has it.
-  // Bytes of several ids together may be UTF-8 where those of one are not.
+  // Of an id below size(): what it decodes to, nothing for specials and ids without a token; and the token as the file
+  // has it. Bytes of several ids together may be UTF-8 where those of one are not.
   const std::string& bytes_of(int32_t id) const { return tokens_[static_cast<size_t>(id)].bytes; }
   const std::string& piece(int32_t id) const { return tokens_[static_cast<size_t>(id)].piece; }
   const TokenizerFile& file() const { return file_; }

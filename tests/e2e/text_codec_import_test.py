@@ -1,7 +1,8 @@
-"""A tokenizer.json of Hugging Face as text codec, from import to serving; text codecs written as tokenizer.json; and a Hugging Face Mamba with
-GPT-NeoX's file: text in, text out, as transformers has it.
+"""A tokenizer.json of Hugging Face as text codec, from import to serving; text codecs written as tokenizer.json; and a Hugging
+Face Mamba with GPT-NeoX's file: text in, text out, as transformers has it.
 
-Oracles: PyPI tokenizers, transformers. MOM_TOKENIZE_TEXTS: our tokenizers as a program; MOM_TINY_DATA: writes tiny documents and codecs.
+Oracles: PyPI tokenizers, transformers. MOM_TOKENIZE_TEXTS: our tokenizers as a program; MOM_TINY_DATA: writes tiny documents
+and codecs.
 """
 
 import json

@@ -80,6 +80,7 @@ TEST_F(Refusals, AddedTokens) {
   refuse_at("/added_tokens/0/id", 17, "\"<end>\"");
   refuse_at("/added_tokens/0/content", "", "\"content\"");
   refuse_at("/added_tokens/0/special", 1, "\"special\"");
+  refuse_at("/added_tokens/0/lstrip", nullptr, "\"lstrip\"");
   refuse_at("/added_tokens/0/surprise", true, "\"surprise\"");
   refuse_at("/added_tokens", 3, "\"added_tokens\"");
   Json json = tiny_tokenizer();

@@ -49,6 +49,14 @@ TEST_F(TokenizerTest, NormalizesText) {
   EXPECT_EQ(make(json).encode("e\xcc\x81"), (Ids{'e', 0xcc, 0x81}));
 }
 
+TEST_F(TokenizerTest, ReadsOlderFiles) {  // as GPT-2's was published
+  Json json = tiny_tokenizer();
+  json["model"].erase("type");
+  json["model"]["continuing_subword_prefix"] = json["model"]["end_of_word_suffix"] = "";
+  json.erase("version");
+  EXPECT_EQ(make(json).encode(" the"), Ids{258});
+}
+
 TEST_F(TokenizerTest, WhatIsNoUtf8CountsAsReplacementCharacters) {
   const Tokenizer tokenizer = make();
   EXPECT_EQ(decode(tokenizer, tokenizer.encode("a\xe2\x82z\xff\xf0\x9f\x98\x80\xc0\x80")),
