@@ -55,11 +55,14 @@ void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vo
   for (const Collection& collection : reader.collections()) {
     for (const auto& [modality, count] : collection.num_segments) {
       if (count == 0 || vocabulary.find(modality) || contains(without, modality)) continue;
-      throw UserError(
-          {"--codecs",
-           "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
-               " such segments)",
-           "none", "add one made by 'mom codec train', or leave them out with '--without " + modality + "'"});
+      throw UserError({"--codecs",
+                       "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
+                           " such segments)",
+                       "none",
+                       "add one made by 'mom codec train' (of encoded segments: 'mom codec describe'), or "
+                       "leave them out with "
+                       "'--without " +
+                           modality + "'"});
     }
   }
 }
@@ -86,7 +89,7 @@ ShardFormat shard_format(const codecs::CodecSet& codecs, const modality::Vocabul
     format.comma = codecs.text(text->name).encode(",");
   }
   if (const modality::Modality* latents = vocabulary.latents()) {
-    format.num_variants = num_variants;
+    format.num_variants = codecs.media(latents->name).num_views(num_variants);
     std::copy_n(latents->latent_shape.begin(), 3, format.latent_shape.begin());
   }
   return format;
@@ -237,6 +240,10 @@ class Encoder {
       return;
     }
     const codecs::MediaCodec& codec = codecs_.media(modality->name);
+    if (segment.encoded != (codec.media() == codecs::MediaKind::kArray))
+      throw InputError({sample, segment.encoded ? "media" : "encoded segments (.npy)",
+                        segment.encoded ? "an encoded segment" : "media",
+                        "the codec of " + modality->name + " is of kind " + codec.info().kind});
     const size_t index = item.encoded.segments.size() - 1;
     std::vector<at::Tensor> views = views_of(codec, item.document, segment, index, sample);
     if (codec.prefers_batches()) {

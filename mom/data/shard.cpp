@@ -5,7 +5,6 @@
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
 #include "mom/codecs/codec_set.h"
-#include "mom/modality/special_tokens.h"
 
 namespace mom::data {
 namespace {
@@ -52,8 +51,10 @@ void check_parts(const Shard& shard, const EncodedDataset& dataset, size_t segme
   for (int64_t part = shard.segment_parts[segment]; part < shard.segment_parts[segment + 1]; ++part) {
     const auto begin = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part)]),
                end = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part) + 1]);
+    const auto pieces = dataset.vocabulary.pieces();
     check_tokens(shard, shard.tokens.subspan(begin, end - begin), where + " (" + modality.name + "): tokens",
-                 modality.begin + (modality.is_text() ? modality::special::kCount : 0), modality.end);
+                 modality.is_text() ? pieces.begin : modality.begin,
+                 modality.is_text() ? pieces.end : modality.end);
     if (modality.has_fixed_length() && static_cast<int64_t>(end - begin) != modality.positions_per_item())
       fail(
           shard,
@@ -105,10 +106,9 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   check_length(shard, "segment_latent", shard.segment_latent.size(), segments);
   check_offsets(shard, "part_tokens", shard.part_tokens, shard.tokens.size());
   check_offsets(shard, "segment_parts", shard.segment_parts, shard.part_tokens.size() - 1);
-  const modality::Modality* text = dataset.vocabulary.text();
+  const auto pieces = dataset.vocabulary.pieces();
   for (const auto& [name, ids] : {std::pair{"colon", &shard.colon}, std::pair{"comma", &shard.comma}})
-    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", modality::special::kCount,
-                 text ? text->end : 0);
+    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", pieces.begin, pieces.end);
   if (!shard.token_repeats.empty())
     check_length(shard, "token_repeats", shard.token_repeats.size(), shard.tokens.size());
   for (size_t i = 0; i < shard.token_repeats.size(); ++i) {

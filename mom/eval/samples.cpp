@@ -35,7 +35,7 @@ std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const t
       builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
       std::vector<int32_t> caption;
       for (int32_t position : document.positions)
-        if (position >= 0) caption.push_back(position);
+        if (layout.vocabulary.pieces().contains(position)) caption.push_back(position);
       examples.push_back({builder.finish(stream_key({fnv1a64("samples"), i})), text.decode(caption)});
     }
   }
@@ -53,6 +53,7 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
   const models::CosineSchedule& schedule = objective.schedule();
   const modality::Modality& latents = *model.spec().latents();
   const codecs::MediaCodec& codec = codecs.media(latents.name);
+  if (codec.media() == codecs::MediaKind::kArray) return;  // its decoder is elsewhere
   const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);

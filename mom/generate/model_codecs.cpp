@@ -59,7 +59,7 @@ std::optional<int32_t> ModelCodecs::bos() const {
 }
 
 std::string ModelCodecs::bytes_of(int32_t token) const {
-  if (!spec_.vocabulary.empty()) return text().decode({token});
+  if (!spec_.vocabulary.empty()) return token < text().vocabulary() ? text().decode({token}) : "";
   const codecs::SentencePiece* tokenizer = plain_tokenizer();
   // Vocabularies are often padded beyond the tokenizer's pieces.
   return tokenizer && token < tokenizer->size() ? tokenizer->bytes_of(token) : std::string();
@@ -70,6 +70,11 @@ std::string ModelCodecs::text_of(const std::vector<int32_t>& tokens) const {
   std::string text;
   for (const int32_t token : tokens) text += stream.push(bytes_of(token));
   return text + stream.finish();
+}
+
+const codecs::ExternalCodec* ModelCodecs::external(const std::string& modality) const {
+  if (media_kind(modality) != codecs::MediaKind::kArray) return nullptr;
+  return dynamic_cast<const codecs::ExternalCodec*>(&set_.of(modality));
 }
 
 codecs::MediaKind ModelCodecs::media_kind(const std::string& modality) const {

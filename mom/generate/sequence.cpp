@@ -90,7 +90,7 @@ void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions,
 
 std::vector<TokenSpan> Sequence::allowed() const {
   if (request_.needs_text && answer_.content.empty())
-    return {{modality::special::kCount, spec_.vocabulary.text()->end}};
+    return {{spec_.vocabulary.pieces().begin, spec_.vocabulary.pieces().end}};
   // Where text ends at another modality, its start may be drawn however little room there is.
   const bool any_room = request_.until == Until::kText && cursor_.in_text();
   return cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_);

@@ -1,6 +1,7 @@
 #include "mom/modality/vocabulary.h"
 
 #include <algorithm>
+#include <set>
 
 #include "mom/base/error.h"
 #include "mom/modality/special_tokens.h"
@@ -80,6 +81,19 @@ Modality read_modality(const std::string& name, const Json& json, const std::str
   return latents;
 }
 
+// The tokens around items are text's ids, each of one modality.
+void check_brackets(const Vocabulary& vocabulary, const std::string& where) {
+  std::set<int32_t> taken;
+  for (const Modality& modality : vocabulary.modalities()) {
+    if (!modality.brackets) continue;
+    for (const int32_t token : {modality.brackets->open, modality.brackets->close})
+      if ((vocabulary.text() && !vocabulary.text()->contains(token)) || !taken.insert(token).second)
+        throw InputError({where + ", " + modality.name,
+                          "begin_token and end_token of its own among the ids of text", std::to_string(token),
+                          ""});
+  }
+}
+
 }  // namespace
 
 void Vocabulary::add(Modality modality, int64_t num_ids) {
@@ -126,6 +140,16 @@ const Modality* Vocabulary::opened_by(int64_t token) const {
 const Modality* Vocabulary::closed_by(int64_t token) const {
   return first(modalities_,
                [&](const Modality& one) { return one.brackets && one.brackets->close == token; });
+}
+
+Vocabulary::Ids Vocabulary::pieces() const {
+  if (!text()) return {};
+  Ids ids{special::kCount, text()->end};
+  for (const Modality& modality : modalities_)
+    if (modality.brackets)
+      for (const int32_t token : {modality.brackets->open, modality.brackets->close})
+        if (token >= special::kCount) ids.end = std::min<int64_t>(ids.end, token);
+  return ids;
 }
 
 int64_t Vocabulary::index_of(const Modality* modality) const {
@@ -218,6 +242,7 @@ Vocabulary Vocabulary::from_json(const Json& ranges, const Json& table, const st
                         "\"" + name + "\" beside another", ""});
     vocabulary.add(modality, end - begin);
   }
+  check_brackets(vocabulary, table_place);
   return vocabulary;
 }
 

@@ -1,7 +1,8 @@
 // The joint vocabulary: the modalities of a data set or a model in the order of their indices, and the ids
 // of their tokens. Made when data is encoded, stored with the data and with every model trained on it.
 //
-//   text      [0, n)        pieces of the tokenizer; the specials (<bos>, <boi>, ...) are text
+//   text      [0, n)        pieces of the tokenizer; the specials (<bos>, <boi>, ...) are text, and so are, behind the
+//                           pieces, the tokens around items of codecs from outside, which no tokenizer knows
 //   image     [n, n + k)    codes of the image codec, in their order
 //   speech    [n + k, ...)
 //
@@ -43,6 +44,13 @@ class Vocabulary {
   const Modality* latents() const;  // the modality of latents
   const Modality* opened_by(int64_t token) const;
   const Modality* closed_by(int64_t token) const;
+
+  // The ids that come out of text: without the specials, and the tokens around items, before and behind them.
+  struct Ids {
+    int64_t begin = 0, end = 0;
+    bool contains(int64_t token) const { return begin <= token && token < end; }
+  };
+  Ids pieces() const;
 
   // Index of one of modalities(); -1 for null.
   int64_t index_of(const Modality* modality) const;

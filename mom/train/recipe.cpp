@@ -187,6 +187,9 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
 }
 
 models::ModelSpec make_spec(const models::ModelSpec& model, const modality::Preset& setting) {
+  if (setting.vocabulary.empty())
+    throw UserError({"setting", "one of the papers' settings where no data says which modalities there are",
+                     setting.name, "give a recipe whose data.path is encoded data"});
   models::ModelSpec spec = model.resolved();
   spec.setting = setting.name;
   spec.vocabulary = setting.vocabulary.with_patch_size(model.patch_size);
