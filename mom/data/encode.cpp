@@ -88,10 +88,9 @@ ShardFormat shard_format(const codecs::CodecSet& codecs, const modality::Vocabul
     format.colon = codecs.text(text->name).encode(":");
     format.comma = codecs.text(text->name).encode(",");
   }
-  if (const modality::Modality* latents = vocabulary.latents()) {
-    format.num_variants = codecs.media(latents->name).num_views(num_variants);
-    std::copy_n(latents->latent_shape.begin(), 3, format.latent_shape.begin());
-  }
+  for (const modality::Modality* latents : vocabulary.continuous())
+    format.latents.push_back({latents_name(vocabulary, format.latents.size()),
+                              codecs.media(latents->name).num_views(num_variants), latents->latent_shape});
   return format;
 }
 
@@ -232,6 +231,8 @@ class Encoder {
           {sample, "segments of a modality that dataset.json counts", "\"" + segment.modality + "\"", ""});
     EncodedSegment& encoded = item.encoded.segments.emplace_back();
     encoded.modality = static_cast<uint8_t>(vocabulary_.index_of(modality));
+    if (modality->is_continuous())
+      encoded.latents_number = static_cast<size_t>(vocabulary_.latents_number(*modality));
     if (modality->is_text()) {
       const codecs::TextCodec& codec = codecs_.text(modality->name);
       encoded.parts.push_back(codec.encode(segment.text));
@@ -348,7 +349,7 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   const uint64_t num_skipped = reader.skipped() + encoder.num_skipped + encoder.num_emptied;
   codecs.copy_to(publisher.path() / "codecs");
   OrderedJson manifest = {{"format", "mom-encoded"},
-                          {"version", 3},
+                          {"version", vocabulary.continuous().size() > 1 ? 4 : 3},
                           {"modalities", vocabulary.names()},
                           {"vocabulary", vocabulary.to_json()},
                           {"modality_table", vocabulary.table_json()},

@@ -68,7 +68,7 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
   torch::NoGradGuard no_grad;
   const codecs::CodecSet codecs = data::codecs_of(dataset);
   const codecs::TextCodec& text = codecs.text(dataset.vocabulary.text()->name);
-  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
+  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patches());
   layout.caption_first = 1;
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);

@@ -100,7 +100,7 @@ void Composer::preview_codes() {
 
 void Composer::picture(const Picture& picture) {
   if (ended_ || stopped()) return;
-  num_positions_ += vocabulary_.latents()->positions_per_item();
+  num_positions_ += vocabulary_.find(open_.modality)->positions_per_item();
   flush_text();
   num_previews_ = 0;
   tell_(item_event(open_.modality), Segment{open_.modality, false, {}, picture});
@@ -111,7 +111,8 @@ void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_v
     return;
   Event event{.kind = Event::Kind::kPreview, .choice = choice_};
   event.number = num_previews_++;
-  tell_(std::move(event), Segment{open_.modality, false, {}, Picture{clean_CHW, 0}});
+  const auto number = static_cast<size_t>(vocabulary_.latents_number(*vocabulary_.find(open_.modality)));
+  tell_(std::move(event), Segment{open_.modality, false, {}, Picture{clean_CHW, 0, number}});
 }
 
 void Composer::end(Stop stop) {

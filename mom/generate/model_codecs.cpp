@@ -93,7 +93,8 @@ Feed ModelCodecs::read_part(const PromptPart& part) const {
   const codecs::CodedItem item =
       codec.encode_items(codec.read(std::as_bytes(std::span(part.content)), part.where, 1, "")).front();
   feed.append(value.brackets->open);
-  if (value.is_continuous()) feed.append(Picture{item.latents_CHW, 0});
+  if (value.is_continuous())
+    feed.append(Picture{item.latents_CHW, 0, static_cast<size_t>(spec_.vocabulary.latents_number(value))});
   for (const int32_t code : item.codes) feed.append(static_cast<int32_t>(value.begin) + code);
   feed.append(value.brackets->close);
   return feed;

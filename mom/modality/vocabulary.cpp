@@ -97,9 +97,6 @@ void check_brackets(const Vocabulary& vocabulary, const std::string& where) {
 }  // namespace
 
 void Vocabulary::add(Modality modality, int64_t num_ids) {
-  if (modality.is_continuous() && latents())
-    throw UserError({"modality \"" + modality.name + "\"", "one modality of latents at most",
-                     "also \"" + latents()->name + "\"", "encode one of them as codes, or leave it out"});
   modality.begin = size();
   modality.end = size() + num_ids;
   modalities_.push_back(std::move(modality));
@@ -131,6 +128,18 @@ const Modality* Vocabulary::text() const {
 
 const Modality* Vocabulary::latents() const {
   return first(modalities_, [](const Modality& one) { return one.is_continuous(); });
+}
+
+std::vector<const Modality*> Vocabulary::continuous() const {
+  std::vector<const Modality*> found;
+  for (const Modality& modality : modalities_)
+    if (modality.is_continuous()) found.push_back(&modality);
+  return found;
+}
+
+int64_t Vocabulary::latents_number(const Modality& modality) const {
+  return std::count_if(modalities_.begin(), modalities_.begin() + index_of(find(modality.name)),
+                       [](const Modality& one) { return one.is_continuous(); });
 }
 
 const Modality* Vocabulary::opened_by(int64_t token) const {
@@ -166,13 +175,22 @@ Vocabulary Vocabulary::with(const Modality& modality, const Modality& changed) c
   return vocabulary;
 }
 
-Vocabulary Vocabulary::with_patch_size(int64_t patch_size) const {
-  if (!latents()) return *this;
-  Modality changed = *latents();
-  changed.patch_size = patch_size;
-  if (!has_whole_patches(changed))
-    throw UserError({"model.patch_size", sides_of(changed), std::to_string(patch_size), ""});
-  return with(*latents(), changed);
+Vocabulary Vocabulary::with_patch_size(const PatchSizes& sizes) const {
+  Vocabulary vocabulary = *this;
+  for (const auto& [name, size] : sizes.by_name)
+    if (!find(name) || !find(name)->is_continuous())
+      throw UserError({"model.patch_sizes." + name, "a modality of latents", "none of this name", ""});
+  for (const Modality* latents : continuous()) {
+    Modality changed = *latents;
+    const auto own = sizes.by_name.find(latents->name);
+    changed.patch_size = own == sizes.by_name.end() ? sizes.all : own->second;
+    if (!has_whole_patches(changed))
+      throw UserError({own == sizes.by_name.end() ? "model.patch_size" : "model.patch_sizes." + latents->name,
+                       sides_of(changed) + " of " + latents->name, std::to_string(changed.patch_size),
+                       continuous().size() > 1 ? "set model.patch_sizes." + latents->name : ""});
+    vocabulary = vocabulary.with(*latents, changed);
+  }
+  return vocabulary;
 }
 
 Vocabulary Vocabulary::with_codes_per_item(const Modality& modality, int64_t codes_per_item) const {
@@ -237,7 +255,7 @@ Vocabulary Vocabulary::from_json(const Json& ranges, const Json& table, const st
     if (modality.is_continuous() != (begin == end))
       throw InputError({place, "\"" + name + "\" with " + (modality.is_continuous() ? "no ids" : "ids"),
                         range.dump(), ""});
-    if ((modality.is_continuous() && vocabulary.latents()) || (modality.is_text() && vocabulary.text()))
+    if (modality.is_text() && vocabulary.text())
       throw InputError({table_place, "one modality of " + to_string(modality.representation) + " at most",
                         "\"" + name + "\" beside another", ""});
     vocabulary.add(modality, end - begin);

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,10 +29,16 @@
 
 namespace mom::modality {
 
+// Latent pixels per side of a patch: of all modalities of latents, and of some by name.
+struct PatchSizes {
+  PatchSizes(int64_t of_all) : all(of_all) {}  // NOLINT: one number is what most models have
+  int64_t all;
+  std::map<std::string, int64_t> by_name = {};
+};
+
 class Vocabulary {
  public:
-  // Behind what is there, with `num_ids` ids of its own (latents: 0). UserError: a second modality of
-  // latents, of which a model can have one.
+  // Behind what is there, with `num_ids` ids of its own (latents: 0).
   void add(Modality modality, int64_t num_ids);
   int64_t size() const { return modalities_.empty() ? 0 : modalities_.back().end; }  // ids in all
   bool empty() const { return modalities_.empty(); }
@@ -41,9 +48,13 @@ class Vocabulary {
   // All null when absent.
   const Modality* find(std::string_view name) const;
   const Modality* text() const;     // the modality of tokens
-  const Modality* latents() const;  // the modality of latents
+  const Modality* latents() const;  // the first modality of latents
   const Modality* opened_by(int64_t token) const;
   const Modality* closed_by(int64_t token) const;
+
+  // All modalities of latents, in their order: what has a part of its own for each is numbered so.
+  std::vector<const Modality*> continuous() const;
+  int64_t latents_number(const Modality& modality) const;
 
   // The ids that come out of text: without the specials, and the tokens around items, before and behind them.
   struct Ids {
@@ -57,9 +68,9 @@ class Vocabulary {
   // Index of the modality whose ids hold `token`; -1 when none does.
   int64_t modality_of(int64_t token) const;
 
-  // The same with latents cut into patches of another size. UserError naming model.patch_size: not a divisor
-  // of their sides.
-  Vocabulary with_patch_size(int64_t patch_size) const;
+  // The same with latents cut into patches of other sizes. UserError naming model.patch_size or model.patch_sizes: not a
+  // divisor of their sides, or a modality that has no latents.
+  Vocabulary with_patch_size(const PatchSizes& sizes) const;
   // The same where codes_per_item or the weight of a modality's loss are others.
   Vocabulary with_codes_per_item(const Modality& modality, int64_t codes_per_item) const;
   Vocabulary with_loss_weight(const Modality& modality, double weight) const;

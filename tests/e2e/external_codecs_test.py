@@ -5,70 +5,27 @@ Needs only the standard library. MOM_BINARY: the program.
 """
 
 import json
-import os
-import pathlib
-import random
-import subprocess
-import tempfile
 import unittest
 
 from npy import npy_bytes, read_npy
-from program import BINARY
 from tensors import read_safetensors
 from tiny import write_recipe
+from walk import Walk
 
-WORDS = ["red", "blue", "disc", "bar", "small", "large"]
-
-
-def write_samples(folder):
-    """Sixty samples of four modalities; the first word of a caption decides what the others are like."""
-    folder.mkdir()
-    rand = random.Random(1)
-    for i in range(60):
-        words = rand.sample(WORDS, 3)
-        first = WORDS.index(words[0])
-        (folder / f"d{i:03}.txt").write_text(" ".join(words))
-        photo = [10 + first + 3 * rand.gauss(0, 1) for _ in range(16)] + [0.01 * rand.gauss(0, 1) for _ in range(16)]
-        (folder / f"d{i:03}.photo.npy").write_bytes(npy_bytes(photo, (2, 4, 4), "<f4"))
-        (folder / f"d{i:03}.sketch.npy").write_bytes(npy_bytes([(2 * first + rand.randrange(2)) % 12 for _ in range(9)], (3, 3), "|u1"))
-        sensor = [(first + j) % 7 for j in range(3 + rand.randrange(8))]
-        (folder / f"d{i:03}.sensor.npy").write_bytes(npy_bytes(sensor, (len(sensor),), "<i8"))
-
-
-class ExternalCodecs(unittest.TestCase):
+class ExternalCodecs(Walk):
     @classmethod
     def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.temporary.cleanup)
-        cls.root = pathlib.Path(cls.temporary.name)
-        write_samples(cls.root / "samples")
-        cls.mom("data", "import", "samples", "--out", "documents", "--validation", "0.2")
-        (cls.root / "text.toml").write_text('kind = "text"\n[text]\nvocabulary = 300\n')
-        cls.mom("codec", "train", "text.toml", "--data", "documents", "--out", "codecs/text")
+        super().setUpClass()
         cls.describe("photo", "--note", "a VAE of ours", "--decode", "python3 decode.py {in} {out}", "--decodes-to", "png")
         cls.describe("sketch", "--codebook-size", 12)
         cls.describe("sensor", "--codebook-size", 7, "--rate", 10)
         codecs = [f"codecs/{name}" for name in ("sensor", "text", "photo", "sketch")]
-        cls.mom("data", "encode", "documents", "--codecs", *codecs, "--out", "encoded")
+        cls.mom("data", "encode", "documents", "--codecs", *codecs, "--out", "encoded", "--without", "signal")
         cls.recipe = write_recipe(cls.root / "recipe.toml", "encoded", "custom", objective={"weights": 0})
         cls.recipe.write_text(cls.recipe.read_text().replace("weights = 0", "weights = {sensor = 0.5}"))
         for backbone in ("mamba", "mixture_of_mamba"):
             cls.mom("train", cls.recipe, "--run", backbone, "--set", f"model.backbone={backbone}")
             cls.mom("eval", backbone, "--samples", "2")
-
-    @classmethod
-    def run_here(cls, *arguments):
-        return subprocess.run([os.path.abspath(BINARY), *map(str, arguments)], capture_output=True, text=True, timeout=300, cwd=cls.root)
-
-    @classmethod
-    def mom(cls, *arguments):
-        done = cls.run_here(*arguments)
-        assert done.returncode == 0, f"mom {' '.join(map(str, arguments))}: {done.returncode}\n{done.stderr}"
-        return done.stdout
-
-    @classmethod
-    def describe(cls, name, *arguments):
-        cls.mom("codec", "describe", "--name", name, "--data", "documents", "--out", f"codecs/{name}", *arguments)
 
     def fails(self, code, *arguments):
         done = self.run_here(*arguments)
@@ -108,8 +65,7 @@ class ExternalCodecs(unittest.TestCase):
         self.assertEqual(counts["tokens"]["sketch"], 9 * 60)
 
     def test_learns_every_modality(self):
-        lines = [json.loads(line) for line in (self.root / "mixture_of_mamba" / "metrics.jsonl").read_text().splitlines()]
-        losses = [line for line in lines if line["kind"] == "eval"]
+        losses = self.losses("mixture_of_mamba")
         for modality in ("text", "sensor", "photo", "sketch"):
             self.assertLess(losses[-1][f"loss_{modality}"], losses[0][f"loss_{modality}"], modality)
         evaluation = json.loads((self.root / "mixture_of_mamba" / "evaluation.json").read_text())
@@ -167,8 +123,8 @@ class ExternalCodecs(unittest.TestCase):
     def test_what_does_not_fit(self):
         encode = ("data", "encode", "documents", "--out", "other", "--codecs")
         self.assertIn("--without sensor", self.fails(2, *encode, "codecs/text", "codecs/photo", "codecs/sketch"))
-        self.mom(*encode, "codecs/text", "codecs/sketch", "--without", "sensor", "photo")
-        self.assertIn("text codec", self.fails(2, *encode, "codecs/sketch", "--without", "sensor", "photo", "text", "--replace"))
+        self.mom(*encode, "codecs/text", "codecs/sketch", "--without", "sensor", "photo", "signal")
+        self.assertIn("text codec", self.fails(2, *encode, "codecs/sketch", "--without", "sensor", "photo", "signal", "text", "--replace"))
         self.assertIn("image as latents", self.fails(2, "train", self.recipe, "--run", "x", "--set", 'setting="transfusion"'))
         self.assertIn("the largest code in the data is 11", self.describe_fails("sketch", "--codebook-size", 11))
         self.assertIn("--codebook-size", self.describe_fails("sketch"))

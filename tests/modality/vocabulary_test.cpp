@@ -56,8 +56,6 @@ TEST(Vocabulary, LatentsHaveNoIdsAndAreCutIntoPatches) {
   EXPECT_EQ(v.with_patch_size(4).latents()->positions_per_item(), 8);
   EXPECT_THROW(v.with_patch_size(3), UserError);
   EXPECT_EQ(read(v), v);
-  Vocabulary two = v;
-  EXPECT_THROW(two.add(Modality::latents("depth", {6, 7}, {1, 8, 8}), 0), UserError);
 }
 
 // A modality may have any name, and any tokens around it.
