@@ -89,13 +89,18 @@ void print_quality(const OrderedJson& result) {
   print_head(result);
   if (result.contains("pictures")) print_images(result["pictures"]);
   if (result.contains("caption_use")) print_uses(result["caption_use"]);
+  auto print_ranking = [](const std::string& of, const std::string& which, const OrderedJson& ranking) {
+    std::printf("%s: caption chosen among %lld, %-12s %s\n", of.c_str(), ranking["among"].get<long long>(),
+                which.c_str(), accuracy_words(ranking["by_information"]).c_str());
+  };
+  if (result.contains("descriptions"))
+    for (const auto& [bucket, ranking] : result["descriptions"].items())
+      print_ranking("image", bucket, ranking);
   const std::string captions = "captions_of_";
   for (const auto& [key, sources] : result.items()) {
     if (!key.starts_with(captions)) continue;
     for (const auto& [source, ranking] : sources.items())
-      std::printf("%s: caption chosen among %lld, %-12s %s\n", key.substr(captions.size()).c_str(),
-                  ranking["among"].get<long long>(), source.c_str(),
-                  accuracy_words(ranking["by_information"]).c_str());
+      print_ranking(key.substr(captions.size()), source, ranking);
   }
   if (result.contains("text"))
     for (const auto& [source, text] : result["text"].items())

@@ -58,9 +58,18 @@ DecodeState DecodeState::select(const std::vector<int64_t>& sequences) const {
   return selected;
 }
 
-void DecodeState::replace(const std::vector<int64_t>& sequences, const DecodeState& by) {
+DecodeState DecodeState::take(const std::vector<int64_t>& sequences) {
+  if (!is_identity(sequences, num_sequences())) return select(sequences);
+  DecodeState taken;
+  taken.model.num_tokens_S = model.num_tokens_S;
+  taken.model.blocks.swap(model.blocks);
+  std::swap(taken.model.hidden_SE, model.hidden_SE);
+  return taken;
+}
+
+void DecodeState::replace(const std::vector<int64_t>& sequences, DecodeState by) {
   if (is_identity(sequences, num_sequences())) {
-    *this = by;
+    *this = std::move(by);
     return;
   }
   const at::Tensor rows = torch::tensor(sequences, torch::kInt64);

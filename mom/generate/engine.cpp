@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mom/base/error.h"
+#include "mom/ops/parallel.h"
 
 namespace mom::generate {
 namespace {
@@ -165,9 +166,9 @@ void Engine::decode(const std::vector<Task*>& tasks) {
     slots.push_back(task->job.branch->slot);
     tokens.push_back(task->job.feed.tokens.front());
   }
-  DecodeState part = state_.select(slots);
+  DecodeState part = state_.take(slots);
   const at::Tensor logits_SV = network_.decode(part, tokens);
-  state_.replace(slots, part);
+  state_.replace(slots, std::move(part));
   for (size_t i = 0; i < tasks.size(); ++i) {
     tasks[i]->predicted = logits_SV[static_cast<int64_t>(i)];
     tasks[i]->job.feed = {};
@@ -234,7 +235,7 @@ bool Engine::step() {
   decode(decoded);
   read(pieces);
   ++counts_.steps;
-  std::vector<Running*> done;
+  std::vector<Running*> ready, done;
   for (const auto& running : running_) {
     std::vector<Task>& tasks = running->tasks;
     const auto prompt = static_cast<int64_t>(running->sequence->request().prompt.tokens.size());
@@ -242,9 +243,20 @@ bool Engine::step() {
         tasks[0].whole ? prompt - static_cast<int64_t>(tasks[0].job.feed.tokens.size()) : prompt;
     if (std::any_of(tasks.begin(), tasks.end(), [](const Task& task) { return !task.job.feed.empty(); }))
       continue;
-    running->sequence->receive({tasks[0].predicted, tasks.size() > 1 ? tasks[1].predicted : at::Tensor()});
-    tasks.clear();
-    if (running->sequence->done()) done.push_back(running.get());
+    ready.push_back(running.get());
+  }
+  auto predictions = [](const Running& running) -> Predictions {
+    const std::vector<Task>& tasks = running.tasks;
+    return {tasks[0].predicted, tasks.size() > 1 ? tasks[1].predicted : at::Tensor()};
+  };
+  ops::parallel_tiles(static_cast<int64_t>(ready.size()), [&](int64_t i) {
+    const Running& running = *ready[static_cast<size_t>(i)];
+    running.sequence->choose(predictions(running));
+  });
+  for (Running* running : ready) {
+    running->sequence->receive(predictions(*running));
+    running->tasks.clear();
+    if (running->sequence->done()) done.push_back(running);
   }
   std::vector<std::pair<std::function<void(Answer)>, Answer>> answers;
   for (Running* running : done)

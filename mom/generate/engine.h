@@ -64,7 +64,7 @@ class Engine {
   SequenceId add(Request request, Listener listener);
   void cancel(SequenceId id);  // one that is not there: nothing
   void cancel_all();
-  // False: there is nothing to do.
+  // False: there is nothing to do. After an exception only cancel_all() is of use.
   bool step();
 
   size_t num_sequences() const { return running_.size(); }

@@ -50,6 +50,13 @@ class OwnRows {
   std::vector<float> values_;
 };
 
+// `tensor`, dense and nobody else's.
+at::Tensor own(at::Tensor tensor) {
+  return tensor.is_contiguous() && tensor.use_count() == 1 && tensor.storage().use_count() == 1
+             ? tensor
+             : tensor.contiguous().clone();
+}
+
 nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S,
                          const std::vector<int64_t>& seen_S) {
   const auto num_sets = static_cast<int64_t>(spec.modalities.size());
@@ -107,6 +114,10 @@ void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const
 }  // namespace
 
 void MambaDecoder::Network::embed(int32_t token, float* to) const {
+  if (type == WeightType::kF32) {
+    std::copy_n(embeddings.data.const_data_ptr<float>() + token * embeddings.matrix.stride, E, to);
+    return;
+  }
   const at::Tensor row = embeddings.data.select(0, token).to(torch::kFloat32);
   std::copy_n(row.const_data_ptr<float>(), E, to);
   if (type != WeightType::kInt8) return;
@@ -169,8 +180,8 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
     ++state.num_tokens_S[s];
   }
   for (nn::MixerState& block : state.blocks) {
-    block.conv_SDK = block.conv_SDK.contiguous().clone();
-    block.recurrent_SDN = block.recurrent_SDN.contiguous().clone();
+    block.conv_SDK = own(std::move(block.conv_SDK));
+    block.recurrent_SDN = own(std::move(block.recurrent_SDN));
   }
   at::Tensor logits_SV = torch::empty({static_cast<int64_t>(num_sequences), net.V});
   OwnRows residual(num_sequences, net.E), normed(num_sequences, net.E);

@@ -25,7 +25,8 @@ class MambaDecoder {
   MambaDecoder(MambaDecoder&&) noexcept;
 
   // Feeds each sequence its token of the joint vocabulary, which is discrete; the next token's logits, f32
-  // [S, V]. `state` as models::Model carries it; its tensors are replaced, not written into.
+  // [S, V]. `state` as models::Model carries it; tensors that others hold, too, are
+  // replaced, not written into.
   at::Tensor step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const;
   // What one token of one sequence reads: weights in their type, states.
   int64_t bytes_per_token() const;

@@ -60,14 +60,21 @@ std::vector<Sequence::Job> Sequence::next_jobs() {
   return jobs;
 }
 
+void Sequence::choose(const Predictions& predictions) {
+  if (!painting_ && !cursor_.picture_due()) chosen_ = draw(predictions.joined(request_.picture.guidance));
+}
+
 void Sequence::receive(const Predictions& predictions) {
   if (!painting_ && cursor_.picture_due()) {
     painting_ = Painting{cursor_.open(), {}, 0};
     painting_->latent_CHW = noise(0);
     return;
   }
-  const at::Tensor predicted = predictions.joined(request_.picture.guidance);
-  painting_ ? denoise(predicted) : write(draw(predicted));
+  if (painting_) {
+    denoise(predictions.joined(request_.picture.guidance));
+  } else {
+    write(*std::exchange(chosen_, {}));
+  }
   write_what_is_certain();
 }
 

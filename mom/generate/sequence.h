@@ -68,7 +68,9 @@ class Sequence {
   };
   std::vector<Job> next_jobs();
   bool painting() const { return painting_.has_value(); }
-  // What the round gave: the prediction [C, H, W] where it is painting, else logits [V].
+  // What the round gave: the prediction [C, H, W] where it is painting, else logits [V], of which choose() draws the token
+  // that receive() writes. choose() tells no listener, so that sequences may choose side by side.
+  void choose(const Predictions& predictions);
   void receive(const Predictions& predictions);
 
  private:
@@ -97,6 +99,7 @@ class Sequence {
   std::set<int64_t> seen_;  // in text
   int64_t room_;            // positions that may still come
   uint64_t num_drawn_ = 0;
+  std::optional<SampledToken> chosen_;
   bool done_ = false;
   Answer answer_;
 };

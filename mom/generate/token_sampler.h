@@ -4,7 +4,8 @@
 // Keskar et al. 2019, arXiv 1909.05858), temperature, top-k, top-p (the smallest set of likeliest tokens
 // whose sum reaches p; Holtzman et al. 2019, arXiv 1904.09751), min-p (at least this share of the likeliest
 // token's probability; Nguyen et al. 2024, arXiv 2407.01082), each after the one before is normalised. What
-// is left is drawn by its cumulative distribution. All in f64.
+// is left is drawn by its cumulative distribution. Logits and probabilities are f32 (kernels/softmax_loss.h), their
+// sums f64.
 #pragma once
 
 #include <cstdint>

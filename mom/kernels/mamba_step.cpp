@@ -15,7 +15,21 @@ HWY_INLINE void store_some(Vec value, float* to, int64_t count) { store_row(valu
 
 void conv_channels(const ConvStep& conv, int64_t begin, int64_t end, float* x, float* last) {
   const int64_t kept = conv.num_taps - 1, D = conv.num_channels;
-  for (int64_t d = begin; d < end; ++d) {
+  int64_t d = begin;
+  // Four taps, as all published models have, a vector of channels at a time.
+  for (; kept == 3 && d + kLanes <= end; d += kLanes) {
+    Vec first, second, third;
+    hn::LoadInterleaved3(kTag, last + 3 * d, first, second, third);
+    const Vec now = hn::LoadU(kTag, x + d);
+    Vec sum = conv.bias_D != nullptr ? hn::LoadU(kTag, conv.bias_D + d) : zero();
+    sum = fma(hn::LoadU(kTag, conv.weight_KD + d), first, sum);
+    sum = fma(hn::LoadU(kTag, conv.weight_KD + D + d), second, sum);
+    sum = fma(hn::LoadU(kTag, conv.weight_KD + 2 * D + d), third, sum);
+    sum = fma(hn::LoadU(kTag, conv.weight_KD + 3 * D + d), now, sum);
+    hn::StoreInterleaved3(second, third, now, kTag, last + 3 * d);
+    hn::StoreU(sum, kTag, x + d);
+  }
+  for (; d < end; ++d) {
     float* before = last + d * kept;
     float sum = conv.bias_D != nullptr ? conv.bias_D[d] : 0.0f;
     for (int64_t k = 0; k < kept; ++k) sum += conv.weight_KD[k * D + d] * before[k];
@@ -24,7 +38,7 @@ void conv_channels(const ConvStep& conv, int64_t begin, int64_t end, float* x, f
     if (kept > 0) before[kept - 1] = x[d];
     x[d] = sum;
   }
-  for (int64_t d = begin; d < end; d += kLanes) store_some(silu(load_some(x + d, end - d)), x + d, end - d);
+  for (d = begin; d < end; d += kLanes) store_some(silu(load_some(x + d, end - d)), x + d, end - d);
 }
 
 // A channel's recurrence: its lane sums of h c are left in a vector.

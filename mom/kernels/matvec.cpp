@@ -1,3 +1,4 @@
+#include <hwy/cache_control.h>
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/matvec.cpp"
 #include "mom/kernels/foreach_target.h"
@@ -6,6 +7,7 @@
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/kernels/matvec.h"
+#include "mom/kernels/matvec_tokens-inl.h"
 #include "mom/kernels/scratch.h"
 #include "mom/kernels/simd-inl.h"
 
@@ -45,6 +47,9 @@ using LaneSums = Vec[kMatvecStreams][kTokens];
 struct FloatWeights {
   using Element = float;
   using Input = float;
+  static constexpr bool kAsFloats = true;
+  // A row as floats in the order of prepared activations; `memory` has room for them.
+  static const float* as_floats(const float* row, int64_t /*count*/, float* /*memory*/) { return row; }
   static int64_t floats_to_prepare(int64_t /*count*/) { return 0; }
   static Prepared<Input> prepare(const float* x, int64_t /*count*/, float* /*memory*/) { return {x}; }
   template <int kTokens>
@@ -80,6 +85,16 @@ struct FloatWeights {
 struct Bf16Weights {
   using Element = uint16_t;
   using Input = float;
+  static constexpr bool kAsFloats = true;
+  static const float* as_floats(const uint16_t* row, int64_t count, float* memory) {
+    const hn::RebindToUnsigned<Tag> d32;
+    for (int64_t column = 0; column < count; column += 2 * kLanes) {
+      const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(row + column));
+      store(hn::BitCast(kTag, hn::ShiftLeft<16>(pair)), memory + column);
+      store(hn::BitCast(kTag, hn::And(pair, hn::Set(d32, 0xffff0000u))), memory + column + kLanes);
+    }
+    return memory;
+  }
   static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kBF16); }
   static Prepared<Input> prepare(const float* x, int64_t count, float* to) {
     for (int64_t block = 0; block < packed_columns(count, WeightType::kBF16); block += 2 * kLanes) {
@@ -114,6 +129,7 @@ struct Bf16Weights {
 struct Int8Weights {
   using Element = int8_t;
   using Input = int16_t;
+  static constexpr bool kAsFloats = false;  // its sums are integers
   static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kInt8) / 2; }
   static Prepared<Input> prepare(const float* x, int64_t count, float* memory) {
     auto* to = reinterpret_cast<Input*>(memory);
@@ -199,6 +215,46 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
   }
 }
 
+// Up to kLanes tokens side by side in vectors (matvec_tokens-inl.h).
+struct TokenGroup {
+  int64_t first = 0, count = 0;
+  float* x_CT = nullptr;  // [columns, kLanes]; zeros where there is no token
+};
+
+// The tokens that fill more than half of a vector, from the first on; how many they are.
+int64_t group_tokens(int64_t num_tokens, std::vector<TokenGroup>& groups) {
+  int64_t t = 0;
+  while (kLanes >= 8 && num_tokens - t > kLanes / 2) {
+    groups.push_back({t, std::min(kLanes, num_tokens - t)});
+    t += groups.back().count;
+  }
+  return t;
+}
+
+template <class Weights>
+void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group, float* floats,
+                   float* const* y) {
+  const auto* weights = static_cast<const typename Weights::Element*>(m.data);
+  for (int64_t first = begin; first < end; first += kTokenRows) {
+    const float* rows[kTokenRows];
+    for (int r = 0; r < kTokenRows; ++r)
+      rows[r] = Weights::as_floats(weights + std::min(first + r, end - 1) * m.stride, m.stride,
+                                   floats + r * m.stride);
+    // The next rows come from memory meanwhile.
+    const auto* next = reinterpret_cast<const char*>(weights + std::min(first + kTokenRows, end) * m.stride);
+    const auto* last =
+        reinterpret_cast<const char*>(weights + std::min(first + 2 * kTokenRows, m.num_rows) * m.stride);
+    for (; next < last; next += 64) hwy::Prefetch(next);
+    HWY_ALIGN float sums[kTokenRows * kLanes];
+    token_sums(rows, m.stride, group.x_CT, sums);
+    for (int64_t row = first; row < std::min(first + kTokenRows, end); ++row) {
+      const float bias = m.bias != nullptr ? m.bias[row] : 0.0f;
+      for (int64_t t = 0; t < group.count; ++t)
+        y[group.first + t][row] = sums[(row - first) * kLanes + t] + bias;
+    }
+  }
+}
+
 // A few rows for all tokens, then the next, so that their weights come from the nearest cache.
 template <class Weights>
 void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
@@ -206,13 +262,31 @@ void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<con
   constexpr int64_t kRowsInCache = 4 * kMatvecRows;
   const auto num_tokens = static_cast<int64_t>(x.size());
   const int64_t floats = Weights::floats_to_prepare(m.num_columns);
-  Scratch scratch((floats + 16) * num_tokens);
+  std::vector<TokenGroup> groups;
+  const int64_t grouped = Weights::kAsFloats ? group_tokens(num_tokens, groups) : 0;
+  Scratch scratch(
+      (floats + 16) * num_tokens +
+      (groups.empty() ? 0 : m.stride * (static_cast<int64_t>(groups.size()) * kLanes + kTokenRows)));
   std::vector<Prepared<typename Weights::Input>> tokens;
   for (const float* token : x) tokens.push_back(Weights::prepare(token, m.num_columns, scratch.take(floats)));
+  float* row_floats = nullptr;
+  if constexpr (Weights::kAsFloats) {
+    if (!groups.empty()) row_floats = scratch.take(kTokenRows * m.stride);
+    for (TokenGroup& group : groups) {
+      group.x_CT = scratch.take(m.stride * kLanes);
+      const float* inputs[kLanes] = {};
+      for (int64_t t = 0; t < group.count; ++t) inputs[t] = tokens[group.first + t].x;
+      columns_of_tokens(inputs, group.count, m.stride, group.x_CT);
+    }
+  }
   const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
   for (int64_t row = begin; row < end; row += rows_at_once) {
     const int64_t last = std::min(end, row + rows_at_once);
-    int64_t t = 0;
+    if constexpr (Weights::kAsFloats) {
+      for (const TokenGroup& group : groups)
+        rows_of_group<Weights>(m, row, last, group, row_floats, y.data());
+    }
+    int64_t t = grouped;
     for (; t + 4 <= num_tokens; t += 4) all_rows<Weights, 4>(m, row, last, tokens.data() + t, y.data() + t);
     for (; t + 2 <= num_tokens; t += 2) all_rows<Weights, 2>(m, row, last, tokens.data() + t, y.data() + t);
     for (; t < num_tokens; ++t) all_rows<Weights, 1>(m, row, last, tokens.data() + t, y.data() + t);

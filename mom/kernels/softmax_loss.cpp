@@ -27,25 +27,29 @@ HWY_BEFORE_NAMESPACE();
 namespace mom::kernels::HWY_NAMESPACE {
 namespace {
 
-// exp(logits - largest) in place; returns its sum. f32 in lanes over a stretch, stretches in f64: a vocabulary is long.
-HWY_INLINE float exponentiate(float* logits, int64_t vocabulary, float largest) {
+// exp((logits - largest) * rate), which are kept where `to` is not null; returns their sum. f32 in lanes over a stretch,
+// stretches in f64: a vocabulary is long.
+template <bool kKeep>
+HWY_INLINE double exponentiate(const float* logits, int64_t vocabulary, float largest, float rate,
+                               float* to) {
   constexpr int64_t kStretch = 64 * kLanes;
   double total = 0;
   int64_t v = 0;
   while (v + kLanes <= vocabulary) {
     Vec sum = zero();
     for (const int64_t end = v + kStretch; v < end && v + kLanes <= vocabulary; v += kLanes) {
-      const Vec e = exp(hn::Sub(hn::LoadU(kTag, logits + v), set(largest)));
-      hn::StoreU(e, kTag, logits + v);
+      const Vec e = exp(hn::Mul(hn::Sub(hn::LoadU(kTag, logits + v), set(largest)), set(rate)));
+      if (kKeep) hn::StoreU(e, kTag, to + v);
       sum = hn::Add(sum, e);
     }
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(kTag, sum)));
   }
   for (; v < vocabulary; ++v) {
-    logits[v] = std::exp(logits[v] - largest);
-    total += static_cast<double>(logits[v]);
+    const float e = std::exp((logits[v] - largest) * rate);
+    if (kKeep) to[v] = e;
+    total += static_cast<double>(e);
   }
-  return static_cast<float>(total);
+  return total;
 }
 
 HWY_INLINE float largest_of(const float* logits, int64_t vocabulary) {
@@ -59,6 +63,13 @@ HWY_INLINE float largest_of(const float* logits, int64_t vocabulary) {
 
 }  // namespace
 
+float largest_of_row(const float* logits, int64_t vocabulary) { return largest_of(logits, vocabulary); }
+
+double exponentials_of_row(const float* logits, int64_t vocabulary, float largest, float rate, float* to) {
+  return to != nullptr ? exponentiate<true>(logits, vocabulary, largest, rate, to)
+                       : exponentiate<false>(logits, vocabulary, largest, rate, to);
+}
+
 void softmax_loss_tile(const SoftmaxLoss& work, int64_t tile) {
   const Rows exponentials{work.logits.data, work.logits.stride, Element::kF32};
   const int64_t end = std::min(work.num_rows, (tile + 1) * kSoftmaxRows);
@@ -66,7 +77,7 @@ void softmax_loss_tile(const SoftmaxLoss& work, int64_t tile) {
     float* logits = static_cast<float*>(work.logits.data) + row * work.logits.stride;
     const int64_t target = work.targets[row];
     const float of_target = logits[target], largest = largest_of(logits, work.vocabulary);
-    const float sum = exponentiate(logits, work.vocabulary, largest);
+    const auto sum = static_cast<float>(exponentiate<true>(logits, work.vocabulary, largest, 1, logits));
     work.to.loss[row] = std::log(sum) + (largest - of_target);
     const float log_sum = std::log(sum) + largest;
     if (work.to.log_sum) work.to.log_sum[row] = log_sum;
@@ -93,7 +104,20 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace mom::kernels {
 
+HWY_EXPORT(largest_of_row);
+HWY_EXPORT(exponentials_of_row);
 HWY_EXPORT(softmax_loss_tile);
+
+float largest_logit(const float* logits, int64_t vocabulary) {
+  apply_cpu_capability_from_environment();
+  return HWY_DYNAMIC_DISPATCH(largest_of_row)(logits, vocabulary);
+}
+
+double sum_of_exponentials(const float* logits, int64_t vocabulary, float largest, float rate,
+                           float* exponentials) {
+  apply_cpu_capability_from_environment();
+  return HWY_DYNAMIC_DISPATCH(exponentials_of_row)(logits, vocabulary, largest, rate, exponentials);
+}
 
 void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabulary, const int64_t* targets,
                   float scale, float z_weight, const SoftmaxLossOutputs& outputs,

@@ -21,4 +21,11 @@ void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabular
                   float scale, float z_weight, const SoftmaxLossOutputs& outputs,
                   const ParallelFor& parallel_for);
 
+// Its parts, for one row that is sampled from: the largest logit, and
+//   exponentials[v] = exp((logits[v] - largest) * rate)      may be null, or the logits themselves
+// whose sum is returned. Each is f32 with a relative error of 1e-6 at most, their sum f64.
+float largest_logit(const float* logits, int64_t vocabulary);
+double sum_of_exponentials(const float* logits, int64_t vocabulary, float largest, float rate,
+                           float* exponentials);
+
 }  // namespace mom::kernels

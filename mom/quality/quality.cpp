@@ -56,6 +56,7 @@ class Evaluation {
         const std::vector<Bucket> buckets = buckets_of(dataset_, recipe_, options_.split, modality.name);
         add_images(json, buckets, folder.path());
         add_caption_use(json, buckets);
+        add_descriptions(json, buckets);
       }
     for (const modality::Modality& modality : model_->spec().vocabulary.modalities())
       if (!modality.is_text()) add_ranking(json, modality);
@@ -81,6 +82,7 @@ class Evaluation {
       const Path parent = file.has_parent_path() ? file.parent_path() : Path(".");
       if (!std::filesystem::is_directory(parent) || std::filesystem::is_directory(file))
         throw UserError({"--grid", "a file in a folder that is there", file.string(), ""});
+      if (file.extension() != ".png") throw UserError({"--grid", "a .png file", file.string(), ""});
       return grid_as(file);
     }
     std::filesystem::create_directories(folder);
@@ -141,6 +143,28 @@ class Evaluation {
     }
   }
 
+  OrderedJson rank(const std::vector<Pair>& pairs, const std::vector<std::vector<size_t>>& candidates,
+                   const std::string& of, codecs::MediaKind kind) {
+    Progress progress("rank captions of " + of, std::string(codecs::noun(kind)) + "s", candidates.size());
+    const Ranking ranking =
+        rank_captions(*model_, pairs, candidates, [&](size_t done) { progress.update(done); });
+    return {{"among", ranking.among},
+            {"by_information", ranking.by_information.to_json()},
+            {"by_likelihood", ranking.by_likelihood.to_json()}};
+  }
+
+  void add_descriptions(OrderedJson& json, const std::vector<Bucket>& buckets) {
+    for (const Bucket& bucket : buckets) {
+      std::vector<size_t> asked = first_of_each_caption(bucket.pairs);
+      asked = spread(asked, std::min(options_.pictures, std::ssize(asked)));
+      const auto candidates =
+          draw_candidates(bucket.pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
+      if (!candidates.empty() && candidates.front().size() >= 2)
+        json["descriptions"][bucket.name] =
+            rank(bucket.pairs, candidates, bucket.name + " images", codecs::MediaKind::kImage);
+    }
+  }
+
   void add_ranking(OrderedJson& json, const modality::Modality& modality) {
     const std::vector<Pair> pairs = pairs_of(dataset_, recipe_, options_.split, modality.name);
     std::map<std::string, std::vector<size_t>> of_source;
@@ -150,13 +174,7 @@ class Evaluation {
       const auto candidates =
           draw_candidates(pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
       if (candidates.front().size() < 2) continue;
-      Progress progress("rank captions of " + source, std::string(codecs::noun(media_of(modality))) + "s",
-                        candidates.size());
-      const Ranking ranking =
-          rank_captions(*model_, pairs, candidates, [&](size_t done) { progress.update(done); });
-      json["captions_of_" + modality.name][source] = {{"among", ranking.among},
-                                                      {"by_information", ranking.by_information.to_json()},
-                                                      {"by_likelihood", ranking.by_likelihood.to_json()}};
+      json["captions_of_" + modality.name][source] = rank(pairs, candidates, source, media_of(modality));
     }
   }
 

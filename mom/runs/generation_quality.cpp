@@ -154,13 +154,22 @@ std::optional<GenerationQuality> read_generation_quality(const Path& run) {
     for (const char* name : kBuckets)
       if (uses.contains(name)) quality.caption_use.push_back(use_of(object(uses, name, where), name, where));
   }
+  auto add_ranked = [&](const std::string& modality, const std::string& of, const Json& ranking) {
+    quality.ranked.push_back({modality, of, json_int(ranking, "among", where),
+                              accuracy_of(ranking, "by_information", where),
+                              accuracy_of(ranking, "by_likelihood", where)});
+  };
+  if (json.contains("descriptions")) {
+    const Json& descriptions = object(json, "descriptions", where);
+    for (const char* name : kBuckets)
+      if (descriptions.contains(name))
+        add_ranked("image", std::string(name) + " captions", object(descriptions, name, where));
+  }
   const std::string captions = "captions_of_";
   for (const auto& [key, ignored] : json.items()) {
     if (!key.starts_with(captions)) continue;
     for (const auto& [source, ranking] : object(json, key.c_str(), where).items())
-      quality.ranked.push_back({key.substr(captions.size()), source, json_int(ranking, "among", where),
-                                accuracy_of(ranking, "by_information", where),
-                                accuracy_of(ranking, "by_likelihood", where)});
+      add_ranked(key.substr(captions.size()), source, ranking);
   }
   if (json.contains("text"))
     for (const auto& [source, text] : object(json, "text", where).items())

@@ -203,8 +203,8 @@ class Generate(unittest.TestCase):
 
     def test_quality(self):
         """`mom eval --generation`: every part that a setting has, the same with the same seed, and a page that shows it."""
-        parts = {"transfusion": {"pictures", "caption_use", "captions_of_image", "text"}, "chameleon": {"pictures", "caption_use", "captions_of_image", "text"},
-                 "three_modality": {"pictures", "caption_use", "captions_of_image", "captions_of_speech", "text"}}
+        parts = {"transfusion": {"pictures", "caption_use", "descriptions", "captions_of_image", "text"}, "chameleon": {"pictures", "caption_use", "descriptions", "captions_of_image", "text"},
+                 "three_modality": {"pictures", "caption_use", "descriptions", "captions_of_image", "captions_of_speech", "text"}}
         ask = ("--generation", "--pictures", 5, "--steps", 2, "--probe-steps", 5, "--json")
         for setting, expected in parts.items():
             run = self.root / setting
@@ -251,6 +251,8 @@ class Generate(unittest.TestCase):
                 self.assertEqual(len(use.get("levels", [])), 5 if setting == "transfusion" else 0)
             alone = json.loads(run_mom("eval", run, "--caption-use", "--pictures", 5, "--json"))
             self.assertEqual(alone["caption_use"], quality["caption_use"])
+            self.assertEqual({name: (ranking["among"], ranking["by_information"]["of"]) for name, ranking in quality["descriptions"].items()},
+                             {"trained": (10, 5), "unseen": (2, images // 10)})
             for source, ranking in quality["captions_of_image"].items():
                 self.assertEqual(ranking["by_information"]["of"], 4, source)
             # Held-out text, whole documents: bytes of the texts themselves, nats as `mom eval` has them.
@@ -274,7 +276,7 @@ class Generate(unittest.TestCase):
             self.assertIn(words, done.stderr)
         self.assertEqual(try_mom("eval", self.root / "chameleon", "--pictures", 5).returncode, 2)  # without --generation
         for more in (("--generation", "--caption-use"), ("--caption-use", "--steps", 3), ("--caption-use", "--split", "train"),
-                     ("--grid", self.out / "x.png", "--seed", 2), ("--grid", self.out / "x.png", "--generation")):
+                     ("--grid", self.out / "x.png", "--seed", 2), ("--grid", self.out / "x.png", "--generation"), ("--grid", self.out / "x.jpg")):
             self.assertEqual(try_mom("eval", self.root / "chameleon", *more).returncode, 2, more)
         self.assertEqual(try_mom("eval", self.out, "--generation").returncode, 3)
 

@@ -69,6 +69,30 @@ TEST(TokenSampler, FiltersFollowEachOther) {
   expect_shares(shares(kLogits, kAll, {.top_k = 3, .top_p = 0.7}), {0, 4 / 7.0, 0, 3 / 7.0});
 }
 
+// Probabilities that fall slowly, so that a filter leaves many: those an even walk through the distribution meets.
+TEST(TokenSampler, FiltersLeaveHundredsOfTokens) {
+  constexpr int64_t kTokens = 1000;
+  std::vector<float> logits;
+  double whole = 0;
+  for (int64_t v = 0; v < kTokens; ++v) {
+    logits.push_back(-0.003f * static_cast<float>((v * 7) % kTokens));  // rank (7 v) mod 1000
+    whole += std::exp(-0.003 * static_cast<double>(v));
+  }
+  auto left_by = [&](const SamplingOptions& options) {
+    std::set<int64_t> ranks;
+    for (int i = 0; i < 8000; ++i)
+      ranks.insert(sample_token(logits, {{0, kTokens}}, {}, options, (i + 0.5) / 8000).token * 7 % kTokens);
+    EXPECT_EQ(*ranks.rbegin() + 1, static_cast<int64_t>(ranks.size()));  // the likeliest, without a gap
+    return static_cast<int64_t>(ranks.size());
+  };
+  int64_t expected = 0;
+  for (double sum = 0; sum < 0.8 * whole; ++expected) sum += std::exp(-0.003 * static_cast<double>(expected));
+  EXPECT_EQ(left_by({.top_p = 0.8}), expected);
+  EXPECT_EQ(left_by({.top_k = 333}), 333);
+  EXPECT_EQ(left_by({.min_p = 0.5}), 232);  // exp(-0.003 * 231) > 0.5 > exp(-0.003 * 232)
+  EXPECT_EQ(left_by({.temperature = 2, .min_p = 0.5}), 463);
+}
+
 TEST(TokenSampler, OnlyAllowedTokensCome) {
   expect_shares(shares(kLogits, {{0, 1}, {2, 4}}, {}), {1 / 6.0, 0, 2 / 6.0, 3 / 6.0});
   EXPECT_EQ(sample_token(kLogits, {{2, 3}}, {}, {.temperature = 0}, 0).token, 2);

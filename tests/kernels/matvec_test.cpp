@@ -86,7 +86,7 @@ double bound(const Packed& packed, int64_t row, const std::vector<float>& x) {
 TEST_P(Matvec, IsTheSumOfProducts) {
   for (const WeightType type : kTypes) {
     for (const int64_t columns : {1, 7, 63, 64, 65, 200, 2100}) {
-      for (const int64_t num_tokens : {1, 2, 3, 7}) {
+      for (const int64_t num_tokens : {1, 2, 3, 7, 8, 13, 21}) {
         const Packed packed(9, columns, type);
         std::vector<std::vector<float>> inputs,
             outputs(static_cast<size_t>(num_tokens), std::vector<float>(9, -1));
@@ -108,6 +108,36 @@ TEST_P(Matvec, IsTheSumOfProducts) {
                 << "type " << static_cast<int>(type) << ", columns " << columns << ", row " << r;
           }
         }
+      }
+    }
+  }
+}
+
+// A token's products have the same bits alone and beside others, however the rows are cut.
+TEST_P(Matvec, NeighboursChangeNoBit) {
+  constexpr int64_t kRows = 37;
+  for (const WeightType type : kTypes) {
+    for (const int64_t columns : {12, 176, 192, 200, 384}) {
+      const Packed packed(kRows, columns, type);
+      std::vector<std::vector<float>> inputs, alone;
+      for (uint64_t t = 0; t < 37; ++t) {
+        inputs.push_back(numbers(columns, 10 + t));
+        alone.emplace_back(kRows);
+        const float* x[] = {inputs.back().data()};
+        float* y[] = {alone.back().data()};
+        matvec(packed.matrix, 0, kRows, x, y);
+      }
+      for (const size_t num_tokens : {2, 4, 5, 8, 9, 12, 16, 23, 37}) {
+        std::vector<std::vector<float>> together(num_tokens, std::vector<float>(kRows));
+        std::vector<const float*> x;
+        std::vector<float*> y;
+        for (size_t t = 0; t < num_tokens; ++t)
+          x.push_back(inputs[t].data()), y.push_back(together[t].data());
+        matvec(packed.matrix, 0, 21, x, y);
+        matvec(packed.matrix, 21, kRows, x, y);
+        for (size_t t = 0; t < num_tokens; ++t)
+          ASSERT_EQ(together[t], alone[t]) << "type " << static_cast<int>(type) << ", columns " << columns
+                                           << ", token " << t << " of " << num_tokens;
       }
     }
   }

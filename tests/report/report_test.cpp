@@ -142,7 +142,8 @@ TEST_F(ReportTest, WhatWasGeneratedIsThereWithItsFigures) {
   EXPECT_EQ(images[0].at("retrieved").at("share"), 0.5);
   EXPECT_EQ(images[0].at("retrieved_from_real").at("share"), 0.8125);
   EXPECT_EQ(images[0].at("kid_of_training_images").at("mean"), 0.03125);
-  EXPECT_EQ(json["runs"][0].at("ranked").at(0).at("source"), "noto");
+  EXPECT_EQ(json["runs"][0].at("ranked").at(0).at("source"), "trained captions");
+  EXPECT_EQ(json["runs"][0].at("ranked").at(1).at("source"), "noto");
   EXPECT_FALSE(images[0].contains("frechet"));  // nothing that older runs have
   // Of two buckets each item once for both runs, and two rows of seeds.
   EXPECT_EQ(json.at("items").size(), 2u * 3u);

@@ -222,8 +222,10 @@ TEST_F(RunFolderTest, ReadsWhatWasGenerated) {
   EXPECT_EQ(quality->grid->seeds, 4);
   ASSERT_EQ(quality->caption_use.size(), 2u);
   EXPECT_EQ(quality->caption_use[1].levels[0].use, 0.022);
-  ASSERT_EQ(quality->ranked.size(), 1u);
-  EXPECT_EQ(quality->ranked[0].by_likelihood.share, 0.0875);
+  ASSERT_EQ(quality->ranked.size(), 2u);
+  EXPECT_EQ(quality->ranked[0].source, "trained captions");
+  EXPECT_EQ(quality->ranked[0].by_information.share, 0.45);
+  EXPECT_EQ(quality->ranked[1].by_likelihood.share, 0.0875);
   EXPECT_EQ(quality->bits_per_byte.at("gcide"), 2.125);
 }
 

@@ -224,20 +224,24 @@ inline OrderedJson fake_use(double use) {
 
 // As `mom eval --generation` leaves it; `better` in [0, 1].
 inline void write_fake_generation(const std::filesystem::path& folder, const FakeRun& run, double better) {
-  const OrderedJson json = {{"step", run.steps},
-                            {"pictures",
-                             {{"generated", 200},
-                              {"buckets",
-                               {{"trained", fake_bucket(folder, run, "trained", better)},
-                                {"unseen", fake_bucket(folder, run, "unseen", better)}}},
-                              {"grid", fake_grid(folder, run)}}},
-                            {"caption_use", {{"trained", fake_use(0.033)}, {"unseen", fake_use(0.011)}}},
-                            {"captions_of_image",
-                             {{"noto",
-                               {{"among", 20},
-                                {"by_information", fake_accuracy(0.15)},
-                                {"by_likelihood", fake_accuracy(0.0875)}}}}},
-                            {"text", {{"gcide", {{"bits_per_byte", 2.125 - better}, {"bytes", 1000}}}}}};
+  const OrderedJson json = {
+      {"step", run.steps},
+      {"pictures",
+       {{"generated", 200},
+        {"buckets",
+         {{"trained", fake_bucket(folder, run, "trained", better)},
+          {"unseen", fake_bucket(folder, run, "unseen", better)}}},
+        {"grid", fake_grid(folder, run)}}},
+      {"caption_use", {{"trained", fake_use(0.033)}, {"unseen", fake_use(0.011)}}},
+      {"descriptions",
+       {{"trained",
+         {{"among", 20}, {"by_information", fake_accuracy(0.45)}, {"by_likelihood", fake_accuracy(0.25)}}}}},
+      {"captions_of_image",
+       {{"noto",
+         {{"among", 20},
+          {"by_information", fake_accuracy(0.15)},
+          {"by_likelihood", fake_accuracy(0.0875)}}}}},
+      {"text", {{"gcide", {{"bits_per_byte", 2.125 - better}, {"bytes", 1000}}}}}};
   write_text(folder / "quality.json", json.dump());
 }
 
