@@ -37,10 +37,11 @@ Preset three_modality() {
 }  // namespace
 
 TrainedSum trained_sum(std::string_view setting, double latent_weight) {
+  if (setting == kCustomSetting) return {0, "", "", {}, /*known=*/false};
   const Preset* preset = find_preset(setting);
   if (!preset || !preset->has_latents()) return {};
   const std::string& latents = preset->vocabulary.latents()->name;
-  return {latent_weight, preset->vocabulary.text()->name, latents, {latents}};
+  return {latent_weight, preset->vocabulary.text()->name, latents, {latents}, true};
 }
 
 TrainedSum trained_sum(std::string_view setting, double latent_weight, const Json& table) {

@@ -32,6 +32,7 @@ struct TrainedSum {
   double weight = 0;
   std::string tokens, latents;
   std::set<std::string> continuous;  // modalities whose loss is the squared error of the noise
+  bool known = true;  // what the modalities are: false of custom data whose table is not at hand
 };
 // `latent_weight`: objective.image_weight of the run's recipe. An unknown setting has no latents.
 TrainedSum trained_sum(std::string_view setting, double latent_weight);

@@ -91,6 +91,7 @@ void thin(Series& series, size_t max_points) {
 }
 
 std::string unit_of(const std::string& modality, const modality::TrainedSum& trained) {
+  if (!trained.known) return "loss";  // of a study of custom data
   if (trained.continuous.contains(modality)) return "noise MSE";
   if (trained.weight > 0 && modality == compare::kOverall)
     return trained.tokens + " + " + compare::fixed(trained.weight, trained.weight == 5 ? 0 : 2) + " x " +

@@ -3,12 +3,14 @@
 Needs only the standard library. MOM_BINARY: the program.
 """
 
+import base64
 import json
 import random
 import struct
 import unittest
 
 from npy import read_npy
+from serving import Server
 from tensors import read_safetensors, write_safetensors
 from tiny import write_recipe
 from walk import Walk
@@ -103,6 +105,32 @@ class SeveralLatents(Walk):
         self.mom("generate", "run", "--tokens", f"2,{table['photo']['begin_token']}", "--interleaved", "--max-tokens", 80, "--steps", 2, "--out", "document")
         first = json.loads((self.root / "document" / "document.json").read_text())["segments"][0]
         self.assertEqual(first["photo"], "photo-1.npy")
+
+    def test_served_as_arrays(self):
+        """What a codec from outside would decode comes as .npy, and goes back in as it came; its command is not run."""
+        server = Server(self.root / "run", "--codecs", self.root / "encoded" / "codecs")
+        self.addCleanup(server.stop)
+        model = json.loads(server.get("/v1/models")[1])["data"][0]
+        self.assertEqual(model["output_modalities"], ["text", "photo", "sensor", "signal"])
+        chat = {"messages": [{"role": "user", "content": "red disc"}], "seed": 4, "num_inference_steps": 5}
+        for modality, shape in (("photo", (2, 4, 4)), ("signal", (3, 6)), ("sensor", None)):
+            status, answer = server.post("/v1/chat/completions", {**chat, "modalities": [modality], "max_tokens": 20})
+            self.assertEqual(status, 200, answer)
+            (part,) = json.loads(answer)["choices"][0]["message"]["parts"]
+            self.assertEqual((part["type"], part["array"]["modality"], part["array"]["format"]), ("array", modality, "npy"))
+            path = self.root / f"served-{modality}.npy"
+            path.write_bytes(base64.b64decode(part["array"]["data"]))
+            found, values = read_npy(path)
+            self.assertEqual(found, shape or (len(values),))
+            self.mom("generate", "run", "--prompt", "red disc", "--modality", modality, "--seed", 4, "--steps", 5, "--max-tokens", 20, "--out", "same.npy")
+            self.assertEqual(path.read_bytes(), (self.root / "same.npy").read_bytes(), modality)
+            back = {"messages": [{"role": "user", "content": [part]}], "max_tokens": 4}
+            self.assertEqual(server.post("/v1/chat/completions", back)[0], 200)
+        part["array"]["modality"] = "smell"
+        status, answer = server.post("/v1/chat/completions", {"messages": [{"role": "user", "content": [part]}]})
+        self.assertEqual((status, json.loads(answer)["error"]["param"]), (400, "messages[0].content[0].array.modality"))
+        status, answer = server.post("/v1/chat/completions", {**chat, "modalities": ["text", "photo", "sensor", "signal"], "max_tokens": 60})
+        self.assertEqual(status, 200, answer)
 
     def test_forward_by_name(self):
         """One sequence: <bos> photo signal. Tensors of several modalities of latents carry their names."""

@@ -171,6 +171,8 @@ TEST(Presets, TheTrainedSumIsTheSettingsWhereTheDataHaveNothingElse) {
     EXPECT_EQ(more.continuous, std::set<std::string>{"image"});
   }
   EXPECT_EQ(trained_sum("transfusion", 5, Json()).weight, 5) << "of a run that says nothing";
+  EXPECT_FALSE(trained_sum(kCustomSetting, 5, Json()).known);
+  EXPECT_TRUE(trained_sum(kCustomSetting, 5, table(v)).known);
 }
 
 // What tokens can tell: texts side by side are one, empty ones nothing.
