@@ -156,9 +156,12 @@ TEST_P(SeveralLatents, LaterItemsChangeNothingBefore) {
   const models::CosineSchedule schedule(1000);
   const models::NoisedInput noised = models::make_input(batch, spec, schedule, models::Timesteps::kUniform);
   const torch::NoGradGuard no_grad;
-  const auto run = [&](size_t k, int64_t patch) {
+  const auto run = [&](size_t k, int64_t patch, int64_t timestep_of = -1) {
     models::ModelInput input = noised.input;
     input.skips = std::make_shared<models::PatchSkips>();
+    input.timesteps_I = input.timesteps_I.clone();
+    if (timestep_of >= 0)
+      input.timesteps_I[timestep_of] = (input.timesteps_I[timestep_of].item<int64_t>() + 400) % 1000;
     if (patch >= 0) {
       input.patches_QP[k] = input.patches_QP[k].clone();
       input.patches_QP[k][patch].add_(1);
@@ -178,6 +181,11 @@ TEST_P(SeveralLatents, LaterItemsChangeNothingBefore) {
   EXPECT_FALSE(same_before(second_changed, before_second + 1));
   EXPECT_TRUE(same_before(last_changed, before_last));
   EXPECT_FALSE(same_before(last_changed, before_last + photo));
+  // Timesteps are in the order of rows: both photos', then the other's.
+  EXPECT_TRUE(same_before(run(0, -1, 1), before_last));
+  EXPECT_FALSE(same_before(run(0, -1, 1), before_last + photo));
+  EXPECT_TRUE(same_before(run(0, -1, 2), before_second));
+  EXPECT_FALSE(same_before(run(0, -1, 2), before_second + second().positions_per_item()));
 }
 
 INSTANTIATE_TEST_SUITE_P(AllVariants, SeveralLatents, testing::ValuesIn(test::all_variants()),
