@@ -4,6 +4,7 @@
 #include "apps/mom/verbs.h"
 #include "mom/codecs/roundtrip.h"
 #include "mom/codecs/text_import.h"
+#include "mom/data/codec_describe.h"
 #include "mom/data/codec_training.h"
 
 namespace mom::app {
@@ -37,6 +38,42 @@ void add_train(CLI::App& codec) {
   verb->add_flag("--json", options->json, "the report as one JSON object");
   verb->callback([options] {
     const OrderedJson result = data::train_codec(*options);
+    options->json ? print_json(result) : print_figures(result);
+  });
+}
+
+void add_describe(CLI::App& codec) {
+  struct Options : data::CodecDescribeOptions {
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = codec.add_subcommand(
+      "describe", "the folder of a codec from outside, whose codes or latents documents hold as .npy arrays");
+  verb->add_option("--name", options->name, "the modality, as in KEY.NAME.npy")->required();
+  verb->add_option("--data", options->documents, "documents folder with its items")->required();
+  verb->add_option("--out", options->out, "codec folder to make")->required();
+  verb->add_option("--representation", options->representation,
+                   "codes or latents (default: integers are codes, floats are latents)")
+      ->check(CLI::IsMember({"codes", "latents"}));
+  verb->add_option("--codebook-size", options->codebook_size, "codes: how many there are")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--length", options->length,
+                   "codes: fixed or variable (default: fixed where all items of the data have one length)")
+      ->check(CLI::IsMember({"fixed", "variable"}));
+  verb->add_option("--grid", options->grid,
+                   "codes of fixed length that are stored as a list: the array to give back, such as 16x16");
+  verb->add_option("--rate", options->rate_hz, "codes per second, where they are in time")
+      ->check(CLI::PositiveNumber);
+  verb->add_option("--note", options->note, "where the decoder is, for people");
+  verb->add_option("--decode", options->decode,
+                   "command that decodes an .npy file, such as 'python decode.py {in} {out}'; run only by "
+                   "'mom generate --run-decoders'");
+  verb->add_option("--decodes-to", options->decodes_to, "what that command writes: png or wav")
+      ->check(CLI::IsMember({"png", "wav"}));
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->add_flag("--json", options->json, "the description as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = data::describe_codec(*options);
     options->json ? print_json(result) : print_figures(result);
   });
 }
@@ -98,9 +135,10 @@ void add_codec_export(CLI::App& codec) {
 }  // namespace
 
 void add_codec_verb(CLI::App& app) {
-  CLI::App* codec = app.add_subcommand("codec", "train, try, import and export codecs");
+  CLI::App* codec = app.add_subcommand("codec", "train, describe, try, import and export codecs");
   codec->require_subcommand(1);
   add_train(*codec);
+  add_describe(*codec);
   add_roundtrip(*codec);
   add_codec_import(*codec);
   add_codec_export(*codec);

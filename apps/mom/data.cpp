@@ -27,7 +27,9 @@ void add_import(CLI::App& data) {
           "WebDataset tars, folders, .jsonl (also .gz, .xz, .zst) or .txt; patterns as a-{000..012}.tar. "
           "Samples: "
           "KEY.txt with images and / or sounds (PNG, JPEG, WebP, GIF; WAV, FLAC, Ogg, MP3), or KEY.json with "
-          "ordered \"segments\" of {\"text\": ...}, {\"image\": FILE}, {\"speech\": FILE}; the caption may "
+          "ordered \"segments\" of {\"text\": ...}, {\"image\": FILE}, {\"speech\": FILE}; codes or latents "
+          "made elsewhere as KEY.MODALITY.npy, or {\"modality\": ..., \"codes\": [...]} or \"file\"; the "
+          "caption may "
           "be KEY.caption, or \"caption\" or \"text\" of KEY.json. A line says what was left out and why")
       ->required();
   verb->add_option("--out", options->out, "documents folder to make")->required();

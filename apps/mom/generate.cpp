@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "apps/mom/verbs.h"
+#include "mom/base/error.h"
 #include "mom/models/model_spec.h"
 
 namespace mom::app {
@@ -32,17 +33,39 @@ void add_prompt(CLI::App& verb, GenerateVerb& o) {
         },
         help);
   }
+  verb.add_option_function<std::vector<std::string>>(
+          "--given",
+          [&o](const std::vector<std::string>& given) {
+            for (const std::string& one : given) {
+              const size_t equals = one.find('=');
+              if (equals == std::string::npos)
+                throw UserError({"--given", "MODALITY=FILE", "'" + one + "'", ""});
+              o.files.push_back({"--given", one.substr(0, equals), one.substr(equals + 1)});
+            }
+          },
+          "a file of any modality before the text, such as music=song.npy; may be repeated")
+      ->type_name("MODALITY=FILE")
+      ->allow_extra_args(false);
   verb.add_option("--tokens", o.tokens, "the whole prompt as ids, e.g. 2,17,301")->delimiter(',');
 }
 
 void add_target(CLI::App& verb, GenerateVerb& o) {
-  verb.add_option("--modality", o.modality, "what to generate: text, image or speech")->capture_default_str();
+  verb.add_option("--modality", o.modality,
+                  "what to generate: text, image, speech or another modality of the model")
+      ->capture_default_str();
   verb.add_flag("--interleaved", o.interleaved, "all modalities the model writes, as a folder with a page");
   verb.add_option("--count", o.count, "number of answers (1 to 1000)")->capture_default_str();
   verb.add_option(
       "--max-tokens", o.max_tokens,
       "at most so many tokens and patches, 256 by default; open images and speech end within them");
-  verb.add_option("--out", o.out, "a folder, or for one answer a .png, .wav or .txt file");
+  verb.add_option("--out", o.out, "a folder, or for one answer a .png, .wav, .npy or .txt file");
+  verb.add_flag(
+      "--run-decoders", o.run_decoders,
+      "run the decode commands of codecs from outside ('mom codec describe --decode'): only for codec "
+      "folders that you trust");
+  verb.add_option("--decode-limit", o.decode_limit_s, "seconds that each of them may take")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   verb.add_option("--grid", o.grid, "PNG with all images side by side");
 }
 

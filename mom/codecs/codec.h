@@ -26,7 +26,7 @@ namespace mom::codecs {
 
 struct CodecInfo {
   Path folder;
-  std::string kind;      // "text", "image_vae", "vq_image", "speech"
+  std::string kind;      // "text", "image_vae", "vq_image", "speech", "external"
   std::string modality;  // the name of what it encodes
   std::string hash;      // 64 hex digits
   Json config;
@@ -75,11 +75,13 @@ struct CodedItem {
   at::Tensor latents_CHW = {};       // f32
 };
 
-// A codec of files: images and sounds. It is used by several threads at once.
+// A codec of files: images, sounds and arrays. It is used by several threads at once.
 class MediaCodec : public Codec {
  public:
+  // Views of a file that are encoded where `variants` are asked for: so many, or one where the medium has no others.
+  virtual int64_t num_views(int64_t /*variants*/) const { return 1; }
   // A file's content as encode_items() takes it: the item as it is, and behind it views that differ slightly,
-  // `variants` in all where the medium has such, else one. They are a function of the content, `key` and the
+  // num_views(variants) in all. They are a function of the content, `key` and the
   // view's number. InputError beginning with `where`.
   virtual std::vector<at::Tensor> read(std::span<const std::byte> bytes, std::string_view where,
                                        int64_t variants, std::string_view key) const = 0;

@@ -1,6 +1,7 @@
 #include "mom/codecs/codec_kinds.h"
 
 #include "mom/base/error.h"
+#include "mom/codecs/external_codec.h"
 #include "mom/codecs/image_vae.h"
 #include "mom/codecs/image_vq.h"
 #include "mom/codecs/speech_codec.h"
@@ -20,7 +21,8 @@ const std::vector<CodecKind>& codec_kinds() {
   static const std::vector<CodecKind> kinds = {{TextCodec::kKind, open<TextCodec>},
                                                {ImageVae::kKind, open<ImageVae>},
                                                {ImageVq::kKind, open<ImageVq>},
-                                               {SpeechCodec::kKind, open<SpeechCodec>}};
+                                               {SpeechCodec::kKind, open<SpeechCodec>},
+                                               {ExternalCodec::kKind, open<ExternalCodec>}};
   return kinds;
 }
 

@@ -56,8 +56,30 @@ const Codec& CodecSet::of(const std::string& modality) const {
 }
 
 modality::Vocabulary CodecSet::vocabulary() const {
+  // Items of codecs from outside stand between two ids each behind the tokenizer's pieces.
+  std::vector<std::string> without_brackets;
+  for (const std::string& name : order_) {
+    const modality::Modality modality = of(name).modality();
+    if (!modality.is_text() && !modality.brackets) without_brackets.push_back(name);
+  }
   modality::Vocabulary vocabulary;
-  for (const std::string& name : order_) vocabulary.add(of(name).modality(), of(name).num_ids());
+  int32_t next = 0;  // of these ids
+  for (const std::string& name : order_) {
+    modality::Modality modality = of(name).modality();
+    int64_t num_ids = of(name).num_ids();
+    if (modality.is_text()) {
+      next = static_cast<int32_t>(num_ids);
+      num_ids += 2 * std::ssize(without_brackets);
+    } else if (!modality.brackets) {
+      if (next == 0)
+        throw UserError({"--codecs",
+                         "a text codec: the tokens around items of " + name + " are among its ids", "none",
+                         "add one made by 'mom codec train'"});
+      modality.brackets = {next, next + 1};
+      next += 2;
+    }
+    vocabulary.add(std::move(modality), num_ids);
+  }
   return vocabulary;
 }
 

@@ -38,7 +38,8 @@ class CodecSet {
   }
   bool known() const { return !folder_.empty(); }  // whether there is a folder at all
 
-  // Of codecs to encode with: the joint vocabulary, in the order of codec_kinds.h; "codecs" of dataset.json;
+  // Of codecs to encode with: the joint vocabulary, in the order of codec_kinds.h (UserError: codecs from outside without
+  // one of text); "codecs" of dataset.json;
   // and copies at `folder`/MODALITY.
   modality::Vocabulary vocabulary() const;
   OrderedJson describe(int64_t variants) const;

@@ -15,6 +15,7 @@ class ImageCodec : public MediaCodec {
   // u8 [3, S, S] each, by image_views (pictures.h).
   std::vector<at::Tensor> read(std::span<const std::byte> bytes, std::string_view where, int64_t variants,
                                std::string_view key) const final;
+  int64_t num_views(int64_t variants) const final { return variants; }
   bool prefers_batches() const final { return true; }
   std::vector<Media> decode_items(const std::vector<CodedItem>& items) const final;
   OrderedJson describe(int64_t variants) const final;

@@ -6,12 +6,12 @@
 namespace mom::codecs {
 
 const char* file_ending(MediaKind kind) {
-  constexpr const char* kEndings[] = {".txt", ".png", ".wav"};
+  constexpr const char* kEndings[] = {".txt", ".png", ".wav", ".npy"};
   return kEndings[static_cast<size_t>(kind)];
 }
 
 const char* noun(MediaKind kind) {
-  constexpr const char* kNouns[] = {"text", "image", "recording"};
+  constexpr const char* kNouns[] = {"text", "image", "recording", "array"};
   return kNouns[static_cast<size_t>(kind)];
 }
 
@@ -19,6 +19,7 @@ std::string to_file(const Media& media) {
   if (const auto* image = std::get_if<formats::Image>(&media)) return formats::encode_png(*image);
   if (const auto* samples = std::get_if<std::vector<float>>(&media))
     return formats::encode_wav(*samples, kSpeechRateHz);
+  if (const auto* array = std::get_if<formats::Npy>(&media)) return formats::write_npy(*array);
   return std::get<std::string>(media);
 }
 

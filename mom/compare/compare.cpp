@@ -120,7 +120,8 @@ bool trains_on(const RunFolder& run, const std::string& set) {
 }
 
 TrainedSum trained_sum_of(const RunFolder& run) {
-  return modality::trained_sum(run.setting(), run.recipe_number("objective.image_weight", 5));
+  return modality::trained_sum(run.setting(), run.recipe_number("objective.image_weight", 5),
+                               run.modality_table());
 }
 
 bool evaluated_at_end(const RunFolder& run) {

@@ -1,14 +1,15 @@
 // Documents: what import makes and encode reads. A documents folder holds
 //
-//   dataset.json                {"format": "mom-documents", "version": 1, "skipped": n, "collections": [
+//   dataset.json                {"format": "mom-documents", "version": 2, "skipped": n, "collections": [
 //                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl", "documents": n,
 //                                   "segments": {"text": n, "image": n}}, ...]}
 //   SPLIT-SOURCE.jsonl          one document per line:
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
 //          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}},
-//          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}}]}
+//          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}},
+//          {"modality": "music", "file": "media-00000.tar", "offset": 43008, "bytes": 208}]}    encoded: an .npy file
 //   left_out.jsonl              what the import left out, if anything: {"reason": "...", "place": "...", "message": "..."}
-//   media-00000.tar ...         images and sound as they were imported, WebDataset style names (KEY.png)
+//   media-00000.tar ...         images, sound and arrays as they were imported, WebDataset style names (KEY.png)
 //
 // so that any tool with a JSON and a tar reader can use it. Format: docs/formats/documents.md
 #pragma once
@@ -28,7 +29,8 @@
 
 namespace mom::data {
 
-// What segments hold; the names are the keys of the format, and the modalities' names.
+// What segments of text and media hold; the names are the keys of the format, and the modalities' names. Encoded
+// segments (external_codec.h) name any other modality, or one of media.
 inline constexpr const char *kText = modality::kTextName, *kImage = "image", *kSpeech = "speech";
 
 // Bytes of a media file inside one of the folder's tars.
@@ -39,11 +41,12 @@ struct MediaRef {
 };
 
 struct Segment {
-  std::string modality;               // kText, kImage or kSpeech
+  std::string modality;               // kText, kImage, kSpeech or, of an encoded segment, another
   std::string text;                   // text only, UTF-8
   std::vector<std::string> keywords;  // text only: drawn and shuffled anew each time the document is used
-  MediaRef media;                     // image and speech
+  MediaRef media;                     // all but text
   double seconds = 0;                 // speech: its length, 0 when whoever wrote the document did not say
+  bool encoded = false;               // the media are codes or latents: an .npy file (formats/npy.h)
 };
 
 struct Document {
@@ -59,6 +62,9 @@ struct Collection {
   std::map<std::string, uint64_t> num_segments;  // by modality
   double speech_seconds = 0;                     // of the segments that say their length
 };
+
+// Whether encoded segments may be of a modality of this name: letters, digits, "_" and "-", and not text.
+bool may_be_encoded(std::string_view modality);
 
 // A document of free order has at most one segment of each modality. Text with one picture: text first as
 // often as the recipe says (data.caption_first); any others: every order is equally likely. `segments`:

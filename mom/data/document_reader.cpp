@@ -46,9 +46,23 @@ std::string checked_text(const Json& value, const char* what, const std::string&
   return value.get<std::string>();
 }
 
+MediaRef parse_media(const Json& media, const std::string& where) {
+  return {checked_name(media, "file", where), checked_count(media, "offset", where),
+          checked_count(media, "bytes", where)};
+}
+
 Segment parse_segment(const Json& json, const std::string& where) {
   Segment segment;
   if (!json.is_object()) throw InputError({where, "a segment as an object", json.type_name(), ""});
+  if (json.contains("modality")) {
+    segment.modality = json_string(json, "modality", where);
+    if (!may_be_encoded(segment.modality))
+      throw InputError({where, "\"modality\" of letters, digits, \"_\" and \"-\", other than text",
+                        "\"" + segment.modality + "\"", ""});
+    segment.media = parse_media(json, where);
+    segment.encoded = true;
+    return segment;
+  }
   if (json.contains(kText)) {
     segment.modality = kText;
     segment.text = checked_text(json[kText], "\"text\"", where);
@@ -61,13 +75,12 @@ Segment parse_segment(const Json& json, const std::string& where) {
     const Json& media = json[modality];
     if (!media.is_object()) throw InputError({where, "media as an object", media.type_name(), ""});
     segment.modality = modality;
-    segment.media = {checked_name(media, "file", where), checked_count(media, "offset", where),
-                     checked_count(media, "bytes", where)};
+    segment.media = parse_media(media, where);
     segment.seconds = checked_seconds(media, "seconds", where);
     return segment;
   }
-  throw InputError(
-      {where, "a segment with \"text\", \"image\" or \"speech\"", json.dump().substr(0, 80), ""});
+  throw InputError({where, "a segment with \"text\", \"image\", \"speech\" or \"modality\"",
+                    json.dump().substr(0, 80), ""});
 }
 
 Document parse_document(std::string_view line, const std::string& where) {
@@ -122,6 +135,12 @@ std::string read_range(const Path& path, uint64_t offset, uint64_t num_bytes) {
 
 }  // namespace
 
+bool may_be_encoded(std::string_view modality) {
+  return !modality.empty() && modality != kText &&
+         std::all_of(modality.begin(), modality.end(),
+                     [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+}
+
 DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
   Path manifest = folder / "dataset.json";
   std::string where = manifest.string();
@@ -134,9 +153,9 @@ DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
   if (format != "\"mom-documents\"")
     throw InputError(
         {where, "\"format\": \"mom-documents\"", format, "give the folder that 'mom data import' made"});
-  if (json_int(json, "version", where) != 1)
+  if (const int64_t version = json_int(json, "version", where); version < 1 || version > 2)
     throw InputError(
-        {where, "\"version\": 1", json["version"].dump(), "make the documents anew with this version"});
+        {where, "\"version\": 1 or 2", json["version"].dump(), "make the documents anew with this version"});
   skipped_ = checked_count(json, "skipped", where);
   if (json.contains("titles")) {
     if (!json["titles"].is_object())

@@ -43,9 +43,15 @@ OrderedJson to_json(const Segment& segment) {
   if (segment.modality == kText) {
     json[kText] = segment.text;
     if (!segment.keywords.empty()) json["keywords"] = segment.keywords;
+    return json;
+  }
+  const MediaRef& ref = segment.media;
+  const OrderedJson media{{"file", ref.file}, {"offset", ref.offset}, {"bytes", ref.num_bytes}};
+  if (segment.encoded) {
+    json["modality"] = segment.modality;
+    json.update(media);
   } else {
-    json[segment.modality] = OrderedJson{
-        {"file", segment.media.file}, {"offset", segment.media.offset}, {"bytes", segment.media.num_bytes}};
+    json[segment.modality] = media;
     if (segment.seconds > 0) json[segment.modality]["seconds"] = in_milliseconds(segment.seconds);
   }
   return json;
@@ -108,6 +114,7 @@ struct DocumentWriter::State {
   std::string tar_name;
   int num_tars = 0;
   uint64_t tar_bytes = 0, skipped = 0;
+  bool any_encoded = false;
   std::unordered_map<std::string, MediaRef> media_by_hash;
   std::map<std::string, std::string> titles;
 };
@@ -147,6 +154,7 @@ void DocumentWriter::add(const std::string& source, const std::string& split, co
   for (const Segment& segment : document.segments) {
     ++open.about.num_segments[segment.modality];
     open.about.speech_seconds += in_milliseconds(segment.seconds);
+    state_->any_encoded |= segment.encoded;
   }
 }
 
@@ -170,7 +178,8 @@ void DocumentWriter::set_titles(std::map<std::string, std::string> titles) {
 void DocumentWriter::commit() {
   State& state = *state_;
   if (state.collections.empty()) throw InputError(state.target.string() + ": no documents to write");
-  OrderedJson manifest = {{"format", "mom-documents"}, {"version", 1}, {"skipped", state.skipped}};
+  OrderedJson manifest = {
+      {"format", "mom-documents"}, {"version", state.any_encoded ? 2 : 1}, {"skipped", state.skipped}};
   for (const auto& [name, open] : state.collections)
     if (const auto title = state.titles.find(name.first); title != state.titles.end())
       manifest["titles"][title->first] = title->second;

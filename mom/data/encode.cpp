@@ -55,11 +55,14 @@ void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vo
   for (const Collection& collection : reader.collections()) {
     for (const auto& [modality, count] : collection.num_segments) {
       if (count == 0 || vocabulary.find(modality) || contains(without, modality)) continue;
-      throw UserError(
-          {"--codecs",
-           "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
-               " such segments)",
-           "none", "add one made by 'mom codec train', or leave them out with '--without " + modality + "'"});
+      throw UserError({"--codecs",
+                       "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
+                           " such segments)",
+                       "none",
+                       "add one made by 'mom codec train' (of encoded segments: 'mom codec describe'), or "
+                       "leave them out with "
+                       "'--without " +
+                           modality + "'"});
     }
   }
 }
@@ -85,10 +88,9 @@ ShardFormat shard_format(const codecs::CodecSet& codecs, const modality::Vocabul
     format.colon = codecs.text(text->name).encode(":");
     format.comma = codecs.text(text->name).encode(",");
   }
-  if (const modality::Modality* latents = vocabulary.latents()) {
-    format.num_variants = num_variants;
-    std::copy_n(latents->latent_shape.begin(), 3, format.latent_shape.begin());
-  }
+  for (const modality::Modality* latents : vocabulary.continuous())
+    format.latents.push_back({latents_name(vocabulary, format.latents.size()),
+                              codecs.media(latents->name).num_views(num_variants), latents->latent_shape});
   return format;
 }
 
@@ -229,6 +231,8 @@ class Encoder {
           {sample, "segments of a modality that dataset.json counts", "\"" + segment.modality + "\"", ""});
     EncodedSegment& encoded = item.encoded.segments.emplace_back();
     encoded.modality = static_cast<uint8_t>(vocabulary_.index_of(modality));
+    if (modality->is_continuous())
+      encoded.latents_number = static_cast<size_t>(vocabulary_.latents_number(*modality));
     if (modality->is_text()) {
       const codecs::TextCodec& codec = codecs_.text(modality->name);
       encoded.parts.push_back(codec.encode(segment.text));
@@ -237,6 +241,10 @@ class Encoder {
       return;
     }
     const codecs::MediaCodec& codec = codecs_.media(modality->name);
+    if (segment.encoded != (codec.media() == codecs::MediaKind::kArray))
+      throw InputError({sample, segment.encoded ? "media" : "encoded segments (.npy)",
+                        segment.encoded ? "an encoded segment" : "media",
+                        "the codec of " + modality->name + " is of kind " + codec.info().kind});
     const size_t index = item.encoded.segments.size() - 1;
     std::vector<at::Tensor> views = views_of(codec, item.document, segment, index, sample);
     if (codec.prefers_batches()) {
@@ -341,7 +349,7 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   const uint64_t num_skipped = reader.skipped() + encoder.num_skipped + encoder.num_emptied;
   codecs.copy_to(publisher.path() / "codecs");
   OrderedJson manifest = {{"format", "mom-encoded"},
-                          {"version", 3},
+                          {"version", vocabulary.continuous().size() > 1 ? 4 : 3},
                           {"modalities", vocabulary.names()},
                           {"vocabulary", vocabulary.to_json()},
                           {"modality_table", vocabulary.table_json()},

@@ -4,7 +4,8 @@
 //   .tar[.gz|.xz|.zst]        WebDataset samples: members with the same KEY (path up to the first dot of the base name)
 //   folder                    the same over all files below it, in the order of their names, but KEY ends at the last dot;
 //                             .tar and .jsonl files in it are read as if given by themselves
-//   .jsonl[.gz|.xz|.zst]      one document per line: {"text": "...", "image": "a.png"}, or {"key": "...", "segments": [...]};
+//   .jsonl[.gz|.xz|.zst]      one document per line: {"text": "...", "image": "a.png"}, or {"key": "...", "segments": [...]}
+//                             with {"modality": "music", "codes": [3, 1, ...]} or {"modality": "music", "file": "a.npy"};
 //                             null counts as absent; media paths are relative to the file; without "key" it is FILE:LINE
 //   .txt                      one document, or one per paragraph; above 1 MiB several, cut at paragraphs
 //   a-{000..012}.tar, {x,y}   each of them
@@ -13,10 +14,12 @@
 // folder holds tars, documents are called TAR/KEY, since keys are unique within a tar only.
 //
 // A sample is KEY.txt with images and / or sounds (one of each: the order is left to the loader; KEY.left.png and
-// KEY.right.png in a tar: the text, then these in their order), or KEY.json with ordered segments:
+// KEY.right.png in a tar: the text, then these in their order), or KEY.json with ordered segments. KEY.MODALITY.npy is an
+// encoded segment: codes or latents from outside (codecs/external_codec.h). Segments of a .json:
 //   {"segments": [{"text": "a fox", "keywords": ["red"]}, {"image": "fox.0.png"}, {"speech": "fox.wav"}]}
 // where image and speech name files beside it. The caption may also be KEY.caption, or "caption" or "text" of KEY.json.
-// Text alone is a document when nothing in the same folder or tar has media. Extensions are read in any case.
+// Text alone is a document when nothing in the same folder or tar has media, an array alone when nothing there has text.
+// Extensions are read in any case.
 // What else there is, is left out and accounted for (import_account.h): import ends with a line that says how much and
 // why, and OUT/left_out.jsonl lists all of it.
 #pragma once

@@ -4,10 +4,13 @@
 #include "mom/base/utf8.h"
 #include "mom/data/import_names.h"
 #include "mom/formats/image_file.h"
+#include "mom/formats/npy.h"
 #include "mom/formats/sound_file.h"
 
 namespace mom::data {
 namespace {
+
+constexpr const char* kFile = "file";  // of an encoded segment
 
 std::string_view trim(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n", kByteOrderMark = "\xEF\xBB\xBF";
@@ -38,7 +41,55 @@ DraftSegment parse_media(const Json& json, const char* modality, const std::stri
   return media_segment(modality, std::move(name), std::move(found->bytes), found->place);
 }
 
+// Numbers in lists of one length, as deep as the shape is long.
+void append_codes(const Json& json, size_t depth, const std::string& where, formats::Npy& array) {
+  auto& values = std::get<0>(array.values);
+  if (depth == array.shape.size()) {
+    if (!json.is_number_integer())
+      throw InputError({where, "\"codes\" of integers", json.dump().substr(0, 80), ""});
+    return values.push_back(json.get<int64_t>());
+  }
+  if (!json.is_array() || std::ssize(json) != array.shape[depth])
+    throw InputError({where, "\"codes\" in lists of one length", json.dump().substr(0, 80), ""});
+  for (const Json& one : json) append_codes(one, depth + 1, where, array);
+}
+
+formats::Npy parse_codes(const Json& codes, const std::string& where) {
+  constexpr size_t kMaxRank = 3;
+  formats::Npy array;
+  for (const Json* list = &codes; list->is_array(); list = &list->front()) {
+    array.shape.push_back(std::ssize(*list));
+    if (list->empty() || array.shape.size() > kMaxRank)
+      throw InputError(
+          {where, "\"codes\" as a list of integers, or of lists", list->dump().substr(0, 80), ""});
+  }
+  if (array.shape.empty()) throw InputError({where, "\"codes\" as a list", codes.dump().substr(0, 80), ""});
+  append_codes(codes, 0, where, array);
+  return array;
+}
+
+// {"modality": "music", "codes": [...]} or {"modality": "music", "file": "x.npy"}
+DraftSegment parse_encoded(const Json& json, const std::string& where, const FindMedia& find) {
+  const std::string modality = json_string(json, "modality", where);
+  for (const auto& [key, value] : json.items())
+    if (key != "modality" && key != "codes" && key != kFile)
+      throw InputError(
+          {where, "an encoded segment with \"modality\" and \"codes\" or \"file\"", "\"" + key + "\"", ""});
+  if (has_value(json, "codes") == has_value(json, kFile))
+    throw InputError({where, "\"codes\" or \"file\" beside \"modality\"",
+                      has_value(json, "codes") ? "both" : "neither", ""});
+  if (has_value(json, "codes"))
+    return encoded_segment(modality, "codes." + modality + ".npy",
+                           formats::write_npy(parse_codes(json["codes"], where)), where);
+  const std::string name = json_string(json, kFile, where);
+  std::optional<Found> found = find(name);
+  if (!found)
+    throw InputError({where, "a file '" + name + "' beside it", "none", "add it, or correct the name"});
+  return encoded_segment(modality, name, std::move(found->bytes), found->place);
+}
+
 DraftSegment parse_segment(const Json& json, const std::string& where, const FindMedia& find) {
+  if (has_value(json, "modality")) return parse_encoded(json, where, find);
   const char* kind = nullptr;
   for (const char* modality : {kText, kImage, kSpeech}) {
     if (!has_value(json, modality)) continue;
@@ -48,8 +99,8 @@ DraftSegment parse_segment(const Json& json, const std::string& where, const Fin
     kind = modality;
   }
   if (kind == nullptr)
-    throw InputError(
-        {where, "an object with \"text\", \"image\" or \"speech\"", json.dump().substr(0, 80), ""});
+    throw InputError({where, "an object with \"text\", \"image\", \"speech\" or \"modality\"",
+                      json.dump().substr(0, 80), ""});
   return std::string_view(kind) == kText ? parse_text(json, where) : parse_media(json, kind, where, find);
 }
 
@@ -60,6 +111,10 @@ void check_other_keys(const Json& json, const std::string& where, const FindMedi
     if (key == kText || key == "key" || !value.is_string()) continue;
     const std::string name = value.get<std::string>();
     const FileKind kind = split_name(name, KeyRule::kLastDot).kind;
+    if (lower_case(name).ends_with(".npy") && find(name))
+      throw InputError({where, "arrays in \"segments\"", "\"" + key + "\": \"" + name + "\"",
+                        "write {\"segments\": [{\"text\": ...}, {\"modality\": \"" + key +
+                            "\", \"file\": \"" + name + "\"}]}"});
     if (kind != FileKind::kImageFile && kind != FileKind::kSoundFile && kind != FileKind::kUnreadMedia)
       continue;
     if (find(name))
@@ -98,9 +153,11 @@ bool has_value(const Json& object, const char* key) {
 std::set<std::string> media_named_by(const Json& json) {
   std::set<std::string> names;
   auto add = [&](const Json& object) {
-    for (const char* modality : {kImage, kSpeech})
-      if (has_value(object, modality) && object[modality].is_string())
-        names.insert(object[modality].get<std::string>());
+    const auto add_name = [&](const char* key) {
+      if (has_value(object, key) && object[key].is_string()) names.insert(object[key].get<std::string>());
+    };
+    if (has_value(object, "modality")) return add_name(kFile);
+    add_name(kImage), add_name(kSpeech);
   };
   if (has_value(json, "segments")) {
     if (json["segments"].is_array())
@@ -140,6 +197,20 @@ DraftSegment media_segment(const std::string& modality, std::string name, std::s
           .media_name = std::move(name),
           .media_bytes = std::move(bytes),
           .seconds = seconds};
+}
+
+DraftSegment encoded_segment(const std::string& modality, std::string name, std::string bytes,
+                             std::string_view where) {
+  if (!may_be_encoded(modality))
+    throw InputError({std::string(where), "a modality of letters, digits, \"_\" and \"-\", other than text",
+                      "\"" + modality + "\"", ""});
+  formats::read_npy(std::as_bytes(std::span(bytes)), where);
+  return {.modality = modality,
+          .text = {},
+          .keywords = {},
+          .media_name = std::move(name),
+          .media_bytes = std::move(bytes),
+          .encoded = true};
 }
 
 Draft parse_draft(const Json& json, const std::string& default_key, const std::string& where,

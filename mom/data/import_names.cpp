@@ -21,6 +21,7 @@ std::string_view ending_of(const std::string& lower, const List& endings) {
 FileKind kind_of(const std::string& extension) {
   if (extension == "txt" || extension == "caption") return FileKind::kTextFile;
   if (extension == "json") return FileKind::kJsonFile;
+  if (extension == "npy") return FileKind::kArrayFile;
   if (formats::is_image_extension(extension)) return FileKind::kImageFile;
   if (formats::is_sound_extension(extension)) return FileKind::kSoundFile;
   if (formats::is_unreadable_media_extension(extension)) return FileKind::kUnreadMedia;
@@ -64,10 +65,18 @@ NameParts split_name(std::string_view name, KeyRule rule) {
   const bool is_container = is_tar_name(name) || is_json_lines_name(name);
   const size_t first = name.find('.', base_of(name));
   if (first == std::string_view::npos) return {std::string(name), "", FileKind::kOther};
-  const size_t last = name.rfind('.');
-  const FileKind kind = is_container ? FileKind::kContainer : kind_of(lower_case(name.substr(last + 1)));
+  size_t last = name.rfind('.');
+  FileKind kind = is_container ? FileKind::kContainer : kind_of(lower_case(name.substr(last + 1)));
+  std::string modality;
+  if (kind == FileKind::kArrayFile && last > first) {
+    const size_t before = name.rfind('.', last - 1);
+    modality = name.substr(before + 1, last - before - 1);
+    last = before;
+  } else if (kind == FileKind::kArrayFile) {
+    kind = FileKind::kUnreadMedia;
+  }
   const size_t end = rule == KeyRule::kFirstDot ? first : last;
-  return {std::string(name.substr(0, end)), std::string(name.substr(end, last - end)), kind};
+  return {std::string(name.substr(0, end)), std::string(name.substr(end, last - end)), kind, modality};
 }
 
 }  // namespace mom::data

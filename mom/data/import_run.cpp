@@ -64,7 +64,8 @@ void ImportRun::store(const Draft& draft, const std::string& place) {
   for (const DraftSegment& segment : draft.segments) {
     MediaRef media;
     if (segment.modality != kText) media = writer_.add_media(segment.media_name, segment.media_bytes);
-    document.segments.push_back({segment.modality, segment.text, segment.keywords, media, segment.seconds});
+    document.segments.push_back(
+        {segment.modality, segment.text, segment.keywords, media, segment.seconds, segment.encoded});
   }
   writer_.add(source_, split, document);
   splits_.insert(split);

@@ -8,13 +8,15 @@
 #include "mom/data/import_run.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/media_kinds.h"
+#include "mom/formats/npy.h"
 #include "mom/formats/sound_file.h"
 
 namespace mom::data {
 namespace {
 
 struct SampleFile {
-  std::string name, middle;  // middle: ".left" of KEY.left.png, where keys end at the first dot
+  std::string name, middle;   // middle: ".left" of KEY.left.png, where keys end at the first dot
+  std::string modality = {};  // of an array
 };
 
 struct Sample {
@@ -24,7 +26,9 @@ struct Sample {
   bool is_broken = false;                       // a .json cannot be read
 
   bool has(FileKind kind) const { return files.contains(kind); }
-  bool has_media() const { return has(FileKind::kImageFile) || has(FileKind::kSoundFile); }
+  bool has_media() const {
+    return has(FileKind::kImageFile) || has(FileKind::kSoundFile) || has(FileKind::kArrayFile);
+  }
   bool has_text() const { return has(FileKind::kTextFile) || !captions.empty(); }
 };
 
@@ -64,7 +68,8 @@ class SampleImport {
 
  private:
   static constexpr bool is_media_kind(FileKind kind) {
-    return kind == FileKind::kImageFile || kind == FileKind::kSoundFile || kind == FileKind::kUnreadMedia;
+    return kind == FileKind::kImageFile || kind == FileKind::kSoundFile || kind == FileKind::kArrayFile ||
+           kind == FileKind::kUnreadMedia;
   }
 
   void group() {
@@ -76,9 +81,11 @@ class SampleImport {
         continue;
       }
       has_media_ = has_media_ || is_media_kind(parts.kind);
+      has_text_ = has_text_ || parts.kind == FileKind::kTextFile;
       auto [entry, added] = positions.try_emplace(parts.key, samples_.size());
       if (added) samples_.push_back({.key = parts.key, .files = {}, .documents = {}, .captions = {}});
-      samples_[entry->second].files[parts.kind].push_back({name, std::move(parts.middle)});
+      samples_[entry->second].files[parts.kind].push_back(
+          {name, std::move(parts.middle), std::move(parts.modality)});
     }
   }
 
@@ -151,13 +158,14 @@ class SampleImport {
       return sample.documents;
     }
     const bool is_caption = has_value(json, "caption") || has_value(json, kText);
+    has_text_ = has_text_ || is_caption;
     return is_caption && !sample.has(FileKind::kTextFile) ? sample.captions : metadata;
   }
 
   // Media of other documents need no caption of their own.
   void drop_used(Sample& sample) {
     if (sample.has_text()) return;
-    for (const FileKind kind : {FileKind::kImageFile, FileKind::kSoundFile})
+    for (const FileKind kind : {FileKind::kImageFile, FileKind::kSoundFile, FileKind::kArrayFile})
       if (sample.has(kind))
         std::erase_if(sample.files[kind], [&](const SampleFile& file) { return used_.contains(file.name); });
     std::erase_if(sample.files, [](const auto& entry) { return entry.second.empty(); });
@@ -186,8 +194,8 @@ class SampleImport {
 
   void import_document(const Sample& sample) {
     if (!sample.is_broken) {
-      for (const FileKind kind :
-           {FileKind::kTextFile, FileKind::kImageFile, FileKind::kSoundFile, FileKind::kUnreadMedia})
+      for (const FileKind kind : {FileKind::kTextFile, FileKind::kImageFile, FileKind::kSoundFile,
+                                  FileKind::kArrayFile, FileKind::kUnreadMedia})
         leave_out(sample, kind, Reason::kNotNamed);
       for (const SampleFile& file : sample.captions)
         run_.leave_out(data::left_out(Reason::kMetadata, members_.place(file.name)));
@@ -230,11 +238,11 @@ class SampleImport {
   // Several images or sounds of one sample differ in the middle of their names; its one caption belongs to all of them.
   void check_collisions(const Sample& sample, const std::vector<SampleFile>& texts) const {
     if (texts.size() > 1) throw_collision(sample, texts[0], texts[1]);
-    for (const FileKind kind : {FileKind::kImageFile, FileKind::kSoundFile}) {
+    for (const FileKind kind : {FileKind::kImageFile, FileKind::kSoundFile, FileKind::kArrayFile}) {
       if (!sample.has(kind)) continue;
       std::map<std::string, const SampleFile*> middles;
       for (const SampleFile& file : sample.files.at(kind)) {
-        const auto [first, added] = middles.emplace(file.middle, &file);
+        const auto [first, added] = middles.emplace(file.modality + file.middle, &file);
         if (!added) throw_collision(sample, *first->second, file);
         const bool is_others = !texts.empty() && !texts[0].middle.empty() && texts[0].middle != file.middle;
         if (is_others && !file.middle.empty()) throw_collision(sample, texts[0], file);
@@ -245,6 +253,11 @@ class SampleImport {
   [[noreturn]] void throw_unread(const Sample& sample) const {
     const std::string& name = sample.files.at(FileKind::kUnreadMedia).front().name;
     const std::string bytes = members_.read(name);
+    if (formats::is_npy(as_data(bytes)))
+      throw SampleFault(
+          Reason::kUnreadMedia,
+          format_error({place(sample, name), "the modality in an array's name, KEY.MODALITY.npy", "none",
+                        "rename the file"}));
     throw SampleFault(
         Reason::kUnreadMedia,
         format_error(
@@ -254,12 +267,14 @@ class SampleImport {
 
   void check_complete(const Sample& sample, const std::vector<SampleFile>& texts) const {
     std::string have, lack;
-    if (!texts.empty() && !sample.has_media()) {
-      have = "caption " + printable(texts[0].name), lack = "image or sound";
-    } else if (texts.empty() && !sample.has(FileKind::kSoundFile)) {
-      have = "image " + printable(sample.files.at(FileKind::kImageFile)[0].name), lack = "caption";
-    } else if (texts.empty() && !sample.has(FileKind::kImageFile)) {
-      have = "sound " + printable(sample.files.at(FileKind::kSoundFile)[0].name), lack = "text";
+    const std::map<std::string, std::string> media = media_by_modality(sample);
+    if (!texts.empty() && media.empty()) {
+      have = "caption " + printable(texts[0].name), lack = "image, sound or array";
+    } else if (texts.empty() && media.size() == 1) {
+      const bool image = sample.has(FileKind::kImageFile), sound = sample.has(FileKind::kSoundFile);
+      if (!image && !sound && !has_text_) return;  // arrays alone
+      have = (image ? "image " : sound ? "sound " : "array ") + printable(media.begin()->second);
+      lack = image ? "caption" : "text";
     } else {
       return;
     }
@@ -268,6 +283,17 @@ class SampleImport {
               " has no \"caption\", \"text\" or \"segments\")";
     throw SampleFault(Reason::kIncomplete, place(sample) + ": " + have + " without " + lack +
                                                "; add what is missing, or remove the file");
+  }
+
+  // The first file of each.
+  static std::map<std::string, std::string> media_by_modality(const Sample& sample) {
+    std::map<std::string, std::string> media;
+    for (auto [kind, modality] : {std::pair{FileKind::kImageFile, kImage}, {FileKind::kSoundFile, kSpeech}})
+      if (sample.has(kind)) media.emplace(modality, sample.files.at(kind).front().name);
+    if (sample.has(FileKind::kArrayFile))
+      for (const SampleFile& file : sample.files.at(FileKind::kArrayFile))
+        media.emplace(file.modality, file.name);
+    return media;
   }
 
   std::string caption_of(const Sample& sample, const std::string& name) const {
@@ -292,11 +318,15 @@ class SampleImport {
     }
     for (auto [kind, modality] : {std::pair{FileKind::kImageFile, kImage}, {FileKind::kSoundFile, kSpeech}}) {
       if (!sample.has(kind)) continue;
-      for (const auto& [name, middle] : sample.files.at(kind))
-        draft.segments.push_back(
-            media_segment(modality, prefix_ + printable(name), members_.read(name), place(sample, name)));
+      for (const SampleFile& file : sample.files.at(kind))
+        draft.segments.push_back(media_segment(modality, prefix_ + printable(file.name),
+                                               members_.read(file.name), place(sample, file.name)));
     }
-    draft.free_order = may_be_free(draft.segments);
+    if (sample.has(FileKind::kArrayFile))
+      for (const SampleFile& file : sample.files.at(FileKind::kArrayFile))
+        draft.segments.push_back(encoded_segment(file.modality, prefix_ + printable(file.name),
+                                                 members_.read(file.name), place(sample, file.name)));
+    draft.free_order = draft.segments.size() > 1 && may_be_free(draft.segments);
     return draft;
   }
 
@@ -305,7 +335,7 @@ class SampleImport {
   std::string prefix_;
   std::set<std::string> used_;  // members that documents name
   std::vector<Sample> samples_;
-  bool has_media_ = false;
+  bool has_media_ = false, has_text_ = false;  // anywhere
 };
 
 }  // namespace

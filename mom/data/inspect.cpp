@@ -57,7 +57,7 @@ std::vector<MediaRef> spread_pictures(const DocumentReader& reader) {
     if (!collection.num_segments.contains(kImage)) continue;
     reader.for_each(collection, [&](const Document& document) {
       for (const Segment& segment : document.segments)
-        if (segment.modality == kImage) all.push_back(segment.media);
+        if (segment.modality == kImage && !segment.encoded) all.push_back(segment.media);
     });
   }
   size_t count = std::min<size_t>(all.size(), kMaxPictures);

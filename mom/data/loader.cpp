@@ -36,7 +36,8 @@ void DataConfig::describe(config::Table& table) {
       .range(0, 1);
 }
 
-LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
+LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config,
+                             const modality::PatchSizes& patch_size) {
   LayOutOptions options;
   options.vocabulary = dataset.vocabulary.with_patch_size(patch_size);
   options.caption_first = config.caption_first;
@@ -44,7 +45,8 @@ LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& co
   return options;
 }
 
-LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size) {
+LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config,
+                              const modality::PatchSizes& patch_size) {
   LayOutOptions options = layout_options(dataset, config, patch_size);
   options.augment = false;
   options.condition_drop = 0;
@@ -122,8 +124,8 @@ double default_weight(const std::vector<SourceView>& sources, const SourceView& 
 
 Loader::~Loader() = default;
 
-Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size,
-               uint64_t seed)
+Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config,
+               const modality::PatchSizes& patch_size, uint64_t seed)
     : dataset_(std::move(dataset)),
       config_(config),
       layout_(layout_options(*dataset_, config, patch_size)),
@@ -265,12 +267,14 @@ void Loader::restore(const Json& state) {
 }
 
 std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source,
-                                    const std::string& split, const DataConfig& config, int64_t patch_size,
-                                    int64_t max_tokens) {
+                                    const std::string& split, const DataConfig& config,
+                                    const modality::PatchSizes& patch_size, int64_t max_tokens) {
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
   const LayOutOptions options = held_out_layout(dataset, config, patch_size);
   BatchBuilder builder(options, config.reset_state);
-  const modality::Modality* latents = options.vocabulary.latents();
+  const std::vector<const modality::Modality*> latents = options.vocabulary.continuous();
+  int64_t patches = 0;  // of an item, in the mean over modalities
+  for (const modality::Modality* one : latents) patches += one->positions_per_item() / std::ssize(latents);
   std::vector<Batch> batches;
   int64_t in_sequence = 0;
   auto flush = [&] {
@@ -279,8 +283,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
   for (const SourceView& view : sources_of(dataset, split)) {
     if (view.source != source) continue;
     // A part of the set is every n-th document, so that it says the same as the whole.
-    const int64_t rough_tokens =
-        view.num_tokens + (latents ? view.num_latents * latents->positions_per_item() : 0);
+    const int64_t rough_tokens = view.num_tokens + view.num_latents * patches;
     const size_t stride =
         max_tokens == 0 ? 1 : static_cast<size_t>(std::max<int64_t>(1, rough_tokens / max_tokens));
     for (size_t i = 0; i < view.documents.size(); i += stride) {

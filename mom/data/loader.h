@@ -33,7 +33,7 @@ struct SourceView {
   std::string source;
   std::vector<std::pair<const Shard*, int64_t>> documents;
   int64_t num_tokens = 0;    // of discrete modalities, without specials, in one variant
-  int64_t num_latents = 0;   // items
+  int64_t num_latents = 0;   // items of latents of all modalities
   bool has_streams = false;  // items of codes of any number: speech
 };
 std::vector<SourceView> sources_of(const EncodedDataset& dataset, const std::string& split);
@@ -50,8 +50,8 @@ struct Share {
 class Loader {
  public:
   // UserError: a mixture that names an unknown source, no training data, a sequence too short for a picture.
-  Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config, int64_t patch_size,
-         uint64_t seed);
+  Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& config,
+         const modality::PatchSizes& patch_size, uint64_t seed);
   ~Loader();
 
   // The microbatches of the next step; together at most batch_tokens.
@@ -85,11 +85,13 @@ class Loader {
 // The documents of `split` and `source` in their order (every n-th, so that it is about max_tokens; 0: all),
 // packed as in training, without augmentation. The same for every model and seed.
 std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::string& source,
-                                    const std::string& split, const DataConfig& config, int64_t patch_size,
-                                    int64_t max_tokens);
+                                    const std::string& split, const DataConfig& config,
+                                    const modality::PatchSizes& patch_size, int64_t max_tokens);
 
-LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
+LayOutOptions layout_options(const EncodedDataset& dataset, const DataConfig& config,
+                             const modality::PatchSizes& patch_size);
 // The same for held-out documents: all of their text, pictures as they are.
-LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config, int64_t patch_size);
+LayOutOptions held_out_layout(const EncodedDataset& dataset, const DataConfig& config,
+                              const modality::PatchSizes& patch_size);
 
 }  // namespace mom::data

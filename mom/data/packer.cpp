@@ -46,15 +46,16 @@ void append_media(const Shard& shard, int64_t segment, const LayOutOptions& opti
   const modality::Modality& modality = options.vocabulary.modalities()[shard.segment_modality[segment]];
   const bool continuous = modality.is_continuous();
   const int64_t first = shard.segment_parts[segment];
-  const int64_t num_variants = continuous ? shard.num_variants : shard.segment_parts[segment + 1] - first;
+  const auto number = static_cast<size_t>(continuous ? options.vocabulary.latents_number(modality) : 0);
+  const int64_t num_variants =
+      continuous ? shard.latents[number].num_variants : shard.segment_parts[segment + 1] - first;
   const int64_t variant =
       options.augment ? static_cast<int64_t>(random.below(static_cast<uint64_t>(num_variants))) : 0;
   out.positions.push_back(modality.brackets->open);
   if (continuous) {
-    const auto picture = static_cast<int32_t>(out.pictures.size());
     out.positions.insert(out.positions.end(), static_cast<size_t>(modality.positions_per_item()),
-                         -1 - picture);
-    out.pictures.push_back({&shard, shard.segment_latent[segment], variant});
+                         -1 - static_cast<int32_t>(shard.segment_modality[segment]));
+    out.pictures.push_back({&shard, number, shard.segment_latent[segment], variant});
   } else {
     append_part(shard, first + variant, out.positions);
   }
@@ -77,7 +78,7 @@ void drop_condition(std::vector<int64_t>& segments, const ModalityOf& modality_o
 }  // namespace
 
 int64_t LayOutOptions::modality_of(int32_t position) const {
-  return position >= 0 ? vocabulary.modality_of(position) : vocabulary.index_of(vocabulary.latents());
+  return position >= 0 ? vocabulary.modality_of(position) : -1 - position;
 }
 
 LaidOut lay_out(const Shard& shard, int64_t document, const LayOutOptions& options, RandomStream random) {
@@ -122,9 +123,10 @@ at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector
                    torch::kFloat16);
   auto* out = reinterpret_cast<uint16_t*>(half.mutable_data_ptr());
   for (const PictureRef& picture : pictures) {
-    const auto source = picture.shard->latents.subspan(
-        static_cast<size_t>((picture.row * picture.shard->num_variants + picture.variant) * size),
-        static_cast<size_t>(size));
+    const auto& [values, num_variants] = picture.shard->latents[picture.latents];
+    const auto source =
+        values.subspan(static_cast<size_t>((picture.row * num_variants + picture.variant) * size),
+                       static_cast<size_t>(size));
     out = std::copy(source.begin(), source.end(), out);
   }
   return half.to(torch::kFloat32);
@@ -154,14 +156,17 @@ bool BatchBuilder::predicts(int64_t t) const {
 
 BatchCounts BatchBuilder::counts() const {
   const size_t num_modalities = options_.vocabulary.modalities().size();
-  BatchCounts counts{std::vector<int64_t>(num_modalities), std::vector<int64_t>(num_modalities), 0};
+  BatchCounts counts{std::vector<int64_t>(num_modalities), std::vector<int64_t>(num_modalities), {}};
   for (int64_t t = 0; t < num_tokens(); ++t) {
     ++counts.num_tokens[static_cast<size_t>(options_.modality_of(positions_[t]))];
     if (predicts(t)) ++counts.num_targets[static_cast<size_t>(options_.modality_of(positions_[t + 1]))];
   }
-  if (const modality::Modality* latents = options_.vocabulary.latents()) {
-    counts.latent_elements = static_cast<int64_t>(pictures_.size());
-    for (const int64_t size : latents->latent_shape) counts.latent_elements *= size;
+  for (const modality::Modality* latents : options_.vocabulary.continuous()) {
+    const size_t number = counts.latent_elements.size();
+    int64_t elements = std::count_if(pictures_.begin(), pictures_.end(),
+                                     [&](const PictureRef& picture) { return picture.latents == number; });
+    for (const int64_t size : latents->latent_shape) elements *= size;
+    counts.latent_elements.push_back(elements);
   }
   return counts;
 }
@@ -200,9 +205,17 @@ Batch BatchBuilder::finish(uint64_t noise_key) {
   batch.target_rows_R = torch::tensor(target_rows, torch::kInt64);
   batch.target_ids_R = torch::tensor(target_ids, torch::kInt64);
   batch.target_modalities_R = torch::tensor(target_modalities, torch::kInt64);
-  if (const modality::Modality* latents = options_.vocabulary.latents())
-    batch.latents_ICHW = latents_of(pictures_, latents->latent_shape);
-  for (const PictureRef& picture : pictures_) batch.image_first_I.push_back(picture.image_first);
+  for (const modality::Modality* latents : options_.vocabulary.continuous()) {
+    std::vector<PictureRef> own;
+    LatentItems items;
+    for (const PictureRef& picture : pictures_) {
+      if (picture.latents != batch.items.size()) continue;
+      own.push_back(picture);
+      items.image_first_I.push_back(picture.image_first);
+    }
+    items.latents_ICHW = latents_of(own, latents->latent_shape);
+    batch.items.push_back(std::move(items));
+  }
   clear();
   return batch;
 }

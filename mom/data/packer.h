@@ -17,16 +17,17 @@ namespace mom::data {
 
 struct PictureRef {
   const Shard* shard;
+  size_t latents;  // the number of its modality (modality::Vocabulary::continuous)
   int64_t row, variant;
   bool image_first = false;  // text of its document follows, and none comes before it
 };
-// Their clean latents, f32 [I, C, H, W].
+// Clean latents of pictures of one modality, f32 [I, C, H, W].
 at::Tensor latents_of(const std::vector<PictureRef>& pictures, const std::vector<int64_t>& latent_shape);
 
 // A document laid out, ready to be packed.
 struct LaidOut {
-  std::vector<int32_t> positions;  // an id of the joint vocabulary, or -1 - k for a patch of the k-th picture
-  std::vector<PictureRef> pictures;  // as latents
+  std::vector<int32_t> positions;    // an id of the joint vocabulary, or -1 - m for a patch of modality m
+  std::vector<PictureRef> pictures;  // as latents, in their order
   bool divisible = true;             // may be cut at a sequence's end: no item of a fixed length in it
 };
 
@@ -37,7 +38,7 @@ struct LayOutOptions {
   double condition_drop = 0;  // chance that text before the first item of fixed length is left out
   bool augment = true;        // false: all keywords in their order, variant 0
 
-  // The modality of a position: its token's, or that of the latents.
+  // The modality of a position: its token's, or that of its patch.
   int64_t modality_of(int32_t position) const;
 };
 

@@ -5,14 +5,13 @@
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
 #include "mom/codecs/codec_set.h"
-#include "mom/modality/special_tokens.h"
 
 namespace mom::data {
 namespace {
 
 using formats::DType;
 
-constexpr int64_t kVersion = 3, kOldestVersion = 2;
+constexpr int64_t kVersion = 4, kOldestVersion = 2;
 
 [[noreturn]] void fail(const Shard& shard, const std::string& expected, const std::string& found) {
   throw InputError({shard.file->path().string(), expected, found, "encode the documents again"});
@@ -52,8 +51,10 @@ void check_parts(const Shard& shard, const EncodedDataset& dataset, size_t segme
   for (int64_t part = shard.segment_parts[segment]; part < shard.segment_parts[segment + 1]; ++part) {
     const auto begin = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part)]),
                end = static_cast<size_t>(shard.part_tokens[static_cast<size_t>(part) + 1]);
+    const auto pieces = dataset.vocabulary.pieces();
     check_tokens(shard, shard.tokens.subspan(begin, end - begin), where + " (" + modality.name + "): tokens",
-                 modality.begin + (modality.is_text() ? modality::special::kCount : 0), modality.end);
+                 modality.is_text() ? pieces.begin : modality.begin,
+                 modality.is_text() ? pieces.end : modality.end);
     if (modality.has_fixed_length() && static_cast<int64_t>(end - begin) != modality.positions_per_item())
       fail(
           shard,
@@ -63,7 +64,8 @@ void check_parts(const Shard& shard, const EncodedDataset& dataset, size_t segme
 }
 
 // A segment has parts and no latent, or, of a continuous modality, a latent of its own and no parts.
-void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i, int64_t& next_latent) {
+void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i,
+                   std::vector<int64_t>& next_latents) {
   const std::string where = "segment " + std::to_string(i);
   const auto& modalities = dataset.vocabulary.modalities();
   if (shard.segment_modality[i] >= modalities.size()) {
@@ -76,10 +78,10 @@ void check_segment(const Shard& shard, const EncodedDataset& dataset, size_t i, 
   if (continuous ? parts != 0 : parts < 1)
     fail(shard, where + (continuous ? " (" + modality.name + ") without parts" : " with at least one part"),
          std::to_string(parts) + " parts");
-  if (latent != (continuous ? next_latent : -1))
-    fail(shard, where + " with latent " + std::to_string(continuous ? next_latent : -1),
-         std::to_string(latent));
-  if (continuous) ++next_latent;
+  int64_t expected = -1;
+  if (continuous) expected = next_latents[static_cast<size_t>(dataset.vocabulary.latents_number(modality))]++;
+  if (latent != expected)
+    fail(shard, where + " with latent " + std::to_string(expected), std::to_string(latent));
   check_parts(shard, dataset, i, where);
 }
 
@@ -97,6 +99,16 @@ void check_free_documents(const Shard& shard) {
   }
 }
 
+void check_latents(const Shard& shard, const EncodedDataset& dataset, size_t number, int64_t items) {
+  const std::string name = latents_name(dataset.vocabulary, number);
+  const auto& [values, num_variants] = shard.latents[number];
+  const int64_t rows = num_variants == 0 ? 0 : shard.file->get(name).shape[0];
+  if (rows != items) fail(shard, name + " with " + std::to_string(items) + " rows", std::to_string(rows));
+  for (size_t i = 0; i < values.size(); ++i)
+    if ((values[i] & 0x7c00) == 0x7c00)
+      fail(shard, "finite " + name, "entry " + std::to_string(i) + " is not");
+}
+
 void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   const size_t segments = shard.segment_modality.size();
   check_offsets(shard, "document_segments", shard.document_segments, segments);
@@ -105,10 +117,9 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   check_length(shard, "segment_latent", shard.segment_latent.size(), segments);
   check_offsets(shard, "part_tokens", shard.part_tokens, shard.tokens.size());
   check_offsets(shard, "segment_parts", shard.segment_parts, shard.part_tokens.size() - 1);
-  const modality::Modality* text = dataset.vocabulary.text();
+  const auto pieces = dataset.vocabulary.pieces();
   for (const auto& [name, ids] : {std::pair{"colon", &shard.colon}, std::pair{"comma", &shard.comma}})
-    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", modality::special::kCount,
-                 text ? text->end : 0);
+    check_tokens(shard, *ids, "metadata \"" + std::string(name) + "\"", pieces.begin, pieces.end);
   if (!shard.token_repeats.empty())
     check_length(shard, "token_repeats", shard.token_repeats.size(), shard.tokens.size());
   for (size_t i = 0; i < shard.token_repeats.size(); ++i) {
@@ -116,14 +127,9 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
       fail(shard, "token_repeats of 1 or more",
            std::to_string(shard.token_repeats[i]) + " at entry " + std::to_string(i));
   }
-  int64_t latents = 0;
-  for (size_t i = 0; i < segments; ++i) check_segment(shard, dataset, i, latents);
-  const int64_t rows = shard.num_variants == 0 ? 0 : shard.file->get("latents").shape[0];
-  if (rows != latents) fail(shard, "latents with " + std::to_string(latents) + " rows", std::to_string(rows));
-  for (size_t i = 0; i < shard.latents.size(); ++i) {
-    if ((shard.latents[i] & 0x7c00) == 0x7c00)
-      fail(shard, "finite latents", "entry " + std::to_string(i) + " is not");
-  }
+  std::vector<int64_t> items(shard.latents.size(), 0);
+  for (size_t i = 0; i < segments; ++i) check_segment(shard, dataset, i, items);
+  for (size_t k = 0; k < items.size(); ++k) check_latents(shard, dataset, k, items[k]);
   check_free_documents(shard);
 }
 
@@ -145,20 +151,22 @@ std::vector<int32_t> parse_ids(const Shard& shard, const std::string& name) {
   return ids;
 }
 
-void read_latents(Shard& shard, const EncodedDataset& dataset, int64_t variants) {
-  if (!shard.file->contains("latents")) return;
-  const formats::TensorView& view = shard.file->get("latents", DType::kF16, 5);
-  const std::vector<int64_t> shape(view.shape.begin() + 2, view.shape.end());
-  const modality::Modality* latents = dataset.vocabulary.latents();
-  if (view.shape[1] != variants || !latents || shape != latents->latent_shape) {
-    fail(shard, "latents of the shape that dataset.json states", "another");
+// `variants`: of each modality of latents.
+void read_latents(Shard& shard, const EncodedDataset& dataset, const std::vector<int64_t>& variants) {
+  const std::vector<const modality::Modality*> continuous = dataset.vocabulary.continuous();
+  shard.latents.resize(continuous.size());
+  for (size_t k = 0; k < continuous.size(); ++k) {
+    const std::string name = latents_name(dataset.vocabulary, k);
+    if (!shard.file->contains(name)) continue;
+    const formats::TensorView& view = shard.file->get(name, DType::kF16, 5);
+    const std::vector<int64_t> shape(view.shape.begin() + 2, view.shape.end());
+    if (view.shape[1] != variants[k] || shape != continuous[k]->latent_shape)
+      fail(shard, name + " of the shape that dataset.json states", "another");
+    shard.latents[k] = {shard.file->values<uint16_t>(name, DType::kF16, 5), variants[k]};
   }
-  shard.latents = shard.file->values<uint16_t>("latents", DType::kF16, 5);
-  shard.num_variants = variants;
-  shard.latent_shape = shape;
 }
 
-Shard open_shard(const EncodedDataset& dataset, const Json& entry, int64_t variants,
+Shard open_shard(const EncodedDataset& dataset, const Json& entry, const std::vector<int64_t>& variants,
                  const std::string& where) {
   Shard shard;
   shard.source = json_string(entry, "source", where);
@@ -212,7 +220,7 @@ modality::Vocabulary read_vocabulary(const Json& manifest, int64_t version, cons
   for (const Json& name : member(manifest, "modalities", where))
     names.push_back(name.is_string() ? name.get<std::string>() : name.dump());
   const Json& ranges = member(manifest, "vocabulary", where);
-  if (version == kVersion)
+  if (version > kOldestVersion)
     return modality::Vocabulary::from_json(ranges, member(manifest, "modality_table", where), names, where);
   const Json& codecs = member(manifest, "codecs", where);
   modality::OlderImages images;
@@ -225,6 +233,11 @@ modality::Vocabulary read_vocabulary(const Json& manifest, int64_t version, cons
 }
 
 }  // namespace
+
+std::string latents_name(const modality::Vocabulary& vocabulary, size_t number) {
+  const std::vector<const modality::Modality*> continuous = vocabulary.continuous();
+  return continuous.size() == 1 ? "latents" : "latents." + continuous[number]->name;
+}
 
 codecs::CodecSet codecs_of(const EncodedDataset& dataset) {
   return codecs::CodecSet(dataset.folder / "codecs", dataset.codec_hashes, dataset.folder.string());
@@ -252,19 +265,19 @@ EncodedDataset open_encoded(const Path& folder) {
   const std::string format = json_string(dataset.manifest, "format", where);
   const int64_t version = json_int(dataset.manifest, "version", where);
   if (format != "mom-encoded" || version < kOldestVersion || version > kVersion) {
-    throw InputError({where, "format \"mom-encoded\" version 2 or 3",
+    throw InputError({where, "format \"mom-encoded\" version 2 to 4",
                       "\"" + format + "\" version " + std::to_string(version),
                       "encode documents with 'mom data encode'"});
   }
   dataset.vocabulary = read_vocabulary(dataset.manifest, version, where);
   const Json& codecs = member(dataset.manifest, "codecs", where);
-  int64_t variants = 0;  // of latents
+  std::vector<int64_t> variants;  // of each modality of latents
   for (const modality::Modality& modality : dataset.vocabulary.modalities()) {
     const Json& stated = member(codecs, modality.name.c_str(), where);
     dataset.codec_hashes[modality.name] = check_codec(dataset, modality.name, stated, where);
     if (modality.positions_per_item() == modality::kUnknownLength)
       throw InputError({where, "the number of codes of an item of " + modality.name, "none", ""});
-    if (modality.is_continuous()) variants = json_int(stated, "variants", where);
+    if (modality.is_continuous()) variants.push_back(json_int(stated, "variants", where));
   }
   for (const Json& entry : member(dataset.manifest, "shards", where))
     dataset.shards.push_back(open_shard(dataset, entry, variants, where));

@@ -9,7 +9,7 @@
 //                      "skipped": n,
 //                      "shards": [{"source", "split", "file", "documents", "segments": {"text": n, ...},
 //                                  "tokens": {"text": n, ...}}]}
-//                     Tokens of latents are counted as patches of 2 x 2 latent pixels, those of images in one
+//                     Version 4 where there are several modalities of latents. Tokens of latents are counted as patches of 2 x 2 latent pixels, those of images in one
 //                     variant. Version 2 has no modality_table (older_modality_table).
 //   SPLIT-SOURCE-00000.safetensors
 //   codecs/text/, codecs/image/ ...  copies of the codecs, so that the folder is all a run needs
@@ -20,13 +20,14 @@
 //   segment_modality   u8  [segments]         index into modalities
 //   segment_parts      i64 [segments + 1]     segment -> parts. Text: part 0 is the text, parts 1.. the keywords.
 //                                             Codes: one part per variant, 0 the image as it is. Latents: none
-//   segment_latent     i64 [segments]         row in latents, or -1
+//   segment_latent     i64 [segments]         row in its modality's latents, or -1
 //   part_tokens        i64 [parts + 1]        part -> tokens
 //   tokens             i32 [tokens]           ids of the joint vocabulary, without specials
 //   token_repeats      i16 [tokens]           frames a speech code stands for, 1 elsewhere. Only where a codec merges
 //                                             repeated codes
-//   latents            f16 [images, K, C, H, W]   K variants: 0 the image as it is, 1.. slightly shifted and scaled.
-//                                             Only with a continuous image codec and images
+//   latents            f16 [items, K, C, H, W]   K variants: 0 the item as it is, 1.. slightly shifted and scaled. Only
+//                                             with a modality of latents and items. Of several modalities each has its own,
+//                                             latents.MODALITY (version 4)
 // A text's keyword parts are encoded with their leading space; the loader joins them with the ids of ":" and ",", stored
 // as metadata "colon" and "comma" (space-separated ids). Format: docs/formats/encoded.md
 #pragma once
@@ -56,9 +57,12 @@ struct Shard {
   std::span<const uint8_t> document_free, segment_modality;
   std::span<const int32_t> tokens;
   std::span<const int16_t> token_repeats;  // empty: all 1
-  std::span<const uint16_t> latents;       // f16 bits
-  int64_t num_variants = 0;
-  std::vector<int64_t> latent_shape;  // [C, H, W]; empty without latents
+  // Of one modality of latents; empty where the shard has none.
+  struct Latents {
+    std::span<const uint16_t> values;  // f16 bits
+    int64_t num_variants = 0;
+  };
+  std::vector<Latents> latents;  // by number (modality::Vocabulary::continuous)
   std::vector<int32_t> colon, comma;
 
   int64_t num_documents() const { return static_cast<int64_t>(document_segments.size()) - 1; }
@@ -74,6 +78,9 @@ struct EncodedDataset {
 
   std::vector<std::string> modalities() const { return vocabulary.names(); }
 };
+
+// The tensor of a shard that has the latents of a modality.
+std::string latents_name(const modality::Vocabulary& vocabulary, size_t number);
 
 // The codecs in the folder, which open_encoded has found to be those of the data.
 codecs::CodecSet codecs_of(const EncodedDataset& dataset);

@@ -32,12 +32,22 @@ void ShardWriter::add(const EncodedDocument& document) {
     repeats_.resize(tokens_.size() - segment.repeats.size(), 1);
     repeats_.insert(repeats_.end(), segment.repeats.begin(), segment.repeats.end());
     segment_parts_.push_back(static_cast<int64_t>(part_tokens_.size()) - 1);
-    segment_latent_.push_back(segment.latents.empty() ? -1 : num_images_++);
-    latents_.insert(latents_.end(), segment.latents.begin(), segment.latents.end());
+    segment_latent_.push_back(-1);
+    if (!segment.latents.empty()) {
+      Items& items = latents_[segment.latents_number];
+      segment_latent_.back() = items.count++;
+      items.values.insert(items.values.end(), segment.latents.begin(), segment.latents.end());
+    }
     modality_.push_back(segment.modality);
   }
   document_segments_.push_back(static_cast<int64_t>(modality_.size()));
   free_.push_back(document.free_order ? 1 : 0);
+}
+
+uint64_t ShardWriter::num_bytes() const {
+  uint64_t bytes = tokens_.size() * sizeof(int32_t);
+  for (const Items& items : latents_) bytes += items.values.size() * sizeof(uint16_t);
+  return bytes;
 }
 
 void ShardWriter::write(const Path& path) const {
@@ -49,10 +59,12 @@ void ShardWriter::write(const Path& path) const {
                                                  entry("part_tokens", DType::kI64, part_tokens_),
                                                  entry("tokens", DType::kI32, tokens_)};
   if (any_repeats_) tensors.push_back(entry("token_repeats", DType::kI16, repeats_));
-  if (num_images_ > 0) {
-    const auto [channels, height, width] = format_.latent_shape;
-    tensors.push_back(entry("latents", DType::kF16, latents_,
-                            {num_images_, format_.num_variants, channels, height, width}));
+  for (size_t k = 0; k < latents_.size(); ++k) {
+    const ShardFormat::Latents& of = format_.latents[k];
+    std::vector<int64_t> shape = {latents_[k].count, of.num_variants};
+    shape.insert(shape.end(), of.shape.begin(), of.shape.end());
+    if (latents_[k].count > 0)
+      tensors.push_back(entry(of.name.c_str(), DType::kF16, latents_[k].values, shape));
   }
   formats::write_safetensors(path, tensors, {{"colon", join(format_.colon)}, {"comma", join(format_.comma)}});
 }

@@ -9,13 +9,13 @@ namespace {
 
 // What is looked at by position.
 struct Positions {
-  Positions(const Batch& batch, const nn::ItemGrid& items)
-      : grid(items),
+  Positions(const Batch& batch, const std::vector<nn::ItemGrid>& items)
+      : grids(items),
         num_tokens(batch.routing.num_tokens()),
         rows(batch.routing.order_T.const_data_ptr<int64_t>()),
         offsets(batch.routing.offsets_S1.const_data_ptr<int64_t>()),
         num_sequences(batch.routing.num_sequences()) {}
-  const nn::ItemGrid grid;
+  const std::vector<nn::ItemGrid>& grids;
   const int64_t num_tokens;
   const int64_t *rows, *offsets;
   const int64_t num_sequences;
@@ -24,7 +24,13 @@ struct Positions {
   int64_t sequence_of(int64_t position) const {
     return std::upper_bound(offsets, offsets + num_sequences + 1, position) - offsets - 1;
   }
-  bool is_patch(int64_t position) const { return rows[position] >= grid.begin && rows[position] < grid.end; }
+  bool is_patch_of(const nn::ItemGrid& grid, int64_t position) const {
+    return rows[position] >= grid.begin && rows[position] < grid.end;
+  }
+  bool is_patch(int64_t position) const {
+    return std::any_of(grids.begin(), grids.end(),
+                       [&](const nn::ItemGrid& grid) { return is_patch_of(grid, position); });
+  }
   bool may_cut(int64_t position) const {
     return position == num_tokens || offsets[sequence_of(position)] == position || !is_patch(position);
   }
@@ -66,29 +72,30 @@ void cut_targets(const Batch& whole, const std::vector<int64_t>& new_rows, Batch
   stretch.target_modalities_R = whole.target_modalities_R.index_select(0, chosen_R);
 }
 
-void cut_images(const Batch& whole, const Positions& positions, int64_t begin, int64_t end, Batch& stretch) {
-  if (!whole.latents_ICHW.defined()) return;
-  const nn::ItemGrid& grid = positions.grid;
+LatentItems cut_items(const LatentItems& whole, const nn::ItemGrid& grid, const Positions& positions,
+                      int64_t begin, int64_t end) {
   const int64_t length = grid.rows * grid.columns;
-  const auto images_in = [&](int64_t first, int64_t last) {
+  const auto items_in = [&](int64_t first, int64_t last) {
     int64_t patches = 0;
-    for (int64_t t = first; t < last; ++t) patches += positions.is_patch(t);
+    for (int64_t t = first; t < last; ++t) patches += positions.is_patch_of(grid, t);
     return patches / length;
   };
-  stretch.images_before = images_in(0, begin);
-  const int64_t own = images_in(begin, end);
-  stretch.images_behind = whole.num_images() - stretch.images_before - own;
-  stretch.latents_ICHW = whole.latents_ICHW.narrow(0, stretch.images_before, own);
-  const auto first = whole.image_first_I.begin() + stretch.images_before;
-  stretch.image_first_I.assign(first, first + own);
+  LatentItems items;
+  items.before = items_in(0, begin);
+  const int64_t own = items_in(begin, end);
+  items.behind = whole.count() - items.before - own;
+  items.latents_ICHW = whole.latents_ICHW.narrow(0, items.before, own);
+  const auto first = whole.image_first_I.begin() + items.before;
+  items.image_first_I.assign(first, first + own);
+  return items;
 }
 
 }  // namespace
 
-Batch stretch_of(const Batch& batch, const nn::ItemGrid& grid, int64_t index, int64_t count) {
+Batch stretch_of(const Batch& batch, const std::vector<nn::ItemGrid>& grids, int64_t index, int64_t count) {
   TORCH_CHECK(0 <= index && index < count && batch.seen == 0 && !batch.goes_on,
               "[stretch_of] expected a whole batch and one of ", count, " stretches, got stretch ", index);
-  const Positions whole(batch, grid);
+  const Positions whole(batch, grids);
   const int64_t begin = whole.cut(index, count), end = whole.cut(index + 1, count);
   const int64_t *groups = batch.routing.group_offsets_M1.const_data_ptr<int64_t>(),
                 *tokens = batch.tokens_T.const_data_ptr<int64_t>();
@@ -110,7 +117,8 @@ Batch stretch_of(const Batch& batch, const nn::ItemGrid& grid, int64_t index, in
     own_tokens[rows[t - begin]] = tokens[whole.rows[t]];
   }
   cut_targets(batch, new_rows, stretch);
-  cut_images(batch, whole, begin, end, stretch);
+  for (size_t k = 0; k < batch.items.size(); ++k)
+    stretch.items.push_back(cut_items(batch.items[k], grids[k], whole, begin, end));
   return stretch;
 }
 

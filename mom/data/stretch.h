@@ -8,8 +8,8 @@
 
 namespace mom::data {
 
-// Stretch `index` of `count`. `grid`: of the batch's items. Its targets, noise and timesteps are those that its positions have in
+// Stretch `index` of `count`. `grids`: of the batch's items, by number of their modality. Its targets, noise and timesteps are those that its positions have in
 // the whole batch; what counts are its own.
-Batch stretch_of(const Batch& batch, const nn::ItemGrid& grid, int64_t index, int64_t count);
+Batch stretch_of(const Batch& batch, const std::vector<nn::ItemGrid>& grids, int64_t index, int64_t count);
 
 }  // namespace mom::data

@@ -12,7 +12,14 @@ namespace {
 
 using formats::DType;
 
-at::Tensor required(const formats::SafetensorsReader& file, const char* name, DType dtype, size_t rank) {
+// Of one modality of latents "patches", of several "patches.MODALITY".
+std::string name_of(const std::string& what, const models::ModelSpec& spec, size_t latents) {
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  return continuous.size() == 1 ? what : what + "." + continuous[latents]->name;
+}
+
+at::Tensor required(const formats::SafetensorsReader& file, const std::string& name, DType dtype,
+                    size_t rank) {
   return nn::to_tensor(file.get(name, dtype, rank));
 }
 
@@ -39,10 +46,8 @@ void check_below(const at::Tensor& values, int64_t bound, const Path& file, cons
 }
 
 // Every item stands whole in one sequence, its patches in a row.
-void check_items(const nn::Routing& routing, const models::ModelSpec& spec, const Path& file) {
-  const int64_t begin = routing.group_begin(spec.latents_index()),
-                end = begin + routing.group_size(spec.latents_index()),
-                length = spec.latents()->positions_per_item();
+void check_items(const nn::Routing& routing, const nn::ItemGrid& grid, const Path& file) {
+  const int64_t begin = grid.begin, end = grid.end, length = grid.rows * grid.columns;
   const int64_t *row = routing.order_T.const_data_ptr<int64_t>(),
                 *offsets = routing.offsets_S1.const_data_ptr<int64_t>();
   for (int64_t s = 0; s < routing.num_sequences(); ++s)
@@ -72,23 +77,29 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
   models::ModelInput input;
   input.routing = nn::make_routing(modality, offsets, static_cast<int64_t>(spec.modalities.size()));
   input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
-  if (!spec.latents()) return input;
-  const int64_t num_patches = input.routing.group_size(spec.latents_index()),
-                length = spec.latents()->positions_per_item(), width = spec.latents()->patch_width();
-  check(num_patches % length == 0, path, "modality", "whole items of " + std::to_string(length) + " patches",
-        std::to_string(num_patches));
-  check_items(input.routing, spec, path);
-  const int64_t num_items = num_patches / length;
-  input.patches_QP = num_items || file.contains("patches") ? required(file, "patches", DType::kF32, 2)
-                                                           : torch::zeros({0, width});
-  input.timesteps_I = num_items || file.contains("timesteps") ? required(file, "timesteps", DType::kI64, 1)
-                                                              : torch::zeros({0}, torch::kInt64);
-  check(input.patches_QP.size(0) == num_patches && input.patches_QP.size(1) == width, path, "patches",
-        "[" + std::to_string(num_patches) + ", " + std::to_string(width) + "]",
-        c10::str(input.patches_QP.sizes()));
-  check(input.timesteps_I.size(0) == num_items, path, "timesteps", std::to_string(num_items) + " values",
-        std::to_string(input.timesteps_I.size(0)));
-  check_below(input.timesteps_I, spec.diffusion_steps, path, "timesteps");
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  const std::vector<nn::ItemGrid> grids = models::latent_grids(spec, input.routing);
+  std::vector<at::Tensor> timesteps;
+  for (size_t k = 0; k < continuous.size(); ++k) {
+    const int64_t num_patches = grids[k].end - grids[k].begin, length = continuous[k]->positions_per_item(),
+                  width = continuous[k]->patch_width();
+    check(num_patches % length == 0, path, "modality",
+          "whole items of " + std::to_string(length) + " patches", std::to_string(num_patches));
+    check_items(input.routing, grids[k], path);
+    const int64_t num_items = num_patches / length;
+    const std::string patches = name_of("patches", spec, k), times = name_of("timesteps", spec, k);
+    input.patches_QP.push_back(num_items || file.contains(patches) ? required(file, patches, DType::kF32, 2)
+                                                                   : torch::zeros({0, width}));
+    timesteps.push_back(num_items || file.contains(times) ? required(file, times, DType::kI64, 1)
+                                                          : torch::zeros({0}, torch::kInt64));
+    check(input.patches_QP[k].size(0) == num_patches && input.patches_QP[k].size(1) == width, path, patches,
+          "[" + std::to_string(num_patches) + ", " + std::to_string(width) + "]",
+          c10::str(input.patches_QP[k].sizes()));
+    check(timesteps[k].size(0) == num_items, path, times, std::to_string(num_items) + " values",
+          std::to_string(timesteps[k].size(0)));
+    check_below(timesteps[k], spec.diffusion_steps, path, times);
+  }
+  if (!timesteps.empty()) input.timesteps_I = torch::cat(timesteps);
   return input;
 }
 
@@ -101,8 +112,9 @@ void forward_file(const Path& model_path, const Path& input_path, const Path& ou
   const at::Tensor hidden_TE = model->forward(input);
   nn::NamedTensors out;
   out["logits"] = model->logits(hidden_TE).index_select(0, input.routing.order_T);
-  if (model->spec().latents())
-    out[to_string(model->spec().prediction)] = model->noise(hidden_TE, input).contiguous();
+  for (size_t k = 0; k < input.patches_QP.size(); ++k)
+    out[name_of(to_string(model->spec().prediction), model->spec(), k)] =
+        model->noise(hidden_TE, input, k).contiguous();
   std::vector<formats::TensorToWrite> entries;
   for (const auto& [name, tensor] : out) entries.push_back({name, nn::view_of(tensor)});
   formats::publish_safetensors(output_path, entries, {});

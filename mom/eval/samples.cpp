@@ -21,7 +21,7 @@ struct Example {
 
 std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe,
                                     const codecs::TextCodec& text, int64_t count) {
-  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
+  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patches());
   layout.caption_first = 1;
   std::vector<Example> examples;
   for (const data::SourceView& view : data::sources_of(dataset, "validation")) {
@@ -35,7 +35,7 @@ std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const t
       builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
       std::vector<int32_t> caption;
       for (int32_t position : document.positions)
-        if (position >= 0) caption.push_back(position);
+        if (layout.vocabulary.pieces().contains(position)) caption.push_back(position);
       examples.push_back({builder.finish(stream_key({fnv1a64("samples"), i})), text.decode(caption)});
     }
   }
@@ -53,6 +53,8 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
   const models::CosineSchedule& schedule = objective.schedule();
   const modality::Modality& latents = *model.spec().latents();
   const codecs::MediaCodec& codec = codecs.media(latents.name);
+  // Those of a codec from outside are decoded elsewhere, and of several modalities which is not said here.
+  if (codec.media() == codecs::MediaKind::kArray || model.spec().vocabulary.continuous().size() > 1) return;
   const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
@@ -60,17 +62,15 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     models::NoisedInput noised =
         models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
     noised.input.timesteps_I.fill_(timestep);
-    const at::Tensor input =
-        schedule.add_noise(example.batch.latents_ICHW, noised.noise_ICHW, noised.input.timesteps_I);
-    noised.input.patches_QP = models::patchify(input, latents.patch_size);
+    const at::Tensor& original = example.batch.items[0].latents_ICHW;
+    const at::Tensor input = schedule.add_noise(original, noised.noise_ICHW[0], noised.input.timesteps_I);
+    noised.input.patches_QP = {models::patchify(input, latents.patch_size)};
     const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), noised.input),
                                                     latents.latent_shape, latents.patch_size);
     const at::Tensor clean =
         schedule.clean(model.spec().prediction, input, predicted, noised.input.timesteps_I);
-    const std::vector<codecs::Media> decoded =
-        codec.decode_items({{.latents_CHW = example.batch.latents_ICHW[0]},
-                            {.latents_CHW = input[0]},
-                            {.latents_CHW = clean[0]}});
+    const std::vector<codecs::Media> decoded = codec.decode_items(
+        {{.latents_CHW = original[0]}, {.latents_CHW = input[0]}, {.latents_CHW = clean[0]}});
     const std::string stem = "picture-" + std::to_string(items.size());
     const char* kinds[] = {"original", "noised", "denoised"};
     OrderedJson item;

@@ -31,7 +31,7 @@ Prediction predict(models::ModelImpl& model, const data::LaidOut& document, cons
     if (modality.contains(token)) {
       prediction.original.push_back(token - static_cast<int32_t>(modality.begin));
       prediction.predicted.push_back(likeliest_T.const_data_ptr<int32_t>()[t - 1]);
-    } else if (layout.vocabulary.text()->contains(token)) {
+    } else if (layout.vocabulary.pieces().contains(token)) {
       words.push_back(token);
     }
   }
@@ -68,7 +68,7 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
   torch::NoGradGuard no_grad;
   const codecs::CodecSet codecs = data::codecs_of(dataset);
   const codecs::TextCodec& text = codecs.text(dataset.vocabulary.text()->name);
-  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
+  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patches());
   layout.caption_first = 1;
   OrderedJson items = OrderedJson::array();
   FolderPublisher folder(run / "samples", /*replace=*/true);
@@ -76,6 +76,7 @@ void write_predicted_samples(const Path& run, models::ModelImpl& model, const da
     const std::string& modality = dataset.vocabulary.modalities()[m].name;
     if (dataset.vocabulary.modalities()[m].is_text()) continue;
     const codecs::MediaCodec& codec = codecs.media(modality);
+    if (codec.media() == codecs::MediaKind::kArray) continue;  // its decoder is elsewhere
     const std::string ending = codecs::file_ending(codec.media());
     for (const Prediction& prediction : predict_some(model, dataset, layout, m, text, count)) {
       const std::string stem = modality + "-" + std::to_string(items.size());

@@ -91,6 +91,7 @@ constexpr Content kContents[] = {{0, "\x89PNG", "a PNG image"},
                                  {0, "\xff\xf1", "an AAC sound"},
                                  {0, "\xff\xf9", "an AAC sound"},
                                  {0, "MThd", "a MIDI file"},
+                                 {0, "\x93NUMPY", "a NumPy array (.npy)"},
                                  {0, "<", "markup (SVG or HTML)"},
                                  {0, "{", "JSON"},
                                  {0, "version https://git-lfs", "a pointer of Git LFS instead of the file"}};

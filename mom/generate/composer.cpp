@@ -42,10 +42,15 @@ void Composer::tell_text(std::string text) {
   tell_(std::move(event), std::nullopt);
 }
 
-void Composer::tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number) {
-  Event event{.kind = kind, .choice = choice_};
-  event.number = number;
-  tell_(std::move(event), Segment{vocabulary_.latents()->name, false, {}, Picture{latent_CHW, 0}});
+// Of an item that is whole, by what it decodes to.
+Event Composer::item_event(const std::string& modality) const {
+  const codecs::MediaKind media = codecs_.media_kind(modality);
+  Event event{.kind = media == codecs::MediaKind::kImage   ? Event::Kind::kImage
+                      : media == codecs::MediaKind::kSound ? Event::Kind::kSound
+                                                           : Event::Kind::kArray,
+              .choice = choice_};
+  if (event.kind == Event::Kind::kArray) event.modality = modality;
+  return event;
 }
 
 // Where text ends at another modality, nothing of a character or of a stop string is to come.
@@ -67,9 +72,8 @@ void Composer::token(int32_t token, double log_probability) {
     open_ = {opened->name, false, {}, {}};
     num_previews_ = 0;
   } else if (closed) {
-    const bool image = codecs_.media_kind(open_.modality) == codecs::MediaKind::kImage;
-    if (!open_.tokens.empty())
-      tell_({.kind = image ? Event::Kind::kImage : Event::Kind::kSound, .choice = choice_}, std::move(open_));
+    Event event = item_event(open_.modality);
+    if (!open_.tokens.empty()) tell_(std::move(event), std::move(open_));
     open_ = {vocabulary_.text()->name, false, {}, {}};
     flush_text();
   } else if (is_text) {
@@ -96,14 +100,19 @@ void Composer::preview_codes() {
 
 void Composer::picture(const Picture& picture) {
   if (ended_ || stopped()) return;
-  num_positions_ += vocabulary_.latents()->positions_per_item();
+  num_positions_ += vocabulary_.find(open_.modality)->positions_per_item();
   flush_text();
   num_previews_ = 0;
-  tell_image(Event::Kind::kImage, picture.latent_CHW, 0);
+  tell_(item_event(open_.modality), Segment{open_.modality, false, {}, picture});
 }
 
 void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits) {
-  if (preview_due(visit + 1, num_visits)) tell_image(Event::Kind::kPreview, clean_CHW, num_previews_++);
+  if (codecs_.media_kind(open_.modality) != codecs::MediaKind::kImage || !preview_due(visit + 1, num_visits))
+    return;
+  Event event{.kind = Event::Kind::kPreview, .choice = choice_};
+  event.number = num_previews_++;
+  const auto number = static_cast<size_t>(vocabulary_.latents_number(*vocabulary_.find(open_.modality)));
+  tell_(std::move(event), Segment{open_.modality, false, {}, Picture{clean_CHW, 0, number}});
 }
 
 void Composer::end(Stop stop) {

@@ -48,7 +48,7 @@ class Composer {
 
  private:
   void tell_text(std::string text);
-  void tell_image(Event::Kind kind, const at::Tensor& latent_CHW, int64_t number);
+  Event item_event(const std::string& modality) const;
   void preview_codes();
   bool preview_due(int64_t done, int64_t of) const;
   void flush_text();

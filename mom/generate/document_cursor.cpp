@@ -35,7 +35,7 @@ bool DocumentCursor::fits(int32_t token) const {
   if (!open_)
     return token == special::kBos || token == special::kEos ||
            (opens(token) && fewest(*rules_->vocabulary.opened_by(token)) > 0) ||
-           (token >= special::kCount && rules_->vocabulary.text()->contains(token));
+           rules_->vocabulary.pieces().contains(token);
   if (token == open_->brackets->close) return open_->has_fixed_length() ? full() : num_inside_ > 0;
   return !full() && open_->contains(token);
 }
@@ -74,9 +74,10 @@ std::vector<TokenSpan> DocumentCursor::allowed(int64_t room) const {
     if (modality.brackets && fewest(modality) > 0 && room >= fewest(modality) + 2)
       spans.push_back({modality.brackets->open, modality.brackets->open + 1});
   }
+  const auto [first, end] = rules_->vocabulary.pieces();
+  spans.push_back({first, end});
   std::sort(spans.begin(), spans.end(),
             [](const TokenSpan& a, const TokenSpan& b) { return a.begin < b.begin; });
-  spans.push_back({special::kCount, rules_->vocabulary.text()->end});
   return spans;
 }
 

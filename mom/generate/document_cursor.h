@@ -29,7 +29,8 @@ class DocumentCursor {
   bool inside(std::string_view modality) const { return open_ && open_->name == modality; }
   bool inside_whole() const { return open_ && open_->has_fixed_length(); }
   bool in_text() const { return !open_; }
-  bool picture_due() const;  // as latents
+  bool picture_due() const;                                 // as latents
+  const modality::Modality* open() const { return open_; }  // that items are written of; null in text
   bool opens(int32_t token) const { return rules_->vocabulary.opened_by(token) != nullptr; }
   // Positions it takes at least to be in text again.
   int64_t to_close() const;

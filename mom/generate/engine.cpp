@@ -23,16 +23,6 @@ void check_picture_options(const PictureOptions& picture, const models::CosineSc
     throw UserError({"--guidance", "0 to 100", std::to_string(picture.guidance), ""});
 }
 
-int64_t positions_of(int32_t token, const models::ModelSpec& spec) {
-  return token == kPicture ? spec.latents()->positions_per_item() : 1;
-}
-
-int64_t positions_of(const Feed& feed, const models::ModelSpec& spec) {
-  int64_t positions = 0;
-  for (const int32_t token : feed.tokens) positions += positions_of(token, spec);
-  return positions;
-}
-
 }  // namespace
 
 Engine::Engine(Network network, const DocumentRules& rules, const EngineOptions& options)
@@ -49,13 +39,17 @@ void Engine::check(const Request& request) const {
   DocumentCursor cursor(rules_);
   size_t num_pictures = 0;
   for (const int32_t token : request.prompt.tokens) {
+    if (token == kPicture && num_pictures < request.prompt.pictures.size())
+      TORCH_CHECK(
+          cursor.inside(modality_of(network_.model()->spec(), request.prompt.pictures[num_pictures]).name),
+          "[engine] picture ", num_pictures, ": expected one of the modality that is open");
     cursor.advance(token);
     num_pictures += token == kPicture;
   }
   TORCH_CHECK(num_pictures == request.prompt.pictures.size(), "[engine] expected ", num_pictures,
               " pictures, got ", request.prompt.pictures.size());
   for (const Picture& picture : request.prompt.pictures) {
-    const std::vector<int64_t>& shape = network_.model()->spec().latents()->latent_shape;
+    const std::vector<int64_t>& shape = modality_of(network_.model()->spec(), picture).latent_shape;
     TORCH_CHECK(picture.latent_CHW.sizes() == shape && picture.timestep == 0,
                 "[engine] picture: expected a clean latent ", shape, ", got ", picture.latent_CHW.sizes());
   }
@@ -146,9 +140,15 @@ std::optional<Engine::Piece> Engine::next_piece(Task& task) const {
   const int64_t seen = state_.model.num_tokens_S[static_cast<size_t>(task.job.branch->slot)];
   int64_t left = kReadAtOnce - seen % kReadAtOnce;
   const std::vector<int32_t>& tokens = task.job.feed.tokens;
+  auto picture = task.job.feed.pictures.begin();
   size_t count = 0;
-  while (count < tokens.size() && (count == 0 || left >= positions_of(tokens[count], spec)))
-    left -= positions_of(tokens[count++], spec);
+  for (; count < tokens.size(); ++count) {
+    const bool is_picture = tokens[count] == kPicture;
+    const int64_t positions = is_picture ? modality_of(spec, *picture).positions_per_item() : 1;
+    if (count > 0 && left < positions) break;
+    left -= positions;
+    if (is_picture) ++picture;
+  }
   return Piece{&task, items_of(task.job.feed, 0, count), count == tokens.size()};
 }
 
@@ -190,7 +190,7 @@ void Engine::read(const std::vector<Piece>& pieces) {
   DecodeState part = state_.select(slots);
   const StepOutput output = network_.read(part, feeds);
   if (!committed.empty()) state_.replace(committed_slots, part.select(committed));
-  int64_t picture = 0;
+  size_t picture = 0;
   for (size_t i = 0; i < pieces.size(); ++i) {
     Task& task = *pieces[i].task;
     const size_t count = feeds[i].tokens.size();
@@ -198,11 +198,11 @@ void Engine::read(const std::vector<Piece>& pieces) {
     const at::Tensor logits_V =
         output.logits_SV.defined() ? output.logits_SV[static_cast<int64_t>(i)] : at::Tensor();
     if (pieces[i].last) {
-      task.predicted = paints ? output.predicted_ICHW[picture] : logits_V;
+      task.predicted = paints ? output.predicted[picture] : logits_V;
       keep(task, logits_V);
     }
     if (!paints) counts_.read_tokens += static_cast<int64_t>(count);
-    picture += static_cast<int64_t>(feeds[i].pictures.size());
+    picture += feeds[i].pictures.size();
     task.job.feed = items_of(task.job.feed, count, task.job.feed.tokens.size() - count);
   }
 }

@@ -89,12 +89,13 @@ class Generation {
       : options_(options), loaded_(options.run, options.codecs, options.last_weights) {
     check_options_for(options, spec());
     media_ = codecs_.media_kind(options.modality);
-    check_outputs(options, media_);
+    endings_ = endings_of(options, codecs_);
+    check_outputs(options, media_, endings_);
     require_codecs();
     rules_ = loaded_.rules();
     request_ = make_request(asked_by(options), spec(), rules_, codecs_, loaded_.folder());
     // Before the work: a folder that is in use is refused.
-    if (!options.out.empty() && !is_single_file(options, media_))
+    if (!options.out.empty() && !is_single_file(options, endings_))
       folder_.emplace(options.out, /*replace=*/false);
   }
 
@@ -129,7 +130,7 @@ class Generation {
       files.push_back(options_.grid.string());
     }
     if (options_.out.empty()) return files;
-    is_single_file(options_, media_) ? write_file(answers[0]) : write_folder(answers);
+    is_single_file(options_, endings_) ? write_file(answers[0]) : write_folder(answers);
     files.push_back(options_.out.string());
     return files;
   }
@@ -173,9 +174,8 @@ class Generation {
   }
 
   void write_file(const Answer& answer) {
-    publish_file(options_.out, media_ == codecs::MediaKind::kText
-                                   ? text_of(answer)
-                                   : codecs::to_file(codecs_.media_of(segments_of(answer).back())));
+    if (media_ == codecs::MediaKind::kText) return publish_file(options_.out, text_of(answer));
+    items_.write(segments_of(answer).back(), options_.out);
   }
 
   void write_folder(const std::vector<Answer>& answers) {
@@ -184,7 +184,7 @@ class Generation {
       std::filesystem::create_directories(place);
       OrderedJson about{{"run", options_.run.string()}, {"seed", options_.seed}, {"index", i}};
       about.update(describe_one(answers[i]));
-      write_document(place, segments_of(answers[i]), codecs_, about);
+      write_document(place, segments_of(answers[i]), codecs_, items_, about);
     }
     folder_->commit();
   }
@@ -192,7 +192,9 @@ class Generation {
   const GenerateOptions& options_;
   LoadedModel loaded_;
   const ModelCodecs& codecs_ = loaded_.codecs();
+  const ItemWriter items_{codecs_, options_.run_decoders, options_.decode_limit_s};
   codecs::MediaKind media_{};  // of what is asked for
+  std::vector<std::string> endings_;
   DocumentRules rules_;
   Request request_;
   std::optional<FolderPublisher> folder_;  // where --out is one

@@ -35,6 +35,9 @@ struct GenerateOptions {
   int64_t count = 1;
   std::optional<int64_t> max_tokens;  // empty: 256
   Path out, grid;
+  // Decode commands of codecs from outside (codecs/decode_command.h) are run: the user trusts the codec folders.
+  bool run_decoders = false;
+  double decode_limit_s = 120;  // of each
   int64_t seed = 1;
   SamplingOptions sampling;
   // Pictures. Empty: 50, "ddpm".

@@ -64,7 +64,7 @@ std::optional<int32_t> ModelCodecs::bos() const {
 }
 
 std::string ModelCodecs::bytes_of(int32_t token) const {
-  if (!spec_.vocabulary.empty()) return text().bytes_of(token);
+  if (!spec_.vocabulary.empty()) return token < text().vocabulary() ? text().bytes_of(token) : "";
   const codecs::TextTokenizer* tokenizer = plain_tokenizer();
   // Vocabularies are often padded beyond the tokenizer's pieces.
   return tokenizer && token < tokenizer->size() ? tokenizer->bytes_of(token) : std::string();
@@ -75,6 +75,11 @@ std::string ModelCodecs::text_of(const std::vector<int32_t>& tokens) const {
   std::string text;
   for (const int32_t token : tokens) text += stream.push(bytes_of(token));
   return text + stream.finish();
+}
+
+const codecs::ExternalCodec* ModelCodecs::external(const std::string& modality) const {
+  if (media_kind(modality) != codecs::MediaKind::kArray) return nullptr;
+  return dynamic_cast<const codecs::ExternalCodec*>(&set_.of(modality));
 }
 
 codecs::MediaKind ModelCodecs::media_kind(const std::string& modality) const {
@@ -93,7 +98,8 @@ Feed ModelCodecs::read_part(const PromptPart& part) const {
   const codecs::CodedItem item =
       codec.encode_items(codec.read(std::as_bytes(std::span(part.content)), part.where, 1, "")).front();
   feed.append(value.brackets->open);
-  if (value.is_continuous()) feed.append(Picture{item.latents_CHW, 0});
+  if (value.is_continuous())
+    feed.append(Picture{item.latents_CHW, 0, static_cast<size_t>(spec_.vocabulary.latents_number(value))});
   for (const int32_t code : item.codes) feed.append(static_cast<int32_t>(value.begin) + code);
   feed.append(value.brackets->close);
   return feed;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mom/codecs/codec_set.h"
+#include "mom/codecs/external_codec.h"
 #include "mom/codecs/text_tokenizer.h"
 #include "mom/generate/asked.h"
 #include "mom/generate/part_cache.h"
@@ -33,6 +34,8 @@ class ModelCodecs {
   std::string text_of(const std::vector<int32_t>& tokens) const;  // as text_stream.h shows it
   std::string bytes_of(int32_t token) const;
 
+  // The codec from outside that a modality has; null where it has another.
+  const codecs::ExternalCodec* external(const std::string& modality) const;
   // What a modality's items are for people; text needs no codec for it.
   codecs::MediaKind media_kind(const std::string& modality) const;
   // A part of a prompt; a file with the tokens around it. Those of the last prompts are kept. InputError: one that cannot

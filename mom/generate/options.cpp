@@ -75,11 +75,20 @@ bool asks_text(const std::string& modality, const models::ModelSpec& spec) {
   return !asked || asked->is_text();
 }
 
-bool is_single_file(const GenerateOptions& o, codecs::MediaKind media) {
-  return !o.interleaved && o.out.extension() == codecs::file_ending(media);
+std::vector<std::string> endings_of(const GenerateOptions& o, const ModelCodecs& codecs) {
+  std::vector<std::string> endings = {codecs::file_ending(codecs.media_kind(o.modality))};
+  const codecs::ExternalCodec* external = codecs.external(o.modality);
+  if (external && o.run_decoders && !external->config().decode.empty())
+    endings.push_back("." + external->config().decodes_to);
+  return endings;
 }
 
-void check_outputs(const GenerateOptions& o, codecs::MediaKind media) {
+bool is_single_file(const GenerateOptions& o, const std::vector<std::string>& endings) {
+  return !o.interleaved && std::count(endings.begin(), endings.end(), o.out.extension()) > 0;
+}
+
+void check_outputs(const GenerateOptions& o, codecs::MediaKind media,
+                   const std::vector<std::string>& endings) {
   const bool text = media == codecs::MediaKind::kText;
   if (o.interleaved && !text)
     throw UserError({"--modality", "none with --interleaved, which writes all", o.modality, ""});
@@ -88,7 +97,14 @@ void check_outputs(const GenerateOptions& o, codecs::MediaKind media) {
         {"--grid", "pictures: --modality image", o.interleaved ? "--interleaved" : o.modality, ""});
   if (o.interleaved ? o.out.empty() : !text && o.out.empty() && o.grid.empty())
     throw UserError({"--out", "where to write what is generated", "none", ""});
-  if (is_single_file(o, media) && o.count > 1)
+  if (media == codecs::MediaKind::kArray && o.out.has_extension() && !is_single_file(o, endings))
+    throw UserError(
+        {"--out",
+         "a folder or an .npy file: " + o.modality +
+             " is decoded elsewhere, or by its codec's command where there is one and --run-decoders "
+             "allows it",
+         o.out.string(), ""});
+  if (is_single_file(o, endings) && o.count > 1)
     throw UserError({"--out", "a folder, for more than one answer", o.out.string(), ""});
 }
 

@@ -12,11 +12,16 @@ namespace mom::generate {
 // third needs to know what an answer is written as.
 void check_options(const GenerateOptions& options);
 void check_options_for(const GenerateOptions& options, const models::ModelSpec& spec);
-void check_outputs(const GenerateOptions& options, codecs::MediaKind media);
+void check_outputs(const GenerateOptions& options, codecs::MediaKind media,
+                   const std::vector<std::string>& endings);
+
+// The endings of files that one answer may be written to; what an array decodes to is among them where its codec's command
+// may be run.
+std::vector<std::string> endings_of(const GenerateOptions& options, const ModelCodecs& codecs);
 
 bool asks_text(const std::string& modality, const models::ModelSpec& spec);
 // --out is a file for the one answer, by its ending, and not a folder.
-bool is_single_file(const GenerateOptions& options, codecs::MediaKind media);
+bool is_single_file(const GenerateOptions& options, const std::vector<std::string>& endings);
 
 // Files are read; they come before the text, whatever the order of the options.
 Asked asked_by(const GenerateOptions& options);

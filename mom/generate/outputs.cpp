@@ -5,6 +5,7 @@
 #include <map>
 
 #include "mom/base/markup.h"
+#include "mom/codecs/decode_command.h"
 
 namespace mom::generate {
 namespace {
@@ -19,12 +20,21 @@ constexpr const char* kPageHead = R"(<!doctype html>
 img{image-rendering:pixelated;width:192px;max-width:100%}footer{color:#555;font-size:.85rem;margin-top:2rem}</style>
 )";
 
+// Of a file that is shown: an array is linked, and what it was decoded to is shown.
+codecs::MediaKind kind_of_file(const std::string& name) {
+  for (const codecs::MediaKind kind : {codecs::MediaKind::kImage, codecs::MediaKind::kSound})
+    if (name.ends_with(codecs::file_ending(kind))) return kind;
+  return codecs::MediaKind::kArray;
+}
+
 std::string block_of(const std::string& text_or_file, bool given, codecs::MediaKind media) {
   const std::string content = escape(text_or_file);
   const std::string open = given ? "<div class=\"given\">" : "<div>";
   if (media == codecs::MediaKind::kText) return open + "<p>" + content + "</p></div>\n";
   if (media == codecs::MediaKind::kImage)
     return open + "<img src=\"" + content + "\" alt=\"picture\"></div>\n";
+  if (media == codecs::MediaKind::kArray)
+    return open + "<a href=\"" + content + "\">" + content + "</a></div>\n";
   return open + "<audio controls preload=\"none\" src=\"" + content + "\"></audio></div>\n";
 }
 
@@ -43,23 +53,51 @@ formats::Image picture_grid(const std::vector<formats::Image>& pictures) {
   return grid;
 }
 
+void ItemWriter::decode(const codecs::ExternalCodec& codec, const Path& array, const Path& file) const {
+  codecs::run_decode_command(codec.config().decode, array, file, decode_limit_s_);
+}
+
+void ItemWriter::write(const Segment& segment, const Path& file) const {
+  const std::string content = codecs::to_file(codecs_.media_of(segment));
+  const codecs::ExternalCodec* codec = codecs_.external(segment.modality);
+  if (!codec || kind_of_file(file.filename().string()) == codecs::MediaKind::kArray)
+    return publish_file(file, content);
+  // Decoders go by a file's ending, which one that is written aside has not.
+  FolderPublisher work(file.string() + ".decoding", /*replace=*/true);
+  const Path array = work.path() / "item.npy", decoded = work.path() / ("item" + file.extension().string());
+  publish_file(array, content);
+  decode(*codec, array, decoded);
+  publish_file(file, read_file(decoded));
+}
+
+std::vector<std::string> ItemWriter::write_beside(const Segment& segment, const Path& folder,
+                                                  const std::string& name) const {
+  std::vector<std::string> names = {name + codecs::file_ending(codecs_.media_kind(segment.modality))};
+  publish_file(folder / names[0], codecs::to_file(codecs_.media_of(segment)));
+  const codecs::ExternalCodec* codec = codecs_.external(segment.modality);
+  if (!codec || !run_decoders_ || codec->config().decode.empty()) return names;
+  names.push_back(name + "." + codec->config().decodes_to);
+  decode(*codec, folder / names[0], folder / names[1]);
+  return names;
+}
+
 void write_document(const Path& folder, const std::vector<Segment>& segments, const ModelCodecs& codecs,
-                    const OrderedJson& about) {
+                    const ItemWriter& items, const OrderedJson& about) {
   OrderedJson document{{"format", "mom-document"}, {"version", 1}, {"segments", OrderedJson::array()}};
   std::string page = kPageHead;
   std::map<std::string, int64_t> count;
   for (const Segment& segment : segments) {
-    const codecs::MediaKind media = codecs.media_kind(segment.modality);
-    std::string content;  // text, or the file's name
-    if (media == codecs::MediaKind::kText) {
-      content = codecs.text_of(segment.tokens);
-    } else {
-      content =
-          segment.modality + "-" + std::to_string(++count[segment.modality]) + codecs::file_ending(media);
-      publish_file(folder / content, codecs::to_file(codecs.media_of(segment)));
+    if (codecs.media_kind(segment.modality) == codecs::MediaKind::kText) {
+      const std::string text = codecs.text_of(segment.tokens);
+      document["segments"].push_back({{segment.modality, text}, {"given", segment.given}});
+      page += block_of(text, segment.given, codecs::MediaKind::kText);
+      continue;
     }
-    OrderedJson entry{{segment.modality, content}, {"given", segment.given}};
-    page += block_of(content, segment.given, media);
+    const std::vector<std::string> files = items.write_beside(
+        segment, folder, segment.modality + "-" + std::to_string(++count[segment.modality]));
+    OrderedJson entry{{segment.modality, files[0]}, {"given", segment.given}};
+    if (files.size() > 1) entry["decoded"] = files[1];
+    page += block_of(files.back(), segment.given, kind_of_file(files.back()));
     document["segments"].push_back(entry);
   }
   document.update(about);

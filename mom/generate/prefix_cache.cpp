@@ -19,7 +19,7 @@ bool begins_with(const Feed& feed, const Feed& prefix) {
   return std::equal(prefix.tokens.begin(), prefix.tokens.end(), feed.tokens.begin()) &&
          std::equal(prefix.pictures.begin(), prefix.pictures.end(), feed.pictures.begin(),
                     [](const Picture& a, const Picture& b) {
-                      return a.timestep == b.timestep &&
+                      return a.timestep == b.timestep && a.latents == b.latents &&
                              (a.latent_CHW.is_same(b.latent_CHW) || at::equal(a.latent_CHW, b.latent_CHW));
                     });
 }

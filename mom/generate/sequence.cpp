@@ -51,7 +51,8 @@ std::vector<Sequence::Job> Sequence::next_jobs() {
     if (branch != &conditional_ && !cursor_.inside_whole()) continue;
     if (painting_) {
       jobs.push_back({branch, {}, false});
-      jobs.back().feed.append(Picture{painting_->latent_CHW, diffusion_.timestep(painting_->visit)});
+      jobs.back().feed.append(
+          Picture{painting_->latent_CHW, diffusion_.timestep(painting_->visit), painted()});
     } else {
       jobs.push_back({branch, std::exchange(branch->pending, {}), true});
     }
@@ -65,7 +66,8 @@ void Sequence::choose(const Predictions& predictions) {
 
 void Sequence::receive(const Predictions& predictions) {
   if (!painting_ && cursor_.picture_due()) {
-    painting_ = Painting{noise(0), 0};
+    painting_ = Painting{cursor_.open(), {}, 0};
+    painting_->latent_CHW = noise(0);
     return;
   }
   if (painting_) {
@@ -97,7 +99,7 @@ void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions,
 
 std::vector<TokenSpan> Sequence::allowed() const {
   if (request_.needs_text && answer_.content.empty())
-    return {{modality::special::kCount, spec_.vocabulary.text()->end}};
+    return {{spec_.vocabulary.pieces().begin, spec_.vocabulary.pieces().end}};
   // Where text ends at another modality, its start may be drawn however little room there is.
   const bool any_room = request_.until == Until::kText && cursor_.in_text();
   return cursor_.allowed(any_room ? std::numeric_limits<int64_t>::max() : room_);
@@ -142,19 +144,25 @@ void Sequence::finish(Stop stop) {
 }
 
 at::Tensor Sequence::noise(int64_t draw) const {
-  return picture_noise(request_.key, answer_.content.pictures.size(), draw, spec_.latents()->latent_shape);
+  return picture_noise(request_.key, answer_.content.pictures.size(), draw,
+                       painting_->modality->latent_shape);
+}
+
+size_t Sequence::painted() const {
+  return static_cast<size_t>(spec_.vocabulary.latents_number(*painting_->modality));
 }
 
 void Sequence::denoise(const at::Tensor& predicted_CHW) {
-  auto& [latent_CHW, visit] = *painting_;
+  auto& [modality, latent_CHW, visit] = *painting_;
   const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
   if (events_.preview && visit + 1 < diffusion_.num_steps())
     events_.preview(diffusion_.clean(visit, latent_CHW, predicted_CHW), visit, diffusion_.num_steps());
   latent_CHW = diffusion_.step(visit, latent_CHW, predicted_CHW, fresh_CHW);
   if (++visit < diffusion_.num_steps()) return;
-  const Picture clean{latent_CHW, 0};
+  const Picture clean{latent_CHW, 0, painted()};
+  const int64_t num_positions = modality->positions_per_item();
   painting_.reset();
-  put(kPicture, clean, spec_.latents()->positions_per_item(), 0);
+  put(kPicture, clean, num_positions, 0);
 }
 
 }  // namespace mom::generate

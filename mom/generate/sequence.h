@@ -25,6 +25,7 @@ struct Branch {
 
 // A picture on its way from noise.
 struct Painting {
+  const modality::Modality* modality = nullptr;
   at::Tensor latent_CHW;
   int64_t visit = 0;
 };
@@ -76,6 +77,7 @@ class Sequence {
   // A token or picture of the document: for the branches, and for the penalty. Without its text a document is
   // <bos> and what stands between brackets.
   void take_in(int32_t token, const Picture& picture);
+  size_t painted() const;  // the number of its modality
   void put(int32_t token, const Picture& picture, int64_t num_positions, double log_probability);
   std::vector<TokenSpan> allowed() const;  // what may be drawn next
   SampledToken draw(const at::Tensor& logits_V);

@@ -17,9 +17,10 @@ inline constexpr int32_t kPicture = -1;  // in the place of an id: a picture as 
 struct Picture {
   at::Tensor latent_CHW;  // f32
   int64_t timestep = 0;   // how noisy it is; 0: clean
+  size_t latents = 0;     // the number of its modality (modality::Vocabulary::continuous)
   // The same tensor, not only equal numbers.
   bool operator==(const Picture& other) const {
-    return latent_CHW.is_same(other.latent_CHW) && timestep == other.timestep;
+    return latent_CHW.is_same(other.latent_CHW) && timestep == other.timestep && latents == other.latents;
   }
 };
 
@@ -43,9 +44,14 @@ struct Feed {
 
 struct StepOutput {
   at::Tensor logits_SV;  // after each sequence's last position; undefined where all feeds end in pictures
-  // Noise or velocity predicted for each picture, in the order of feeds; undefined without pictures.
-  at::Tensor predicted_ICHW;
+  // Noise or velocity predicted for each picture, [C, H, W], in the order of feeds.
+  std::vector<at::Tensor> predicted;
 };
+
+// The modality of a picture.
+const modality::Modality& modality_of(const models::ModelSpec& spec, const Picture& picture);
+// Tokens and patches.
+int64_t positions_of(const Feed& feed, const models::ModelSpec& spec);
 
 // The feeds one after another, each a sequence of its own.
 models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S);

@@ -28,10 +28,11 @@ struct TokenText {
 enum class Finish { kStop, kLength };
 
 struct Event {
-  enum class Kind { kText, kImage, kSound, kPreview, kEnd };
+  enum class Kind { kText, kImage, kSound, kArray, kPreview, kEnd };
   Kind kind;
   size_t choice = 0;                   // which of the wish's answers
-  std::string data = {};               // text, or the bytes of a PNG or WAV file
+  std::string data = {};               // text, or the bytes of a PNG, WAV or NPY file
+  std::string modality = {};           // of an array
   std::vector<TokenText> tokens = {};  // that the text is of; may be of no text, too
   int64_t number = 0;                  // of a preview, from 0
   Finish finish = Finish::kStop;       // of kEnd

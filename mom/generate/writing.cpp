@@ -16,18 +16,9 @@ std::string left_open(const Feed& prompt, const modality::Vocabulary& vocabulary
 
 }  // namespace
 
-int64_t num_positions(const Feed& prompt, const models::ModelSpec& spec) {
-  int64_t count = 0;
-  for (const int32_t token : prompt.tokens)
-    count += token == kPicture ? spec.latents()->positions_per_item() : 1;
-  return count;
-}
-
 Writing::Writing(Wish wish, const Request& request, const LoadedModel& model, Engine& engine,
                  Composer::Tell tell)
-    : wish_(std::move(wish)),
-      engine_(engine),
-      prompt_positions_(num_positions(request.prompt, model.spec())) {
+    : wish_(std::move(wish)), engine_(engine), prompt_positions_(positions_of(request.prompt, model.spec())) {
   try {
     for (int64_t i = 0; i < wish_.count; ++i) add_answer(request, static_cast<size_t>(i), model, tell);
   } catch (...) {

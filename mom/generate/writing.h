@@ -36,6 +36,4 @@ class Writing {
   std::vector<SequenceId> ids_;
 };
 
-int64_t num_positions(const Feed& prompt, const models::ModelSpec& spec);
-
 }  // namespace mom::generate

@@ -41,9 +41,10 @@ inline constexpr int64_t kDefaultPatchSize = 2;
 struct Modality {
   std::string name;
   Representation representation = Representation::kTokens;
-  int64_t begin = 0, end = 0;         // its ids [begin, end) in the joint vocabulary; none for latents
-  std::optional<Brackets> brackets;   // none for tokens
-  int64_t codes_per_item = 0;         // of codes; 0: an item has any number of them
+  int64_t begin = 0, end = 0;  // its ids [begin, end) in the joint vocabulary; none for latents
+  std::optional<Brackets>
+      brackets;                // none for tokens, and of a codec from outside by itself (codecs/codec_set.h)
+  int64_t codes_per_item = 0;  // of codes; 0: an item has any number of them
   std::vector<int64_t> latent_shape;  // of latents: [C, H, W] ...
   int64_t patch_size = 0;             // ... and latent pixels per side of a patch
   double loss_weight = 1;  // in the sum that is trained; the objective says it (models/objective.h)

@@ -37,13 +37,29 @@ Preset three_modality() {
 }  // namespace
 
 TrainedSum trained_sum(std::string_view setting, double latent_weight) {
+  if (setting == kCustomSetting) return {0, "", "", {}, /*known=*/false};
   const Preset* preset = find_preset(setting);
   if (!preset || !preset->has_latents()) return {};
-  return {latent_weight, preset->vocabulary.text()->name, preset->vocabulary.latents()->name};
+  const std::string& latents = preset->vocabulary.latents()->name;
+  return {latent_weight, preset->vocabulary.text()->name, latents, {latents}, true};
+}
+
+TrainedSum trained_sum(std::string_view setting, double latent_weight, const Json& table) {
+  TrainedSum sum = trained_sum(setting, latent_weight);
+  if (!table.is_object()) return sum;
+  const Preset* preset = find_preset(setting);
+  if (preset && table.size() == preset->vocabulary.modalities().size()) return sum;
+  TrainedSum own;
+  for (const auto& [name, modality] : table.items())
+    if (modality.is_object() &&
+        modality.value("representation", Json()) == to_string(Representation::kLatents))
+      own.continuous.insert(name);
+  return own;
 }
 
 const std::vector<Preset>& presets() {
-  static const std::vector<Preset> table = {transfusion(), chameleon(), three_modality()};
+  static const std::vector<Preset> table = {
+      transfusion(), chameleon(), three_modality(), {kCustomSetting, {}, {}}};
   return table;
 }
 

@@ -1,6 +1,7 @@
 #include "mom/modality/vocabulary.h"
 
 #include <algorithm>
+#include <set>
 
 #include "mom/base/error.h"
 #include "mom/modality/special_tokens.h"
@@ -80,12 +81,22 @@ Modality read_modality(const std::string& name, const Json& json, const std::str
   return latents;
 }
 
+// The tokens around items are text's ids, each of one modality.
+void check_brackets(const Vocabulary& vocabulary, const std::string& where) {
+  std::set<int32_t> taken;
+  for (const Modality& modality : vocabulary.modalities()) {
+    if (!modality.brackets) continue;
+    for (const int32_t token : {modality.brackets->open, modality.brackets->close})
+      if ((vocabulary.text() && !vocabulary.text()->contains(token)) || !taken.insert(token).second)
+        throw InputError({where + ", " + modality.name,
+                          "begin_token and end_token of its own among the ids of text", std::to_string(token),
+                          ""});
+  }
+}
+
 }  // namespace
 
 void Vocabulary::add(Modality modality, int64_t num_ids) {
-  if (modality.is_continuous() && latents())
-    throw UserError({"modality \"" + modality.name + "\"", "one modality of latents at most",
-                     "also \"" + latents()->name + "\"", "encode one of them as codes, or leave it out"});
   modality.begin = size();
   modality.end = size() + num_ids;
   modalities_.push_back(std::move(modality));
@@ -119,6 +130,18 @@ const Modality* Vocabulary::latents() const {
   return first(modalities_, [](const Modality& one) { return one.is_continuous(); });
 }
 
+std::vector<const Modality*> Vocabulary::continuous() const {
+  std::vector<const Modality*> found;
+  for (const Modality& modality : modalities_)
+    if (modality.is_continuous()) found.push_back(&modality);
+  return found;
+}
+
+int64_t Vocabulary::latents_number(const Modality& modality) const {
+  return std::count_if(modalities_.begin(), modalities_.begin() + index_of(find(modality.name)),
+                       [](const Modality& one) { return one.is_continuous(); });
+}
+
 const Modality* Vocabulary::opened_by(int64_t token) const {
   return first(modalities_, [&](const Modality& one) { return one.brackets && one.brackets->open == token; });
 }
@@ -126,6 +149,16 @@ const Modality* Vocabulary::opened_by(int64_t token) const {
 const Modality* Vocabulary::closed_by(int64_t token) const {
   return first(modalities_,
                [&](const Modality& one) { return one.brackets && one.brackets->close == token; });
+}
+
+Vocabulary::Ids Vocabulary::pieces() const {
+  if (!text()) return {};
+  Ids ids{special::kCount, text()->end};
+  for (const Modality& modality : modalities_)
+    if (modality.brackets)
+      for (const int32_t token : {modality.brackets->open, modality.brackets->close})
+        if (token >= special::kCount) ids.end = std::min<int64_t>(ids.end, token);
+  return ids;
 }
 
 int64_t Vocabulary::index_of(const Modality* modality) const {
@@ -142,13 +175,22 @@ Vocabulary Vocabulary::with(const Modality& modality, const Modality& changed) c
   return vocabulary;
 }
 
-Vocabulary Vocabulary::with_patch_size(int64_t patch_size) const {
-  if (!latents()) return *this;
-  Modality changed = *latents();
-  changed.patch_size = patch_size;
-  if (!has_whole_patches(changed))
-    throw UserError({"model.patch_size", sides_of(changed), std::to_string(patch_size), ""});
-  return with(*latents(), changed);
+Vocabulary Vocabulary::with_patch_size(const PatchSizes& sizes) const {
+  Vocabulary vocabulary = *this;
+  for (const auto& [name, size] : sizes.by_name)
+    if (!find(name) || !find(name)->is_continuous())
+      throw UserError({"model.patch_sizes." + name, "a modality of latents", "none of this name", ""});
+  for (const Modality* latents : continuous()) {
+    Modality changed = *latents;
+    const auto own = sizes.by_name.find(latents->name);
+    changed.patch_size = own == sizes.by_name.end() ? sizes.all : own->second;
+    if (!has_whole_patches(changed))
+      throw UserError({own == sizes.by_name.end() ? "model.patch_size" : "model.patch_sizes." + latents->name,
+                       sides_of(changed) + " of " + latents->name, std::to_string(changed.patch_size),
+                       continuous().size() > 1 ? "set model.patch_sizes." + latents->name : ""});
+    vocabulary = vocabulary.with(*latents, changed);
+  }
+  return vocabulary;
 }
 
 Vocabulary Vocabulary::with_codes_per_item(const Modality& modality, int64_t codes_per_item) const {
@@ -213,11 +255,12 @@ Vocabulary Vocabulary::from_json(const Json& ranges, const Json& table, const st
     if (modality.is_continuous() != (begin == end))
       throw InputError({place, "\"" + name + "\" with " + (modality.is_continuous() ? "no ids" : "ids"),
                         range.dump(), ""});
-    if ((modality.is_continuous() && vocabulary.latents()) || (modality.is_text() && vocabulary.text()))
+    if (modality.is_text() && vocabulary.text())
       throw InputError({table_place, "one modality of " + to_string(modality.representation) + " at most",
                         "\"" + name + "\" beside another", ""});
     vocabulary.add(modality, end - begin);
   }
+  check_brackets(vocabulary, table_place);
   return vocabulary;
 }
 

@@ -1,7 +1,8 @@
 // The joint vocabulary: the modalities of a data set or a model in the order of their indices, and the ids
 // of their tokens. Made when data is encoded, stored with the data and with every model trained on it.
 //
-//   text      [0, n)        pieces of the tokenizer; the specials (<bos>, <boi>, ...) are text
+//   text      [0, n)        pieces of the tokenizer; the specials (<bos>, <boi>, ...) are text, and so are, behind the
+//                           pieces, the tokens around items of codecs from outside, which no tokenizer knows
 //   image     [n, n + k)    codes of the image codec, in their order
 //   speech    [n + k, ...)
 //
@@ -18,6 +19,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,10 +29,16 @@
 
 namespace mom::modality {
 
+// Latent pixels per side of a patch: of all modalities of latents, and of some by name.
+struct PatchSizes {
+  PatchSizes(int64_t of_all) : all(of_all) {}  // NOLINT: one number is what most models have
+  int64_t all;
+  std::map<std::string, int64_t> by_name = {};
+};
+
 class Vocabulary {
  public:
-  // Behind what is there, with `num_ids` ids of its own (latents: 0). UserError: a second modality of
-  // latents, of which a model can have one.
+  // Behind what is there, with `num_ids` ids of its own (latents: 0).
   void add(Modality modality, int64_t num_ids);
   int64_t size() const { return modalities_.empty() ? 0 : modalities_.back().end; }  // ids in all
   bool empty() const { return modalities_.empty(); }
@@ -40,18 +48,29 @@ class Vocabulary {
   // All null when absent.
   const Modality* find(std::string_view name) const;
   const Modality* text() const;     // the modality of tokens
-  const Modality* latents() const;  // the modality of latents
+  const Modality* latents() const;  // the first modality of latents
   const Modality* opened_by(int64_t token) const;
   const Modality* closed_by(int64_t token) const;
+
+  // All modalities of latents, in their order: what has a part of its own for each is numbered so.
+  std::vector<const Modality*> continuous() const;
+  int64_t latents_number(const Modality& modality) const;
+
+  // The ids that come out of text: without the specials, and the tokens around items, before and behind them.
+  struct Ids {
+    int64_t begin = 0, end = 0;
+    bool contains(int64_t token) const { return begin <= token && token < end; }
+  };
+  Ids pieces() const;
 
   // Index of one of modalities(); -1 for null.
   int64_t index_of(const Modality* modality) const;
   // Index of the modality whose ids hold `token`; -1 when none does.
   int64_t modality_of(int64_t token) const;
 
-  // The same with latents cut into patches of another size. UserError naming model.patch_size: not a divisor
-  // of their sides.
-  Vocabulary with_patch_size(int64_t patch_size) const;
+  // The same with latents cut into patches of other sizes. UserError naming model.patch_size or model.patch_sizes: not a
+  // divisor of their sides, or a modality that has no latents.
+  Vocabulary with_patch_size(const PatchSizes& sizes) const;
   // The same where codes_per_item or the weight of a modality's loss are others.
   Vocabulary with_codes_per_item(const Modality& modality, int64_t codes_per_item) const;
   Vocabulary with_loss_weight(const Modality& modality, double weight) const;

@@ -59,21 +59,23 @@ nn::MixerCosts block_costs(const ModelSpec& spec) {
   return sum;
 }
 
-nn::UNetCosts unet_costs(const ModelSpec& spec) {
-  const Model model = on_meta_device(spec);
-  return model->unet() ? model->unet()->costs() : nn::UNetCosts();
+nn::UNetCosts unet_costs(const ModelSpec& spec, size_t latents) {
+  if (!spec.has_conv_patches()) return {};
+  return on_meta_device(spec)->unet(latents)->costs();
 }
 
 std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
   const nn::MixerCosts blocks = block_costs(s);
-  const nn::UNetCosts unet = unet_costs(s);
   std::vector<TokenFlops> flops;
+  size_t number = 0;  // of the modality of latents that comes next
   for (int64_t m = 0; m < static_cast<int64_t>(s.modalities.size()); ++m) {
     TokenFlops token{blocks.gemm, blocks.conv, blocks.scan, blocks.router, blocks.pair};
     const double hidden = static_cast<double>(s.d_model);
     if (s.is_continuous(m)) {
-      const auto patches = static_cast<double>(s.latents()->positions_per_item());
-      const int64_t features = s.has_conv_patches() ? unet.patch_features : s.latents()->patch_width();
+      const modality::Modality& latents = s.vocabulary.modalities()[static_cast<size_t>(m)];
+      const nn::UNetCosts unet = unet_costs(s, number++);
+      const auto patches = static_cast<double>(latents.positions_per_item());
+      const int64_t features = s.has_conv_patches() ? unet.patch_features : latents.patch_width();
       token.gemm += 4.0 * hidden * static_cast<double>(features);
       // The timestep's small network, adaptive norms and a U-Net run once per item.
       token.gemm +=

@@ -44,7 +44,7 @@ int64_t state_bytes(const ModelSpec& spec, int64_t num_tokens);
 nn::MixerCosts block_costs(const ModelSpec& spec);
 
 // What a U-Net costs per item; zeros without one.
-nn::UNetCosts unet_costs(const ModelSpec& spec);
+nn::UNetCosts unet_costs(const ModelSpec& spec, size_t latents = 0);  // of a modality of latents, by number
 
 // The object of `mom inspect --json`. Attention's FLOPs and state are those of a sequence of this length.
 OrderedJson inspect_json(const ModelSpec& spec, int64_t sequence_tokens);

@@ -78,11 +78,26 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
   lm_head_ = spec.tie_word_embeddings
                  ? embeddings_
                  : register_module("lm_head", Table(spec.vocab_size, width, nn::init_fan_in(width)))->weight;
-  if (!spec.latents()) return;
-  auto adapter = [&](const char* name, int64_t in, int64_t out, const nn::Initialiser& init) {
-    return register_module(name, latent_adapter(in, out, init));
+  for (const modality::Modality* latents : spec.vocabulary.continuous())
+    adapters_.push_back(make_adapter(*latents));
+}
+
+// Of one modality of latents parameters are called patch_in.weight; of several, patch_in.MODALITY.weight.
+ModelImpl::Adapter ModelImpl::make_adapter(const modality::Modality& latents) {
+  const ModelSpec& spec = spec_;
+  const int64_t width = spec.d_model;
+  const bool alone = spec.vocabulary.continuous().size() == 1;
+  Adapter adapter;
+  adapter.modality = spec.vocabulary.index_of(spec.vocabulary.find(latents.name));
+  auto add = [&](const std::string& name, auto module) {
+    if (alone) return register_module(name, module);
+    if (!named_children().contains(name)) register_module(name, nn::NameScope());
+    module->belong_to(adapter.modality);
+    return named_children()[name]->register_module(latents.name, module);
   };
-  const modality::Modality& latents = *spec.latents();
+  auto linear = [&](const char* name, int64_t in, int64_t out, const nn::Initialiser& init) {
+    return add(name, latent_adapter(in, out, init));
+  };
   int64_t patch = latents.patch_width();
   // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
   nn::Initialiser init_patch_out = nn::init_constant(0);
@@ -95,22 +110,39 @@ ModelImpl::ModelImpl(const ModelSpec& spec) : spec_(spec) {
                                   .skips = spec.patch_net == kUNetPatches,
                                   .time_width = width,
                                   .norm_epsilon = spec.norm_epsilon};
-    unet_ = register_module("patch_net", nn::UNet(options));
+    adapter.unet = add("patch_net", nn::UNet(options));
     patch = options.patch_features();
     init_patch_out = nn::init_fan_in(width);  // its own last layer starts at 0
   }
-  patch_in_ = adapter("patch_in", patch, width, nn::init_fan_in(patch));
-  time_in_ = adapter("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
-  time_out_ = adapter("timestep_out", width, width, nn::init_fan_in(width));
-  patch_out_ = adapter("patch_out", width, patch, init_patch_out);
-  if (spec.tells_convolutions()) before_out_ = adapter("before_out", width, width, nn::init_constant(0));
-  if (!spec.patch_positions) return;
+  adapter.patch_in = linear("patch_in", patch, width, nn::init_fan_in(patch));
+  adapter.time_in = linear("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
+  adapter.time_out = linear("timestep_out", width, width, nn::init_fan_in(width));
+  adapter.patch_out = linear("patch_out", width, patch, init_patch_out);
+  if (spec.tells_convolutions())
+    adapter.before_out = linear("before_out", width, width, nn::init_constant(0));
+  if (!spec.patch_positions) return adapter;
   const auto [rows, columns] = latents.patch_grid();
   auto positions = [&](const char* name, int64_t count) {
-    return register_module(name, PositionTable(count, width))->weight;
+    return add(name, PositionTable(count, width))->weight;
   };
-  patch_rows_ = positions("patch_rows", rows);
-  patch_columns_ = positions("patch_columns", columns);
+  adapter.patch_rows = positions("patch_rows", rows);
+  adapter.patch_columns = positions("patch_columns", columns);
+  return adapter;
+}
+
+const modality::Modality& ModelImpl::latents_of(const Adapter& adapter) const {
+  return spec_.vocabulary.modalities()[static_cast<size_t>(adapter.modality)];
+}
+
+int64_t ModelImpl::num_items(const ModelInput& input, size_t k) const {
+  return input.patches_QP[k].size(0) / latents_of(adapters_[k]).positions_per_item();
+}
+
+at::Tensor ModelImpl::own_items(const at::Tensor& items_I, const ModelInput& input, size_t k) const {
+  if (adapters_.size() == 1) return items_I;
+  int64_t before = 0;
+  for (size_t other = 0; other < k; ++other) before += num_items(input, other);
+  return items_I.narrow(0, before, num_items(input, k));
 }
 
 void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const at::Tensor&)>& done) {
@@ -127,35 +159,49 @@ void initialise(nn::Parameter& parameter, uint64_t seed) {
 }
 
 at::Tensor ModelImpl::embed_timesteps(const ModelInput& input) {
-  if (!spec_.latents()) return {};
-  const at::Tensor hidden_IE = time_in_->forward(timestep_features(input.timesteps_I), input.routing);
-  return time_out_->forward(ops::each_item(hidden_IE, hidden_IE.size(0), torch::silu), input.routing);
+  if (adapters_.empty()) return {};
+  std::vector<at::Tensor> parts;
+  for (size_t k = 0; k < adapters_.size(); ++k) {
+    const at::Tensor features = timestep_features(own_items(input.timesteps_I, input, k));
+    const at::Tensor hidden_IE = adapters_[k].time_in->forward(features, input.routing);
+    parts.push_back(adapters_[k].time_out->forward(ops::each_item(hidden_IE, hidden_IE.size(0), torch::silu),
+                                                   input.routing));
+  }
+  return parts.size() == 1 ? parts[0] : torch::cat(parts);
 }
 
-at::Tensor ModelImpl::embed_patches(const ModelInput& input, const at::Tensor& time_IE) {
+at::Tensor ModelImpl::embed_patches(const ModelInput& input, const at::Tensor& time_IE, size_t k) {
+  Adapter& adapter = adapters_[k];
   const nn::Routing& routing = input.routing;
-  const int64_t num_images = input.timesteps_I.size(0), width = spec_.d_model;
-  at::Tensor patches_QF = input.patches_QP;
-  if (unet_) {
-    const modality::Modality& latents = *spec_.latents();
-    const at::Tensor latents_ICHW = unpatchify(input.patches_QP, latents.latent_shape, latents.patch_size);
-    patches_QF = unet_->encode(latents_ICHW, time_IE, compute_.type, input.skips->unet);
-    input.skips->patches_QP = input.patches_QP, input.skips->timesteps_I = input.timesteps_I;
+  const at::Tensor own_time_IE = own_items(time_IE, input, k);
+  const int64_t num_images = own_time_IE.size(0), width = spec_.d_model;
+  at::Tensor patches_QF = input.patches_QP[k];
+  if (adapter.unet) {
+    const modality::Modality& latents = latents_of(adapter);
+    const at::Tensor latents_ICHW = unpatchify(patches_QF, latents.latent_shape, latents.patch_size);
+    PatchSkips& skips = *input.skips;
+    skips.unets.resize(adapters_.size());
+    patches_QF = adapter.unet->encode(latents_ICHW, own_time_IE, compute_.type, skips.unets[k]);
+    skips.patches_QP = input.patches_QP, skips.timesteps_I = input.timesteps_I;
   }
-  const at::Tensor patches_QE = patch_in_->forward(patches_QF, routing);
+  const at::Tensor patches_QE = adapter.patch_in->forward(patches_QF, routing);
   if (num_images == 0) return patches_QE;
-  at::Tensor patches_IQE = patches_QE.view({num_images, -1, width}) + time_IE.unsqueeze(1);
+  at::Tensor patches_IQE = patches_QE.view({num_images, -1, width}) + own_time_IE.unsqueeze(1);
   if (spec_.patch_positions)
-    patches_IQE = patches_IQE + (patch_rows_.unsqueeze(1) + patch_columns_).view({1, -1, width});
+    patches_IQE =
+        patches_IQE + (adapter.patch_rows.unsqueeze(1) + adapter.patch_columns).view({1, -1, width});
   return patches_IQE.view({-1, width});
 }
 
 at::Tensor ModelImpl::embed(const ModelInput& input, const at::Tensor& time_IE) {
-  if (!spec_.latents()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
+  if (adapters_.empty()) return ops::embedding_of_parameter(embeddings_, input.tokens_T);
+  TORCH_CHECK(input.patches_QP.size() == adapters_.size(), "[model] expected patches of ", adapters_.size(),
+              " modalities of latents, got ", input.patches_QP.size());
   std::vector<at::Tensor> parts;
+  size_t k = 0;
   for (int64_t m = 0; m < input.routing.num_modalities(); ++m) {
     if (spec_.is_continuous(m)) {
-      parts.push_back(embed_patches(input, time_IE));
+      parts.push_back(embed_patches(input, time_IE, k++));
     } else {
       parts.push_back(ops::embedding_of_parameter(
           embeddings_, input.tokens_T.narrow(0, input.routing.group_begin(m), input.routing.group_size(m))));
@@ -176,7 +222,7 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
     context.relay = input.relay;
   }
   context.routing = spec_.has_random_sets() ? nn::with_random_sets(input.routing, cached) : input.routing;
-  context.grid = latent_grid(spec_, input.routing);
+  context.grids = latent_grids(spec_, input.routing);
   context.training = input.training;
   context.balance_weight = input.balance_weight;
   context.experts = input.experts;
@@ -246,13 +292,15 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
   for (size_t s = 0; state && s < state->num_tokens_S.size(); ++s)
     state->num_tokens_S[s] += offsets[s + 1] - offsets[s];
   const at::Tensor hidden_TE = std::get<0>(norm_->forward(branch, residual, input.routing));
-  if (before_out_) {
+  if (spec_.tells_convolutions()) {
     const at::Tensor last_SE = state ? state->hidden_SE : at::Tensor();
-    if (!context.before_I.empty())
-      input.skips->unet.time_IE =
-          time_IE +
-          before_out_->forward(nn::rows_before_items(hidden_TE, context, last_SE).to(torch::kFloat32),
-                               input.routing);
+    if (!context.before_I.empty()) {
+      const at::Tensor before_IE = nn::rows_before_items(hidden_TE, context, last_SE).to(torch::kFloat32);
+      for (size_t k = 0; k < adapters_.size(); ++k)
+        input.skips->unets[k].time_IE =
+            own_items(time_IE, input, k) +
+            adapters_[k].before_out->forward(own_items(before_IE, input, k), input.routing);
+    }
     if (state) state->hidden_SE = nn::last_rows(hidden_TE, input.routing);
   }
   return hidden_TE;
@@ -268,8 +316,8 @@ ModelState ModelImpl::initial_state(int64_t num_sequences) const {
 std::vector<at::Tensor> ModelImpl::head_parameters() const {
   std::vector<at::Tensor> parameters;
   if (!lm_head_.is_same(embeddings_)) parameters.push_back(lm_head_);
-  if (patch_out_) {
-    const std::vector<at::Tensor> of_patches = patch_out_->parameters();
+  for (const Adapter& adapter : adapters_) {
+    const std::vector<at::Tensor> of_patches = adapter.patch_out->parameters();
     parameters.insert(parameters.end(), of_patches.begin(), of_patches.end());
   }
   return parameters;
@@ -280,17 +328,21 @@ at::Tensor ModelImpl::logits(const at::Tensor& hidden_RE) {
                                             torch::tensor({int64_t{0}, hidden_RE.size(0)}, torch::kInt64));
 }
 
-at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const ModelInput& input) {
+at::Tensor ModelImpl::noise(const at::Tensor& hidden_TE, const ModelInput& input, size_t latents) {
   const nn::Routing& routing = input.routing;
-  const int64_t latents = spec_.latents_index();
-  const at::Tensor patches_QF = patch_out_->forward(
-      hidden_TE.narrow(0, routing.group_begin(latents), routing.group_size(latents)).to(torch::kFloat32),
+  Adapter& adapter = adapters_[latents];
+  const at::Tensor patches_QF = adapter.patch_out->forward(
+      hidden_TE.narrow(0, routing.group_begin(adapter.modality), routing.group_size(adapter.modality))
+          .to(torch::kFloat32),
       routing);
-  if (!unet_) return patches_QF;
+  if (!adapter.unet) return patches_QF;
   const PatchSkips& skips = *input.skips;
-  TORCH_CHECK(skips.patches_QP.is_same(input.patches_QP) && skips.timesteps_I.is_same(input.timesteps_I),
+  TORCH_CHECK(skips.patches_QP.size() > latents &&
+                  skips.patches_QP[latents].is_same(input.patches_QP[latents]) &&
+                  skips.timesteps_I.is_same(input.timesteps_I),
               "[model] noise: expected the input that forward() was called with last, got another");
-  return patchify(unet_->decode(patches_QF, skips.unet, compute_.type), spec_.latents()->patch_size);
+  return patchify(adapter.unet->decode(patches_QF, skips.unets[latents], compute_.type),
+                  latents_of(adapter).patch_size);
 }
 
 ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
@@ -300,27 +352,31 @@ ops::CrossEntropy ModelImpl::next_token_loss(const at::Tensor& hidden_TE, const 
 }
 
 at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const ModelInput& input,
-                                 const at::Tensor& noise_QP, double scale) {
-  if (unet_) return scale * (noise(hidden_TE, input) - noise_QP).square().sum();
-  const nn::Routing& routing = input.routing;
-  const int64_t latents = spec_.latents_index(), first = routing.group_begin(latents);
-  return ops::linear_squared_error(hidden_TE, patch_out_->weight(0), patch_out_->bias(0),
-                                   torch::arange(first, first + routing.group_size(latents), torch::kInt64),
-                                   noise_QP, scale);
+                                 const at::Tensor& noise_QP, double scale, size_t latents) {
+  Adapter& adapter = adapters_[latents];
+  if (adapter.unet) return scale * (noise(hidden_TE, input, latents) - noise_QP).square().sum();
+  const int64_t first = input.routing.group_begin(adapter.modality);
+  return ops::linear_squared_error(
+      hidden_TE, adapter.patch_out->weight(0), adapter.patch_out->bias(0),
+      torch::arange(first, first + input.routing.group_size(adapter.modality), torch::kInt64), noise_QP,
+      scale);
 }
 
-nn::ItemGrid latent_grid(const ModelSpec& spec, const nn::Routing& routing) {
-  if (!spec.latents()) return {};
-  const int64_t latents = spec.latents_index();
-  const auto [rows, columns] = spec.latents()->patch_grid();
-  return {routing.group_begin(latents), routing.group_begin(latents + 1), rows, columns};
+std::vector<nn::ItemGrid> latent_grids(const ModelSpec& spec, const nn::Routing& routing) {
+  std::vector<nn::ItemGrid> grids;
+  for (const modality::Modality* latents : spec.vocabulary.continuous()) {
+    const int64_t index = spec.vocabulary.index_of(latents);
+    const auto [rows, columns] = latents->patch_grid();
+    grids.push_back({routing.group_begin(index), routing.group_begin(index + 1), rows, columns});
+  }
+  return grids;
 }
 
-ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing) {
-  if (!spec.latents()) return {};
-  const int64_t latents = spec.latents_index();
-  return {routing.group_begin(latents), routing.group_begin(latents + 1),
-          spec.latents()->positions_per_item()};
+std::vector<ops::BidirectionalRows> latent_rows(const ModelSpec& spec, const nn::Routing& routing) {
+  std::vector<ops::BidirectionalRows> rows;
+  for (const nn::ItemGrid& grid : latent_grids(spec, routing))
+    rows.push_back({grid.begin, grid.end, grid.rows * grid.columns});
+  return rows;
 }
 
 }  // namespace mom::models

@@ -22,15 +22,17 @@ namespace mom::models {
 
 // What a U-Net's up blocks need of its down blocks: forward() fills it in, noise() of the same input reads it.
 struct PatchSkips {
-  nn::UNetSkips unet;
-  at::Tensor patches_QP, timesteps_I;  // whose they are
+  std::vector<nn::UNetSkips> unets;    // by number of the modality of latents
+  std::vector<at::Tensor> patches_QP;  // whose they are
+  at::Tensor timesteps_I;
 };
 
 struct ModelInput {
   nn::Routing routing;
-  at::Tensor tokens_T;     // i64, in row order; rows of a continuous modality are not read
-  at::Tensor patches_QP;   // with latents: f32 noised patches, in row order (= order of the items)
-  at::Tensor timesteps_I;  // with latents: i64, one per item
+  at::Tensor tokens_T;  // i64, in row order; rows of a continuous modality are not read
+  // With latents: f32 noised patches of each modality of latents, by number, in row order (= order of the items).
+  std::vector<at::Tensor> patches_QP;
+  at::Tensor timesteps_I;  // with latents: i64, one per item of all these modalities, in row order
   // Experts: capacity and balance loss (which joins the gradient with this weight) are of training only.
   bool training = false;
   double balance_weight = 0;
@@ -67,13 +69,13 @@ class ModelImpl : public nn::Module {
   // Final normed activations [T, E], in row order. `state` (may be null) is read and replaced.
   at::Tensor forward(const ModelInput& input, ModelState* state = nullptr);
   at::Tensor logits(const at::Tensor& hidden_RE);  // [R, V], any rows
-  // [Q, P], rows of latents; `input` is what forward() made hidden_TE of.
-  at::Tensor noise(const at::Tensor& hidden_TE, const ModelInput& input);
+  // [Q, P], rows of a modality of latents, by number; `input` is what forward() made hidden_TE of.
+  at::Tensor noise(const at::Tensor& hidden_TE, const ModelInput& input, size_t latents = 0);
   // The same heads with their losses, scaled sums (ops/head_loss.h): their outputs are never whole in memory.
   ops::CrossEntropy next_token_loss(const at::Tensor& hidden_TE, const at::Tensor& rows_R,
                                     const at::Tensor& targets_R, double scale, double z_weight = 0);
   at::Tensor noise_loss(const at::Tensor& hidden_TE, const ModelInput& input, const at::Tensor& noise_QP,
-                        double scale);
+                        double scale, size_t latents = 0);
 
   // What forward() can go on from where nothing has been seen.
   ModelState initial_state(int64_t num_sequences) const;
@@ -82,7 +84,8 @@ class ModelImpl : public nn::Module {
   const std::vector<nn::Block>& blocks() const { return blocks_; }
   // Weights that are read behind the last block alone.
   std::vector<at::Tensor> head_parameters() const;
-  const nn::UNet& unet() const { return unet_; }  // null where patches are linear
+  // Of a modality of latents, by number; null where patches are linear.
+  const nn::UNet& unet(size_t latents = 0) const { return adapters_.at(latents).unet; }
   void set_compute(const Compute& compute) { compute_ = compute; }
   // What reading single tokens needs (generate/mamba_decoder.h).
   const at::Tensor& embeddings() const { return embeddings_; }  // [V, E]
@@ -90,28 +93,38 @@ class ModelImpl : public nn::Module {
   const std::vector<at::Tensor>& norm_weights() const { return norm_->weights(); }
 
  private:
+  // What stands between the items of one modality of latents and the trunk.
+  struct Adapter {
+    int64_t modality = 0;
+    nn::ModalityLinear patch_in{nullptr}, time_in{nullptr}, time_out{nullptr}, patch_out{nullptr},
+        before_out{nullptr};
+    nn::UNet unet{nullptr};
+    at::Tensor patch_rows, patch_columns;  // [rows, E], [columns, E]; undefined without patch_positions
+  };
+  Adapter make_adapter(const modality::Modality& latents);
+  const modality::Modality& latents_of(const Adapter& adapter) const;
+  // The rows of a tensor of all items that are those of adapter k.
+  at::Tensor own_items(const at::Tensor& items_I, const ModelInput& input, size_t k) const;
+  int64_t num_items(const ModelInput& input, size_t k) const;
   // time_IE: the items' embedded timesteps; undefined where the network knows none.
   at::Tensor embed_timesteps(const ModelInput& input);
   at::Tensor embed(const ModelInput& input, const at::Tensor& time_IE);
-  at::Tensor embed_patches(const ModelInput& input, const at::Tensor& time_IE);
+  at::Tensor embed_patches(const ModelInput& input, const at::Tensor& time_IE, size_t k);
   nn::BlockContext make_context(const ModelInput& input, const ModelState* state) const;
 
   ModelSpec spec_;
   Compute compute_;
   at::Tensor embeddings_, lm_head_;
-  nn::ModalityLinear patch_in_{nullptr}, time_in_{nullptr}, time_out_{nullptr}, patch_out_{nullptr},
-      before_out_{nullptr};
-  nn::UNet unet_{nullptr};
-  at::Tensor patch_rows_, patch_columns_;  // [rows, E], [columns, E]; undefined without patch_positions
+  std::vector<Adapter> adapters_;  // by number of the modality of latents
   std::vector<nn::Block> blocks_;
   nn::RmsNorm norm_{nullptr};
 };
 TORCH_MODULE(Model);
 
-// The rows of latents as grids of patches.
-nn::ItemGrid latent_grid(const ModelSpec& spec, const nn::Routing& routing);
+// The rows of latents as grids of patches, by number of their modality.
+std::vector<nn::ItemGrid> latent_grids(const ModelSpec& spec, const nn::Routing& routing);
 // The rows of latents, of which attention reads an item's both ways.
-ops::BidirectionalRows latent_rows(const ModelSpec& spec, const nn::Routing& routing);
+std::vector<ops::BidirectionalRows> latent_rows(const ModelSpec& spec, const nn::Routing& routing);
 
 // Every parameter from its own random stream, keyed by seed and name, by the rule it was added with: neither the order
 // of construction nor other parameters matter, and a modality's copies start independently. `done` is called after each.

@@ -1,6 +1,7 @@
 #include "mom/models/model_spec.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "mom/base/error.h"
@@ -103,7 +104,8 @@ modality::Vocabulary read_vocabulary(const Json& json, const std::vector<std::st
   const auto vocabulary = modality::Vocabulary::from_json(ranges, table, names, where);
   if (!vocabulary.text())
     throw InputError({std::string(where) + ": \"modality_table\"", "a modality of tokens", "none", ""});
-  const modality::Modality* latents = vocabulary.latents();
+  // Of several modalities of latents there is the table alone.
+  const modality::Modality* latents = vocabulary.continuous().size() == 1 ? vocabulary.latents() : nullptr;
   if (latents && ((!shape.is_null() && shape != Json(latents->latent_shape)) ||
                   (!patch_size.is_null() && patch_size != Json(latents->patch_size))))
     throw InputError({std::string(where) + ": \"latent_shape\" and \"patch_size\"",
@@ -185,6 +187,8 @@ void ModelSpec::describe(config::Table& table) {
       .one_of({kRouteByModality, kRandomRoute});
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
+  table.field("patch_sizes", patch_sizes,
+              "the same by modality of latents where it is another, e.g. {depth = 1}");
   table
       .field("patch_net", patch_net,
              "what stands between a latent image and the trunk (latents only): one linear layer in and out, "
@@ -219,13 +223,13 @@ ModelSpec ModelSpec::resolved() const {
 }
 
 std::string ModelSpec::problem_with_data() const {
-  if (latents()) {
-    const int64_t side = latents()->patch_size;
+  for (const modality::Modality* one : vocabulary.continuous()) {
+    const int64_t side = one->patch_size;
     if (patch_net != kLinearPatches && (side < 2 || (side & (side - 1)) != 0))
       return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net + "\", found " +
-             std::to_string(side);
-    return "";
+             std::to_string(side) + (vocabulary.continuous().size() > 1 ? " of " + one->name : "");
   }
+  if (latents()) return "";
   if (patch_net != kLinearPatches)
     return std::string("patch_net: expected ") + kLinearPatches + ", found \"" + patch_net +
            "\"; only images as latents have patches";
@@ -236,6 +240,16 @@ std::string ModelSpec::problem_with_data() const {
   for (const std::string& mixer : find_backbone(backbone).layer)
     if (std::string problem = mixers.at(mixer).problem_without_latents(); !problem.empty()) return problem;
   return "";
+}
+
+modality::PatchSizes ModelSpec::patches() const {
+  modality::PatchSizes sizes(patch_size);
+  for (const auto& [name, side] : patch_sizes) {
+    if (!(side >= 1 && side <= 64) || side != std::floor(side))
+      throw UserError({"model.patch_sizes." + name, "an integer from 1 to 64", std::to_string(side), ""});
+    sizes.by_name[name] = static_cast<int64_t>(side);
+  }
+  return sizes;
 }
 
 bool ModelSpec::has_mixer(const std::string& name) const { return find_backbone(backbone).has(name); }
@@ -325,9 +339,11 @@ OrderedJson to_json(const ModelSpec& spec) {
   json["decoupled"] = spec.decoupled;
   if (find_backbone(spec.backbone).recipe_chooses) json["route"] = spec.route;
   if (!spec.setting.empty()) json["setting"] = spec.setting;
-  if (spec.latents()) {
+  if (spec.vocabulary.continuous().size() == 1) {
     json["latent_shape"] = spec.latents()->latent_shape;
     json["patch_size"] = spec.latents()->patch_size;
+  }
+  if (spec.latents()) {
     json["patch_net"] = spec.patch_net;
     if (spec.patch_net != kLinearPatches) json["patch_net_channels"] = spec.patch_net_channels;
     json["patch_positions"] = spec.patch_positions;

@@ -44,6 +44,7 @@ struct ModelSpec {
   std::string route = kRouteByModality;                    // what chooses a token's own weights
   bool tie_word_embeddings = false;
   int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
+  config::Weights patch_sizes;                       // of a recipe: by modality where it is another
   std::string patch_net = kLinearPatches;            // between an item of latents and the trunk
   int64_t patch_net_channels = 0;                    // of a U-Net's finest level; 0: as the width says
   bool patch_positions = false;                      // learned row and column of a patch
@@ -82,10 +83,13 @@ struct ModelSpec {
   const std::string& mixer(int64_t block) const;
   const nn::MixerConfig& mixer_config(int64_t block) const { return mixers.at(mixer(block)); }
   nn::Trunk trunk() const;
-  // The modality whose positions are patches of latents, and its index; null and -1 when there is none.
+  modality::PatchSizes patches() const;  // of a recipe
+  // The first modality whose positions are patches of latents, and its index; null and -1 when there is none.
   const modality::Modality* latents() const { return vocabulary.latents(); }
   int64_t latents_index() const { return vocabulary.index_of(latents()); }
-  bool is_continuous(int64_t modality) const { return latents() && modality == latents_index(); }
+  bool is_continuous(int64_t modality) const {
+    return !vocabulary.empty() && vocabulary.modalities()[static_cast<size_t>(modality)].is_continuous();
+  }
   // Index of `name` in modalities, -1 when absent.
   int64_t modality_index(std::string_view name) const;
 };

@@ -11,24 +11,30 @@
 namespace mom::models {
 namespace {
 
-// Evenly from the schedule; of images that come before their text from 0 to image_first_max (0: all). A stretch's images have
+// A batch's key for a modality of latents: the first has the batch's own.
+uint64_t key_of(const data::Batch& batch, size_t latents) {
+  return latents == 0 ? batch.noise_key : stream_key({batch.noise_key, fnv1a64("latents"), latents});
+}
+
+// Evenly from the schedule; of items that come before their text from 0 to image_first_max (0: all). A stretch's items have
 // the timesteps that they have in the whole batch.
-at::Tensor draw_timesteps(const data::Batch& batch, int64_t steps, Timesteps how, int64_t image_first_max) {
-  const int64_t num_images = batch.images_before + batch.num_images() + batch.images_behind;
-  RandomStream random(stream_key({batch.noise_key, fnv1a64("timesteps")}));
+at::Tensor draw_timesteps(const data::LatentItems& items, uint64_t key, int64_t steps, Timesteps how,
+                          int64_t image_first_max) {
+  const int64_t num_images = items.before + items.count() + items.behind;
+  RandomStream random(stream_key({key, fnv1a64("timesteps")}));
   std::vector<int64_t> stratum(static_cast<size_t>(num_images));
   for (int64_t i = 0; i < num_images; ++i) stratum[static_cast<size_t>(i)] = i;
   random.shuffle(stratum);
-  at::Tensor timesteps = torch::empty({batch.num_images()}, torch::kInt64);
+  at::Tensor timesteps = torch::empty({items.count()}, torch::kInt64);
   for (int64_t i = 0; i < num_images; ++i) {
     const double u = random.uniform();
     const double position =
         how == Timesteps::kUniform
             ? u
             : (static_cast<double>(stratum[static_cast<size_t>(i)]) + u) / static_cast<double>(num_images);
-    const int64_t own = i - batch.images_before;
-    if (own < 0 || own >= batch.num_images()) continue;
-    const bool capped = image_first_max > 0 && batch.image_first_I[static_cast<size_t>(own)];
+    const int64_t own = i - items.before;
+    if (own < 0 || own >= items.count()) continue;
+    const bool capped = image_first_max > 0 && items.image_first_I[static_cast<size_t>(own)];
     const int64_t most = capped ? std::min(steps, image_first_max + 1) : steps;
     timesteps.mutable_data_ptr<int64_t>()[own] =
         std::min(most - 1, static_cast<int64_t>(position * static_cast<double>(most)));
@@ -44,7 +50,7 @@ void ObjectiveConfig::describe(config::Table& table) {
   table.field("weights", weights,
               "weights of the losses of tokens by modality, e.g. {text = 1, speech = 0.5}; 1 where not "
               "named; of latents "
-              "it is image_weight");
+              "it is image_weight, and of several modalities of latents that where they are not named");
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
   table
       .field("prediction", prediction,
@@ -83,16 +89,20 @@ LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
   for (int64_t r = 0; r < batch.target_modalities_R.size(0); ++r)
     ++report[static_cast<size_t>(modality[r])].count;
-  if (spec.latents())
-    report[static_cast<size_t>(spec.latents_index())].count = static_cast<double>(batch.latents_ICHW.numel());
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  for (size_t k = 0; k < continuous.size(); ++k)
+    report[static_cast<size_t>(spec.vocabulary.index_of(continuous[k]))].count =
+        static_cast<double>(batch.items[k].latents_ICHW.numel());
   return report;
 }
 
 LossReport count_terms(const data::BatchCounts& counts, const ModelSpec& spec) {
   LossReport report(spec.modalities.size());
   for (size_t m = 0; m < report.size(); ++m) report[m].count = static_cast<double>(counts.num_targets[m]);
-  if (spec.latents())
-    report[static_cast<size_t>(spec.latents_index())].count = static_cast<double>(counts.latent_elements);
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  for (size_t k = 0; k < continuous.size(); ++k)
+    report[static_cast<size_t>(spec.vocabulary.index_of(continuous[k]))].count =
+        static_cast<double>(counts.latent_elements[k]);
   return report;
 }
 
@@ -100,10 +110,9 @@ namespace {
 
 // Over all modalities whose positions carry tokens.
 LossSum token_sum(const LossReport& report, const modality::Vocabulary& vocabulary) {
-  const int64_t latents = vocabulary.index_of(vocabulary.latents());
   LossSum sum;
   for (size_t m = 0; m < report.size(); ++m)
-    if (static_cast<int64_t>(m) != latents) sum.add(report[m]);
+    if (vocabulary.empty() || !vocabulary.modalities()[m].is_continuous()) sum.add(report[m]);
   return sum;
 }
 
@@ -111,13 +120,14 @@ LossSum token_sum(const LossReport& report, const modality::Vocabulary& vocabula
 
 Objective::Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary)
     : config_(config), vocabulary_(vocabulary), schedule_(config.diffusion_steps) {
-  if (const modality::Modality* latents = vocabulary.latents())
-    vocabulary_ = vocabulary.with_loss_weight(*latents, config.image_weight);
+  const std::vector<const modality::Modality*> continuous = vocabulary.continuous();
+  for (const modality::Modality* latents : continuous)
+    vocabulary_ = vocabulary_.with_loss_weight(*latents, config.image_weight);
   for (const auto& [name, weight] : config.weights) {
     const modality::Modality* weighted = vocabulary.find(name);
     const std::string key = "objective.weights." + name;
     if (!weighted) throw UserError({key, "a modality of the data", "none of this name", ""});
-    if (weighted->is_continuous())
+    if (weighted->is_continuous() && continuous.size() == 1)
       throw UserError({key, "a modality of tokens", "one of latents", "set objective.image_weight"});
     if (weight < 0) throw UserError({key, "0 or more", std::to_string(weight), ""});
     vocabulary_ = vocabulary_.with_loss_weight(*weighted, weight);
@@ -129,7 +139,7 @@ double Objective::combined_loss(const LossReport& report) const {
   for (size_t m = 0; m < report.size() && !vocabulary_.empty(); ++m)
     weighted[m].sum *= vocabulary_.modalities()[m].loss_weight;
   double loss = token_sum(weighted, vocabulary_).mean();
-  if (const modality::Modality* latents = vocabulary_.latents())
+  for (const modality::Modality* latents : vocabulary_.continuous())
     loss += latents->loss_weight * report[static_cast<size_t>(vocabulary_.index_of(latents))].mean();
   return loss;
 }
@@ -139,20 +149,28 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   NoisedInput noised;
   noised.input.routing = batch.routing;
   noised.input.tokens_T = batch.tokens_T;
-  if (!spec.latents()) return noised;
-  noised.input.timesteps_I = draw_timesteps(batch, schedule.steps(), how, image_first_max);
-  std::vector<int64_t> drawn =
-      batch.latents_ICHW.sizes().vec();  // for all images, of which a stretch has some
-  drawn[0] += batch.images_before + batch.images_behind;
-  const at::Tensor noise =
-      torch::randn(drawn, at::make_generator<at::CPUGeneratorImpl>(batch.noise_key), torch::kFloat32)
-          .narrow(0, batch.images_before, batch.num_images());
-  const at::Tensor& timesteps_I = noised.input.timesteps_I;
-  const int64_t patch = spec.latents()->patch_size;
-  noised.noise_ICHW = noise;
-  noised.target_QP =
-      patchify(schedule.target(spec.prediction, batch.latents_ICHW, noise, timesteps_I), patch);
-  noised.input.patches_QP = patchify(schedule.add_noise(batch.latents_ICHW, noise, timesteps_I), patch);
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  std::vector<at::Tensor> timesteps;
+  for (size_t k = 0; k < continuous.size(); ++k) {
+    const data::LatentItems& items = batch.items[k];
+    const uint64_t key = key_of(batch, k);
+    const at::Tensor timesteps_I = draw_timesteps(items, key, schedule.steps(), how, image_first_max);
+    std::vector<int64_t> drawn =
+        items.latents_ICHW.sizes().vec();  // for all items, of which a stretch has some
+    drawn[0] += items.before + items.behind;
+    const at::Tensor noise =
+        torch::randn(drawn, at::make_generator<at::CPUGeneratorImpl>(key), torch::kFloat32)
+            .narrow(0, items.before, items.count());
+    const int64_t patch = continuous[k]->patch_size;
+    noised.noise_ICHW.push_back(noise);
+    noised.target_QP.push_back(
+        patchify(schedule.target(spec.prediction, items.latents_ICHW, noise, timesteps_I), patch));
+    noised.input.patches_QP.push_back(
+        patchify(schedule.add_noise(items.latents_ICHW, noise, timesteps_I), patch));
+    timesteps.push_back(timesteps_I);
+  }
+  if (!timesteps.empty())
+    noised.input.timesteps_I = timesteps.size() == 1 ? timesteps[0] : torch::cat(timesteps);
   return noised;
 }
 
@@ -201,15 +219,19 @@ at::Tensor min_snr_weights(const CosineSchedule& schedule, Prediction prediction
 }
 
 LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const at::Tensor& hidden_TE,
-                       const NoisedInput& noised, bool min_snr, double scale) {
+                       const NoisedInput& noised, size_t latents, bool min_snr, double scale) {
   const Prediction prediction = model.spec().prediction;
   if (prediction == Prediction::kNoise && !min_snr) {
-    const at::Tensor loss = model.noise_loss(hidden_TE, noised.input, noised.target_QP, scale);
+    const at::Tensor loss =
+        model.noise_loss(hidden_TE, noised.input, noised.target_QP[latents], scale, latents);
     return {loss, loss.item<double>() / scale};
   }
   // Errors by image: each has its own weight, and its own part in the noise's.
-  const at::Tensor& timesteps_I = noised.input.timesteps_I;
-  const at::Tensor squares_I = (model.noise(hidden_TE, noised.input) - noised.target_QP)
+  int64_t before = 0;  // items of other modalities
+  for (size_t k = 0; k < latents; ++k) before += noised.noise_ICHW[k].size(0);
+  const at::Tensor timesteps_I =
+      noised.input.timesteps_I.narrow(0, before, noised.noise_ICHW[latents].size(0));
+  const at::Tensor squares_I = (model.noise(hidden_TE, noised.input, latents) - noised.target_QP[latents])
                                    .square()
                                    .view({timesteps_I.size(0), -1})
                                    .sum(1);
@@ -250,14 +272,16 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
       loss.total = loss.total + tokens.loss;
     }
   }
-  if (batch.num_images() > 0) {
-    const auto latents = static_cast<size_t>(spec.latents_index());
-    const double weight = vocabulary_.latents()->loss_weight;
+  const std::vector<const modality::Modality*> continuous = vocabulary_.continuous();
+  for (size_t k = 0; k < continuous.size(); ++k) {
+    if (batch.items[k].count() == 0) continue;
+    const auto index = static_cast<size_t>(vocabulary_.index_of(continuous[k]));
+    const double weight = continuous[k]->loss_weight;
     // Without weight it is reported all the same.
-    const double scale = (weight > 0 ? weight : 1) / step_terms[latents].count;
+    const double scale = (weight > 0 ? weight : 1) / step_terms[index].count;
     const LatentLoss of_latents =
-        latent_loss(model, schedule_, hidden_TE, noised, config_.loss_weighting == "min_snr", scale);
-    loss.report[latents].sum = of_latents.noise_squares;
+        latent_loss(model, schedule_, hidden_TE, noised, k, config_.loss_weighting == "min_snr", scale);
+    loss.report[index].sum = of_latents.noise_squares;
     if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }
   // A stretch that has nothing to predict passes on the gradients of its neighbours.

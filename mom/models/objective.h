@@ -1,7 +1,7 @@
 // What is learned: the next token of the joint vocabulary, and the noise on latents where a modality has
 // them, or the velocity (prediction.h).
 //   loss = mean over target tokens of loss_weight * (-log p(next token)  [+ z_loss * log_sum^2])
-//          + loss_weight * mean over latent elements of w(t) (target - prediction)^2        (latents)
+//          + sum over modalities of latents of loss_weight * mean over elements of w(t) (target - prediction)^2
 //          [+ balance_weight * sum over blocks of the experts' balance loss (nn/experts.h)]
 // w(t) is 1, or with loss_weighting "min_snr" what makes the clean latent's error count min(SNR, 5), where SNR = a /
 // (1 - a): min(SNR, 5) / SNR of noise, min(SNR, 5) / (SNR + 1) of velocity (Hang et al. 2023, arXiv 2303.09556).
@@ -28,8 +28,9 @@ namespace mom::models {
 
 // [objective] of a recipe.
 struct ObjectiveConfig {
-  double image_weight = 5;  // the loss weight of the modality of latents
-  config::Weights weights;  // of modalities of tokens, 1 where not named
+  double image_weight = 5;  // the loss weight of modalities of latents
+  config::Weights
+      weights;  // of modalities of tokens, 1 where not named, and of several modalities of latents
   int64_t diffusion_steps = 1000;
   std::string prediction = "noise";
   std::string loss_weighting = "uniform";
@@ -73,13 +74,13 @@ struct BatchLoss {
 class Objective {
  public:
   // `vocabulary`: the model's. Its loss weights are filled in from the config. UserError: weights of modalities that it
-  // does not have, or that have latents.
+  // does not have, or of its only modality of latents.
   Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary);
   // `step_terms`: counts over all microbatches of the step (only .count is read). `calls`: ModelInput's.
   BatchLoss operator()(ModelImpl& model, const data::Batch& batch, const LossReport& step_terms,
                        Timesteps timesteps, const BlockCalls& calls = {}) const;
-  // Mean over all target tokens of loss_weight * nats + loss_weight * mean over latent elements of the noise's squared
-  // error. It is the scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted
+  // Mean over all target tokens of loss_weight * nats + for each modality of latents loss_weight * mean over elements of
+  // the noise's squared error. It is the scalar that is trained, without z-loss and balance loss, where noise is predicted and weighted
   // evenly.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
@@ -95,8 +96,9 @@ class Objective {
 // image_first_max_timestep.
 struct NoisedInput {
   ModelInput input;
-  at::Tensor noise_ICHW;
-  at::Tensor target_QP;  // what the model is to predict
+  // By number of the modality of latents.
+  std::vector<at::Tensor> noise_ICHW;
+  std::vector<at::Tensor> target_QP;  // what the model is to predict
 };
 NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
                        Timesteps timesteps, int64_t image_first_max = 0);

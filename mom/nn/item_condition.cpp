@@ -15,16 +15,17 @@ ItemConditionImpl::ItemConditionImpl(int64_t width) : width_(width) {
 }
 
 void find_items(BlockContext& context) {
-  const ItemGrid& grid = context.grid;
   const int64_t *rows = context.routing.order_T.const_data_ptr<int64_t>(),
-                *offsets = context.routing.offsets_S1.const_data_ptr<int64_t>(),
-                length = grid.rows * grid.columns;
-  for (int64_t s = 0; s < context.routing.num_sequences(); ++s)
-    for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
-      if (rows[t] < grid.begin || rows[t] >= grid.end || (rows[t] - grid.begin) % length != 0) continue;
-      context.before_I.push_back(t > offsets[s] ? rows[t - 1] : -1);
-      context.sequence_I.push_back(s);
-    }
+                *offsets = context.routing.offsets_S1.const_data_ptr<int64_t>();
+  for (const ItemGrid& grid : context.grids) {
+    const int64_t length = grid.rows * grid.columns;
+    for (int64_t s = 0; s < context.routing.num_sequences(); ++s)
+      for (int64_t t = offsets[s]; t < offsets[s + 1]; ++t) {
+        if (rows[t] < grid.begin || rows[t] >= grid.end || (rows[t] - grid.begin) % length != 0) continue;
+        context.before_I.push_back(t > offsets[s] ? rows[t - 1] : -1);
+        context.sequence_I.push_back(s);
+      }
+  }
 }
 
 at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
@@ -40,7 +41,6 @@ at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& cont
 
 at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Tensor& time_IE,
                                       const BlockContext& context, const at::Tensor& last_SE) {
-  const ItemGrid& grid = context.grid;
   const auto num_items = static_cast<int64_t>(context.before_I.size());
   if (num_items == 0) return normed_TE;
   const int64_t width = normed_TE.size(1), num_tokens = normed_TE.size(0);
@@ -49,12 +49,20 @@ at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Ten
       modulation_->forward(ops::each_item(before_IE + time_IE, num_items, torch::silu), context.routing)
           .to(normed_TE.scalar_type())
           .view({num_items, 1, 2 * width});
-  const at::Tensor items =
-      normed_TE.narrow(0, grid.begin, grid.end - grid.begin).view({num_items, -1, width});
-  const at::Tensor changed =
-      items * (1 + modulation.narrow(2, 0, width)) + modulation.narrow(2, width, width);
-  return torch::cat({normed_TE.narrow(0, 0, grid.begin), changed.reshape({-1, width}),
-                     normed_TE.narrow(0, grid.end, num_tokens - grid.end)});
+  std::vector<at::Tensor> parts;
+  int64_t row = 0, item = 0;  // that come next
+  for (const ItemGrid& grid : context.grids) {
+    const int64_t count = grid.num_items();
+    if (count == 0) continue;
+    const at::Tensor items = normed_TE.narrow(0, grid.begin, grid.end - grid.begin).view({count, -1, width});
+    const at::Tensor own = modulation.narrow(0, item, count);
+    const at::Tensor changed = items * (1 + own.narrow(2, 0, width)) + own.narrow(2, width, width);
+    parts.push_back(normed_TE.narrow(0, row, grid.begin - row));
+    parts.push_back(changed.reshape({-1, width}));
+    row = grid.end, item += count;
+  }
+  parts.push_back(normed_TE.narrow(0, row, num_tokens - row));
+  return torch::cat(parts);
 }
 
 }  // namespace mom::nn

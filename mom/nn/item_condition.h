@@ -14,7 +14,7 @@
 
 namespace mom::nn {
 
-// Fills in before_I and sequence_I of `context` from its routing and grid.
+// Fills in before_I and sequence_I of `context` from its routing and grids.
 void find_items(BlockContext& context);
 
 // Of each item the row of `rows_TE` of the token before it, [I, E]; `last_SE` (may be undefined): such rows of the last

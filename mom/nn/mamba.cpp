@@ -61,7 +61,7 @@ MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)
 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
   const auto& o = config_;
-  const Routing routing = in_scan_order(context.routing, context.grid, order_);
+  const Routing routing = in_scan_order(context.routing, context.grids, order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, context, state);
   const auto dt_b_c = split_columns(x_proj_->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});

@@ -34,9 +34,9 @@ using ExpertReport = std::map<int64_t, ExpertLoad>;  // by block
 // What one forward pass says to all of its blocks.
 struct BlockContext {
   Routing routing;
-  ItemGrid grid;  // of latents
+  std::vector<ItemGrid> grids;  // of latents, by number of their modality
   int64_t block = 0;
-  // Where norms are adaptive: of each item of latents, the row of the token before it (-1: it begins the block that a
+  // Where norms are adaptive: of each item of latents in the order of rows, the row of the token before it (-1: it begins the block that a
   // sequence is fed, and the token is in the state), and its sequence.
   std::vector<int64_t> before_I, sequence_I;
   RelayPtr relay;         // where sequences were cut into stretches; else null

@@ -50,6 +50,12 @@ at::Tensor Module::add_parameter(const std::string& name, at::IntArrayRef sizes,
           torch::TensorOptions().dtype(torch::kFloat32).device(on_meta_device ? torch::kMeta : torch::kCPU)));
 }
 
+void Module::belong_to(int64_t modality) {
+  for (auto& [name, traits] : traits_) traits.modality = modality;
+  for (const std::shared_ptr<torch::nn::Module>& child : children())
+    if (auto* own = dynamic_cast<Module*>(child.get())) own->belong_to(modality);
+}
+
 std::vector<Parameter> parameters_of(const torch::nn::Module& root) {
   std::map<std::string, ParameterTraits> traits;
   auto collect = [&](const std::string& prefix, const torch::nn::Module& module) {

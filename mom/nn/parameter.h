@@ -48,6 +48,8 @@ class Module : public torch::nn::Module {
   // f32, not initialised.
   at::Tensor add_parameter(const std::string& name, at::IntArrayRef sizes, ParameterTraits traits);
   const std::map<std::string, ParameterTraits>& traits() const { return traits_; }
+  // That the tokens of one modality alone pass its parameters, and those of the modules below it.
+  void belong_to(int64_t modality);
 
  private:
   std::map<std::string, ParameterTraits> traits_;

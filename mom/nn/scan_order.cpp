@@ -46,8 +46,10 @@ ScanOrder scan_order(const std::string& pattern, int64_t turn) {
   TORCH_INTERNAL_ASSERT(false, "no pattern of scans is called ", pattern);
 }
 
-Routing in_scan_order(const Routing& routing, const ItemGrid& grid, ScanOrder order) {
-  if (order == ScanOrder::kRaster || grid.begin == grid.end) return routing;
+namespace {
+
+Routing with_grid_visited(const Routing& routing, const ItemGrid& grid, ScanOrder order) {
+  if (grid.begin == grid.end) return routing;
   const std::vector<int64_t> patches = visits(grid, order);
   const auto length = std::ssize(patches);
   Routing visited = routing;
@@ -70,6 +72,15 @@ Routing in_scan_order(const Routing& routing, const ItemGrid& grid, ScanOrder or
       for (const int64_t patch : patches) order_T[t++] = first + patch;
     }
   }
+  return visited;
+}
+
+}  // namespace
+
+Routing in_scan_order(const Routing& routing, const std::vector<ItemGrid>& grids, ScanOrder order) {
+  Routing visited = routing;
+  if (order == ScanOrder::kRaster) return visited;
+  for (const ItemGrid& grid : grids) visited = with_grid_visited(visited, grid, order);
   return visited;
 }
 

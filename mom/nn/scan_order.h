@@ -30,11 +30,12 @@ ScanOrder scan_order(const std::string& pattern, int64_t turn);
 
 // Rows [begin, end) are items of rows x columns patches each, row by row; none: begin = end.
 struct ItemGrid {
+  int64_t num_items() const { return (end - begin) / (rows * columns); }
   int64_t begin = 0, end = 0, rows = 1, columns = 1;
 };
 
 // `routing` with every item's patches visited in `order`. Errors: an item that is not whole in one sequence, unless the
 // order is kRaster.
-Routing in_scan_order(const Routing& routing, const ItemGrid& grid, ScanOrder order);
+Routing in_scan_order(const Routing& routing, const std::vector<ItemGrid>& grids, ScanOrder order);
 
 }  // namespace mom::nn

@@ -32,7 +32,7 @@ double AttentionPlan::num_pairs() const {
 
 c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T, const at::Tensor& offsets_S1,
                                                       const std::vector<int64_t>& num_cached_S,
-                                                      const BidirectionalRows& images) {
+                                                      const std::vector<BidirectionalRows>& images) {
   auto plan = c10::make_intrusive<AttentionPlan>();
   const int64_t* order = order_T.const_data_ptr<int64_t>();
   const int64_t* offsets = offsets_S1.const_data_ptr<int64_t>();
@@ -41,16 +41,22 @@ c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T,
   plan->offsets_S1.assign(offsets, offsets + num_sequences + 1);
   plan->first_part_S1.push_back(0);
   plan->key_offsets_S1.push_back(0);
-  auto is_patch = [&](int64_t t) { return order[t] >= images.begin && order[t] < images.end; };
+  // Positions of the item at t; 0: it is no patch.
+  const auto span_at = [&](int64_t t) {
+    for (const BidirectionalRows& of : images)
+      if (order[t] >= of.begin && order[t] < of.end) return of.span;
+    return int64_t{0};
+  };
   for (int64_t s = 0; s < num_sequences; ++s) {
     const int64_t cached = num_cached_S.empty() ? 0 : num_cached_S[static_cast<size_t>(s)];
     const int64_t first_key = plan->key_offsets_S1.back(), last = offsets[s + 1];
     for (int64_t t = offsets[s]; t < last;) {
-      const bool image = is_patch(t);
+      const int64_t span = span_at(t);
+      const bool image = span > 0;
       int64_t end = t + 1;
-      while (end < last && is_patch(end) == image && !(image && end - t == images.span)) ++end;
-      TORCH_CHECK(!image || end - t == images.span, "[attention_plan] an image at position ", t,
-                  ": expected ", images.span, " patches in one call, got ", end - t);
+      while (end < last && span_at(end) == span && !(image && end - t == span)) ++end;
+      TORCH_CHECK(!image || end - t == span, "[attention_plan] an image at position ", t, ": expected ", span,
+                  " patches in one call, got ", end - t);
       add_range(*plan, t, end, first_key, cached + t - offsets[s], image);
       t = end;
     }

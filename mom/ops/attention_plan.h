@@ -33,7 +33,7 @@ struct AttentionPlan : torch::CustomClassHolder {
   double num_pairs() const;  // of a query and a key it looks at
 };
 
-// Positions in these rows are images of `span` positions each; none: begin = end.
+// Positions in these rows are items of `span` positions each; none: begin = end.
 struct BidirectionalRows {
   int64_t begin = 0, end = 0, span = 1;
 };
@@ -41,6 +41,6 @@ struct BidirectionalRows {
 // num_cached_S: keys each sequence has already; empty = none.
 c10::intrusive_ptr<AttentionPlan> make_attention_plan(const at::Tensor& order_T, const at::Tensor& offsets_S1,
                                                       const std::vector<int64_t>& num_cached_S,
-                                                      const BidirectionalRows& images);
+                                                      const std::vector<BidirectionalRows>& images);
 
 }  // namespace mom::ops

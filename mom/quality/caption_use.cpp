@@ -73,7 +73,7 @@ class LevelLosses {
                                                         torch::tensor({drawn.timestep}, torch::kInt64))[0];
       for (size_t c = 0; c < 2; ++c) {
         feeds.push_back(caption_prompt(pairs_[captions[c]].caption, image.media.modality, vocabulary_));
-        feeds.back().append(generate::Picture{noised_CHW, drawn.timestep});
+        feeds.back().append(generate::Picture{noised_CHW, drawn.timestep, image.media.picture->latents});
         noise.push_back(drawn.noise_CHW);
       }
     }
@@ -174,7 +174,8 @@ CaptionUse caption_use_of_codes(models::ModelImpl& model, const std::vector<Pair
 CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& schedule,
                        const std::vector<Pair>& pairs, const std::vector<std::vector<size_t>>& candidates,
                        uint64_t seed, const OnProgress& on_progress) {
-  if (!model.spec().latents()) return caption_use_of_codes(model, pairs, candidates, on_progress);
+  if (!pairs.empty() && !pairs.front().media.picture)
+    return caption_use_of_codes(model, pairs, candidates, on_progress);
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
     generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
     std::vector<at::Tensor> noised;
@@ -184,7 +185,7 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
       timesteps.push_back(feed.pictures.front().timestep);
     }
     return schedule.noise(model.spec().prediction, torch::stack(noised),
-                          generate::step(model, state, feeds_S).predicted_ICHW,
+                          torch::stack(generate::step(model, state, feeds_S).predicted),
                           torch::tensor(timesteps, torch::kInt64));
   };
   return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,

@@ -12,16 +12,18 @@
 namespace mom::quality {
 namespace {
 
-// Patches of one image are adjacent.
-generate::Feed feed_of(const data::LaidOut& document, const modality::Modality* latents) {
+// Patches of one image are adjacent, and tokens stand around them.
+generate::Feed feed_of(const data::LaidOut& document, const modality::Vocabulary& vocabulary) {
   generate::Feed feed;
-  at::Tensor latents_ICHW;
-  if (!document.pictures.empty()) latents_ICHW = data::latents_of(document.pictures, latents->latent_shape);
-  for (const int32_t position : document.positions) {
+  for (size_t t = 0; t < document.positions.size(); ++t) {
+    const int32_t position = document.positions[t];
     if (position >= 0) {
       feed.append(position);
-    } else if (static_cast<size_t>(-1 - position) == feed.pictures.size()) {
-      feed.append(generate::Picture{latents_ICHW[-1 - position], 0});
+    } else if (document.positions[t - 1] >= 0) {
+      const data::PictureRef& picture = document.pictures[feed.pictures.size()];
+      const modality::Modality& latents = vocabulary.modalities()[static_cast<size_t>(-1 - position)];
+      feed.append(
+          generate::Picture{data::latents_of({picture}, latents.latent_shape)[0], 0, picture.latents});
     }
   }
   return feed;
@@ -42,7 +44,7 @@ const generate::Segment* only(const std::vector<generate::Segment>& segments, co
 
 std::vector<Pair> pairs_of(const data::EncodedDataset& dataset, const train::Recipe& recipe,
                            const std::string& split, const std::string& modality) {
-  const data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patch_size);
+  const data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patches());
   std::vector<Pair> pairs;
   for (const data::SourceView& view : data::sources_of(dataset, split)) {
     for (size_t i = 0; i < view.documents.size(); ++i) {
@@ -54,7 +56,7 @@ std::vector<Pair> pairs_of(const data::EncodedDataset& dataset, const train::Rec
         continue;
       const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
       const std::vector<generate::Segment> segments =
-          generate::split({}, feed_of(document, dataset.vocabulary.latents()), dataset.vocabulary);
+          generate::split({}, feed_of(document, dataset.vocabulary), dataset.vocabulary);
       const generate::Segment *text = only(segments, dataset.vocabulary.text()->name),
                               *media = only(segments, modality);
       if (text && media) pairs.push_back({view.source, text->tokens, *media});

@@ -184,9 +184,8 @@ class Evaluation {
     const models::Objective objective(recipe_.objective, vocabulary);
     const auto text = static_cast<size_t>(vocabulary.index_of(vocabulary.text()));
     for (const data::SourceView& view : data::sources_of(dataset_, options_.split)) {
-      const std::vector<data::Batch> batches =
-          data::held_out_batches(dataset_, view.source, options_.split, recipe_.data,
-                                 recipe_.model.patch_size, options_.text_tokens);
+      const std::vector<data::Batch> batches = data::held_out_batches(
+          dataset_, view.source, options_.split, recipe_.data, recipe_.model.patches(), options_.text_tokens);
       if (!only_text(batches, text)) continue;
       Progress progress("text of " + view.source, "batches", batches.size());
       models::LossReport report(model_->spec().modalities.size());

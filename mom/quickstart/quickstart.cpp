@@ -219,6 +219,7 @@ void add_stamps(data::DocumentWriter& writer, const std::vector<Stamp>& stamps, 
 
 std::vector<std::string> quickstart_settings() {
   std::vector<std::string> settings = modality::preset_names();
+  std::erase(settings, modality::kCustomSetting);  // of the user's own data
   settings.insert(settings.end(), {kStyles, kTuxpaint, kShowcase});
   return settings;
 }

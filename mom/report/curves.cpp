@@ -91,10 +91,12 @@ void thin(Series& series, size_t max_points) {
 }
 
 std::string unit_of(const std::string& modality, const modality::TrainedSum& trained) {
-  if (trained.weight > 0 && modality == trained.latents) return "noise MSE";
+  if (!trained.known) return "loss";  // of a study of custom data
+  if (trained.continuous.contains(modality)) return "noise MSE";
   if (trained.weight > 0 && modality == compare::kOverall)
     return trained.tokens + " + " + compare::fixed(trained.weight, trained.weight == 5 ? 0 : 2) + " x " +
            trained.latents;
+  if (!trained.continuous.empty() && modality == compare::kOverall) return "the weighted sum that is trained";
   return "nats per token";
 }
 

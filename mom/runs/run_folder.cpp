@@ -173,6 +173,11 @@ std::string RunFolder::data_identity() const {
   return sha256_hex(manifest.dump(-1, ' ', true, Json::error_handler_t::replace)).substr(0, 16);
 }
 
+Json RunFolder::modality_table() const {
+  const Json* found = part_of(environment, {"data", "manifest", "modality_table"});
+  return found ? *found : Json();
+}
+
 bool RunFolder::may_validate() const {
   const Json* shards = part_of(environment, {"data", "manifest", "shards"});
   return !shards || !shards->is_array() || std::any_of(shards->begin(), shards->end(), [](const Json& shard) {

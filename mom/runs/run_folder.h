@@ -113,6 +113,8 @@ struct RunFolder {
   std::string dense_backbone() const;
   // Names the encoded data: the start of the SHA-256 of its manifest, from environment.json; empty when not recorded.
   std::string data_identity() const;
+  // The modalities of its data (modality/vocabulary.h), from environment.json; null when not recorded.
+  Json modality_table() const;
   // Whether its data have documents to validate on; not recorded: it may.
   bool may_validate() const;
   // "train.steps from step 30 on: 60, before 30": what --force changed while it was trained.

@@ -8,10 +8,7 @@ namespace {
 
 OrderedJson modality_names(const Card& card) {
   OrderedJson names = OrderedJson::array();
-  for (const Card::Kind& kind : card.modalities)
-    names.push_back(kind.media == codecs::MediaKind::kText    ? "text"
-                    : kind.media == codecs::MediaKind::kImage ? "image"
-                                                              : "audio");
+  for (const Card::Kind& kind : card.modalities) names.push_back(api_name(kind));
   return names;
 }
 
@@ -25,6 +22,13 @@ OrderedJson describe(const Card& card) {
 }
 
 }  // namespace
+
+std::string api_name(const Card::Kind& kind) {
+  if (kind.media == codecs::MediaKind::kArray) return kind.modality;
+  return kind.media == codecs::MediaKind::kText    ? "text"
+         : kind.media == codecs::MediaKind::kImage ? "image"
+                                                   : "audio";
+}
 
 std::string model_json(const Card& card) { return describe(card).dump(); }
 

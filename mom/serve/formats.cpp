@@ -60,6 +60,12 @@ OrderedJson sound_part(const std::string& wav) {
   return {{"type", "input_audio"}, {"input_audio", {{"data", encode_base64(wav)}, {"format", "wav"}}}};
 }
 
+// Codes or latents for a decoder that is not here.
+OrderedJson array_part(const Event& event) {
+  return {{"type", "array"},
+          {"array", {{"modality", event.modality}, {"format", "npy"}, {"data", encode_base64(event.data)}}}};
+}
+
 // What one answer is put together from.
 struct Whole {
   std::string text;
@@ -87,6 +93,8 @@ struct Whole {
                  {"data", encode_base64(event.data)},
                  {"expires_at", 0},
                  {"transcript", ""}};
+    } else if (event.kind == Kind::kArray) {
+      parts.push_back(array_part(event));
     } else if (event.kind == Kind::kEnd) {
       finish = event.finish;
     }

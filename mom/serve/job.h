@@ -52,11 +52,16 @@ struct Card {
   bool has_latents = false;     // images are denoised
   int64_t vocab_size = 0;
   int64_t max_answers = 16;  // of one request
+  // The first of that kind.
   const Kind* of(codecs::MediaKind media) const {
     for (const Kind& one : modalities)
       if (one.media == media) return &one;
     return nullptr;
   }
 };
+
+// What the API calls a modality: "text", "image" and "audio" where that is what it is to people, else, of a codec from
+// outside, its own name.
+std::string api_name(const Card::Kind& kind);
 
 }  // namespace mom::serve

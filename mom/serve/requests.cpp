@@ -27,11 +27,6 @@ const Card::Kind& require(const Card& card, MediaKind media, const std::string& 
   return *kind;
 }
 
-// What the API calls the kinds.
-const char* api_name(MediaKind media) {
-  return media == MediaKind::kText ? "text" : media == MediaKind::kImage ? "image" : "audio";
-}
-
 void read_model(Fields& fields, const Card& card) {
   const std::optional<std::string> model = fields.text("model");
   if (model && *model != card.id)
@@ -187,8 +182,23 @@ class ChatPrompt {
       parts_.push_back({modality, decode_data(sound.required_text("data"), where), where});
       sound.ignore({"format"});  // the bytes say it
       sound.finish();
+    } else if (type == "array") {
+      Fields array(part.required("array", "an object with modality and data"), path + ".array");
+      const std::string modality = array.required_text("modality"), where = path + ".array.data";
+      const bool known =
+          std::any_of(card_.modalities.begin(), card_.modalities.end(), [&](const Card::Kind& kind) {
+            return kind.media == MediaKind::kArray && kind.modality == modality;
+          });
+      if (!known)
+        throw ApiError(400,
+                       path + ".array.modality: this model has no arrays of \"" + printable(modality) + "\"",
+                       path + ".array.modality", "unsupported_modality");
+      parts_.push_back({modality, decode_data(array.required_text("data"), where), where});
+      array.only("format", "npy");
+      array.finish();
     } else {
-      throw wrong_field(path + ".type", "text, image_url or input_audio", "\"" + printable(type) + "\"");
+      throw wrong_field(path + ".type", "text, image_url, input_audio or array",
+                        "\"" + printable(type) + "\"");
     }
     part.finish();
   }
@@ -214,8 +224,8 @@ void read_modalities(Fields& fields, const Card& card, generate::Asked& asked) {
   std::set<std::string> wanted, all;
   std::string expected;
   for (const Card::Kind& kind : card.modalities) {
-    all.insert(api_name(kind.media));
-    expected += (expected.empty() ? "" : ", ") + ("\"" + std::string(api_name(kind.media)) + "\"");
+    all.insert(api_name(kind));
+    expected += (expected.empty() ? "" : ", ") + ("\"" + std::string(api_name(kind)) + "\"");
   }
   expected = "a list of one of " + expected + ", or of all of them";
   if (!modalities->is_array() || modalities->empty()) throw fields.wrong("modalities", expected, *modalities);
@@ -226,7 +236,7 @@ void read_modalities(Fields& fields, const Card& card, generate::Asked& asked) {
   }
   if (wanted.size() == 1) {
     for (const Card::Kind& kind : card.modalities)
-      if (*wanted.begin() == api_name(kind.media)) asked.modality = kind.modality;
+      if (*wanted.begin() == api_name(kind)) asked.modality = kind.modality;
   } else if (wanted == all) {
     asked.interleaved = true;
   } else {

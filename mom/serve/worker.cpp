@@ -190,7 +190,7 @@ struct Worker::Impl {
     check_sizes(job.wish);
     const generate::Request request =
         generate::make_request(job.wish.asked, loaded->spec(), rules, loaded->codecs(), loaded->folder());
-    const int64_t positions = generate::num_positions(request.prompt, loaded->spec());
+    const int64_t positions = generate::positions_of(request.prompt, loaded->spec());
     if (positions > options.max_prompt_tokens)
       throw ApiError(400,
                      "the prompt has " + std::to_string(positions) + " tokens, more than " +

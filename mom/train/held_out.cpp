@@ -46,7 +46,7 @@ std::vector<HeldOutSet> held_out_sets(const data::EncodedDataset& dataset, const
   std::vector<HeldOutSet> sets;
   for (const data::SourceView& view : data::sources_of(dataset, split))
     sets.push_back({view.source, data::held_out_batches(dataset, view.source, split, recipe.data,
-                                                        recipe.model.patch_size, max_tokens)});
+                                                        recipe.model.patches(), max_tokens)});
   return sets;
 }
 

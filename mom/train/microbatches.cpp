@@ -131,7 +131,7 @@ at::Tensor Microbatches::zero_gradient() {
 c10::intrusive_ptr<StretchRelay> Microbatches::relay_of(data::Batch& batch,
                                                         const models::ModelSpec& spec) const {
   if (sequence_ranks_ == 1) return {};
-  batch = data::stretch_of(batch, models::latent_grid(spec, batch.routing), group_.rank() % sequence_ranks_,
+  batch = data::stretch_of(batch, models::latent_grids(spec, batch.routing), group_.rank() % sequence_ranks_,
                            sequence_ranks_);
   return c10::make_intrusive<StretchRelay>(group_, sequence_ranks_, batch);
 }

@@ -35,7 +35,11 @@ Activations activations_of(const models::ModelSpec& s, const TrainConfig& train,
   const double all = blocks * (4 + width) * e + width * costs.kept + 4 * costs.kept_f32;
   // The blocks' inputs alone, where the rest is computed again, one block at a time.
   const double inputs = blocks * (4 + width) * e + all / blocks;
-  const nn::UNetCosts unet = models::unet_costs(s);
+  nn::UNetCosts unet;  // the largest: which items there are is not told
+  for (size_t k = 0; k < s.vocabulary.continuous().size(); ++k)
+    if (const nn::UNetCosts own = models::unet_costs(s, k);
+        own.kept + own.kept_f32 >= unet.kept + unet.kept_f32)
+      unet = own;
   Activations result;
   result.kept = tokens * (train.recompute ? inputs : all) + items * (width * unet.kept + 4 * unet.kept_f32);
   const double gradients = tokens * (width * costs.passing + 4 * costs.passing_f32 + (4 + width) * e);
@@ -62,7 +66,7 @@ double process_memory_bytes() { return static_cast<double>(peak_rss_bytes()) + k
 BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec,
                     const data::EncodedDataset& dataset) {
   data::Loader loader(std::make_shared<const data::EncodedDataset>(dataset), recipe.data,
-                      recipe.model.patch_size, static_cast<uint64_t>(recipe.seed));
+                      recipe.model.patches(), static_cast<uint64_t>(recipe.seed));
   const std::vector<models::TokenFlops> flops = models::flops_per_token(spec);
   BatchShape shape;
   double tokens = 0;
@@ -88,7 +92,8 @@ BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec) {
     shape.flops += 3 * share * (flops[m].total() + flops[m].pair * mean_pairs);
     if (!spec.is_continuous(static_cast<int64_t>(m))) shape.targets += share;
   }
-  if (spec.latents()) shape.items = share / static_cast<double>(spec.latents()->positions_per_item());
+  for (const modality::Modality* latents : spec.vocabulary.continuous())
+    shape.items += share / static_cast<double>(latents->positions_per_item());
   return shape;
 }
 

@@ -181,7 +181,7 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   check_stretches(recipe);
   models::ModelSpec spec = recipe.model.resolved();
   spec.setting = recipe.setting;
-  spec.vocabulary = dataset.vocabulary.with_patch_size(recipe.model.patch_size);
+  spec.vocabulary = dataset.vocabulary.with_patch_size(recipe.model.patches());
   spec.modalities = dataset.modalities();
   spec.vocab_size = dataset.vocabulary.size();
   spec.codec_hashes = dataset.codec_hashes;
@@ -195,9 +195,12 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
 }
 
 models::ModelSpec make_spec(const models::ModelSpec& model, const modality::Preset& setting) {
+  if (setting.vocabulary.empty())
+    throw UserError({"setting", "one of the papers' settings where no data says which modalities there are",
+                     setting.name, "give a recipe whose data.path is encoded data"});
   models::ModelSpec spec = model.resolved();
   spec.setting = setting.name;
-  spec.vocabulary = setting.vocabulary.with_patch_size(model.patch_size);
+  spec.vocabulary = setting.vocabulary.with_patch_size(model.patches());
   spec.modalities = spec.vocabulary.names();
   spec.vocab_size = spec.vocabulary.size();
   check_data(spec);

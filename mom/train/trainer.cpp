@@ -32,7 +32,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       division_(divide(recipe.train, group_->rank(), group_->size(), at::get_num_threads())),
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
-      loader_(dataset, recipe.data, recipe.model.patch_size, static_cast<uint64_t>(recipe.seed)),
+      loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
       plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all())),
       parameters_(model_, plan_.padded()),
       paces_(recipe.train, parameters_, *model_),

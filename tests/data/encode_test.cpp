@@ -83,7 +83,7 @@ TEST_F(EncodeTest, TextAndKeywordsAreTheCodecsTokens) {
   const Shard& words = shard(dataset, "validation", "words");
   EXPECT_EQ(codec.decode(part(words, 0)), test::tiny_text(5));
   EXPECT_EQ(words.document_free[0], 0);
-  EXPECT_EQ(words.num_variants, 0);
+  EXPECT_EQ(words.latents[0].num_variants, 0);
 }
 
 TEST_F(EncodeTest, LatentsAreTheCodecsAndVariantsDiffer) {
@@ -91,10 +91,10 @@ TEST_F(EncodeTest, LatentsAreTheCodecsAndVariantsDiffer) {
   const codecs::ImageVae codec(tiny() / "encoded" / "codecs" / "image");
   EXPECT_EQ(dataset.vocabulary.latents()->latent_shape, (std::vector<int64_t>{4, 8, 8}));
   const Shard& shapes = shard(dataset, "train", "shapes");
-  ASSERT_EQ(shapes.num_variants, 2);
-  EXPECT_EQ(shapes.latents.size(), 20u * 2 * 4 * 8 * 8);
+  ASSERT_EQ(shapes.latents[0].num_variants, 2);
+  EXPECT_EQ(shapes.latents[0].values.size(), 20u * 2 * 4 * 8 * 8);
   const at::Tensor stored =
-      torch::from_blob(const_cast<uint16_t*>(shapes.latents.data()), {20, 2, 4, 8, 8}, at::kHalf)
+      torch::from_blob(const_cast<uint16_t*>(shapes.latents[0].values.data()), {20, 2, 4, 8, 8}, at::kHalf)
           .to(at::kFloat);
   const formats::Image fitted = formats::fit_square(formats::blend_on_white(test::tiny_picture(1)), 16);
   const at::Tensor expected = codec.encode(codecs::to_tensor(fitted).unsqueeze(0))[0];

@@ -43,7 +43,7 @@ class LoaderTest : public testing::Test {
     return torch::equal(a.tokens_T, b.tokens_T) && torch::equal(a.routing.order_T, b.routing.order_T) &&
            torch::equal(a.routing.offsets_S1, b.routing.offsets_S1) &&
            torch::equal(a.target_rows_R, b.target_rows_R) && torch::equal(a.target_ids_R, b.target_ids_R) &&
-           torch::equal(a.latents_ICHW, b.latents_ICHW) && a.noise_key == b.noise_key;
+           torch::equal(a.items[0].latents_ICHW, b.items[0].latents_ICHW) && a.noise_key == b.noise_key;
   }
   static test::TempFolder* folder_;
   static std::shared_ptr<data::EncodedDataset> dataset_;
@@ -134,7 +134,7 @@ TEST_F(LoaderTest, AnImageIsFirstWhereTextFollowsAndNoneComesBefore) {
         for (int64_t t = begin; t < end; ++t)
           if (tokens[t].item<int64_t>() == kBoi) expected.push_back(t == begin + 1 && t + 16 + 3 < end);
       }
-      EXPECT_EQ(batch.image_first_I, expected);
+      EXPECT_EQ(batch.items[0].image_first_I, expected);
       images += static_cast<int64_t>(expected.size());
       first += std::count(expected.begin(), expected.end(), true);
     }

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
+import numpy
 import torch
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -38,7 +39,40 @@ class Oracle(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
+        cls.arrays = cls.write_arrays(cls.folder / "npy")
         subprocess.run([os.environ["MOM_FORMAT_FILES"], cls.folder], check=True, timeout=60)
+
+    @staticmethod
+    def write_arrays(folder):
+        """Every dtype that is read, in both byte orders, both orders of elements and all versions of the format."""
+        folder.mkdir()
+        random, arrays = numpy.random.default_rng(1), {}
+        for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"):
+            for order in "<>":
+                for shape in ((7,), (2, 3, 5), (0, 4), ()):
+                    if kind[0] == "f":
+                        values = random.standard_normal(shape) * 10.0 ** random.integers(-4, 4, shape)
+                    else:
+                        limits = numpy.iinfo(kind)
+                        values = random.integers(limits.min, min(limits.max, 2**63 - 1), shape, endpoint=True)
+                    for fortran in (False, True):
+                        array = numpy.asarray(values, order + kind, order="F" if fortran else "C")
+                        version = [(1, 0), (2, 0), (3, 0)][len(arrays) % 3]
+                        arrays[f"{len(arrays):03}"] = array
+                        with open(folder / f"{len(arrays) - 1:03}.npy", "wb") as file:
+                            numpy.lib.format.write_array(file, array, version=version)
+        return arrays
+
+    def test_npy(self):
+        self.assertGreater(len(self.arrays), 150)
+        for name, array in self.arrays.items():
+            file = self.folder / "npy" / f"{name}.again.npy"
+            again = numpy.load(file)
+            expected = array.astype("<f4" if array.dtype.kind == "f" else "<i8")
+            self.assertEqual((again.dtype, again.shape), (expected.dtype, expected.shape), (name, array.dtype))
+            self.assertEqual(again.tobytes(), numpy.ascontiguousarray(expected).tobytes(), (name, array.dtype))
+            numpy.save(self.folder / "theirs.npy", numpy.ascontiguousarray(expected).reshape(expected.shape))
+            self.assertEqual((self.folder / "theirs.npy").read_bytes(), file.read_bytes(), name)
 
     def test_safetensors(self):
         with safe_open(self.folder / "tensors.safetensors", "pt") as file:

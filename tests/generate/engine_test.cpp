@@ -55,13 +55,6 @@ Request request_of(const std::vector<int32_t>& prompt, Until until, int64_t max_
   return request;
 }
 
-int64_t positions_of(const Feed& feed, const models::ModelSpec& spec) {
-  int64_t positions = 0;
-  for (const int32_t token : feed.tokens)
-    positions += token == kPicture ? spec.latents()->positions_per_item() : 1;
-  return positions;
-}
-
 // Any options at all.
 Request any_request(RandomStream& random, bool patches) {
   std::vector<int32_t> prompt = {kBos, static_cast<int32_t>(8 + random.below(32))};
@@ -280,7 +273,7 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
     generate::DecodeState state = prefix;
     Feed patches;
     patches.append(generate::Picture{latent, sampler.timestep(visit)});
-    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).predicted_ICHW[0],
+    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).predicted[0],
                           generate::picture_noise(request.key, 0, visit + 1, shape));
   }
   EXPECT_TRUE(torch::equal(run(model, {request})[0].content.pictures[0].latent_CHW, latent));

@@ -164,7 +164,7 @@ TEST_P(EveryBackboneSteps, SameBitsAloneAndBesideOthers) {
       EXPECT_TRUE(torch::equal(own.logits_SV[0], all.logits_SV[static_cast<int64_t>(s)])) << s;
     }
     for (int64_t i = 0; i < static_cast<int64_t>(feeds[s].pictures.size()); ++i, ++picture)
-      EXPECT_TRUE(torch::equal(own.predicted_ICHW[i], all.predicted_ICHW[picture])) << s;
+      EXPECT_TRUE(torch::equal(own.predicted[i], all.predicted[picture])) << s;
     Feed next;
     next.append(9);
     DecodeState part = together.select({static_cast<int64_t>(s)});

@@ -56,18 +56,32 @@ TEST(Vocabulary, LatentsHaveNoIdsAndAreCutIntoPatches) {
   EXPECT_EQ(v.with_patch_size(4).latents()->positions_per_item(), 8);
   EXPECT_THROW(v.with_patch_size(3), UserError);
   EXPECT_EQ(read(v), v);
-  Vocabulary two = v;
-  EXPECT_THROW(two.add(Modality::latents("depth", {6, 7}, {1, 8, 8}), 0), UserError);
 }
 
 // A modality may have any name, and any tokens around it.
 TEST(Vocabulary, NamesMeanNothing) {
   Vocabulary v;
-  v.add(Modality::codes("sensor", {9, 8}, 0), 16);
   v.add(Modality::tokens("words"), 30);
+  v.add(Modality::codes("sensor", {9, 8}, 0), 16);
   v.add(Modality::latents("depth", {10, 11}, {1, 8, 8}, 4), 0);
   EXPECT_EQ(v.text()->name, "words");
   EXPECT_FALSE(v.find("sensor")->has_fixed_length());
+  EXPECT_EQ(read(v), v);
+}
+
+// Tokens around items may stand behind the tokenizer's pieces; none of them comes out of text.
+TEST(Vocabulary, PiecesAreWhatTextIsMadeOf) {
+  EXPECT_EQ(three().pieces().begin, special::kCount);
+  EXPECT_EQ(three().pieces().end, 40);
+  EXPECT_EQ(Vocabulary().pieces().end, 0);
+  Vocabulary v;
+  v.add(Modality::tokens("text"), 40);
+  v.add(Modality::codes("image", special::kImageBrackets, 4), 10);
+  v.add(Modality::codes("sensor", {36, 37}, 0), 16);
+  v.add(Modality::latents("depth", {38, 39}, {1, 8, 8}, 4), 0);
+  EXPECT_EQ(v.pieces().end, 36);
+  EXPECT_FALSE(v.pieces().contains(special::kBoi));
+  EXPECT_EQ(v.modality_of(38), 0) << "they are text all the same";
   EXPECT_EQ(read(v), v);
 }
 
@@ -98,6 +112,8 @@ TEST(Vocabulary, RefusesADescriptionThatDoesNotHold) {
   refuse(codes, [](Json& t) { t["image"]["representation"] = "pixels"; });
   refuse(codes, [](Json& t) { t["image"].erase("begin_token"); });
   refuse(codes, [](Json& t) { t["image"]["end_token"] = -1; });
+  refuse(codes, [](Json& t) { t["image"]["end_token"] = 40; });  // a code
+  refuse(codes, [](Json& t) { t["image"]["end_token"] = special::kBosSpeech; });
   refuse(codes, [](Json& t) { t["image"]["codes_per_item"] = -1; });
   refuse(codes, [](Json& t) { t["image"] = t["text"]; });  // two modalities of tokens
   refuse(latents, [](Json& t) { t["image"].erase("latent_shape"); });
@@ -129,14 +145,34 @@ TEST(Vocabulary, OlderFilesAreReadAsTheyWereMeant) {
   EXPECT_THROW(older(other, {}), InputError);
 }
 
-TEST(Presets, NameTheModalitiesOfTheThreeSettings) {
-  EXPECT_EQ(preset_names(), (std::vector<std::string>{"transfusion", "chameleon", "three_modality"}));
+TEST(Presets, NameTheModalitiesOfTheirSettings) {
+  EXPECT_EQ(preset_names(),
+            (std::vector<std::string>{"transfusion", "chameleon", "three_modality", "custom"}));
   EXPECT_EQ(find_preset("video"), nullptr);
+  EXPECT_TRUE(find_preset(kCustomSetting)->vocabulary.empty());
   for (const Preset& preset : presets()) {
+    if (preset.name == kCustomSetting) continue;
     EXPECT_EQ(preset.codec_kinds.size(), preset.vocabulary.modalities().size());
     EXPECT_EQ(preset.has_latents(), preset.name == "transfusion");
     EXPECT_EQ(preset.vocabulary.size(), preset.has_latents() ? 32000 : 65536);
   }
+}
+
+TEST(Presets, TheTrainedSumIsTheSettingsWhereTheDataHaveNothingElse) {
+  const auto table = [](const Vocabulary& v) { return parse_json(v.table_json().dump(), ""); };
+  Vocabulary v = test::with_latents(40);
+  const TrainedSum plain = trained_sum("transfusion", 5, table(v));
+  EXPECT_EQ(plain.weight, 5);
+  EXPECT_EQ(plain.latents, "image");
+  v.add(Modality::codes("sensor", {6, 7}, 0), 16);
+  for (const char* setting : {"transfusion", kCustomSetting}) {
+    const TrainedSum more = trained_sum(setting, 5, table(v));
+    EXPECT_EQ(more.weight, 0) << "the run's own sum: text and image are not all of it";
+    EXPECT_EQ(more.continuous, std::set<std::string>{"image"});
+  }
+  EXPECT_EQ(trained_sum("transfusion", 5, Json()).weight, 5) << "of a run that says nothing";
+  EXPECT_FALSE(trained_sum(kCustomSetting, 5, Json()).known);
+  EXPECT_TRUE(trained_sum(kCustomSetting, 5, table(v)).known);
 }
 
 // What tokens can tell: texts side by side are one, empty ones nothing.

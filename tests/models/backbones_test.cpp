@@ -242,7 +242,7 @@ data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
   batch.tokens_T = input.tokens_T;
   batch.target_rows_R = torch::tensor(rows), batch.target_ids_R = torch::tensor(targets);
   batch.target_modalities_R = torch::tensor(target_modalities);
-  if (patches) batch.latents_ICHW = torch::ones({12, 2, 4, 4});
+  if (patches) batch.items = {{torch::ones({12, 2, 4, 4})}};
   for (int64_t m = 0; m < batch.routing.num_modalities(); ++m)
     batch.num_tokens.push_back(batch.routing.group_size(m));
   batch.noise_key = static_cast<uint64_t>(seed);
@@ -251,6 +251,7 @@ data::Batch copy_batch(const models::ModelSpec& spec, int64_t seed) {
 
 TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
   for (const modality::Preset& setting : modality::presets()) {
+    if (setting.vocabulary.empty()) continue;  // custom: of no modalities in particular
     models::ModelSpec spec = test::tiny_backbone(GetParam());
     spec.modalities = setting.vocabulary.names();
     if (!setting.has_latents()) spec.vocabulary = {};

@@ -67,7 +67,8 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   const at::Tensor hidden = model->forward(noised.input);
   const at::Tensor log_p = model->logits(hidden).log_softmax(1);
   const double text = -(log_p[0][3] + log_p[1][9] + log_p[5][11]).item<double>() / 3;
-  const double image = (model->noise(hidden, noised.input) - noised.target_QP).square().mean().item<double>();
+  const double image =
+      (model->noise(hidden, noised.input) - noised.target_QP[0]).square().mean().item<double>();
   EXPECT_NEAR(loss.report[0].mean(), text, 1e-5);
   EXPECT_NEAR(loss.report[1].mean(), image, 1e-5);
   EXPECT_NEAR(loss.total.item<double>(), text + 3 * image, 1e-4);
@@ -91,7 +92,7 @@ TEST(Objective, OfAVelocityTheErrorOfItsNoiseIsReported) {
   double trained = 0, reported = 0;
   for (int64_t i = 0; i < 2; ++i) {
     const double a = objective.schedule().alpha_bar(noised.input.timesteps_I[i].item<int64_t>());
-    const at::Tensor clean = batch.latents_ICHW[i], noise = noised.noise_ICHW[i],
+    const at::Tensor clean = batch.items[0].latents_ICHW[i], noise = noised.noise_ICHW[0][i],
                      x = clean * std::sqrt(a) + noise * std::sqrt(1 - a);
     trained += (noise * std::sqrt(a) - clean * std::sqrt(1 - a) - velocity[i]).square().mean().item<double>();
     reported += (noise - (velocity[i] * std::sqrt(a) + x * std::sqrt(1 - a))).square().mean().item<double>();
@@ -124,12 +125,12 @@ TEST(Objective, MinSnrWeighsTheCleanLatentsError) {
       };
       const at::Tensor predicted = images(model->noise(model->forward(noised.input), noised.input).detach());
       const at::Tensor clean =
-          objective.schedule().clean(prediction, images(noised.input.patches_QP), predicted, t);
+          objective.schedule().clean(prediction, images(noised.input.patches_QP[0]), predicted, t);
       double weighted = 0;
       for (int64_t i = 0; i < 2; ++i) {
         const double a = objective.schedule().alpha_bar(t[i].item<int64_t>());
         weighted += std::min(a / (1 - a), 5.0) *
-                    (clean[i] - batch.latents_ICHW[i]).square().mean().item<double>() / 2;
+                    (clean[i] - batch.items[0].latents_ICHW[i]).square().mean().item<double>() / 2;
       }
       EXPECT_NEAR(loss.total.item<double>(), loss.report[0].mean() + 5 * weighted, 1e-3 * (1 + weighted));
       EXPECT_NEAR(loss.report[1].mean(),
@@ -158,17 +159,18 @@ TEST(Objective, DrawsDependOnTheBatchAlone) {
   const models::CosineSchedule schedule(1000);
   const auto a = models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform);
   const auto b = models::make_input(batch, other->spec(), schedule, models::Timesteps::kUniform);
-  EXPECT_TRUE(torch::equal(a.input.patches_QP, b.input.patches_QP));
+  EXPECT_TRUE(torch::equal(a.input.patches_QP[0], b.input.patches_QP[0]));
   EXPECT_TRUE(torch::equal(a.input.timesteps_I, b.input.timesteps_I));
   batch.noise_key = 78;
   EXPECT_FALSE(torch::equal(
-      a.target_QP, models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).target_QP));
+      a.target_QP[0],
+      models::make_input(batch, one->spec(), schedule, models::Timesteps::kUniform).target_QP[0]));
 }
 
 TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
   models::ModelSpec spec = test::tiny_spec({});
   data::Batch batch;
-  batch.latents_ICHW = torch::zeros({20, 2, 4, 4});
+  batch.items = {{torch::zeros({20, 2, 4, 4})}};
   const at::Tensor t =
       models::make_input(batch, spec, models::CosineSchedule(1000), models::Timesteps::kStratified)
           .input.timesteps_I;
@@ -179,8 +181,8 @@ TEST(Objective, StratifiedTimestepsCoverTheSchedule) {
 // Images 0, 2, 4, ... come before their text.
 data::Batch batch_of_images(int64_t count) {
   data::Batch batch;
-  batch.latents_ICHW = torch::zeros({count, 2, 4, 4});
-  for (int64_t i = 0; i < count; ++i) batch.image_first_I.push_back(i % 2 == 0);
+  batch.items = {{torch::zeros({count, 2, 4, 4})}};
+  for (int64_t i = 0; i < count; ++i) batch.items[0].image_first_I.push_back(i % 2 == 0);
   return batch;
 }
 
@@ -203,13 +205,13 @@ TEST(Objective, ImagesBeforeTheirTextAreNoisedAtMostToTheCap) {
 TEST(Objective, TheCapHoldsInTrainingAndInHeldOutEvaluation) {
   models::Model model = test::tiny_model({});
   data::Batch batch = small_batch(model->spec());
-  batch.image_first_I = {true, true};
+  batch.items[0].image_first_I = {true, true};
   models::ObjectiveConfig config;
   config.image_first_max_timestep = 20;
   const models::Objective capped(config, model->spec().vocabulary);
   const auto expected = [&](models::Timesteps how, int64_t cap) {
     const models::NoisedInput noised = models::make_input(batch, model->spec(), capped.schedule(), how, cap);
-    return (model->noise(model->forward(noised.input), noised.input) - noised.target_QP)
+    return (model->noise(model->forward(noised.input), noised.input) - noised.target_QP[0])
         .square()
         .mean()
         .item<double>();

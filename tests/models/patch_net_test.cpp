@@ -197,7 +197,7 @@ TEST(PatchNet, SkipsOfAnotherInputAreRefused) {
   const at::Tensor hidden = model->forward(input);
   EXPECT_NO_THROW(model->noise(hidden, input));
   models::ModelInput other = input;
-  other.patches_QP = input.patches_QP.clone();
+  other.patches_QP = {input.patches_QP[0].clone()};
   EXPECT_THROW(model->noise(hidden, other), c10::Error);
 }
 

@@ -58,7 +58,7 @@ TEST(ScanOrder, EveryItemIsVisitedInItsOrder) {
     item(7), item(13);
     for (int64_t row = 3; row < 7; ++row) expected.push_back(row);
     item(19);
-    const Routing visited = in_scan_order(routing, grid, order);
+    const Routing visited = in_scan_order(routing, {grid}, order);
     EXPECT_TRUE(torch::equal(visited.order_T, torch::tensor(expected))) << static_cast<int>(order);
     EXPECT_TRUE(visited.group_offsets_M1.is_same(routing.group_offsets_M1));
     EXPECT_TRUE(visited.offsets_S1.is_same(routing.offsets_S1));
@@ -69,8 +69,8 @@ TEST(ScanOrder, ItemsThatAreNotWholeAreRefused) {
   const auto refused = [](const std::vector<int64_t>& modality, const std::vector<int64_t>& offsets) {
     const Routing routing = make_routing(torch::tensor(modality), torch::tensor(offsets), 2);
     const ItemGrid grid = {routing.group_begin(1), routing.group_begin(2), 1, 3};
-    EXPECT_NO_THROW(in_scan_order(routing, grid, kRaster));
-    EXPECT_THROW(in_scan_order(routing, grid, kReversed), c10::Error);
+    EXPECT_NO_THROW(in_scan_order(routing, {grid}, kRaster));
+    EXPECT_THROW(in_scan_order(routing, {grid}, kReversed), c10::Error);
   };
   refused({0, 1, 1, 1, 0}, {0, 3, 5});     // cut by the end of a sequence
   refused({1, 1, 0, 1, 0}, {0, 5});        // text inside
@@ -102,7 +102,7 @@ struct Passed {
 // Gradients of a pass without a state, the state of another.
 Passed pass(Mixer& mixer, const at::Tensor& x_TE, const Layout& layout) {
   BlockContext context;
-  context.routing = layout.routing, context.grid = layout.grid;
+  context.routing = layout.routing, context.grids = {layout.grid};
   const at::Tensor x = x_TE.clone().requires_grad_(true);
   Passed passed{mixer.forward(x, context), {}, {}};
   passed.y_TE.square().sum().backward();
@@ -152,7 +152,7 @@ TYPED_TEST(RecurrentMixer, APatchIsSeenByThoseVisitedLater) {
     const auto steps =
         [&](const at::Tensor& x) {  // by a state: ssm's convolution by FFT mixes rounding errors
           BlockContext context;
-          context.routing = at.routing, context.grid = at.grid;
+          context.routing = at.routing, context.grids = {at.grid};
           MixerState state;
           const torch::NoGradGuard no_grad;
           return mixer->forward(x, context, &state);

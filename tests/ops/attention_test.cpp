@@ -38,7 +38,7 @@ at::Tensor order_of(const Layout& layout) {
 AttentionPlanPtr plan_of(const Layout& layout, const std::vector<int64_t>& cached = {}) {
   const auto texts = std::count(layout.kinds.begin(), layout.kinds.end(), 't');
   return make_attention_plan(order_of(layout), at::tensor(layout.offsets, at::kLong), cached,
-                             {texts, static_cast<int64_t>(layout.kinds.size()), kSpan});
+                             {{texts, static_cast<int64_t>(layout.kinds.size()), kSpan}});
 }
 
 // The rule, said plainly: s may look at t when t is not later, or when both are of one picture.

@@ -114,7 +114,7 @@ TEST(CaptionUse, OfAVelocityIsThatOfTheNoiseItImplies) {
   const std::vector<Pair> pairs = make_pairs(spec, 4);
   const auto by_clean_latents = [&](const std::vector<generate::Feed>& feeds) {
     generate::DecodeState state = generate::initial_state(*model, std::ssize(feeds));
-    const at::Tensor velocity = generate::step(*model, state, feeds).predicted_ICHW;
+    const at::Tensor velocity = torch::stack(generate::step(*model, state, feeds).predicted);
     std::vector<at::Tensor> noise;
     for (size_t i = 0; i < feeds.size(); ++i) {
       const generate::Picture& picture = feeds[i].pictures[0];

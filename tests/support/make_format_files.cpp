@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "mom/formats/image_file.h"
+#include "mom/formats/npy.h"
 #include "mom/formats/safetensors.h"
 #include "mom/formats/tensorboard.h"
 
@@ -54,6 +55,18 @@ void write_events(const Path& folder) {
   writer.flush();
 }
 
+// npy/NAME.npy of an earlier call's folder, which numpy wrote, are read and written again as npy/NAME.again.npy.
+void rewrite_arrays(const Path& folder) {
+  std::vector<Path> files;
+  if (std::filesystem::is_directory(folder))
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+  for (const Path& file : files) {
+    const std::string bytes = read_file(file);
+    publish_file(folder / (file.stem().string() + ".again.npy"),
+                 write_npy(read_npy(std::as_bytes(std::span(bytes)), file.string())));
+  }
+}
+
 }  // namespace
 }  // namespace mom::formats
 
@@ -65,5 +78,6 @@ int main(int argc, char** argv) {
   const mom::Path folder = argv[1];
   mom::formats::write_tensors(folder / "tensors.safetensors");
   mom::formats::write_events(folder / "events");
+  mom::formats::rewrite_arrays(folder / "npy");
   return 0;
 }

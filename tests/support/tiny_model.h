@@ -173,7 +173,7 @@ inline models::ModelInput to_input(const Sequence& sequence, int64_t num_modalit
                                    torch::tensor(sequence.offsets, torch::kInt64), num_modalities);
   const at::Tensor tokens = torch::tensor(sequence.tokens, torch::kInt64);
   input.tokens_T = torch::empty_like(tokens).index_copy_(0, input.routing.order_T, tokens);
-  input.patches_QP = sequence.patches_QP;
+  input.patches_QP = {sequence.patches_QP};
   input.timesteps_I = sequence.timesteps_I;
   return input;
 }
@@ -198,7 +198,7 @@ inline data::Batch small_batch(const models::ModelSpec& spec) {
   batch.target_ids_R = torch::tensor({3L, 9L, 11L});
   batch.target_modalities_R = torch::zeros({3}, torch::kInt64);
   torch::manual_seed(3);
-  batch.latents_ICHW = torch::randn({2, 2, 4, 4});
+  batch.items = {{torch::randn({2, 2, 4, 4})}};
   batch.num_tokens = {batch.routing.group_size(0), batch.routing.group_size(1)};
   batch.noise_key = 77;
   return batch;

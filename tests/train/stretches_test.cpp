@@ -40,8 +40,8 @@ Batch batch_of(const test::Sequence& sequence, const ModelSpec& spec) {
   std::vector<int64_t> sizes = {images};
   sizes.insert(sizes.end(), latents.latent_shape.begin(), latents.latent_shape.end());
   torch::manual_seed(3);
-  batch.latents_ICHW = torch::randn(sizes);
-  for (int64_t i = 0; i < images; ++i) batch.image_first_I.push_back(i % 2 == 0);
+  batch.items = {{torch::randn(sizes)}};
+  for (int64_t i = 0; i < images; ++i) batch.items[0].image_first_I.push_back(i % 2 == 0);
   batch.noise_key = 5;
   return batch;
 }
@@ -79,7 +79,7 @@ TEST(Stretches, HoldEveryPositionOnceWithItsNeighbours) {
   for (const auto& [name, sequence] : sequences(spec)) {
     SCOPED_TRACE(name);
     const Batch whole = batch_of(sequence, spec);
-    const nn::ItemGrid grid = models::latent_grid(spec, whole.routing);
+    const std::vector<nn::ItemGrid> grids = models::latent_grids(spec, whole.routing);
     const int64_t num_tokens = whole.routing.num_tokens();
     for (const int64_t count : {1, 2, 3, 5, 8}) {
       SCOPED_TRACE(count);
@@ -87,18 +87,18 @@ TEST(Stretches, HoldEveryPositionOnceWithItsNeighbours) {
       std::vector<at::Tensor> tokens, latents;
       bool expected_to_go_on = false;
       for (int64_t index = 0; index < count; ++index) {
-        const Batch stretch = data::stretch_of(whole, grid, index, count);
+        const Batch stretch = data::stretch_of(whole, grids, index, count);
         const int64_t length = stretch.routing.num_tokens(), end = begin + length;
         EXPECT_EQ(stretch.seen > 0, expected_to_go_on);
         expected_to_go_on = stretch.goes_on;
         EXPECT_LE(std::abs(end - num_tokens * (index + 1) / count), patches + 1);
         tokens.push_back(by_position(stretch.tokens_T, stretch));
-        latents.push_back(stretch.latents_ICHW);
-        EXPECT_EQ(stretch.images_before, images);
+        latents.push_back(stretch.items[0].latents_ICHW);
+        EXPECT_EQ(stretch.items[0].before, images);
         EXPECT_EQ(stretch.routing.group_size(1), stretch.num_images() * patches);
         images += stretch.num_images();
-        EXPECT_EQ(images + stretch.images_behind, whole.num_images());
-        EXPECT_EQ(static_cast<int64_t>(stretch.image_first_I.size()), stretch.num_images());
+        EXPECT_EQ(images + stretch.items[0].behind, whole.num_images());
+        EXPECT_EQ(static_cast<int64_t>(stretch.items[0].image_first_I.size()), stretch.num_images());
         // Sequences begin where they do in the whole batch, and nowhere else.
         const int64_t* offsets = stretch.routing.offsets_S1.const_data_ptr<int64_t>();
         std::set<int64_t> begins;
@@ -126,7 +126,7 @@ TEST(Stretches, HoldEveryPositionOnceWithItsNeighbours) {
       }
       EXPECT_FALSE(expected_to_go_on);
       EXPECT_TRUE(torch::equal(torch::cat(tokens), by_position(whole.tokens_T, whole)));
-      EXPECT_TRUE(torch::equal(torch::cat(latents), whole.latents_ICHW));
+      EXPECT_TRUE(torch::equal(torch::cat(latents), whole.items[0].latents_ICHW));
       EXPECT_EQ(targets, whole.target_rows_R.size(0));
     }
   }
@@ -141,15 +141,15 @@ TEST(Stretches, HaveTheNoiseAndTimestepsOfTheWhole) {
     std::vector<at::Tensor> patches, timesteps, targets;
     for (int64_t index = 0; index < 3; ++index) {
       const models::NoisedInput noised =
-          models::make_input(data::stretch_of(whole, models::latent_grid(spec, whole.routing), index, 3),
+          models::make_input(data::stretch_of(whole, models::latent_grids(spec, whole.routing), index, 3),
                              spec, schedule, how, 500);
-      patches.push_back(noised.input.patches_QP);
+      patches.push_back(noised.input.patches_QP[0]);
       timesteps.push_back(noised.input.timesteps_I);
-      targets.push_back(noised.target_QP);
+      targets.push_back(noised.target_QP[0]);
     }
-    EXPECT_TRUE(torch::equal(torch::cat(patches), expected.input.patches_QP));
+    EXPECT_TRUE(torch::equal(torch::cat(patches), expected.input.patches_QP[0]));
     EXPECT_TRUE(torch::equal(torch::cat(timesteps), expected.input.timesteps_I));
-    EXPECT_TRUE(torch::equal(torch::cat(targets), expected.target_QP));
+    EXPECT_TRUE(torch::equal(torch::cat(targets), expected.target_QP[0]));
   }
 }
 
@@ -164,7 +164,7 @@ MixerResult run_mixer(nn::Mixer& mixer, const ModelSpec& spec, const Batch& batc
   const at::Tensor x = x_by_position.detach().clone().set_requires_grad(true);
   nn::BlockContext context;
   context.routing = batch.routing;
-  context.grid = models::latent_grid(spec, batch.routing);
+  context.grids = models::latent_grids(spec, batch.routing);
   context.relay = relay;
   const at::Tensor y = by_position(
       mixer.forward(torch::zeros_like(x).index_copy(0, batch.routing.order_T, x), context), batch);
@@ -202,10 +202,10 @@ void expect_same_mixer(const ModelSpec& spec, at::ScalarType type, double limit)
       std::vector<MixerResult> results(static_cast<size_t>(count));
       test::on_ranks(count, [&](int rank, const std::shared_ptr<dist::Group>& group) {
         int64_t begin = 0;
-        const nn::ItemGrid grid = models::latent_grid(spec, whole.routing);
+        const std::vector<nn::ItemGrid> grids = models::latent_grids(spec, whole.routing);
         for (int before = 0; before < rank; ++before)
-          begin += data::stretch_of(whole, grid, before, count).routing.num_tokens();
-        const Batch stretch = data::stretch_of(whole, grid, rank, count);
+          begin += data::stretch_of(whole, grids, before, count).routing.num_tokens();
+        const Batch stretch = data::stretch_of(whole, grids, rank, count);
         const int64_t length = stretch.routing.num_tokens();
         const auto relay = c10::make_intrusive<train::StretchRelay>(*group, count, stretch);
         results[static_cast<size_t>(rank)] =
@@ -249,7 +249,7 @@ Outcome outcome(Model& model, const Batch& whole, int count, int rank,
   models::BlockCalls calls;
   c10::intrusive_ptr<train::StretchRelay> relay;
   if (group) {
-    batch = data::stretch_of(whole, models::latent_grid(model->spec(), whole.routing), rank, count);
+    batch = data::stretch_of(whole, models::latent_grids(model->spec(), whole.routing), rank, count);
     calls.relay = relay = c10::make_intrusive<train::StretchRelay>(*group, count, batch);
   }
   const models::BatchLoss loss = objective(*model, batch, terms, models::Timesteps::kUniform, calls);
