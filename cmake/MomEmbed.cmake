@@ -1,6 +1,6 @@
-# mom_embed(TARGET HEADER_NAMESPACE FILE...): puts files into the binary of TARGET.
+# mom_embed(TARGET HEADER_NAMESPACE FILE... [ROOT FOLDER]): puts files into the binary of TARGET.
 #   Generates a source that defines std::string_view NAMESPACE::embedded_file(std::string_view name), where name is the
-#   path below web/. Run as a script (cmake -P) it writes that source; no tool beside CMake is needed.
+#   path below web/, or below ROOT. Run as a script (cmake -P) it writes that source; no tool beside CMake is needed.
 if(CMAKE_SCRIPT_MODE_FILE)
   set(arrays "")
   set(cases "")
@@ -37,11 +37,16 @@ ${cases}  throw std::logic_error(\"no embedded file \" + std::string(name));
 endif()
 
 function(mom_embed target namespace)
+  cmake_parse_arguments(ARG "" "ROOT" "" ${ARGN})
   set(root ${CMAKE_SOURCE_DIR}/web)
-  list(TRANSFORM ARGN PREPEND ${root}/ OUTPUT_VARIABLE files)
+  if(ARG_ROOT)
+    set(root ${CMAKE_SOURCE_DIR}/${ARG_ROOT})
+  endif()
+  set(names ${ARG_UNPARSED_ARGUMENTS})
+  list(TRANSFORM names PREPEND ${root}/ OUTPUT_VARIABLE files)
   set(out ${CMAKE_CURRENT_BINARY_DIR}/${target}_embedded.cpp)
   add_custom_command(OUTPUT ${out} DEPENDS ${files} ${CMAKE_SOURCE_DIR}/cmake/MomEmbed.cmake
-      COMMAND ${CMAKE_COMMAND} -D OUT=${out} -D ROOT=${root} "-DNAMES=${ARGN}" -D NAMESPACE=${namespace}
+      COMMAND ${CMAKE_COMMAND} -D OUT=${out} -D ROOT=${root} "-DNAMES=${names}" -D NAMESPACE=${namespace}
               -P ${CMAKE_SOURCE_DIR}/cmake/MomEmbed.cmake
       VERBATIM COMMENT "Embedding web files into ${target}")
   target_sources(${target} PRIVATE ${out})

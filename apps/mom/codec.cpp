@@ -3,6 +3,7 @@
 
 #include "apps/mom/verbs.h"
 #include "mom/codecs/roundtrip.h"
+#include "mom/codecs/text_import.h"
 #include "mom/data/codec_describe.h"
 #include "mom/data/codec_training.h"
 
@@ -97,14 +98,50 @@ void add_roundtrip(CLI::App& codec) {
   });
 }
 
+void add_codec_import(CLI::App& codec) {
+  struct Options {
+    Path source, out;
+    bool replace = false, json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = codec.add_subcommand("import", "make a text codec of a tokenizer of Hugging Face");
+  verb->add_option("SOURCE", options->source, "tokenizer.json (byte-level BPE), or a folder with one")
+      ->required();
+  verb->add_option("--out", options->out, "codec folder to make")->required();
+  verb->add_flag("--replace", options->replace, "replace the folder when it exists");
+  verb->add_flag("--json", options->json, "the result as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = codecs::import_text_codec(options->source, options->out, options->replace);
+    options->json ? print_json(result) : print_figures(result);
+  });
+}
+
+void add_codec_export(CLI::App& codec) {
+  struct Options {
+    Path codec, out;
+    bool json = false;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* verb = codec.add_subcommand("export", "write a text codec as a tokenizer.json of Hugging Face");
+  verb->add_option("CODEC", options->codec, "codec folder of kind text")->required();
+  verb->add_option("--out", options->out, "file to write")->required();
+  verb->add_flag("--json", options->json, "the result as one JSON object");
+  verb->callback([options] {
+    const OrderedJson result = codecs::export_text_codec(options->codec, options->out);
+    options->json ? print_json(result) : print_figures(result);
+  });
+}
+
 }  // namespace
 
 void add_codec_verb(CLI::App& app) {
-  CLI::App* codec = app.add_subcommand("codec", "train, describe and try codecs");
+  CLI::App* codec = app.add_subcommand("codec", "train, describe, try, import and export codecs");
   codec->require_subcommand(1);
   add_train(*codec);
   add_describe(*codec);
   add_roundtrip(*codec);
+  add_codec_import(*codec);
+  add_codec_export(*codec);
 }
 
 }  // namespace mom::app

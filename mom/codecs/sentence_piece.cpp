@@ -15,7 +15,6 @@ struct SentencePiece::State {
 };
 
 SentencePiece::SentencePiece(const Path& path) : state_(std::make_unique<State>()) {
-  constexpr std::string_view kSpaceMark = "\xe2\x96\x81";  // SentencePiece writes a space as U+2581
   auto& [processor, bytes_of_id, id_of_byte] = *state_;
   const std::string model = read_file(path);
   const auto status = processor.LoadFromSerializedProto(absl::string_view(model.data(), model.size()));
@@ -27,7 +26,7 @@ SentencePiece::SentencePiece(const Path& path) : state_(std::make_unique<State>(
       const int byte = std::stoi(processor.IdToPiece(id).substr(3, 2), nullptr, 16);  // "<0xE2>"
       id_of_byte[static_cast<size_t>(byte)] = id;
       bytes.assign(1, static_cast<char>(byte));
-    } else if (!processor.IsControl(id) && !processor.IsUnknown(id)) {
+    } else if (is_text(id)) {
       bytes = processor.IdToPiece(id);
       for (size_t at = 0; (at = bytes.find(kSpaceMark, at)) != std::string::npos;)
         bytes.replace(at, kSpaceMark.size(), " ");
@@ -54,12 +53,31 @@ const std::string& SentencePiece::bytes_of(int32_t id) const {
 
 std::string SentencePiece::piece(int32_t id) const { return state_->processor.IdToPiece(id); }
 
+bool SentencePiece::is_byte(int32_t id) const { return state_->processor.IsByte(id); }
+
+bool SentencePiece::is_text(int32_t id) const {
+  const auto& processor = state_->processor;
+  return !processor.IsByte(id) && !processor.IsControl(id) && !processor.IsUnknown(id);
+}
+
+float SentencePiece::score(int32_t id) const { return state_->processor.GetScore(id); }
+
 bool SentencePiece::contains(std::string_view piece) const {
   const auto& processor = state_->processor;
   return processor.PieceToId(absl::string_view(piece.data(), piece.size())) != processor.unk_id();
 }
 
 int32_t SentencePiece::id_of_byte(unsigned char byte) const { return state_->id_of_byte[byte]; }
+
+bool SentencePiece::adds_space() const { return bytes_of(encode("a").front()).starts_with(' '); }
+
+SentencePiece::Kind SentencePiece::kind(int32_t id) const {
+  const auto& processor = state_->processor;
+  if (processor.IsUnknown(id)) return Kind::kUnknown;
+  if (processor.IsControl(id)) return Kind::kControl;
+  if (processor.IsByte(id)) return Kind::kByte;
+  return processor.IsUnused(id) ? Kind::kUnused : Kind::kNormal;
+}
 
 int32_t SentencePiece::bos() const { return state_->processor.bos_id(); }
 

@@ -1,18 +1,14 @@
 #include "mom/codecs/text_codec.h"
 
 #include "mom/base/error.h"
-#include "mom/base/utf8.h"
+#include "mom/codecs/byte_pair_text.h"
 #include "mom/codecs/codec_config.h"
+#include "mom/codecs/exact_pieces.h"
 #include "mom/codecs/roundtrip.h"
-#include "mom/codecs/sentence_piece.h"
 #include "mom/config/schema.h"
+#include "mom/modality/special_tokens.h"
 
 namespace mom::codecs {
-
-// SentencePiece writes a space as U+2581, so a U+2581 in the text would come back as a space; it and bytes
-// that are not UTF-8 go around it, straight to byte pieces. So do spaces where no text to learn from had any: there they
-// would become the bytes of U+2581.
-constexpr std::string_view kSpaceMark = "\xe2\x96\x81";
 
 void TextCodecConfig::describe(config::Table& table) {
   table
@@ -27,54 +23,33 @@ void TextCodecConfig::describe(config::Table& table) {
       .range(1, 1e9);
 }
 
-TextCodec::TextCodec(CodecInfo codec_info) : Codec(std::move(codec_info), kKind) {
-  config_of<TextCodecConfig>(info());
-  const Path model = info().folder / "tokenizer.model";
-  pieces_ = std::make_unique<SentencePiece>(model);
-  has_space_ = pieces_->contains(kSpaceMark);
-  for (int byte = 0; byte < 256; ++byte) {
-    if (pieces_->id_of_byte(static_cast<unsigned char>(byte)) < 0)
-      throw InputError(
-          {model.string(), "a model with byte fallback (256 byte pieces)", "fewer", "train the codec again"});
-  }
+namespace {
+
+std::unique_ptr<TextTokenizer> open(const CodecInfo& info) {
+  const Path pairs = info.folder / BytePairText::kFile;
+  if (std::filesystem::exists(pairs)) return std::make_unique<BytePairText>(pairs, modality::special::kCount);
+  config_of<TextCodecConfig>(info);
+  return std::make_unique<ExactPieces>(info.folder / "tokenizer.model");
 }
 
-TextCodec::~TextCodec() = default;
+}  // namespace
 
-int64_t TextCodec::vocabulary() const { return pieces_->size(); }
+TextCodec::TextCodec(CodecInfo codec_info) : Codec(std::move(codec_info), kKind), tokenizer_(open(info())) {}
 
-std::vector<int32_t> TextCodec::encode(std::string_view text) const {
-  std::vector<int32_t> tokens;
-  auto append_plain = [&](std::string_view part) {
-    const std::vector<int32_t> ids = pieces_->encode(part);
-    tokens.insert(tokens.end(), ids.begin(), ids.end());
-  };
-  size_t plain = 0, at = 0;  // text[plain, at) is waiting to be encoded
-  while (at < text.size()) {
-    const size_t length = utf8_length(text.substr(at));
-    const bool plain_character =
-        length != 0 && text.substr(at, length) != kSpaceMark && (text[at] != ' ' || has_space_);
-    if (!plain_character) {
-      append_plain(text.substr(plain, at - plain));
-      for (size_t i = 0; i < std::max<size_t>(length, 1); ++i)
-        tokens.push_back(pieces_->id_of_byte(static_cast<unsigned char>(text[at + i])));
-      plain = at + std::max<size_t>(length, 1);
-    }
-    at += std::max<size_t>(length, 1);
-  }
-  append_plain(text.substr(plain));
-  return tokens;
+void TextCodec::check(int32_t token) const {
+  if (token < 0 || token >= vocabulary())
+    throw InputError(
+        {"token " + std::to_string(token), "an id below " + std::to_string(vocabulary()), "another", ""});
+}
+
+const std::string& TextCodec::bytes_of(int32_t token) const {
+  check(token);
+  return tokenizer_->bytes_of(token);
 }
 
 std::string TextCodec::decode(const std::vector<int32_t>& tokens) const {
   std::string text;
-  for (int32_t token : tokens) {
-    if (token < 0 || token >= vocabulary()) {
-      throw InputError(
-          {"token " + std::to_string(token), "an id below " + std::to_string(vocabulary()), "another", ""});
-    }
-    text += pieces_->bytes_of(token);
-  }
+  for (const int32_t token : tokens) text += bytes_of(token);
   return text;
 }
 
@@ -89,11 +64,9 @@ OrderedJson TextCodec::roundtrip(const RoundtripOptions& options) const {
           {"tokens", tokens.size()}, {"tokens_per_byte", per_byte}, {"exact", back == text}};
 }
 
-std::string TextCodec::piece(int32_t id) const {
-  if (id < 0 || id >= vocabulary())
-    throw InputError(
-        {"token " + std::to_string(id), "an id below " + std::to_string(vocabulary()), "another", ""});
-  return pieces_->piece(id);
+std::string TextCodec::piece(int32_t token) const {
+  check(token);
+  return tokenizer_->piece(token);
 }
 
 }  // namespace mom::codecs

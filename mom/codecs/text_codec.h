@@ -1,14 +1,16 @@
-// Text <-> token ids: SentencePiece BPE with byte fallback, so that any UTF-8 comes back exactly as it went in.
+// Text <-> token ids, behind the control symbols of mom/modality/special_tokens.h. Either of
+//   tokenizer.model   SentencePiece BPE with byte fallback, learned from the data: any text comes back exactly
+//   tokenizer.json    of Hugging Face (mom/tokenizer), its id i as kCount + i: text comes back as it normalizes it
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mom/codecs/codec.h"
+#include "mom/codecs/text_tokenizer.h"
 #include "mom/config/fwd.h"
 
 namespace mom::codecs {
@@ -20,28 +22,29 @@ struct TextCodecConfig {
   void check() const {}
 };
 
-class SentencePiece;
-
 class TextCodec : public Codec {
  public:
   static constexpr const char* kKind = "text";
   explicit TextCodec(const Path& folder) : TextCodec(read_codec_info(folder)) {}
   explicit TextCodec(CodecInfo info);
-  ~TextCodec() override;
 
   MediaKind media() const override { return MediaKind::kText; }
   modality::Modality modality() const override { return modality::Modality::tokens(info().modality); }
   int64_t num_ids() const override { return vocabulary(); }
   OrderedJson roundtrip(const RoundtripOptions& options) const override;
 
-  int64_t vocabulary() const;
-  std::vector<int32_t> encode(std::string_view text) const;
+  int64_t vocabulary() const { return tokenizer_->size(); }
+  std::vector<int32_t> encode(std::string_view text) const { return tokenizer_->encode(text); }
+  // InputError: a token that is not below vocabulary().
   std::string decode(const std::vector<int32_t>& tokens) const;  // specials decode to nothing
-  std::string piece(int32_t id) const;
+  const std::string& bytes_of(int32_t token) const;
+  std::string piece(int32_t token) const;
+  const TextTokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
-  std::unique_ptr<SentencePiece> pieces_;
-  bool has_space_ = false;  // as a piece of its own
+  void check(int32_t token) const;
+
+  std::unique_ptr<TextTokenizer> tokenizer_;
 };
 
 }  // namespace mom::codecs

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/base/log.h"
 #include "mom/generate/text_stream.h"
 #include "mom/modality/special_tokens.h"
 
@@ -30,9 +31,15 @@ modality::Vocabulary ModelCodecs::vocabulary() const {
   return vocabulary;
 }
 
-const codecs::SentencePiece* ModelCodecs::plain_tokenizer() const {
-  const Path file = model_folder_ / "tokenizer.model";
-  if (!plain_ && std::filesystem::exists(file)) plain_ = std::make_unique<codecs::SentencePiece>(file);
+const codecs::TextTokenizer* ModelCodecs::plain_tokenizer() const {
+  if (looked_for_plain_) return plain_.get();
+  looked_for_plain_ = true;
+  try {
+    plain_ = codecs::open_tokenizer(model_folder_);
+  } catch (const InputError& error) {
+    plain_fault_ = error.what();
+    log_warning(*plain_fault_ + "; prompts and answers are ids only");
+  }
   return plain_.get();
 }
 
@@ -42,25 +49,23 @@ bool ModelCodecs::has_text() const {
 
 std::vector<int32_t> ModelCodecs::encode_text(std::string_view text_in) const {
   if (!spec_.vocabulary.empty()) return text().encode(text_in);
-  const codecs::SentencePiece* tokenizer = plain_tokenizer();
+  const codecs::TextTokenizer* tokenizer = plain_tokenizer();
+  if (plain_fault_) throw InputError(*plain_fault_ + "; give the prompt as ids: --tokens");
   if (!tokenizer)
-    throw InputError({model_folder_.string(), "a SentencePiece tokenizer (tokenizer.model)", "none",
+    throw InputError({model_folder_.string(), "a tokenizer (tokenizer.model or tokenizer.json)", "none",
                       "give the prompt as ids: --tokens"});
   return tokenizer->encode(text_in);
 }
 
 std::optional<int32_t> ModelCodecs::bos() const {
   if (!spec_.vocabulary.empty()) return modality::special::kBos;
-  const Path config = model_folder_ / "tokenizer_config.json";
-  if (!std::filesystem::exists(config) || read_json(config).value("add_bos_token", Json()) != Json(true))
-    return std::nullopt;
-  const codecs::SentencePiece* tokenizer = plain_tokenizer();
-  return tokenizer && tokenizer->bos() >= 0 ? std::optional(tokenizer->bos()) : std::nullopt;
+  const codecs::TextTokenizer* tokenizer = plain_tokenizer();
+  return tokenizer ? codecs::first_token(*tokenizer, model_folder_) : std::nullopt;
 }
 
 std::string ModelCodecs::bytes_of(int32_t token) const {
-  if (!spec_.vocabulary.empty()) return token < text().vocabulary() ? text().decode({token}) : "";
-  const codecs::SentencePiece* tokenizer = plain_tokenizer();
+  if (!spec_.vocabulary.empty()) return token < text().vocabulary() ? text().bytes_of(token) : "";
+  const codecs::TextTokenizer* tokenizer = plain_tokenizer();
   // Vocabularies are often padded beyond the tokenizer's pieces.
   return tokenizer && token < tokenizer->size() ? tokenizer->bytes_of(token) : std::string();
 }

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "mom/codecs/codec_set.h"
 #include "mom/codecs/external_codec.h"
-#include "mom/codecs/sentence_piece.h"
+#include "mom/codecs/text_tokenizer.h"
 #include "mom/generate/asked.h"
 #include "mom/generate/part_cache.h"
 #include "mom/generate/segments.h"
@@ -19,7 +20,7 @@ namespace mom::generate {
 class ModelCodecs {
  public:
   // `folder`: a codec in a folder for each modality, as encoded data has them; empty: none. Of a plain
-  // language model only the SentencePiece tokenizer beside its weights is used.
+  // language model only the tokenizer beside its weights is used.
   ModelCodecs(const models::ModelSpec& spec, Path folder, Path model_folder);
 
   const codecs::CodecSet& set() const { return set_; }
@@ -50,12 +51,15 @@ class ModelCodecs {
   Feed read_part(const PromptPart& part) const;
   const modality::Modality& value_of(const std::string& modality) const;
   const codecs::TextCodec& text() const { return set_.text(spec_.vocabulary.text()->name); }
-  const codecs::SentencePiece* plain_tokenizer() const;
+  // Null: none, or one that cannot be used, which is said once: a model works without.
+  const codecs::TextTokenizer* plain_tokenizer() const;
 
   const models::ModelSpec spec_;
   const Path model_folder_;
   const codecs::CodecSet set_;
-  mutable std::unique_ptr<codecs::SentencePiece> plain_;
+  mutable std::unique_ptr<codecs::TextTokenizer> plain_;
+  mutable bool looked_for_plain_ = false;
+  mutable std::optional<std::string> plain_fault_;
   mutable PartCache parts_{64 << 20};
 };
 

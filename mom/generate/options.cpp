@@ -47,7 +47,8 @@ Feed make_prompt(const Asked& asked, const models::ModelSpec& spec, const Docume
                  const ModelCodecs& codecs) {
   Feed prompt;
   for (const int64_t token : asked.tokens) prompt.append(static_cast<int32_t>(token));
-  if (const std::optional<int32_t> bos = codecs.bos(); bos && asked.tokens.empty()) prompt.append(*bos);
+  if (asked.tokens.empty())
+    if (const std::optional<int32_t> bos = codecs.bos()) prompt.append(*bos);
   for (const PromptPart& part : asked.parts) codecs.append_part(part, prompt);
   const modality::Modality* opened = spec.vocabulary.find(asked.modality);
   if (opened && opened->brackets && !after(prompt, rules).inside(asked.modality))

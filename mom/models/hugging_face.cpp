@@ -29,7 +29,6 @@ Json from_llama(const Json& json, std::string_view where) {
   Json ours = json;
   const int64_t width = positive(json, "hidden_size", 4096, where),
                 heads = positive(json, "num_attention_heads", 32, where);
-  only("num_key_value_heads", heads);
   only("head_dim", width / heads);
   only("attention_bias", false);
   only("mlp_bias", false);
@@ -113,7 +112,8 @@ std::vector<int64_t> stop_tokens(const Path& folder) {
 }
 
 void keep_language(const Path& from, const Path& to) {
-  for (const char* name : {kGenerationConfig, "tokenizer.model", "tokenizer_config.json"})
+  for (const char* name : {kGenerationConfig, "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
+                           "special_tokens_map.json"})
     if (std::filesystem::exists(from / name)) publish_file(to / name, read_file(from / name));
   const Json theirs = read_json(from / kConfig);
   OrderedJson ours = parse_ordered_json(read_file(to / kConfig), (to / kConfig).string());

@@ -148,10 +148,14 @@ at::Tensor ModelImpl::own_items(const at::Tensor& items_I, const ModelInput& inp
 void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const at::Tensor&)>& done) {
   torch::NoGradGuard no_grad;
   for (nn::Parameter& parameter : nn::parameters_of(model)) {
-    const uint64_t key = stream_key({seed, fnv1a64("initialise"), fnv1a64(parameter.name)});
-    parameter.traits.init(parameter.tensor, at::make_generator<at::CPUGeneratorImpl>(key));
+    initialise(parameter, seed);
     if (done) done(parameter.tensor);
   }
+}
+
+void initialise(nn::Parameter& parameter, uint64_t seed) {
+  const uint64_t key = stream_key({seed, fnv1a64("initialise"), fnv1a64(parameter.name)});
+  parameter.traits.init(parameter.tensor, at::make_generator<at::CPUGeneratorImpl>(key));
 }
 
 at::Tensor ModelImpl::embed_timesteps(const ModelInput& input) {

@@ -130,6 +130,7 @@ std::vector<ops::BidirectionalRows> latent_rows(const ModelSpec& spec, const nn:
 // of construction nor other parameters matter, and a modality's copies start independently. `done` is called after each.
 void initialise(ModelImpl& model, uint64_t seed,
                 const std::function<void(const at::Tensor& parameter)>& done = nullptr);
+void initialise(nn::Parameter& parameter, uint64_t seed);
 
 // A model folder: config.json + model.safetensors. Others' folders are read as they are (hugging_face.h, tensor_names.h,
 // weight_files.h).

@@ -102,6 +102,12 @@ void FlatParameters::show(const at::Tensor& flat) {
     for (size_t i = 0; i < weights.size(); ++i) member.parameters[i].set_data(weights[i]);
 }
 
+void FlatParameters::freeze(const std::set<std::string>& names) {
+  for (Member& member : members_)
+    for (size_t i = 0; i < names_.size(); ++i)
+      if (names.contains(names_[i])) member.parameters[i].set_requires_grad(false);
+}
+
 void FlatParameters::collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const {
   const std::vector<at::Tensor> gradients = views(flat);
   const auto member = std::find_if(members_.begin(), members_.end(),

@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,8 @@ class FlatParameters {
   void share_with(models::Model replica);
   // All models that share the weights compute with `flat` in their place, until told otherwise; no number is moved.
   void show(const at::Tensor& flat);
+  // No gradients of these weights are computed from now on, by the models that share them.
+  void freeze(const std::set<std::string>& names);
   // Backward of `model`, one of them, adds to `flat`.
   void collect_gradients(models::ModelImpl& model, const at::Tensor& flat) const;
 

@@ -57,9 +57,11 @@ std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range) {
   return sums;
 }
 
-AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own)
-    : config_(config), parameters_(parameters), own_(std::move(own)) {
+AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own,
+             std::vector<Pace> learning)
+    : config_(config), parameters_(parameters), own_(std::move(own)), learning_(std::move(learning)) {
   if (own_.empty()) own_ = {{0, parameters.length()}};
+  if (learning_.empty()) learning_ = {{{0, parameters.length()}, 1}};
   state_.exp_avg = parameters.zeros();
   state_.exp_avg_sq = parameters.zeros();
 }
@@ -71,22 +73,39 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   if (config_.clip_norm > 0 && norm > config_.clip_norm)
     scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
   const at::Tensor count = torch::scalar_tensor(static_cast<double>(++state_.steps_done), torch::kFloat32);
-  const auto update = [&](int64_t begin, int64_t end, double weight_decay) {
+  const auto update = [&](int64_t begin, int64_t end, double factor, double weight_decay) {
     if (begin >= end) return;
-    const auto part = [&](const at::Tensor& row) {
-      return std::vector<at::Tensor>{row.narrow(0, begin, end - begin)};
-    };
-    at::_fused_adamw_(part(parameters_.values()), part(gradient), part(state_.exp_avg),
-                      part(state_.exp_avg_sq), /*max_exp_avg_sqs=*/{}, {count}, learning_rate, config_.beta1,
-                      config_.beta2, weight_decay, config_.epsilon, /*amsgrad=*/false, /*maximize=*/false,
-                      scale);
+    aligned(begin, end, [&](int64_t first, int64_t last) {
+      const auto part = [&](const at::Tensor& row) {
+        return std::vector<at::Tensor>{row.narrow(0, first, last - first)};
+      };
+      at::_fused_adamw_(part(parameters_.values()), part(gradient), part(state_.exp_avg),
+                        part(state_.exp_avg_sq), /*max_exp_avg_sqs=*/{}, {count}, factor * learning_rate,
+                        config_.beta1, config_.beta2, weight_decay, config_.epsilon, /*amsgrad=*/false,
+                        /*maximize=*/false, scale);
+    });
   };
-  for (const Range& range : own_) {
-    const int64_t end = range.begin + range.length,
-                  border = std::clamp(parameters_.decay_begin(), range.begin, end);
-    update(range.begin, border, 0);
-    update(border, end, config_.weight_decay);
-  }
+  for (const Range& range : own_)
+    for (const auto& [learning, factor] : learning_) {
+      const int64_t begin = std::max(range.begin, learning.begin),
+                    end = std::min(range.begin + range.length, learning.begin + learning.length);
+      if (begin >= end) continue;
+      const int64_t border = std::clamp(parameters_.decay_begin(), begin, end);
+      update(begin, border, factor, 0);
+      update(border, end, factor, config_.weight_decay);
+    }
+}
+
+void AdamW::aligned(int64_t begin, int64_t end, const std::function<void(int64_t, int64_t)>& of) {
+  constexpr int64_t kVector = 16;
+  const int64_t first = begin / kVector * kVector, last = (end + kVector - 1) / kVector * kVector;
+  std::vector<std::pair<at::Tensor, at::Tensor>> kept;  // numbers, and what they were
+  for (const at::Tensor& row : {parameters_.values(), state_.exp_avg, state_.exp_avg_sq})
+    for (const auto& [from, to] : {std::pair{first, begin}, {end, last}})
+      if (from < to)
+        kept.emplace_back(row.narrow(0, from, to - from), row.narrow(0, from, to - from).clone());
+  of(first, last);
+  for (const auto& [numbers, before] : kept) numbers.copy_(before);
 }
 
 }  // namespace mom::train

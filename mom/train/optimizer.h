@@ -3,10 +3,12 @@
 
 #include <ATen/ATen.h>
 
+#include <functional>
 #include <vector>
 
 #include "mom/dist/shard_plan.h"
 #include "mom/train/flat_parameters.h"
+#include "mom/train/paces.h"
 #include "mom/train/recipe.h"
 #include "mom/train/row.h"
 
@@ -25,8 +27,10 @@ std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range);
 class AdamW {
  public:
   // Keeps moments of, and updates, the `own` ranges alone; none: everything. They begin and end at multiples of 16 numbers, so
-  // that vector instructions meet the same numbers whatever the ranges.
-  AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own = {});
+  // that vector instructions meet the same numbers whatever the ranges. `learning`: what of them learns, and how fast; a
+  // factor of the learning rate is one of the decay, too.
+  AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own = {},
+        std::vector<Pace> learning = {});
 
   // One update by `gradient`, of the parameters' layout; gradients above clip_norm (0: no limit) count as scaled down to
   // it. `norm` is the whole gradient's.
@@ -40,9 +44,12 @@ class AdamW {
   State& state() { return state_; }
 
  private:
+  // Runs of(begin, end) on whole multiples of 16 numbers around [begin, end), of which those outside stay as they are.
+  void aligned(int64_t begin, int64_t end, const std::function<void(int64_t, int64_t)>& of);
   TrainConfig config_;
   FlatParameters& parameters_;
   std::vector<Range> own_;
+  std::vector<Pace> learning_;
   State state_;
 };
 

@@ -62,11 +62,19 @@ void TrainConfig::describe(config::Table& table) {
   table.field("recompute", recompute,
               "compute a block's activations again in backward: less memory, more time");
   table.field("start_from", start_from,
-              "run or model folder whose weights training starts from; empty: random ones");
+              "run or model folder whose weights training starts from, also one of fewer modalities; empty: "
+              "random ones");
   table
       .field("start_from_differing", start_from_differing,
              "keys of config.json in which that model may differ from the recipe")
       .one_of(models::keys_that_may_differ());
+  table.field("freeze", freeze,
+              "parameters that stay as they are, by patterns of their names: [\"*.text.*\", \"*.conv1d.*\"]; "
+              "lm_head.text.weight is the rows of text");
+  table.field(
+      "learning_rate_factors", learning_rate_factors,
+      "factors of the learning rate, by patterns of parameter names: {\"*.image.*\" = 2.0}; the others "
+      "have 1");
 }
 
 void EvalConfig::describe(config::Table& table) {

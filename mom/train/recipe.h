@@ -28,6 +28,8 @@ struct TrainConfig {
   bool recompute = false;
   std::string start_from;
   std::vector<std::string> start_from_differing;
+  std::vector<std::string> freeze;        // globs over parameter names (paces.h)
+  config::Weights learning_rate_factors;  // by glob
   void describe(config::Table& table);
 };
 

@@ -35,18 +35,20 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
       plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all())),
       parameters_(model_, plan_.padded()),
+      paces_(recipe.train, parameters_, *model_),
       sharding_(*group_, plan_,
                 Transit(recipe.train.precision == "bfloat16" ? parameters_.factors() : std::vector<Range>())),
       microbatches_(
           model_, {recipe.train.precision == "bfloat16" ? at::kBFloat16 : at::kFloat, recipe.train.recompute},
           parameters_, division_, *group_, static_cast<int>(recipe.train.sequence_ranks),
           shards_all() ? sharding_.own() : std::vector<Range>()),
-      optimizer_(parameters_, recipe.train, sharding_.own()),
+      optimizer_(parameters_, recipe.train, sharding_.own(), paces_.learning()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
+  parameters_.freeze(paces_.frozen_names());
   initialise();
-  if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from));
+  if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from), *dataset);
   if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay, sharding_.own());
   data_position_ = loader_.state();
 }
@@ -60,8 +62,11 @@ void Trainer::initialise() {
   sharding_.drop_all(parameters_.values());
 }
 
-void Trainer::start_from(const Path& model) {
-  if (group_->rank() == 0) models::start_from(*model_, model, recipe_.train.start_from_differing);
+void Trainer::start_from(const Path& model, const data::EncodedDataset& dataset) {
+  if (group_->rank() == 0)
+    models::start_from(*model_, model, recipe_.train.start_from_differing,
+                       static_cast<uint64_t>(recipe_.seed),
+                       dataset.folder / "codecs" / dataset.vocabulary.text()->name);
   for (size_t i = 0; i < parameters_.names().size(); ++i) {
     const Range range = parameters_.range_of(i);
     sharding_.scatter(parameters_.values().narrow(0, range.begin, range.length), range, parameters_.values());
@@ -100,6 +105,7 @@ StepReport Trainer::step() {
   const Microbatches::Result result = shards_all() ? pass_sharded(prepared.step.batches, terms, report)
                                                    : pass(prepared.step.batches, terms, report);
   seconds_of_part();
+  drop_frozen(result.gradient);
   share(result, report);
   report.total_loss = objective_.combined_loss(report.loss);
   report.learning_rate = learning_rate_at(recipe_.train, steps_done_);
@@ -125,6 +131,15 @@ StepReport Trainer::step() {
   report.seconds = seconds_since(start);
   report.cpu_seconds = processor_seconds() - cpu_start;
   return report;
+}
+
+void Trainer::drop_frozen(const at::Tensor& gradient) {
+  for (const Range& frozen : paces_.frozen())
+    for (const Range& own : sharding_.own()) {
+      const int64_t begin = std::max(frozen.begin, own.begin),
+                    end = std::min(frozen.begin + frozen.length, own.begin + own.length);
+      if (begin < end) gradient.narrow(0, begin, end - begin).zero_();
+    }
 }
 
 Microbatches::Result Trainer::pass(const std::vector<data::Batch>& batches, const models::LossReport& terms,

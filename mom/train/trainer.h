@@ -84,8 +84,10 @@ class Trainer {
                                     StepReport& report);
   // What all processes know after the gradient: microbatches in their order, and the gradient's norm.
   void share(const Microbatches::Result& result, StepReport& report);
+  // Frozen weights have no gradient: they take no part in its norm.
+  void drop_frozen(const at::Tensor& gradient);
   void initialise();
-  void start_from(const Path& model);
+  void start_from(const Path& model, const data::EncodedDataset& dataset);
   Path shared_folder(const Path& of_rank_0);
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);
@@ -105,6 +107,7 @@ class Trainer {
   Json data_position_;          // after the last step that was taken
   dist::ShardPlan plan_;
   FlatParameters parameters_;
+  Paces paces_;
   Sharding sharding_;
   Microbatches microbatches_;
   AdamW optimizer_;

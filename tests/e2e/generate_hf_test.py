@@ -41,7 +41,7 @@ class HuggingFaceGeneration(unittest.TestCase):
     def check_greedy(self, model):
         prompt = torch.randint(0, model.config.vocab_size, (12,))
         with torch.no_grad():
-            expected = model.generate(prompt[None], max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0,
+            expected = model.generate(prompt[None], attention_mask=torch.ones(1, 12), max_new_tokens=NEW_TOKENS, do_sample=False, pad_token_id=0,
                                       output_scores=True, return_dict_in_generate=True)
         top = torch.stack(expected.scores)[:, 0].topk(2).values
         self.assertGreater((top[:, 0] - top[:, 1]).min().item(), TOO_CLOSE, "this seed is no test: choose another")
@@ -61,6 +61,10 @@ class HuggingFaceGeneration(unittest.TestCase):
     def test_greedy_llama(self):
         self.check_greedy(self.save(make=make_llama, vocab_size=97, hidden_size=48, num_hidden_layers=3, num_attention_heads=4,
                                     intermediate_size=80))
+
+    def test_greedy_llama_with_grouped_keys(self):
+        self.check_greedy(self.save(make=make_llama, vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=6,
+                                    num_key_value_heads=2, intermediate_size=80))
 
     def test_the_authors_own_naming(self):
         """A folder of the state-spaces package: other keys in config.json, another name of the table."""

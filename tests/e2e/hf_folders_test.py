@@ -84,6 +84,21 @@ class HuggingFaceFolders(unittest.TestCase):
             index.write_text(text)
             self.refusal("model.safetensors.index.json", "weight_map")
 
+    def test_weights_of_half_precision(self):
+        """The logits are those of the rounded weights, computed in f32."""
+        for make, sizes in ((make_model, MAMBA), (make_llama, LLAMA)):
+            for dtype in (torch.bfloat16, torch.float16):
+                with self.subTest(make=make.__name__, dtype=dtype):
+                    self.folder = self.root / f"{make.__name__}-{dtype}"
+                    model = make(5, **sizes).to(dtype)
+                    model.save_pretrained(self.folder)
+                    self.assertEqual(load_file(self.folder / "model.safetensors")[next(iter(model.state_dict()))].dtype, dtype)
+                    self.tokens_T = torch.randint(0, 97, (40,))
+                    with torch.no_grad():
+                        wide = type(model).from_pretrained(self.folder, dtype=torch.float32)  # .float() would keep rounded buffers
+                        self.expected_TV = wide(self.tokens_T[None], use_cache=False).logits[0]
+                    self.check_logits()
+
     def test_buffers_of_older_folders(self):
         self.save(make_llama, LLAMA)
         inv_freq = 1 / 10000 ** (torch.arange(0, 12, 2).float() / 12)

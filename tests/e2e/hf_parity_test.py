@@ -39,12 +39,16 @@ LLAMA_CASES = {
     "llama_tied_wide_heads": dict(vocab_size=64, hidden_size=128, num_hidden_layers=2, num_attention_heads=2,
                                   intermediate_size=96, tie_word_embeddings=True, rms_norm_eps=1e-5,
                                   rope_theta=500000.0),
+    "llama_grouped_keys": dict(vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=6, num_key_value_heads=2,
+                               intermediate_size=80),
+    "llama_one_key_head": dict(vocab_size=97, hidden_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=1,
+                               intermediate_size=80),
 }
 
 
 def make_llama(seed, **sizes):
     torch.manual_seed(seed)
-    model = LlamaForCausalLM(LlamaConfig(num_key_value_heads=sizes["num_attention_heads"], **sizes)).eval()
+    model = LlamaForCausalLM(LlamaConfig(**{"num_key_value_heads": sizes["num_attention_heads"], **sizes})).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name:
@@ -120,14 +124,14 @@ class HuggingFaceParity(unittest.TestCase):
         self.assertGreater(difference, 10 * MAX_DIFFERENCE)
 
     def test_llamas_with_more_than_we_have_are_refused(self):
-        """Grouped keys are not ignored: exit code 3 and the key's name."""
+        """Wide heads, biases and groups that do not fit are not ignored: exit code 3 and the key's name."""
         model_folder, tokens_T, offsets, _ = self.prepare(make=make_llama, **LLAMA_CASES["llama"])
         config = json.loads((model_folder / "config.json").read_text())
-        config["num_key_value_heads"] = 2
-        (model_folder / "config.json").write_text(json.dumps(config))
-        with self.assertRaises(Exception) as refused:
-            self.forward(model_folder, tokens_T, offsets)
-        self.assertIn("num_key_value_heads", str(refused.exception))
+        for key, value in (("head_dim", 16), ("attention_bias", True), ("num_key_value_heads", 3)):
+            (model_folder / "config.json").write_text(json.dumps(config | {key: value}))
+            with self.assertRaises(Exception) as refused:
+                self.forward(model_folder, tokens_T, offsets)
+            self.assertIn(key.removeprefix("num_"), str(refused.exception))
 
     def test_keys_left_out_take_hugging_face_defaults(self):
         """Old checkpoints name neither the rank's number nor whether embeddings are tied."""

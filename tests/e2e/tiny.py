@@ -20,12 +20,18 @@ def make_data(root):
     subprocess.run([os.environ["MOM_TINY_DATA"], str(root / "tiny")], check=True, capture_output=True)
 
 
+def toml(value):
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
+
+
 def write_recipe(path, data, setting="transfusion", /, **tables):
     """A recipe on the encoded folder `data`; `tables` change or add keys: train={"steps": 2}. Returns `path`."""
     recipe = {name: {**RECIPE.get(name, {}), **tables.get(name, {})} for name in {**RECIPE, **tables}}
     recipe["data"]["path"] = str(data)
     lines = [f'setting = "{setting}"']
     for name, table in recipe.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [f"[{name}]", *(f"{key} = {toml(value)}" for key, value in table.items())]
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -65,6 +65,25 @@ TEST(TextStream, GivesWholeCharacters) {
   EXPECT_EQ(stream.finish(), "");
 }
 
+// One mark for each maximal part of a character that is not whole, wherever the pieces are cut.
+TEST(TextStream, MarksWhatIsNotWholeOnce) {
+  const std::string mark = "\xef\xbf\xbd";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"\xe2\x82z", mark + "z"},  // cut off by another character
+      {"\xf0\x9f\x98\xe2\x82\xac", mark + "\xe2\x82\xac"},
+      {"\xe0\x80z", mark + mark + "z"},                 // overlong: its second byte begins nothing
+      {"\xed\xa0\x80", mark + mark + mark},             // a surrogate
+      {"\xf4\x90\x80\x80", mark + mark + mark + mark},  // beyond U+10FFFF
+      {"\xf0\x9f\x98", mark}};
+  for (const auto& [bytes, text] : cases)
+    for (size_t cut = 0; cut <= bytes.size(); ++cut) {
+      TextStream stream;
+      std::string shown = stream.push(bytes.substr(0, cut));
+      shown += stream.push(bytes.substr(cut));
+      EXPECT_EQ(shown + stream.finish(), text) << testing::PrintToString(bytes) << " cut at " << cut;
+    }
+}
+
 TEST(TextStream, MarksFaultsAndControlCharacters) {
   const std::string mark = "\xef\xbf\xbd";
   TextStream stream;

@@ -284,6 +284,34 @@ TEST(AdamW, FollowsTheFormulaAndSparesNormsBiasesAndTransitions) {
     EXPECT_LE((item.value() - expected[item.key()]).abs().max().item<double>(), 1e-6) << item.key();
 }
 
+// Rows of a table may begin anywhere: what is between two paces is updated at its own, and the frozen rest stays to the bit.
+TEST(AdamW, PacesMayBeginInsideAVector) {
+  const auto updated = [](const std::vector<train::Pace>& learning) {
+    models::Model model = small_language_model();
+    train::FlatParameters parameters(model);
+    train::TrainConfig config;
+    train::AdamW optimizer(parameters, config, {}, learning);
+    const at::Tensor gradient = torch::sin(torch::arange(parameters.length(), torch::kFloat32));
+    for (int step = 0; step < 3; ++step) optimizer.step(gradient, 0.01, 0);
+    return std::array{parameters.values().clone(), optimizer.state().exp_avg, optimizer.state().exp_avg_sq};
+  };
+  const at::Tensor start = train::FlatParameters(small_language_model()).values();
+  const auto all = updated({}), some = updated({{{3, 30}, 1}, {{33, 40}, 0.5}, {{77, 1}, 1}});
+  const auto part = [](const at::Tensor& row, int64_t begin, int64_t end) {
+    return row.narrow(0, begin, end - begin);
+  };
+  for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{3, 33}, {77, 78}})
+    for (size_t row = 0; row < 3; ++row)
+      EXPECT_TRUE(torch::equal(part(some[row], begin, end), part(all[row], begin, end)))
+          << begin << " " << row;
+  EXPECT_TRUE(torch::allclose(part(some[0], 33, 73) - part(start, 33, 73),
+                              0.5 * (part(all[0], 33, 73) - part(start, 33, 73)), 1e-3, 1e-6));
+  for (const auto& [begin, end] : {std::pair<int64_t, int64_t>{0, 3}, {73, 77}, {78, start.size(0)}}) {
+    EXPECT_TRUE(torch::equal(part(some[0], begin, end), part(start, begin, end))) << begin;
+    EXPECT_EQ(part(some[1], begin, end).abs().max().item<float>(), 0) << begin;
+  }
+}
+
 TEST(AdamW, ClipsTheGlobalNorm) {
   // A step on gradients above the limit is the step on gradients scaled down to it. Epsilon is large, so that
   // AdamW's update depends on the gradients' size.

@@ -1,0 +1,165 @@
+"""Models for others' programs: the dense Mamba inside a Mixture-of-Mamba, and the whole of it with its code, in transformers.
+
+Oracle: PyPI transformers. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny encoded data sets.
+"""
+
+import json
+import pathlib
+import tempfile
+import unittest
+
+from hf_parity_test import make_llama, make_model
+from program import run_mom, try_mom
+from tiny import make_data, write_recipe
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, AutoTokenizer, MambaForCausalLM
+
+TEXT_IDS = 320  # of the tiny tokenizer
+MAX_DIFFERENCE = 1e-5
+NEW_TOKENS = 100
+TOO_CLOSE = 1e-4  # two f32 implementations differ by less; where the two likeliest tokens are closer, either may win
+
+
+class Exports(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = pathlib.Path(temporary.name)
+        make_data(cls.root)
+        cls.runs = {}
+        for name, setting, data in (("spoken", "three_modality", "spoken/encoded"), ("latents", "transfusion", "encoded")):
+            recipe = write_recipe(cls.root / f"{name}.toml", cls.root / "tiny" / data, setting, train={"steps": 12, "learning_rate": 0.02})
+            run_mom("train", recipe, "--run", cls.root / name)
+            cls.runs[name] = cls.root / name
+        # A plain Mixture-of-Mamba, all of whose weights differ by modality.
+        dense, cls.plain = cls.root / "dense", cls.root / "plain"
+        make_model(11, vocab_size=97, hidden_size=48, num_hidden_layers=3, tie_word_embeddings=False).save_pretrained(dense)
+        run_mom("convert", "dense-to-mom", dense, "--modalities", "text,image", "--out", cls.plain)
+        weights = load_file(cls.plain / "model.safetensors")
+        generator = torch.Generator().manual_seed(1)
+        for name in weights:
+            if ".image." in name:
+                weights[name] *= 1 + 0.3 * torch.randn(weights[name].shape, generator=generator)
+        save_file(weights, cls.plain / "model.safetensors", metadata={"format": "pt"})
+
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.folder = pathlib.Path(temporary.name)
+        self.out = self.folder / "out"
+
+    def convert(self, verb, model):
+        run_mom("convert", verb, model, "--out", self.out)
+        return self.out
+
+    def forward(self, model, **tensors):
+        save_file(tensors, self.folder / "in.safetensors")
+        run_mom("forward", model, "--input", self.folder / "in.safetensors", "--output", self.folder / "out.safetensors")
+        return load_file(self.folder / "out.safetensors")
+
+    def load(self, folder):
+        return AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True).eval()
+
+    def check_close(self, one, other):
+        self.assertEqual(one.shape, other.shape)
+        self.assertGreater(other.abs().max(), 0.1)
+        self.assertLessEqual((one - other).abs().max().item(), MAX_DIFFERENCE)
+
+    def test_the_dense_mamba_inside(self):
+        for name, model, rows in (("spoken", self.runs["spoken"], TEXT_IDS), ("latents", self.runs["latents"], TEXT_IDS), ("plain", self.plain, 97)):
+            with self.subTest(name):
+                self.out = self.folder / name
+                self.convert("text-only", model)
+                tokens = torch.arange(50) * 37 % rows
+                expected = self.forward(model, tokens=tokens)["logits"][:, :rows]
+                self.assertTrue(torch.equal(self.forward(self.out, tokens=tokens)["logits"], expected))
+                oracle = MambaForCausalLM.from_pretrained(self.out).eval()
+                with torch.no_grad():
+                    self.check_close(oracle(tokens[None], use_cache=False).logits[0], expected)
+                if name != "plain":  # the tokenizer's ids, behind <s>
+                    text_codec = self.root / "tiny" / ("spoken" if name == "spoken" else "") / "encoded" / "codecs" / "text"
+                    self.assertEqual((self.out / "tokenizer.model").read_bytes(), (text_codec / "tokenizer.model").read_bytes())
+                    tokenizer = AutoTokenizer.from_pretrained(self.out)
+                    ids = tokenizer("The red  disc, naïve 東京\n")["input_ids"]
+                    self.assertEqual(ids[0], 2)
+                    self.assertEqual(tokenizer.decode(ids[1:]), "The red  disc, naïve 東京\n")
+                    self.assertIsInstance(json.loads(run_mom("generate", self.out, "--prompt", "The red", "--max-tokens", 5, "--json"))["text"], str)
+
+    def test_all_modalities_in_transformers(self):
+        """Codes of three modalities; which is which follows from the ids, or is said."""
+        run = self.runs["spoken"]
+        config = json.loads((self.convert("to-hf", run) / "config.json").read_text())
+        tokens = torch.randint(0, config["vocab_size"], (60,), generator=torch.Generator().manual_seed(2))
+        modality = sum((tokens >= config["vocabulary"][name][0]).long() for name in ("image", "speech"))
+        expected = self.forward(run, tokens=tokens, modality=modality)["logits"]
+        model = self.load(self.out)
+        with torch.no_grad():
+            self.check_close(model(tokens[None]).logits[0], expected)
+            self.check_close(model(tokens[None], modality_ids=modality[None]).logits[0], expected)
+            swapped = model(tokens[None], modality_ids=(2 - modality)[None]).logits[0]
+            self.assertGreater((swapped - expected).abs().max().item(), 100 * MAX_DIFFERENCE)
+            # In two parts with a cache, and two texts side by side with padding before the shorter one.
+            first = model(tokens[None, :23], use_cache=True)
+            self.check_close(model(tokens[None, 23:], cache_params=first.cache_params).logits[0], expected[23:])
+            pair, mask = torch.stack([tokens, tokens.roll(20)]), torch.ones(2, 60, dtype=torch.long)
+            mask[1, :20] = 0
+            self.check_close(model(pair, attention_mask=mask).logits[1, 20:], model(tokens[None, :40]).logits[0])
+        saved = self.folder / "saved"
+        model.save_pretrained(saved)
+        self.assertTrue(torch.equal(self.forward(saved, tokens=tokens, modality=modality)["logits"], expected))
+        self.assertEqual({name: tensor.tolist() for name, tensor in load_file(saved / "model.safetensors").items()},
+                         {name: tensor.tolist() for name, tensor in load_file(self.out / "model.safetensors").items()})
+
+    def test_latents_in_transformers(self):
+        run = self.runs["latents"]
+        self.convert("to-hf", run)
+        generator = torch.Generator().manual_seed(3)
+        tokens = torch.randint(0, TEXT_IDS, (45,), generator=generator)
+        modality = torch.zeros_like(tokens)
+        modality[5:21] = modality[22:38] = 1
+        given = {"patches": torch.randn(32, 16, generator=generator), "timesteps": torch.tensor([300, 7])}
+        expected = self.forward(run, tokens=tokens, modality=modality, **given)
+        with torch.no_grad():
+            model = self.load(self.out)
+            output = model(tokens[None], modality_ids=modality[None], **given)
+            self.check_close(output.logits[0], expected["logits"])
+            self.assertLessEqual((output.noise - expected["noise"]).abs().max().item(), MAX_DIFFERENCE)
+            self.assertGreater(expected["noise"].abs().max(), 0.01)
+            with self.assertRaisesRegex(ValueError, "patches"):
+                model(tokens[None], modality_ids=modality[None])
+
+    def test_greedy(self):
+        model = self.load(self.convert("to-hf", self.plain))
+        model.generation_config.eos_token_id = None
+        prompt = torch.randint(0, 97, (12,), generator=torch.Generator().manual_seed(4))
+        with torch.no_grad():
+            expected = model.generate(prompt[None], attention_mask=torch.ones(1, 12), max_new_tokens=NEW_TOKENS, do_sample=False, output_scores=True,
+                                      return_dict_in_generate=True)
+        top = torch.stack(expected.scores)[:, 0].topk(2).values
+        self.assertGreater((top[:, 0] - top[:, 1]).min().item(), TOO_CLOSE, "this seed is no test: choose another")
+        config = json.loads((self.plain / "config.json").read_text())
+        (self.plain / "generation_config.json").write_text('{"eos_token_id": [96]}')
+        self.addCleanup((self.plain / "generation_config.json").unlink)
+        self.assertEqual(config["vocab_size"], 97)
+        ours = json.loads(run_mom("generate", self.plain, "--tokens", ",".join(map(str, prompt.tolist())), "--temperature", 0, "--max-tokens",
+                                  NEW_TOKENS, "--json"))["tokens"]
+        self.assertEqual(ours, expected.sequences[0, 12:].tolist())
+        self.assertGreater(len(set(ours)), 5)
+
+    def test_what_the_code_does_not_compute_is_refused(self):
+        llama = self.folder / "llama"
+        make_llama(1, vocab_size=97, hidden_size=48, num_hidden_layers=1, num_attention_heads=4, intermediate_size=80).save_pretrained(llama)
+        scans = self.folder / "scans"
+        recipe = write_recipe(self.folder / "scans.toml", self.root / "tiny" / "encoded", train={"steps": 1}, model={"image_scan": "four"})
+        run_mom("train", recipe, "--run", scans)
+        for verb, model, part in (("to-hf", llama, "backbone mamba"), ("text-only", llama, "backbone mamba"), ("to-hf", scans, "text-only")):
+            done = try_mom("convert", verb, model, "--out", self.out)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(part, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
