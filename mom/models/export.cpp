@@ -52,6 +52,7 @@ OrderedJson hugging_face_config(const ModelSpec& spec) {
   const char* expected = nullptr;
   if (spec.patch_net != kLinearPatches) expected = "patch_net linear";
   if (spec.adaptive_norm) expected = "adaptive_norm false";
+  if (spec.vocabulary.continuous().size() > 1) expected = "one modality of latents";
   if (spec.latents() && mamba_of(spec).image_scan != nn::MambaConfig().image_scan)
     expected = "image_scan raster";
   if (expected)
