@@ -46,13 +46,17 @@ struct Decoding {
   models::Model model;
   generate::MambaDecoder decoder;
   generate::DecodeState state;
-  int32_t token = 11;
+  std::vector<int32_t> tokens_S;
 
-  explicit Decoding(WeightType type)
-      : model(initialised_130m()), decoder(model, type), state(generate::initial_state(*model, 1)) {}
+  Decoding(WeightType type, int64_t num_sequences)
+      : model(initialised_130m()),
+        decoder(model, type),
+        state(generate::initial_state(*model, num_sequences)) {
+    for (int64_t s = 0; s < num_sequences; ++s) tokens_S.push_back(static_cast<int32_t>(11 + s));
+  }
   at::Tensor run() {
-    at::Tensor logits_SV = decoder.step({token}, state.model);
-    token = (token * 31 + 7) % 50280;
+    at::Tensor logits_SV = decoder.step(tokens_S, state.model);
+    for (int32_t& token : tokens_S) token = (token * 31 + 7) % 50280;
     return logits_SV;
   }
 };
@@ -72,22 +76,26 @@ void check(Decoding& decoding, double tolerance) {
 }
 
 void add_decode(const std::string& suffix, const std::string& words, WeightType type, double tolerance) {
-  const auto make = [=](const std::string& name) {
-    auto decoding = std::make_shared<Decoding>(type);
+  const auto make = [=](const std::string& name, int64_t num_sequences) {
+    auto decoding = std::make_shared<Decoding>(type, num_sequences);
     Bench bench;
     bench.name = name;
     bench.shape = "d 768, 24 blocks, " + words;
-    bench.work.tokens = 1;
+    bench.work.tokens = static_cast<double>(num_sequences);
     bench.work.bytes = static_cast<double>(decoding->decoder.bytes_per_token());
     bench.check = [=] { check(*decoding, tolerance); };
     bench.run = [=] { decoding->run(); };
     return bench;
   };
   const std::string decode = "decode_130m" + suffix, share = "decode_share_130m" + suffix;
-  Register(decode, "a token of the 130M shape from " + words + " weights", [=] { return make(decode); });
+  Register(decode, "a token of the 130M shape from " + words + " weights", [=] { return make(decode, 1); });
+  for (const int64_t streams : {4, 16}) {
+    const std::string name = decode + "_" + std::to_string(streams) + "_streams";
+    Register(name, "a token of each of so many sequences", [=] { return make(name, streams); });
+  }
   // Memory bandwidth may change from one second to the next; in turns both see the same.
   Register(share, "the same in turns with reading as many bytes and doing nothing else", [=] {
-    Bench bench = make(share);
+    Bench bench = make(share, 1);
     const auto floats = static_cast<int64_t>(bench.work.bytes / 4);
     const at::Tensor bytes = ops::HugePages(4 * floats).take({floats}, at::kFloat).fill_(1);
     bench.baseline = [=] { bytes.sum(); };

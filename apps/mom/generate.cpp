@@ -86,8 +86,7 @@ void add_sampling(CLI::App& verb, GenerateVerb& o) {
       ->capture_default_str();
   verb.add_option("--steps", o.steps, "denoising steps of images as latents, 50 by default");
   verb.add_option("--sampler", o.sampler, "for images as latents: ddpm (default) or ddim");
-  verb.add_option("--guidance", o.guidance, "how strongly images follow the text; 1: off")
-      ->capture_default_str();
+  verb.add_option("--guidance", o.guidance, "how strongly images follow the text, 3 by default; 1: off");
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-"""llama.cpp on a Mamba of the 130M shape with random weights: a token, or a prompt of 512. Prints one JSON object.
+"""llama.cpp on a Mamba of the 130M shape with random weights: a token, one of each of several sequences, or a prompt of 512. Prints one
+JSON object.
 
 Weights are written as a GGUF file of the asked type as llama.cpp's own converter lays them out: the small matrices of a block stay f32.
 """
@@ -71,13 +72,14 @@ def write_model(path, options):
 
 
 class Session:
-    def __init__(self, path, threads):
+    def __init__(self, path, threads, streams):
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(str(path).encode(), llama_cpp.llama_model_default_params())
         if not self.model:
             sys.exit("llama.cpp could not read the model")
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = 4096
+        params.n_seq_max = streams
         params.n_batch = params.n_ubatch = PROMPT
         params.n_threads = params.n_threads_batch = threads
         self.context = llama_cpp.llama_init_from_model(self.model, params)
@@ -87,6 +89,17 @@ class Session:
         array = (llama_cpp.llama_token * len(tokens))(*tokens)
         if llama_cpp.llama_decode(self.context, llama_cpp.llama_batch_get_one(array, len(tokens))) != 0:
             sys.exit("llama_decode failed")
+        return llama_cpp.llama_get_logits_ith(self.context, -1)[0]
+
+    def feed_each(self, tokens, position):
+        """A token of each of several sequences, in one call; the logits of the last."""
+        batch = llama_cpp.llama_batch_init(len(tokens), 0, 1)
+        batch.n_tokens = len(tokens)
+        for i, token in enumerate(tokens):
+            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.seq_id[i][0], batch.logits[i] = token, position, 1, i, True
+        if llama_cpp.llama_decode(self.context, batch) != 0:
+            sys.exit("llama_decode failed")
+        llama_cpp.llama_batch_free(batch)
         return llama_cpp.llama_get_logits_ith(self.context, -1)[0]
 
     def forget(self):
@@ -99,19 +112,25 @@ def main():
     parser.add_argument("weights", choices=TYPES)
     for name in ("d-model", "blocks", "vocabulary", "warmup", "steps"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--streams", type=int, default=1, help="of decode: sequences that get a token each")
     options = parser.parse_args()
     threads = int(os.environ["OMP_NUM_THREADS"])  # as for all peers
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "model.gguf"
         write_model(path, options)
-        session = Session(path, threads)
+        session = Session(path, threads, options.streams)
     count = TOKENS_PER_STEP if options.what == "decode" else 1
     times = []
     for step in range(options.warmup + options.steps):
         session.forget()
         start = time.perf_counter()
         for i in range(count):
-            session.feed([17 + i] if options.what == "decode" else [i % options.vocabulary for i in range(PROMPT)])
+            if options.what == "prefill":
+                session.feed([i % options.vocabulary for i in range(PROMPT)])
+            elif options.streams == 1:
+                session.feed([17 + i])
+            else:
+                session.feed_each([17 + i + stream for stream in range(options.streams)], i)
         if step >= options.warmup:
             times.append((time.perf_counter() - start) * 1e3 / count)
     print(json.dumps({

@@ -17,6 +17,9 @@ struct PromptPart {
   std::string where = {};  // for errors about the bytes
 };
 
+// What makes images follow their text without harm (docs/results/showcase); evaluation draws with it, too.
+inline constexpr double kDefaultGuidance = 3;
+
 struct Asked {
   // A document's beginning, in this order; or all of it as ids.
   std::vector<PromptPart> parts = {};
@@ -28,7 +31,7 @@ struct Asked {
   // Pictures. Empty: 50, "ddpm".
   std::optional<int64_t> steps = {};
   std::optional<std::string> sampler = {};
-  double guidance = 1;
+  std::optional<double> guidance = {};  // empty: kDefaultGuidance where items of one length are written
 };
 
 }  // namespace mom::generate

@@ -43,7 +43,7 @@ struct GenerateOptions {
   // Pictures. Empty: 50, "ddpm".
   std::optional<int64_t> steps;
   std::optional<std::string> sampler;
-  double guidance = 1;
+  std::optional<double> guidance;                 // empty: kDefaultGuidance
   std::function<void(std::string_view)> on_text;  // text as it comes, of a single answer
 };
 

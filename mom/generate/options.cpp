@@ -112,7 +112,7 @@ void check_options_for(const GenerateOptions& o, const models::ModelSpec& spec) 
   require_modality(spec, "--modality", o.modality);
   for (const PromptFile& one : o.files) require_modality(spec, one.option, one.modality);
   const bool draws = draws_whole_items(o, spec.vocabulary);
-  if (o.guidance != 1 && !draws)
+  if (o.guidance.value_or(1) != 1 && !draws)
     throw UserError({"--guidance", "a picture to draw: --modality image or --interleaved", "none", ""});
   for (const int64_t token : o.tokens)
     if (token < 0 || token >= spec.vocab_size)
@@ -146,7 +146,8 @@ Request make_request(const Asked& asked, const models::ModelSpec& spec, const Do
   request.sampling = asked.sampling;
   request.picture.steps = asked.steps.value_or(request.picture.steps);
   if (asked.sampler) request.picture.method = parse_diffusion_method(*asked.sampler);
-  request.picture.guidance = asked.guidance;
+  request.picture.guidance =
+      asked.guidance.value_or(draws_whole_items(asked, spec.vocabulary) ? kDefaultGuidance : 1);
   return request;
 }
 

@@ -8,6 +8,7 @@
 
 #include "mom/base/files.h"
 #include "mom/base/json.h"
+#include "mom/generate/asked.h"
 
 namespace mom::quality {
 
@@ -19,12 +20,12 @@ struct QualityOptions {
       100;  // of each bucket of captions: images to generate, and to measure the use of captions on
   int64_t steps = 50;  // of denoising
   std::string sampler = "ddpm";
-  double guidance = 3;           // 1: off
-  int64_t candidates = 20;       // captions that each image or recording is ranked among
-  int64_t ranked = 300;          // at most so many images, and recordings, are ranked
-  int64_t text_tokens = 50'000;  // of each source of text, about
-  int64_t samples = 12;          // images kept as files
-  int64_t probe_steps = 800;     // of training the caption probe, where the data have none yet
+  double guidance = generate::kDefaultGuidance;  // 1: off
+  int64_t candidates = 20;                       // captions that each image or recording is ranked among
+  int64_t ranked = 300;                          // at most so many images, and recordings, are ranked
+  int64_t text_tokens = 50'000;                  // of each source of text, about
+  int64_t samples = 12;                          // images kept as files
+  int64_t probe_steps = 800;  // of training the caption probe, where the data have none yet
   int64_t seed = 1;
 };
 

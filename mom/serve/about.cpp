@@ -1,6 +1,7 @@
 #include <functional>
 
 #include "mom/base/json.h"
+#include "mom/generate/asked.h"
 #include "mom/serve/routes.h"
 
 namespace mom::serve {
@@ -50,7 +51,7 @@ std::string props_json(const Card& card, const WorkerOptions& limits) {
                        {"top_p", 1},
                        {"min_p", 0},
                        {"repetition_penalty", 1},
-                       {"guidance_scale", 1},
+                       {"guidance_scale", generate::kDefaultGuidance},
                        {"num_inference_steps", 50},
                        {"sampler", "ddpm"}}},
                      {"limits",

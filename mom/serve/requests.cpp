@@ -55,7 +55,7 @@ void read_sampling(Fields& fields, Wish& wish) {
 
 void read_drawing(Fields& fields, const Card& card, Wish& wish) {
   generate::Asked& asked = wish.asked;
-  asked.guidance = fields.number("guidance_scale", 0, 100).value_or(1);
+  asked.guidance = fields.number("guidance_scale", 0, 100);
   asked.steps = fields.integer("num_inference_steps", 1, kMaxSteps);
   asked.sampler = fields.text("sampler");
   if (asked.sampler && *asked.sampler != "ddpm" && *asked.sampler != "ddim")

@@ -84,6 +84,9 @@ class Generate(unittest.TestCase):
                 self.assertEqual(answer["stop"], "end")
             self.generate(setting, *arguments, "--out", self.out / f"{setting}-one.png")
             self.assertEqual(png_size(self.out / f"{setting}-one.png"), (SIDE, SIDE))
+            for guidance, equal in ((3, True), (1, False)):  # 3 unless asked otherwise
+                self.generate(setting, *arguments, "--guidance", guidance, "--out", self.out / "x.png")
+                self.assertEqual((self.out / "x.png").read_bytes() == (self.out / f"{setting}-one.png").read_bytes(), equal, (setting, guidance))
 
     def test_samplers(self):
         pictures = set()
