@@ -38,7 +38,7 @@ class Exchange {
   virtual ~Exchange() = default;
   virtual void respond(Response response) = 0;  // all of it
   virtual void begin(Response head) = 0;        // status and headers; then the body:
-  virtual void send(std::string piece) = 0;
+  virtual void send(std::string piece) = 0;     // at once, or after some milliseconds together with others
   virtual void end() = 0;
   // The client has left, or cannot take what was sent: more of it goes nowhere.
   virtual bool gone() const = 0;

@@ -22,7 +22,7 @@ class SharedCoresDetector {
   bool shared() const { return shared_; }
 
  private:
-  static constexpr double kShared = 0.25, kOwn = 0.1;
+  static constexpr double kShared = 0.25, kOwn = 0.2;
   static constexpr int kUntilShared = 2, kUntilOwn = 15;
   bool shared_ = false;
   int num_contrary_ = 0;  // samples in a row that speak against shared_
