@@ -20,7 +20,7 @@ import urllib.request
 import openai
 
 from program import run_mom, try_mom
-from serving import BINARY, Server, TinyServers, pixel_rows, png, png_size, uri
+from serving import BINARY, Server, TinyServers, pixel_rows, png, png_size, raw_post, uri
 
 SIDE = 16  # pixels of the tiny codecs' images
 
@@ -196,6 +196,26 @@ class Serve(TinyServers):
             self.assertIn(words, done.stderr)
 
     # What must not hurt
+
+    def test_what_comes_together_is_sent_together(self):
+        """Many events in few pieces, all of them there, in order."""
+        ask = {"model": "three_modality", "prompt": "red", "max_tokens": 2000, "temperature": 0, "repetition_penalty": 0.01, "stream": True}
+        with self.codes.connect() as connection:
+            connection.sendall(raw_post("/v1/completions", ask))
+            stream = connection.makefile("rb")
+            while stream.readline().strip():
+                pass
+            pieces = []
+            while size := int(stream.readline(), 16):
+                pieces.append(stream.read(size))
+                stream.readline()
+        events = [json.loads(event[6:]) for event in b"".join(pieces).split(b"\n\n")[:-2]]
+        self.assertTrue(pieces[-1].endswith(b"data: [DONE]\n\n"))
+        self.assertGreater(len(events), 1000)
+        self.assertLess(len(pieces), len(events) / 2)
+        told = self.codes.client.completions.create(model="three_modality", prompt="red", max_tokens=2000, temperature=0,
+                                                    extra_body={"repetition_penalty": 0.01})
+        self.assertEqual("".join(event["choices"][0]["text"] for event in events if event["choices"]), told.choices[0].text)
 
     def test_a_full_queue_says_so(self):
         server = Server(self.root / "three_modality", "--parallel", "1", "--queue", "1", "--max-tokens", "100000")
