@@ -6,10 +6,11 @@
 namespace mom {
 namespace {
 
-// Levenshtein: insertions, deletions and replacements, one each.
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
+// Levenshtein: insertions, deletions and replacements, one each, that turn `a` into the beginnings of `b` (0, 1, ... letters), or
+// into what ends there.
+std::vector<size_t> edit_distances(std::string_view a, std::string_view b, bool ends_there) {
+  std::vector<size_t> row(b.size() + 1, 0);
+  if (!ends_there) std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
     size_t diagonal = row[0];
     row[0] = i;
@@ -19,7 +20,7 @@ size_t edit_distance(std::string_view a, std::string_view b) {
       row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
     }
   }
-  return row.back();
+  return row;
 }
 
 }  // namespace
@@ -28,13 +29,27 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   std::string best;
   size_t best_distance = word.size() / 2 + 1;
   for (const std::string& candidate : candidates) {
-    const size_t distance = edit_distance(word, candidate);
+    const size_t distance = edit_distances(word, candidate, /*ends_there=*/false).back();
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;
     }
   }
   return best;
+}
+
+std::vector<std::string> nearest_inside(std::string_view word, const std::vector<std::string>& candidates,
+                                        size_t count) {
+  std::vector<std::pair<size_t, std::string>> found;
+  for (const std::string& candidate : candidates) {
+    const std::vector<size_t> distances = edit_distances(word, candidate, /*ends_there=*/true);
+    found.emplace_back(*std::min_element(distances.begin(), distances.end()), candidate);
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (size_t i = 0; i < std::min(count, found.size()); ++i) names.push_back(found[i].second);
+  return names;
 }
 
 }  // namespace mom

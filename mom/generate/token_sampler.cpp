@@ -129,17 +129,16 @@ SampledToken sample_token(std::span<const float> logits_V, const std::vector<Tok
     return drawn(std::find(begin, end, kernels::largest_logit(&*begin, candidates.count())) - begin);
   }
   Weights weights = weights_of(candidates, options.temperature);
-  if (options.top_k == 0 && options.top_p >= 1 && options.min_p <= 0) {
+  const auto draw = [&](int64_t count, auto index_of) {
     double left = uniform * weights.sum;
-    for (int64_t i = 0; i + 1 < candidates.count(); ++i)
-      if ((left -= weights.of[static_cast<size_t>(i)]) < 0) return drawn(i);
-    return drawn(candidates.count() - 1);  // the sum is whole but for rounding
-  }
+    for (int64_t i = 0; i + 1 < count; ++i)
+      if ((left -= weights.of[static_cast<size_t>(index_of(i))]) < 0) return drawn(index_of(i));
+    return drawn(index_of(count - 1));  // the sum is whole but for rounding
+  };
+  if (options.top_k == 0 && options.top_p >= 1 && options.min_p <= 0)
+    return draw(candidates.count(), [](int64_t i) { return i; });
   const std::vector<int64_t> kept = filter(weights, options);
-  double left = uniform * weights.sum;
-  for (const int64_t index : kept)
-    if ((left -= weights.of[static_cast<size_t>(index)]) < 0) return drawn(index);
-  return drawn(kept.back());
+  return draw(std::ssize(kept), [&](int64_t i) { return kept[static_cast<size_t>(i)]; });
 }
 
 }  // namespace mom::generate

@@ -129,12 +129,16 @@ class Evaluation {
     return options;
   }
 
+  std::vector<size_t> asked_of(const Bucket& bucket) const {
+    const std::vector<size_t> all = first_of_each_caption(bucket.pairs);
+    return spread(all, std::min(options_.pictures, std::ssize(all)));
+  }
+
   void add_caption_use(OrderedJson& json, const std::vector<Bucket>& buckets) {
     const models::CosineSchedule schedule(recipe_.objective.diffusion_steps);
     const auto seed = static_cast<uint64_t>(options_.seed);
     for (const Bucket& bucket : buckets) {
-      std::vector<size_t> asked = first_of_each_caption(bucket.pairs);
-      asked = spread(asked, std::min(options_.pictures, std::ssize(asked)));
+      const std::vector<size_t> asked = asked_of(bucket);
       Progress progress("use of captions, " + bucket.name, "images", asked.size());
       const CaptionUse use =
           caption_use(*model_, schedule, bucket.pairs, draw_candidates(bucket.pairs, asked, 2, seed), seed,
@@ -155,10 +159,8 @@ class Evaluation {
 
   void add_descriptions(OrderedJson& json, const std::vector<Bucket>& buckets) {
     for (const Bucket& bucket : buckets) {
-      std::vector<size_t> asked = first_of_each_caption(bucket.pairs);
-      asked = spread(asked, std::min(options_.pictures, std::ssize(asked)));
-      const auto candidates =
-          draw_candidates(bucket.pairs, asked, options_.candidates, static_cast<uint64_t>(options_.seed));
+      const auto candidates = draw_candidates(bucket.pairs, asked_of(bucket), options_.candidates,
+                                              static_cast<uint64_t>(options_.seed));
       if (!candidates.empty() && candidates.front().size() >= 2)
         json["descriptions"][bucket.name] =
             rank(bucket.pairs, candidates, bucket.name + " images", codecs::MediaKind::kImage);

@@ -87,12 +87,10 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
   };
   for (const Range& range : own_)
     for (const auto& [learning, factor] : learning_) {
-      const int64_t begin = std::max(range.begin, learning.begin),
-                    end = std::min(range.begin + range.length, learning.begin + learning.length);
-      if (begin >= end) continue;
-      const int64_t border = std::clamp(parameters_.decay_begin(), begin, end);
-      update(begin, border, factor, 0);
-      update(border, end, factor, config_.weight_decay);
+      const Range both = common(range, learning);
+      const int64_t border = std::clamp(parameters_.decay_begin(), both.begin, both.end());
+      update(both.begin, border, factor, 0);
+      update(border, both.end(), factor, config_.weight_decay);
     }
 }
 

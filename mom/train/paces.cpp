@@ -2,14 +2,13 @@
 
 #include <fnmatch.h>
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
-#include <string_view>
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/base/nearest.h"
 
 namespace mom::train {
 namespace {
@@ -51,27 +50,13 @@ std::vector<Part> parts_of(const FlatParameters& parameters, const models::Model
   return parts;
 }
 
-// Edits that turn `word` into some part of `text`.
-size_t edits_inside(std::string_view word, std::string_view text) {
-  std::vector<size_t> before(text.size() + 1, 0), now(text.size() + 1);
-  for (size_t i = 1; i <= word.size(); ++i) {
-    now[0] = i;
-    for (size_t j = 1; j <= text.size(); ++j)
-      now[j] = std::min({before[j - 1] + (word[i - 1] != text[j - 1]), before[j] + 1, now[j - 1] + 1});
-    before.swap(now);
-  }
-  return *std::min_element(before.begin(), before.end());
-}
-
 // The names most like a pattern, three of them.
 std::string near_names(std::string pattern, const std::vector<Part>& parts) {
   std::erase(pattern, '*');
-  std::vector<std::pair<size_t, std::string>> names;
-  for (const Part& part : parts) names.emplace_back(edits_inside(pattern, part.name), part.name);
-  std::stable_sort(names.begin(), names.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> names;
+  for (const Part& part : parts) names.push_back(part.name);
   std::string text;
-  for (size_t i = 0; i < std::min<size_t>(3, names.size()); ++i) text += (i ? ", " : "") + names[i].second;
+  for (const std::string& name : nearest_inside(pattern, names, 3)) text += (text.empty() ? "" : ", ") + name;
   return text;
 }
 

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace mom::train {
@@ -11,7 +12,14 @@ namespace mom::train {
 // A part of a row.
 struct Range {
   int64_t begin, length;
+  int64_t end() const { return begin + length; }
 };
+
+// What two ranges have in common; of length 0 where there is nothing.
+inline Range common(const Range& a, const Range& b) {
+  const int64_t begin = std::max(a.begin, b.begin);
+  return {begin, std::max<int64_t>(0, std::min(a.end(), b.end()) - begin)};
+}
 
 // Zeros that take memory page by page, when they are first written. std::bad_alloc where there is no room for the addresses.
 at::Tensor row_of_zeros(int64_t length);

@@ -136,9 +136,8 @@ StepReport Trainer::step() {
 void Trainer::drop_frozen(const at::Tensor& gradient) {
   for (const Range& frozen : paces_.frozen())
     for (const Range& own : sharding_.own()) {
-      const int64_t begin = std::max(frozen.begin, own.begin),
-                    end = std::min(frozen.begin + frozen.length, own.begin + own.length);
-      if (begin < end) gradient.narrow(0, begin, end - begin).zero_();
+      const Range both = common(frozen, own);
+      if (both.length > 0) gradient.narrow(0, both.begin, both.length).zero_();
     }
 }
 

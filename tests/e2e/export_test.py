@@ -10,7 +10,7 @@ import unittest
 
 from hf_parity_test import make_llama, make_model
 from program import run_mom, try_mom
-from tiny import make_data, write_recipe
+from tiny import TinyData, write_recipe
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -22,13 +22,10 @@ NEW_TOKENS = 100
 TOO_CLOSE = 1e-4  # two f32 implementations differ by less; where the two likeliest tokens are closer, either may win
 
 
-class Exports(unittest.TestCase):
+class Exports(TinyData):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = pathlib.Path(temporary.name)
-        make_data(cls.root)
+        super().setUpClass()
         cls.runs = {}
         for name, setting, data in (("spoken", "three_modality", "spoken/encoded"), ("latents", "transfusion", "encoded")):
             recipe = write_recipe(cls.root / f"{name}.toml", cls.root / "tiny" / data, setting, train={"steps": 12, "learning_rate": 0.02})

@@ -5,14 +5,13 @@ import json
 import torch
 from program import run_mom
 from safetensors.torch import save_file
-from tiny import make_data, write_recipe
+from tiny import TinyData, write_recipe
 
 TEXT_IDS = 320  # of the tiny tokenizer
 SIZES = dict(vocab_size=300, hidden_size=48, num_hidden_layers=2, state_size=8, conv_kernel=4, expand=2, intermediate_size=96, time_step_rank=3)
 
 
 def make_run(root):
-    make_data(root)
     recipe = write_recipe(root / "recipe.toml", root / "tiny" / "spoken" / "encoded", "three_modality", train={"steps": 12, "learning_rate": 0.02})
     run_mom("train", recipe, "--run", root / "run")
     return root / "run"
@@ -48,3 +47,13 @@ def make_plain(folder):
         "added_tokens": added, "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
         "model": {"type": "BPE", "vocab": vocabulary, "merges": ["t h", "\u0120 t", ["th", "e"]]}}))
     return folder
+
+
+class GgufModels(TinyData):
+    """Tests over these models, `run_folder` and `plain`."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.run_folder = make_run(cls.root)
+        cls.plain = make_plain(cls.root / "plain")

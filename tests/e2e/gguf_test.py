@@ -4,12 +4,10 @@ Oracle: PyPI gguf. MOM_BINARY: the program; MOM_TINY_DATA: the test program that
 """
 
 import json
-import pathlib
-import tempfile
 import unittest
 
 from gguf import GGUFReader
-from gguf_models import SIZES, TEXT_IDS, make_plain, make_run
+from gguf_models import SIZES, TEXT_IDS, GgufModels
 from program import run_mom, try_mom
 
 import torch
@@ -20,15 +18,7 @@ NAMES = {"attn_norm.weight": "norm.weight", "ssm_in.weight": "mixer.in_proj.weig
          "ssm_dt.bias": "mixer.dt_proj.bias", "ssm_a": "mixer.A_log", "ssm_d": "mixer.D", "ssm_out.weight": "mixer.out_proj.weight"}
 
 
-class Gguf(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = pathlib.Path(temporary.name)
-        cls.run_folder = make_run(cls.root)
-        cls.plain = make_plain(cls.root / "plain")
-
+class Gguf(GgufModels):
     def read(self, model, *arguments):
         out = self.root / f"{self.id()}.gguf"
         run_mom("convert", "to-gguf", model, *arguments, "--out", out)

@@ -10,7 +10,6 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -35,7 +34,7 @@ if "MOM_IN_LLAMA_CPP" not in os.environ:
 
 import numpy
 import torch
-from gguf_models import TEXT_IDS, make_plain, make_run
+from gguf_models import TEXT_IDS, GgufModels
 from llama_cpp import Llama
 from program import run_mom
 from safetensors.torch import load_file, save_file
@@ -43,15 +42,7 @@ from safetensors.torch import load_file, save_file
 MAX_DIFFERENCE = 1e-3  # llama.cpp has other roundings: its products of f32 weights take f16 or f32 inputs, by processor
 
 
-class LlamaCpp(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = pathlib.Path(temporary.name)
-        cls.run_folder = make_run(cls.root)
-        cls.plain = make_plain(cls.root / "plain")
-
+class LlamaCpp(GgufModels):
     def load(self, model):
         out = self.root / f"{self.id()}.gguf"
         run_mom("convert", "to-gguf", model, "--out", out)

@@ -4,22 +4,17 @@ Needs only the standard library. MOM_BINARY: the program; MOM_TINY_DATA: the tes
 """
 
 import json
-import pathlib
-import tempfile
 import unittest
 
 from program import run_mom, try_mom
 from tensors import read_safetensors, write_safetensors
-from tiny import make_data, write_recipe
+from tiny import TinyData, write_recipe
 
 
-class Objectives(unittest.TestCase):
+class Objectives(TinyData):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = pathlib.Path(temporary.name)
-        make_data(cls.root)
+        super().setUpClass()
         cls.recipe = write_recipe(cls.root / "recipe.toml", cls.root / "tiny" / "encoded", train={"steps": 6})
         cls.plain = cls.train("plain")
 

@@ -18,11 +18,11 @@ import urllib.request
 import zlib
 
 from program import BINARY, run_mom
-from tiny import make_data, write_recipe
 
 
 def train_tiny(root):
     """Tiny runs root/transfusion and root/three_modality; returns the bytes of a recording."""
+    from tiny import make_data, write_recipe  # not above: it sets the number of threads, which benches leave to the program
     make_data(root)
     spoken = root / "tiny" / "spoken"
     for setting, data in (("transfusion", root / "tiny" / "encoded"), ("three_modality", spoken / "encoded")):

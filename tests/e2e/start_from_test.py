@@ -11,7 +11,7 @@ import unittest
 
 from hf_parity_test import make_model
 from program import run_mom, try_mom
-from tiny import make_data, write_recipe
+from tiny import TinyData, write_recipe
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -21,13 +21,10 @@ STEPS = 50
 SHARED_AND_TEXT = ["*.text.*", "*.conv1d.*", "*.A_log", "*.D", "*.norm.weight", "backbone.norm_f.weight"]
 
 
-class StartFrom(unittest.TestCase):
+class StartFrom(TinyData):
     @classmethod
     def setUpClass(cls):
-        temporary = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(temporary.cleanup)
-        cls.root = pathlib.Path(temporary.name)
-        make_data(cls.root)
+        super().setUpClass()
         cls.latents, cls.spoken = cls.root / "tiny" / "encoded", cls.root / "tiny" / "spoken" / "encoded"
         cls.codes = cls.root / "codes"
         codecs = cls.root / "tiny" / "spoken"

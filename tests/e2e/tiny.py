@@ -2,7 +2,10 @@
 
 import json
 import os
+import pathlib
 import subprocess
+import tempfile
+import unittest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the program and all it starts: on matrices this small threads only wait for each other
 
@@ -18,6 +21,17 @@ RECIPE = {
 def make_data(root):
     """Writes below root/tiny: documents, encoded with continuous pictures, and spoken/, encoded as tokens of three modalities."""
     subprocess.run([os.environ["MOM_TINY_DATA"], str(root / "tiny")], check=True, capture_output=True)
+
+
+class TinyData(unittest.TestCase):
+    """Tests over the tiny data, in the folder `root` / "tiny"; `root` goes when they are done."""
+
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.root = pathlib.Path(temporary.name)
+        make_data(cls.root)
 
 
 def toml(value):
