@@ -18,24 +18,16 @@ namespace {
 using kernels::WeightType;
 using nn::DecodeRows;
 
-// Bytes for every parameter in `type`.
+// Room for every parameter in `type`.
 int64_t bytes_in(models::ModelImpl& model, WeightType type) {
   constexpr int64_t kBytes[] = {4, 2, 1};
   int64_t bytes = 0;
   for (const at::Tensor& parameter : model.parameters()) {
     const int64_t columns = std::max<int64_t>(1, parameter.dim() > 0 ? parameter.size(-1) : 1);
-    bytes += ops::HugePages::rounded(parameter.numel() / columns * kernels::packed_columns(columns, type) *
+    bytes += ops::HugePages::rounded(kernels::packed_elements(parameter.numel() / columns, columns, type) *
                                      kBytes[static_cast<int>(type)]);
   }
   return bytes;
-}
-
-// The parameters themselves, moved.
-void move_parameters(models::ModelImpl& model, ops::HugePages& memory) {
-  for (at::Tensor& parameter : model.parameters()) {
-    at::Tensor moved = memory.take(parameter.sizes(), at::kFloat);
-    parameter.set_data(moved.copy_(parameter.detach()));
-  }
 }
 
 // [S, width] floats.
@@ -86,10 +78,8 @@ struct MambaDecoder::Network {
   float epsilon = 0;
   std::vector<Block> blocks;
   std::vector<at::Tensor> norm_ME;
-  nn::PackedMatrix embeddings, head;
-
-  // A token's embedding.
-  void embed(int32_t token, float* to) const;
+  at::Tensor embeddings_VE;  // f32, of which each token's row is rounded
+  nn::PackedMatrix head;
 };
 
 namespace {
@@ -113,18 +103,6 @@ void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const
 
 }  // namespace
 
-void MambaDecoder::Network::embed(int32_t token, float* to) const {
-  if (type == WeightType::kF32) {
-    std::copy_n(embeddings.data.const_data_ptr<float>() + token * embeddings.matrix.stride, E, to);
-    return;
-  }
-  const at::Tensor row = embeddings.data.select(0, token).to(torch::kFloat32);
-  std::copy_n(row.const_data_ptr<float>(), E, to);
-  if (type != WeightType::kInt8) return;
-  const float scale = embeddings.matrix.scales[token];
-  std::for_each(to, to + E, [&](float& value) { value *= scale; });
-}
-
 bool MambaDecoder::supports(const models::ModelImpl& model) {
   const auto& blocks = model.blocks();
   return !blocks.empty() && std::all_of(blocks.begin(), blocks.end(), [](const nn::Block& block) {
@@ -140,7 +118,6 @@ MambaDecoder::MambaDecoder(models::Model model, WeightType weights)
         {"weights", "float32 for backbones with blocks that have no decode step", spec.backbone, ""});
   const torch::NoGradGuard no_grad;
   ops::HugePages memory(bytes_in(*model_, weights));
-  if (weights == WeightType::kF32) move_parameters(*model_, memory);
   nn::WeightPacker packer(weights, memory);
   Network& net = *network_;
   net.type = weights;
@@ -149,8 +126,8 @@ MambaDecoder::MambaDecoder(models::Model model, WeightType weights)
   for (const nn::Block& block : model_->blocks())
     net.blocks.push_back({dense(block->norm->weights()), block->mixer->decode_step(packer)});
   net.norm_ME = dense(model_->norm_weights());
-  net.embeddings = packer.matrix(model_->embeddings());
-  net.head = spec.tie_word_embeddings ? net.embeddings : packer.matrix(model_->lm_head());
+  net.embeddings_VE = model_->embeddings().detach().contiguous();
+  net.head = packer.matrix(spec.tie_word_embeddings ? model_->embeddings() : model_->lm_head());
 }
 
 MambaDecoder::~MambaDecoder() = default;
@@ -158,7 +135,7 @@ MambaDecoder::MambaDecoder(MambaDecoder&&) noexcept = default;
 
 int64_t MambaDecoder::bytes_per_token() const {
   const Network& net = *network_;
-  int64_t bytes = net.head.num_bytes() + kernels::row_bytes(net.embeddings.matrix);
+  int64_t bytes = net.head.num_bytes() + 4 * net.E;
   for (const Network::Block& block : net.blocks) bytes += block.step->bytes_per_token();
   return bytes;
 }
@@ -176,7 +153,8 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
   std::vector<float> scratch(static_cast<size_t>(scratch_floats));
   OwnRows branch(num_sequences, net.E);
   for (size_t s = 0; s < num_sequences; ++s) {
-    net.embed(tokens_S[s], branch.view().row(s));
+    kernels::round_row(net.embeddings_VE.const_data_ptr<float>() + tokens_S[s] * net.E, net.E, net.type,
+                       branch.view().row(s));
     ++state.num_tokens_S[s];
   }
   for (nn::MixerState& block : state.blocks) {

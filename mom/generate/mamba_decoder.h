@@ -2,8 +2,8 @@
 // is nn/mamba_decode.cpp), at the speed of memory: every weight is read once, in whole rows, by threads that stay
 // together over the whole token. Decoupled projections are those of the weight set of each sequence's token.
 //
-// S sequences, V vocabulary. Weights are the model's own f32 (moved to large pages), or copies in bf16 or 8
-// bits, which the embedding table is read from, too; activations, states and sums are f32. A sequence's
+// S sequences, V vocabulary. Weights are copies of the model's own in f32, bf16 or 8 bits, in an order in which they are
+// multiplied fast (kernels/matvec.h); embeddings are rounded alike; activations, states and sums are f32. A sequence's
 // numbers have the same bits whatever other sequences and however many threads there are.
 #pragma once
 

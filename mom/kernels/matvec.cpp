@@ -7,6 +7,7 @@
 
 #include "mom/kernels/cpu_capability.h"
 #include "mom/kernels/matvec.h"
+#include "mom/kernels/matvec_panels-inl.h"
 #include "mom/kernels/matvec_tokens-inl.h"
 #include "mom/kernels/scratch.h"
 #include "mom/kernels/simd-inl.h"
@@ -17,7 +18,7 @@ namespace mom::kernels {
 constexpr int kMatvecStreams = 2;              // rows that are read side by side, far from each other
 constexpr int kMatvecRows = 4;                 // rows whose lane sums are joined at once
 constexpr int kMatvecChains = 2;               // independent sums of a row
-constexpr int64_t kMatvecColumns = 64;         // packed rows are a multiple of it
+constexpr int64_t kMatvecColumns = 64;         // packed rows of kInt8 are a multiple of it
 constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 32 bits can sum in any lane
 }  // namespace mom::kernels
 #endif
@@ -36,8 +37,8 @@ struct Prepared {
   float scale = 1;
 };
 
-// The three kinds of weights. Each says how a token's activations are prepared, in the order its products
-// need, and multiplies two rows with kTokens tokens: the lanes of sums[row][t] add up to the result.
+// The two kinds of weights in rows. Each says how a token's activations are prepared, and multiplies two rows with kTokens
+// tokens: the lanes of sums[row][t] add up to the result.
 //
 // A thread reads two streams of memory, the two halves of its rows: a processor prefetches in each stream separately, and
 // one stream alone leaves a fifth of the memory bandwidth unused (bench/results).
@@ -47,9 +48,7 @@ using LaneSums = Vec[kMatvecStreams][kTokens];
 struct FloatWeights {
   using Element = float;
   using Input = float;
-  static constexpr bool kAsFloats = true;
-  // A row as floats in the order of prepared activations; `memory` has room for them.
-  static const float* as_floats(const float* row, int64_t /*count*/, float* /*memory*/) { return row; }
+  static constexpr bool kInGroups = true;  // tokens in vectors (matvec_tokens-inl.h)
   static int64_t floats_to_prepare(int64_t /*count*/) { return 0; }
   static Prepared<Input> prepare(const float* x, int64_t /*count*/, float* /*memory*/) { return {x}; }
   template <int kTokens>
@@ -80,64 +79,18 @@ struct FloatWeights {
   }
 };
 
-// Two neighbours share 32 bits, which are shifted and masked into two vectors; so activations are prepared as
-// alternating vectors of even and odd columns.
-struct Bf16Weights {
-  using Element = uint16_t;
-  using Input = float;
-  static constexpr bool kAsFloats = true;
-  static const float* as_floats(const uint16_t* row, int64_t count, float* memory) {
-    const hn::RebindToUnsigned<Tag> d32;
-    for (int64_t column = 0; column < count; column += 2 * kLanes) {
-      const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(row + column));
-      store(hn::BitCast(kTag, hn::ShiftLeft<16>(pair)), memory + column);
-      store(hn::BitCast(kTag, hn::And(pair, hn::Set(d32, 0xffff0000u))), memory + column + kLanes);
-    }
-    return memory;
-  }
-  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kBF16); }
-  static Prepared<Input> prepare(const float* x, int64_t count, float* to) {
-    for (int64_t block = 0; block < packed_columns(count, WeightType::kBF16); block += 2 * kLanes) {
-      for (int64_t i = 0; i < 2 * kLanes; ++i)
-        to[block + (i % 2) * kLanes + i / 2] = block + i < count ? x[block + i] : 0.0f;
-    }
-    return {to};
-  }
-  template <int kTokens>
-  static HWY_INLINE void dot(const uint16_t* const* rows, int64_t count, const Input* const* x,
-                             LaneSums<kTokens>& sums) {
-    const hn::RebindToUnsigned<Tag> d32;
-    const auto high = hn::Set(d32, 0xffff0000u);
-    Vec sum[kMatvecStreams][kTokens][2];
-    fill_zero(&sum[0][0][0], kMatvecStreams * kTokens * 2);
-    for (int64_t column = 0; column < count; column += 2 * kLanes) {
-      for (int s = 0; s < kMatvecStreams; ++s) {
-        const auto pair = hn::LoadU(d32, reinterpret_cast<const uint32_t*>(rows[s] + column));
-        const Vec even = hn::BitCast(kTag, hn::ShiftLeft<16>(pair)),
-                  odd = hn::BitCast(kTag, hn::And(pair, high));
-        for (int t = 0; t < kTokens; ++t) {
-          sum[s][t][0] = fma(even, load(x[t] + column), sum[s][t][0]);
-          sum[s][t][1] = fma(odd, load(x[t] + column + kLanes), sum[s][t][1]);
-        }
-      }
-    }
-    for (int s = 0; s < kMatvecStreams; ++s)
-      for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sum[s][t][0], sum[s][t][1]);
-  }
-};
-
 struct Int8Weights {
   using Element = int8_t;
   using Input = int16_t;
-  static constexpr bool kAsFloats = false;  // its sums are integers
-  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count, WeightType::kInt8) / 2; }
+  static constexpr bool kInGroups = false;  // its sums are integers
+  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count) / 2; }
   static Prepared<Input> prepare(const float* x, int64_t count, float* memory) {
     auto* to = reinterpret_cast<Input*>(memory);
     float largest = 0;
     for (int64_t c = 0; c < count; ++c) largest = std::max(largest, std::abs(x[c]));
     const float scale = largest / 32767.0f, inverse = largest > 0 ? 32767.0f / largest : 0.0f;
     for (int64_t c = 0; c < count; ++c) to[c] = static_cast<int16_t>(std::lrintf(x[c] * inverse));
-    std::fill(to + count, to + packed_columns(count, WeightType::kInt8), int16_t{0});
+    std::fill(to + count, to + packed_columns(count), int16_t{0});
     return {to, scale};
   }
 #if HWY_TARGET == HWY_SCALAR
@@ -231,27 +184,22 @@ int64_t group_tokens(int64_t num_tokens, std::vector<TokenGroup>& groups) {
   return t;
 }
 
-template <class Weights>
-void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group, float* floats,
-                   float* const* y) {
-  const auto* weights = static_cast<const typename Weights::Element*>(m.data);
+void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group, float* const* y) {
+  const auto* weights = static_cast<const float*>(m.data);
   for (int64_t first = begin; first < end; first += kTokenRows) {
     const float* rows[kTokenRows];
-    for (int r = 0; r < kTokenRows; ++r)
-      rows[r] = Weights::as_floats(weights + std::min(first + r, end - 1) * m.stride, m.stride,
-                                   floats + r * m.stride);
+    for (int r = 0; r < kTokenRows; ++r) rows[r] = weights + std::min(first + r, end - 1) * m.stride;
     // The next rows come from memory meanwhile.
     const auto* next = reinterpret_cast<const char*>(weights + std::min(first + kTokenRows, end) * m.stride);
     const auto* last =
         reinterpret_cast<const char*>(weights + std::min(first + 2 * kTokenRows, m.num_rows) * m.stride);
     for (; next < last; next += 64) hwy::Prefetch(next);
     HWY_ALIGN float sums[kTokenRows * kLanes];
-    token_sums(rows, m.stride, group.x_CT, sums);
-    for (int64_t row = first; row < std::min(first + kTokenRows, end); ++row) {
-      const float bias = m.bias != nullptr ? m.bias[row] : 0.0f;
-      for (int64_t t = 0; t < group.count; ++t)
-        y[group.first + t][row] = sums[(row - first) * kLanes + t] + bias;
-    }
+    float bias[kTokenRows] = {};
+    const int64_t num_rows = std::min<int64_t>(kTokenRows, end - first);
+    if (m.bias != nullptr) std::copy_n(m.bias + first, num_rows, bias);
+    token_sums(rows, m.stride, group.x_CT, bias, sums);
+    rows_to_tokens(sums, num_rows, group.count, first, y + group.first);
   }
 }
 
@@ -263,15 +211,11 @@ void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<con
   const auto num_tokens = static_cast<int64_t>(x.size());
   const int64_t floats = Weights::floats_to_prepare(m.num_columns);
   std::vector<TokenGroup> groups;
-  const int64_t grouped = Weights::kAsFloats ? group_tokens(num_tokens, groups) : 0;
-  Scratch scratch(
-      (floats + 16) * num_tokens +
-      (groups.empty() ? 0 : m.stride * (static_cast<int64_t>(groups.size()) * kLanes + kTokenRows)));
+  const int64_t grouped = Weights::kInGroups ? group_tokens(num_tokens, groups) : 0;
+  Scratch scratch((floats + 16) * num_tokens + m.stride * static_cast<int64_t>(groups.size()) * kLanes);
   std::vector<Prepared<typename Weights::Input>> tokens;
   for (const float* token : x) tokens.push_back(Weights::prepare(token, m.num_columns, scratch.take(floats)));
-  float* row_floats = nullptr;
-  if constexpr (Weights::kAsFloats) {
-    if (!groups.empty()) row_floats = scratch.take(kTokenRows * m.stride);
+  if constexpr (Weights::kInGroups) {
     for (TokenGroup& group : groups) {
       group.x_CT = scratch.take(m.stride * kLanes);
       const float* inputs[kLanes] = {};
@@ -282,9 +226,8 @@ void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<con
   const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
   for (int64_t row = begin; row < end; row += rows_at_once) {
     const int64_t last = std::min(end, row + rows_at_once);
-    if constexpr (Weights::kAsFloats) {
-      for (const TokenGroup& group : groups)
-        rows_of_group<Weights>(m, row, last, group, row_floats, y.data());
+    if constexpr (Weights::kInGroups) {
+      for (const TokenGroup& group : groups) rows_of_group(m, row, last, group, y.data());
     }
     int64_t t = grouped;
     for (; t + 4 <= num_tokens; t += 4) all_rows<Weights, 4>(m, row, last, tokens.data() + t, y.data() + t);
@@ -297,16 +240,16 @@ void matvec_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<c
                   std::span<float* const> y) {
   switch (m.type) {
     case WeightType::kF32:
-      return all_tokens<FloatWeights>(m, begin, end, x, y);
+      return m.in_panels ? panel_range<float>(m, begin, end, x, y) : all_tokens<FloatWeights>(m, begin, end, x, y);
     case WeightType::kBF16:
-      return all_tokens<Bf16Weights>(m, begin, end, x, y);
+      return panel_range<uint16_t>(m, begin, end, x, y);
     case WeightType::kInt8:
       return all_tokens<Int8Weights>(m, begin, end, x, y);
   }
 }
 
-void round_row(const float* from, int64_t count, uint16_t* to) {
-  for (int64_t c = 0; c < count; ++c) to[c] = f32_to_bf16(from[c]);
+void round_to_bf16(const float* from, int64_t count, uint16_t* to) {
+  for (int64_t i = 0; i < count; ++i) to[i] = f32_to_bf16(from[i]);
 }
 
 }  // namespace mom::kernels::HWY_NAMESPACE
@@ -316,16 +259,23 @@ HWY_AFTER_NAMESPACE();
 namespace mom::kernels {
 
 HWY_EXPORT(matvec_range);
-HWY_EXPORT(round_row);
+HWY_EXPORT(round_to_bf16);
 
-int64_t packed_columns(int64_t num_columns, WeightType type) {
-  if (type == WeightType::kF32) return num_columns;
+int64_t packed_columns(int64_t num_columns) {
   return (num_columns + kMatvecColumns - 1) / kMatvecColumns * kMatvecColumns;
 }
 
+namespace {
+int64_t packed_rows(int64_t num_rows) { return (num_rows + kPanelRows - 1) / kPanelRows * kPanelRows; }
+}  // namespace
+
+int64_t packed_elements(int64_t num_rows, int64_t num_columns, WeightType type) {
+  return type == WeightType::kInt8 ? num_rows * packed_columns(num_columns) : packed_rows(num_rows) * num_columns;
+}
+
 int64_t row_bytes(const WeightMatrix& matrix) {
-  constexpr int64_t kBytes[] = {4, 2, 1};
-  return packed_columns(matrix.num_columns, matrix.type) * kBytes[static_cast<int>(matrix.type)];
+  if (matrix.type == WeightType::kInt8) return packed_columns(matrix.num_columns);
+  return matrix.num_columns * (matrix.type == WeightType::kF32 ? 4 : 2);
 }
 
 void matvec(const WeightMatrix& matrix, int64_t begin, int64_t end, std::span<const float* const> x,
@@ -336,7 +286,7 @@ void matvec(const WeightMatrix& matrix, int64_t begin, int64_t end, std::span<co
 
 void quantize_rows(const float* weights, int64_t num_rows, int64_t num_columns, int8_t* quantized,
                    float* scales) {
-  const int64_t stride = packed_columns(num_columns, WeightType::kInt8);
+  const int64_t stride = packed_columns(num_columns);
   for (int64_t r = 0; r < num_rows; ++r) {
     const float* row = weights + r * num_columns;
     int8_t* to = quantized + r * stride;
@@ -349,11 +299,45 @@ void quantize_rows(const float* weights, int64_t num_rows, int64_t num_columns, 
   }
 }
 
-void round_rows(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* rounded) {
-  const int64_t stride = packed_columns(num_columns, WeightType::kBF16);
-  for (int64_t r = 0; r < num_rows; ++r) {
-    HWY_DYNAMIC_DISPATCH(round_row)(weights + r * num_columns, num_columns, rounded + r * stride);
-    std::fill(rounded + r * stride + num_columns, rounded + (r + 1) * stride, uint16_t{0});
+namespace {
+
+// A row, or null for zeros, as row `r` of a panel.
+template <class Element>
+void put_into_panel(const Element* row, int64_t num_columns, int64_t r, Element* panel) {
+  for (int64_t c = 0; c < num_columns; ++c) panel[c * kPanelRows + r] = row != nullptr ? row[c] : Element{0};
+}
+
+}  // namespace
+
+void pack_panels(const float* weights, int64_t num_rows, int64_t num_columns, float* panels) {
+  for (int64_t r = 0; r < packed_rows(num_rows); ++r)
+    put_into_panel(r < num_rows ? weights + r * num_columns : nullptr, num_columns, r % kPanelRows,
+                   panels + r / kPanelRows * kPanelRows * num_columns);
+}
+
+void pack_panels(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* panels) {
+  std::vector<uint16_t> row(static_cast<size_t>(num_columns));
+  for (int64_t r = 0; r < packed_rows(num_rows); ++r) {
+    if (r < num_rows) HWY_DYNAMIC_DISPATCH(round_to_bf16)(weights + r * num_columns, num_columns, row.data());
+    put_into_panel(r < num_rows ? row.data() : nullptr, num_columns, r % kPanelRows,
+                   panels + r / kPanelRows * kPanelRows * num_columns);
+  }
+}
+
+void round_row(const float* row, int64_t num_columns, WeightType type, float* rounded) {
+  if (type == WeightType::kF32) {
+    std::copy_n(row, num_columns, rounded);
+  } else if (type == WeightType::kBF16) {
+    std::vector<uint16_t> bits(static_cast<size_t>(num_columns));
+    HWY_DYNAMIC_DISPATCH(round_to_bf16)(row, num_columns, bits.data());
+    std::transform(bits.begin(), bits.end(), rounded,
+                   [](uint16_t each) { return std::bit_cast<float>(static_cast<uint32_t>(each) << 16); });
+  } else {
+    std::vector<int8_t> quantized(static_cast<size_t>(packed_columns(num_columns)));
+    float scale = 0;
+    quantize_rows(row, 1, num_columns, quantized.data(), &scale);
+    std::transform(quantized.begin(), quantized.begin() + num_columns, rounded,
+                   [&](int8_t each) { return static_cast<float>(each) * scale; });
   }
 }
 

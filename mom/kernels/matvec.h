@@ -6,7 +6,7 @@
 // Weights are f32, bf16, or 8-bit integers with one f32 scale per row. Products and sums are f32, except for
 // kInt8: there each token's activations are 16-bit integers with one scale (error: 2^-16 of the largest),
 // products and sums integers, which are exact. A row's result has the same bits whatever other rows and
-// tokens are computed and however many threads there are.
+// tokens are computed and however many threads there are; in panels and in rows the last bits differ.
 #pragma once
 
 #include <cstdint>
@@ -16,16 +16,25 @@ namespace mom::kernels {
 
 enum class WeightType : uint8_t { kF32, kBF16, kInt8 };
 
+// Where the weight of row r and column c is:
+//   kF32         r * stride + c, as LibTorch has it
+//   kF32, kBF16  in panels: ((r / 16) * num_columns + c) * 16 + r % 16, rows filled up with zeros; 64-byte aligned. Faster
+//                for any number of tokens
+//   kInt8        r * stride + c, rows of packed_columns() filled up with zeros
 struct WeightMatrix {
-  const void* data = nullptr;                         // [R, C], rows dense
-  const float* scales = nullptr;                      // [R], kInt8 only
-  const float* bias = nullptr;                        // [R] or null
-  int64_t num_rows = 0, num_columns = 0, stride = 0;  // stride: elements, packed_columns()
+  const void* data = nullptr;
+  const float* scales = nullptr;  // [R], kInt8 only
+  const float* bias = nullptr;    // [R] or null
+  int64_t num_rows = 0, num_columns = 0, stride = 0;
   WeightType type = WeightType::kF32;
+  bool in_panels = false;
 };
 
-// The columns a row takes in memory: for the narrow types, whole cache lines.
-int64_t packed_columns(int64_t num_columns, WeightType type);
+inline constexpr int64_t kPanelRows = 16;
+// Elements of a matrix that is packed: kF32 and kBF16 in panels, kInt8 in rows.
+int64_t packed_elements(int64_t num_rows, int64_t num_columns, WeightType type);
+// The columns a row of kInt8 takes in memory: whole cache lines.
+int64_t packed_columns(int64_t num_columns);
 // Bytes of one row.
 int64_t row_bytes(const WeightMatrix& matrix);
 
@@ -37,7 +46,10 @@ void matvec(const WeightMatrix& matrix, int64_t begin, int64_t end, std::span<co
 // `quantized` are packed_columns() apart; their ends are filled with zeros.
 void quantize_rows(const float* weights, int64_t num_rows, int64_t num_columns, int8_t* quantized,
                    float* scales);
-// Rows of f32 weights as kBF16, to nearest even, likewise packed.
-void round_rows(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* rounded);
+// Rows of f32 weights in panels; as kBF16 to nearest even.
+void pack_panels(const float* weights, int64_t num_rows, int64_t num_columns, float* panels);
+void pack_panels(const float* weights, int64_t num_rows, int64_t num_columns, uint16_t* panels);
+// A row as a packed matrix of `type` holds it.
+void round_row(const float* row, int64_t num_columns, WeightType type, float* rounded);
 
 }  // namespace mom::kernels

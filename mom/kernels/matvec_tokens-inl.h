@@ -24,30 +24,56 @@ constexpr int64_t lane_at(int64_t i) {
   return 4 * (kLanes >= 16 ? kReversed[group] : group) + kReversed[i % 4];
 }
 
+#if HWY_TARGET != HWY_SCALAR
+// Four floats of each of four rows as four floats of each of four columns.
+HWY_INLINE void transpose_four(const float* const* from, float* const* to) {
+  const hn::CappedTag<float, 4> quad;
+  const hn::RepartitionToWide<decltype(quad)> wide;
+  const auto a = hn::LoadU(quad, from[0]), b = hn::LoadU(quad, from[1]), c = hn::LoadU(quad, from[2]),
+             d = hn::LoadU(quad, from[3]);
+  const auto ab = hn::BitCast(wide, hn::InterleaveLower(quad, a, b)),
+             cd = hn::BitCast(wide, hn::InterleaveLower(quad, c, d)),
+             ab_up = hn::BitCast(wide, hn::InterleaveUpper(quad, a, b)),
+             cd_up = hn::BitCast(wide, hn::InterleaveUpper(quad, c, d));
+  hn::StoreU(hn::BitCast(quad, hn::InterleaveLower(wide, ab, cd)), quad, to[0]);
+  hn::StoreU(hn::BitCast(quad, hn::InterleaveUpper(wide, ab, cd)), quad, to[1]);
+  hn::StoreU(hn::BitCast(quad, hn::InterleaveLower(wide, ab_up, cd_up)), quad, to[2]);
+  hn::StoreU(hn::BitCast(quad, hn::InterleaveUpper(wide, ab_up, cd_up)), quad, to[3]);
+}
+#endif
+
 // x_CT[c][t] of up to kLanes tokens; zeros where there is none.
 HWY_INLINE void columns_of_tokens(const float* const* x, int64_t num_tokens, int64_t count, float* x_CT) {
   for (int64_t t = 0; t < kLanes; t += 4) {
     int64_t c = 0;
 #if HWY_TARGET != HWY_SCALAR
-    const hn::CappedTag<float, 4> quad;
-    const hn::RepartitionToWide<decltype(quad)> wide;
     for (; t + 4 <= num_tokens && c + 4 <= count; c += 4) {
-      const auto a = hn::LoadU(quad, x[t] + c), b = hn::LoadU(quad, x[t + 1] + c),
-                 e = hn::LoadU(quad, x[t + 2] + c), f = hn::LoadU(quad, x[t + 3] + c);
-      const auto ab = hn::BitCast(wide, hn::InterleaveLower(quad, a, b)),
-                 ef = hn::BitCast(wide, hn::InterleaveLower(quad, e, f)),
-                 ab_up = hn::BitCast(wide, hn::InterleaveUpper(quad, a, b)),
-                 ef_up = hn::BitCast(wide, hn::InterleaveUpper(quad, e, f));
-      float* to = x_CT + c * kLanes + t;
-      hn::StoreU(hn::BitCast(quad, hn::InterleaveLower(wide, ab, ef)), quad, to);
-      hn::StoreU(hn::BitCast(quad, hn::InterleaveUpper(wide, ab, ef)), quad, to + kLanes);
-      hn::StoreU(hn::BitCast(quad, hn::InterleaveLower(wide, ab_up, ef_up)), quad, to + 2 * kLanes);
-      hn::StoreU(hn::BitCast(quad, hn::InterleaveUpper(wide, ab_up, ef_up)), quad, to + 3 * kLanes);
+      const float* from[] = {x[t] + c, x[t + 1] + c, x[t + 2] + c, x[t + 3] + c};
+      float* at = x_CT + c * kLanes + t;
+      float* to[] = {at, at + kLanes, at + 2 * kLanes, at + 3 * kLanes};
+      transpose_four(from, to);
     }
 #endif
     for (; c < count; ++c)
       for (int64_t i = t; i < t + 4; ++i) x_CT[c * kLanes + i] = i < num_tokens ? x[i][c] : 0.0f;
   }
+}
+
+// sums[r][t], of vectors, to y[t][row + r]: the compiler's own way scatters numbers one by one.
+HWY_INLINE void rows_to_tokens(const float* sums, int64_t num_rows, int64_t num_tokens, int64_t row, float* const* y) {
+  int64_t t = 0;
+#if HWY_TARGET != HWY_SCALAR
+  for (; num_rows == kTokenRows && t + 4 <= num_tokens; t += 4) {
+    for (int r = 0; r < kTokenRows; r += 4) {
+      const float* at = sums + r * kLanes + t;
+      const float* from[] = {at, at + kLanes, at + 2 * kLanes, at + 3 * kLanes};
+      float* to[] = {y[t] + row + r, y[t + 1] + row + r, y[t + 2] + row + r, y[t + 3] + row + r};
+      transpose_four(from, to);
+    }
+  }
+#endif
+  for (; t < num_tokens; ++t)
+    for (int64_t r = 0; r < num_rows; ++r) y[t][row + r] = sums[r * kLanes + t];
 }
 
 struct TokenSums {
@@ -74,22 +100,24 @@ HWY_INLINE TokenSums lane_sums(const float* const* rows, int64_t count, const fl
   return first;
 }
 
-// sums[r][t] of kTokenRows rows and all tokens; x_CT [count, tokens] aligned.
-inline void token_sums(const float* const* rows, int64_t count, const float* x_CT, float* sums) {
+// sums[r][t] of kTokenRows rows and all tokens, with a bias for each row; x_CT [count, tokens] aligned.
+inline void token_sums(const float* const* rows, int64_t count, const float* x_CT, const float* bias, float* sums) {
   constexpr int kMaxDepth = 5;
-  // Sums of 1, 2, 4 ... lanes that wait for as many more.
+  // Sums of 2, 4 ... lanes that wait for as many more.
   HWY_ALIGN float waiting[kMaxDepth][kTokenRows * kLanes];
   int depth = 0;
-  for (int64_t i = 0; i < kLanes; ++i) {
-    TokenSums sum = lane_sums(rows, count, x_CT, lane_at(i));
-    for (int64_t n = i + 1; n % 2 == 0; n /= 2) {
+  TokenSums sum;
+  for (int64_t pair = 1; pair <= kLanes / 2; ++pair) {
+    const TokenSums first = lane_sums(rows, count, x_CT, lane_at(2 * pair - 2)), second = lane_sums(rows, count, x_CT, lane_at(2 * pair - 1));
+    for (int r = 0; r < kTokenRows; ++r) sum.of[r] = hn::Add(first.of[r], second.of[r]);
+    for (int64_t n = pair; n % 2 == 0; n /= 2) {
       --depth;
       for (int r = 0; r < kTokenRows; ++r) sum.of[r] = hn::Add(load(waiting[depth] + r * kLanes), sum.of[r]);
     }
     for (int r = 0; r < kTokenRows; ++r) store(sum.of[r], waiting[depth] + r * kLanes);
     ++depth;
   }
-  std::copy_n(waiting[0], kTokenRows * kLanes, sums);
+  for (int r = 0; r < kTokenRows; ++r) store(hn::Add(sum.of[r], set(bias[r])), sums + r * kLanes);
 }
 
 }  // namespace mom::kernels::HWY_NAMESPACE

@@ -11,30 +11,32 @@ namespace mom::nn {
 using kernels::WeightType;
 
 PackedMatrix WeightPacker::matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R) {
+  constexpr at::ScalarType kElements[] = {at::kFloat, at::kBFloat16, at::kChar};
   PackedMatrix packed;
-  const at::Tensor weight = weight_RC.detach();
-  const int64_t rows = weight.size(0), columns = weight.size(1),
-                stride = kernels::packed_columns(columns, type_);
+  const at::Tensor weight = weight_RC.detach().contiguous();
+  const int64_t rows = weight.size(0), columns = weight.size(1);
   const float* from = weight.const_data_ptr<float>();
   if (bias_R.defined()) packed.bias = bias_R.detach();
+  packed.data =
+      memory_.take({kernels::packed_elements(rows, columns, type_)}, kElements[static_cast<int>(type_)]);
+  void* to = packed.data.mutable_data_ptr();
   if (type_ == WeightType::kF32) {
-    packed.data = weight;
+    kernels::pack_panels(from, rows, columns, static_cast<float*>(to));
   } else if (type_ == WeightType::kBF16) {
-    packed.data = memory_.take({rows, stride}, at::kBFloat16);
-    kernels::round_rows(from, rows, columns, static_cast<uint16_t*>(packed.data.mutable_data_ptr()));
+    kernels::pack_panels(from, rows, columns, static_cast<uint16_t*>(to));
   } else {
-    packed.data = memory_.take({rows, stride}, at::kChar);
     packed.scales = torch::empty({rows});
-    kernels::quantize_rows(from, rows, columns, packed.data.mutable_data_ptr<int8_t>(),
+    kernels::quantize_rows(from, rows, columns, static_cast<int8_t*>(to),
                            packed.scales.mutable_data_ptr<float>());
   }
-  packed.matrix = {.data = packed.data.const_data_ptr(),
+  packed.matrix = {.data = to,
                    .scales = packed.scales.defined() ? packed.scales.const_data_ptr<float>() : nullptr,
                    .bias = packed.bias.defined() ? packed.bias.const_data_ptr<float>() : nullptr,
                    .num_rows = rows,
                    .num_columns = columns,
-                   .stride = stride,
-                   .type = type_};
+                   .stride = kernels::packed_columns(columns),
+                   .type = type_,
+                   .in_panels = type_ != WeightType::kInt8};
   return packed;
 }
 

@@ -37,7 +37,7 @@ struct PackedMatrix {
 // One matrix for all tokens, or one per weight set (routing.h).
 using PackedProjection = std::vector<PackedMatrix>;
 
-// Makes packed matrices of one type; narrow ones are copies in `memory`, f32 ones the parameters themselves.
+// Makes packed matrices of one type, in `memory`.
 class WeightPacker {
  public:
   WeightPacker(kernels::WeightType type, ops::HugePages& memory) : type_(type), memory_(memory) {}

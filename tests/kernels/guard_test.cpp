@@ -243,22 +243,21 @@ TEST(Guard, Matvec) {
   everywhere([](const Case& c, Buffers& make) {
     const int64_t R = 7, C = c.width;
     const float* weights = make.floats(R * C);
-    for (const WeightType type : {WeightType::kF32, WeightType::kBF16, WeightType::kInt8}) {
-      const int64_t stride = packed_columns(C, type), bytes = type == WeightType::kBF16 ? 2 : 1;
-      float *packed = make.floats(R * stride * bytes / 4), *scales = make.floats(R);
-      WeightMatrix matrix{.data = weights,
-                          .scales = nullptr,
+    for (int kind = 0; kind < 4; ++kind) {  // the last: f32 in rows
+      const auto type = static_cast<WeightType>(kind % 3);
+      constexpr int64_t kBytes[] = {4, 2, 1};
+      float *packed = make.floats(packed_elements(R, C, type) * kBytes[kind % 3] / 4), *scales = make.floats(R);
+      WeightMatrix matrix{.data = kind == 3 ? weights : packed,
                           .bias = make.floats(R),
                           .num_rows = R,
                           .num_columns = C,
-                          .stride = stride,
-                          .type = type};
-      if (type != WeightType::kF32) matrix.data = packed;
-      if (type == WeightType::kBF16) round_rows(weights, R, C, reinterpret_cast<uint16_t*>(packed));
-      if (type == WeightType::kInt8) {
-        quantize_rows(weights, R, C, reinterpret_cast<int8_t*>(packed), scales);
-        matrix.scales = scales;
-      }
+                          .stride = kind == 3 ? C : packed_columns(C),
+                          .type = type,
+                          .in_panels = kind < 2};
+      if (kind == 0) pack_panels(weights, R, C, packed);
+      if (kind == 1) pack_panels(weights, R, C, reinterpret_cast<uint16_t*>(packed));
+      if (kind == 2) quantize_rows(weights, R, C, reinterpret_cast<int8_t*>(packed), scales);
+      if (kind == 2) matrix.scales = scales;
       std::vector<const float*> x;
       std::vector<float*> y;
       for (int64_t t = 0; t < 7; ++t) x.push_back(make.floats(C)), y.push_back(make.floats(R));

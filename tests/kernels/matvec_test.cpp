@@ -24,44 +24,65 @@ std::vector<float> numbers(int64_t count, uint64_t seed) {
   return values;
 }
 
-// R x C weights in one type.
+// A matrix's type and whether it is packed.
+struct Kind {
+  WeightType type;
+  bool packed;
+};
+constexpr Kind kKinds[] = {{WeightType::kF32, false},
+                           {WeightType::kF32, true},
+                           {WeightType::kBF16, true},
+                           {WeightType::kInt8, true}};
+std::ostream& operator<<(std::ostream& out, const Kind& kind) {
+  return out << "type " << static_cast<int>(kind.type) << (kind.packed ? ", packed" : "");
+}
+
+// R x C weights of one kind.
 struct Packed {
-  Packed(int64_t rows, int64_t columns, WeightType type)
+  Packed(int64_t rows, int64_t columns, Kind kind)
       : weights(numbers(rows * columns, 3)), bias(numbers(rows, 4)), scales(static_cast<size_t>(rows)) {
-    const int64_t stride = packed_columns(columns, type);
-    const auto count = static_cast<size_t>(rows * stride);
+    const auto count = static_cast<size_t>(packed_elements(rows, columns, kind.type));
     matrix = {.data = weights.data(),
-              .scales = nullptr,
               .bias = bias.data(),
               .num_rows = rows,
               .num_columns = columns,
-              .stride = stride,
-              .type = type};
-    if (type == WeightType::kBF16) {
-      bf16.resize(count);
-      round_rows(weights.data(), rows, columns, bf16.data());
-      matrix.data = bf16.data();
-    } else if (type == WeightType::kInt8) {
+              .stride = columns,
+              .type = kind.type};
+    if (!kind.packed) return;
+    if (kind.type == WeightType::kInt8) {
       int8.resize(count);
       quantize_rows(weights.data(), rows, columns, int8.data(), scales.data());
       matrix.data = int8.data();
+      matrix.stride = packed_columns(columns);
       matrix.scales = scales.data();
+      return;
+    }
+    matrix.in_panels = true;
+    if (kind.type == WeightType::kF32) {
+      panels.resize(count);
+      pack_panels(weights.data(), rows, columns, panels.data());
+      matrix.data = panels.data();
+    } else {
+      bf16.resize(count);
+      pack_panels(weights.data(), rows, columns, bf16.data());
+      matrix.data = bf16.data();
     }
   }
   // The weight as its type holds it.
   double value(int64_t row, int64_t column) const {
-    const auto at = static_cast<size_t>(row * matrix.stride + column);
-    if (matrix.type == WeightType::kF32) return weights[at];
-    if (matrix.type == WeightType::kBF16) return std::bit_cast<float>(static_cast<uint32_t>(bf16[at]) << 16);
-    return static_cast<double>(int8[at]) * scales[static_cast<size_t>(row)];
+    if (matrix.type == WeightType::kInt8)
+      return static_cast<double>(int8[static_cast<size_t>(row * matrix.stride + column)]) *
+             scales[static_cast<size_t>(row)];
+    const auto in_panel = static_cast<size_t>((row / 16 * matrix.num_columns + column) * 16 + row % 16);
+    if (matrix.type == WeightType::kBF16)
+      return std::bit_cast<float>(static_cast<uint32_t>(bf16[in_panel]) << 16);
+    return matrix.in_panels ? panels[in_panel] : weights[static_cast<size_t>(row * matrix.stride + column)];
   }
-  std::vector<float> weights, bias, scales;
+  std::vector<float> weights, bias, scales, panels;
   std::vector<uint16_t> bf16;
   std::vector<int8_t> int8;
   WeightMatrix matrix;
 };
-
-constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBF16, WeightType::kInt8};
 
 class Matvec : public testing::TestWithParam<std::string> {
  protected:
@@ -84,10 +105,10 @@ double bound(const Packed& packed, int64_t row, const std::vector<float>& x) {
 }
 
 TEST_P(Matvec, IsTheSumOfProducts) {
-  for (const WeightType type : kTypes) {
+  for (const Kind& kind : kKinds) {
     for (const int64_t columns : {1, 7, 63, 64, 65, 200, 2100}) {
       for (const int64_t num_tokens : {1, 2, 3, 7, 8, 13, 21}) {
-        const Packed packed(9, columns, type);
+        const Packed packed(9, columns, kind);
         std::vector<std::vector<float>> inputs,
             outputs(static_cast<size_t>(num_tokens), std::vector<float>(9, -1));
         std::vector<const float*> x;
@@ -105,7 +126,7 @@ TEST_P(Matvec, IsTheSumOfProducts) {
             for (int64_t c = 0; c < columns; ++c)
               expected += packed.value(r, c) * inputs[t][static_cast<size_t>(c)];
             ASSERT_NEAR(outputs[t][static_cast<size_t>(r)], expected, bound(packed, r, inputs[t]))
-                << "type " << static_cast<int>(type) << ", columns " << columns << ", row " << r;
+                << kind << ", columns " << columns << ", row " << r;
           }
         }
       }
@@ -116,9 +137,9 @@ TEST_P(Matvec, IsTheSumOfProducts) {
 // A token's products have the same bits alone and beside others, however the rows are cut.
 TEST_P(Matvec, NeighboursChangeNoBit) {
   constexpr int64_t kRows = 37;
-  for (const WeightType type : kTypes) {
-    for (const int64_t columns : {12, 176, 192, 200, 384}) {
-      const Packed packed(kRows, columns, type);
+  for (const Kind& kind : kKinds) {
+    for (const int64_t columns : {12, 176, 192, 200, 384, 600}) {
+      const Packed packed(kRows, columns, kind);
       std::vector<std::vector<float>> inputs, alone;
       for (uint64_t t = 0; t < 37; ++t) {
         inputs.push_back(numbers(columns, 10 + t));
@@ -136,8 +157,8 @@ TEST_P(Matvec, NeighboursChangeNoBit) {
         matvec(packed.matrix, 0, 21, x, y);
         matvec(packed.matrix, 21, kRows, x, y);
         for (size_t t = 0; t < num_tokens; ++t)
-          ASSERT_EQ(together[t], alone[t]) << "type " << static_cast<int>(type) << ", columns " << columns
-                                           << ", token " << t << " of " << num_tokens;
+          ASSERT_EQ(together[t], alone[t])
+              << kind << ", columns " << columns << ", token " << t << " of " << num_tokens;
       }
     }
   }
@@ -146,7 +167,7 @@ TEST_P(Matvec, NeighboursChangeNoBit) {
 // The most a lane can be asked to add up: every product at its largest, over more columns than 32 bits hold.
 TEST_P(Matvec, IntegersDoNotOverflow) {
   const int64_t columns = 20000;
-  std::vector<int8_t> weights(static_cast<size_t>(packed_columns(columns, WeightType::kInt8)), 0);
+  std::vector<int8_t> weights(static_cast<size_t>(packed_columns(columns)), 0);
   std::fill_n(weights.begin(), columns, int8_t{127});
   const float scale = 1;
   const std::vector<float> input(static_cast<size_t>(columns), 32767);
@@ -162,6 +183,19 @@ TEST_P(Matvec, IntegersDoNotOverflow) {
   float* y[] = {&output};
   matvec(matrix, 0, 1, x, y);
   EXPECT_NEAR(output / (127.0 * 32767 * columns), 1, 1e-6);
+}
+
+// A row by itself is what a packed matrix holds.
+TEST(RoundRow, IsTheRowOfAMatrix) {
+  for (const Kind& kind : kKinds) {
+    const Packed packed(20, 70, kind);
+    std::vector<float> row(70);
+    for (const int64_t r : {0, 17}) {
+      round_row(packed.weights.data() + r * 70, 70, kind.type, row.data());
+      for (int64_t c = 0; c < 70; ++c)
+        EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>(packed.value(r, c))) << kind << ", column " << c;
+    }
+  }
 }
 
 TEST(Quantize, RoundsToTheNearestOfALinearScale) {
