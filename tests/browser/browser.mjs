@@ -11,9 +11,11 @@ const axeSource = require('axe-core').source;
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
-export async function openBrowser() {
+// `microphone`: a WAV file that it hears, again and again; without one there is no microphone.
+export async function openBrowser({ microphone } = {}) {
+  const hears = microphone ? ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream', `--use-file-for-fake-audio-capture=${microphone}`] : [];
   const folder = mkdtempSync(join(tmpdir(), 'mom-browser-'));
-  const context = await chromium.launchPersistentContext(folder, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: ARGUMENTS,
+  const context = await chromium.launchPersistentContext(folder, { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: [...ARGUMENTS, ...hears],
     acceptDownloads: true });
   const close = async () => { await context.close(); rmSync(folder, { recursive: true, force: true }); };
   return { context, close };

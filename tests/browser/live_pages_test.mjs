@@ -1,7 +1,7 @@
 // The live pages in a real browser, before a server of this test: the dashboard over what the program says of made-up runs,
 // the playground over a model that is a few lines here.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -9,13 +9,16 @@ import { openBrowser, openUrl, seriousFindings } from './browser.mjs';
 
 const read = (name) => readFileSync(join(process.env.PAGES, name), 'utf8');
 const RED = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC';
-const SOUND = (() => {  // a second of 16 bits at 1 kHz: silence, then full swing
-  const bytes = Buffer.alloc(44 + 2000), half = 500;
-  bytes.write('RIFF'); bytes.writeUInt32LE(36 + 2000, 4); bytes.write('WAVEfmt ', 8); bytes.writeUInt32LE(16, 16); bytes.writeUInt16LE(1, 20); bytes.writeUInt16LE(1, 22);
-  bytes.writeUInt32LE(1000, 24); bytes.writeUInt32LE(2000, 28); bytes.writeUInt16LE(2, 32); bytes.writeUInt16LE(16, 34); bytes.write('data', 36); bytes.writeUInt32LE(2000, 40);
-  for (let i = half; i < 1000; ++i) bytes.writeInt16LE(i % 2 ? 32000 : -32000, 44 + 2 * i);
-  return bytes.toString('base64');
-})();
+// A WAV file of one channel and 16 bits.
+const wavFile = (samples, rate) => {
+  const bytes = Buffer.alloc(44 + 2 * samples.length);
+  bytes.write('RIFF'); bytes.writeUInt32LE(36 + 2 * samples.length, 4); bytes.write('WAVEfmt ', 8); bytes.writeUInt32LE(16, 16); bytes.writeUInt16LE(1, 20); bytes.writeUInt16LE(1, 22);
+  bytes.writeUInt32LE(rate, 24); bytes.writeUInt32LE(2 * rate, 28); bytes.writeUInt16LE(2, 32); bytes.writeUInt16LE(16, 34); bytes.write('data', 36); bytes.writeUInt32LE(2 * samples.length, 40);
+  samples.forEach((sample, i) => bytes.writeInt16LE(sample, 44 + 2 * i));
+  return bytes;
+};
+// A second at 1 kHz: silence, then full swing.
+const SOUND = wavFile(Array.from({ length: 1000 }, (_, i) => (i < 500 ? 0 : i % 2 ? 32000 : -32000)), 1000).toString('base64');
 const MODEL = { id: 'made-up', object: 'model', created: 0, owned_by: 'mom', input_modalities: ['text', 'image', 'audio'], output_modalities: ['text', 'image', 'audio'] };
 const SECOND = { ...MODEL, id: 'second', input_modalities: ['text', 'image'], output_modalities: ['text', 'image'] };
 const PROPS = { model: MODEL, images_are_denoised: true, default_generation_settings: { max_tokens: 256, temperature: 1, top_k: 0, top_p: 1, min_p: 0, repetition_penalty: 1, guidance_scale: 1, num_inference_steps: 50, sampler: 'ddpm' }, limits: {} };
@@ -63,7 +66,9 @@ function route(request, response) {
 describe('live pages', () => {
   let context, close;
   before(async () => {
-    ({ context, close } = await openBrowser());
+    const microphone = join(process.env.PAGES, 'tone.wav');  // 440 Hz, half of full swing
+    writeFileSync(microphone, wavFile(Array.from({ length: 48000 }, (_, i) => 16384 * Math.sin(2 * Math.PI * 440 * i / 48000)), 48000));
+    ({ context, close } = await openBrowser({ microphone }));
     server = createServer(route);
     await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
     base = `http://127.0.0.1:${server.address().port}`;
@@ -251,6 +256,27 @@ describe('live pages', () => {
       return [of(width / 4), of(3 * width / 4), height];
     });
     assert.ok(heights[0] <= 2 && heights[1] > 0.9 * heights[2], String(heights));
+    await page.close();
+  });
+
+  test('the microphone is recorded, shown and sent: what it heard', async () => {
+    const { page, complaints } = await open('/playground', '#prompt');
+    await page.getByRole('button', { name: 'Record' }).press('Enter');
+    await page.getByRole('button', { name: 'End the recording' }).waitFor();
+    await later(1000);
+    await page.getByRole('button', { name: 'End the recording' }).press('Enter');
+    await page.waitForSelector('.compose canvas');
+    await page.getByRole('button', { name: 'Send' }).click();
+    await page.waitForSelector('.prompt canvas');
+    const { type, input_audio: sound } = asked[0].messages[0].content[0];
+    assert.deepEqual([type, sound.format], ['input_audio', 'wav']);
+    const bytes = Buffer.from(sound.data, 'base64'), rate = bytes.readUInt32LE(24), samples = Array.from({ length: (bytes.length - 44) >> 1 }, (_, i) => bytes.readInt16LE(44 + 2 * i));
+    assert.ok(samples.length > 0.5 * rate && samples.length < 3 * rate, `${samples.length} samples at ${rate} Hz`);
+    const heard = samples.slice(samples.length >> 1), loudest = heard.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+    const rises = heard.filter((sample, i) => i > 0 && heard[i - 1] < 0 && sample >= 0).length, pitch = rises * rate / heard.length;
+    assert.ok(loudest > 2000, `the loudest sample is ${loudest}`);
+    assert.ok(Math.abs(pitch - 440) < 20, `${pitch} Hz`);
+    assert.deepEqual(complaints.filter((each) => !each.includes('ScriptProcessorNode is deprecated')), []);
     await page.close();
   });
 
