@@ -30,24 +30,30 @@ int64_t bytes_in(models::ModelImpl& model, WeightType type) {
   return bytes;
 }
 
+// Dense and nobody else's.
+bool is_own(const at::Tensor& tensor) {
+  return tensor.is_contiguous() && tensor.use_count() == 1 && tensor.storage().use_count() == 1;
+}
+
 // [S, width] floats.
 class OwnRows {
  public:
   OwnRows(size_t num_rows, int64_t width) : width_(width), values_(num_rows * static_cast<size_t>(width)) {}
-  at::Tensor copy() const { return torch::tensor(values_).view({-1, width_}); }
   DecodeRows view() { return {values_.data(), width_}; }
+  // As a tensor: `tensor` itself where it has room and nobody else has it.
+  at::Tensor copied_to(at::Tensor tensor) const {
+    const std::vector<int64_t> sizes{std::ssize(values_) / width_, width_};
+    if (!tensor.defined() || tensor.sizes() != sizes || !is_own(tensor)) tensor = torch::empty(sizes);
+    std::copy(values_.begin(), values_.end(), tensor.mutable_data_ptr<float>());
+    return tensor;
+  }
 
  private:
   int64_t width_;
   std::vector<float> values_;
 };
 
-// `tensor`, dense and nobody else's.
-at::Tensor own(at::Tensor tensor) {
-  return tensor.is_contiguous() && tensor.use_count() == 1 && tensor.storage().use_count() == 1
-             ? tensor
-             : tensor.contiguous().clone();
-}
+at::Tensor own(at::Tensor tensor) { return is_own(tensor) ? tensor : tensor.contiguous().clone(); }
 
 nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S,
                          const std::vector<int64_t>& seen_S) {
@@ -166,11 +172,12 @@ at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::Mode
   const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.data()};
   for (size_t i = 0; i < net.blocks.size(); ++i) {
     add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-    if (model_->spec().adaptive_norm) state.blocks[i].normed_SE = normed.copy();
+    if (model_->spec().adaptive_norm)
+      state.blocks[i].normed_SE = normed.copied_to(std::move(state.blocks[i].normed_SE));
     net.blocks[i].step->run(at, state.blocks[i]);
   }
   add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-  if (model_->spec().tells_convolutions()) state.hidden_SE = normed.copy();
+  if (model_->spec().tells_convolutions()) state.hidden_SE = normed.copied_to(std::move(state.hidden_SE));
   const int64_t num_shares = at::get_num_threads();
   ops::parallel_shares(num_shares, [&](int64_t share) {
     nn::project({net.head}, batch, nn::share_of(net.V, share, num_shares), normed.view(),

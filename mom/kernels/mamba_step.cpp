@@ -41,27 +41,52 @@ void conv_channels(const ConvStep& conv, int64_t begin, int64_t end, float* x, f
   for (d = begin; d < end; d += kLanes) store_some(silu(load_some(x + d, end - d)), x + d, end - d);
 }
 
-// A channel's recurrence: its lane sums of h c are left in a vector.
-HWY_INLINE Vec channel_step(const ScanStep& scan, float step, float input, const float* a, const float* b,
-                            const float* c, float* h) {
-  constexpr float kLog2E = 1.44269504f;
-  const Vec rate = set(step * kLog2E), u = set(input);
-  Vec sum = zero();
-  for (int64_t n = 0; n < scan.num_states; n += kLanes) {
-    const int64_t left = scan.num_states - n;
-    const Vec decay = exp2(hn::Mul(rate, load_some(a + n, left)));
-    const Vec state = fma(decay, load_some(h + n, left), hn::Mul(u, load_some(b + n, left)));
-    store_some(state, h + n, left);
-    sum = fma(state, load_some(c + n, left), sum);
+// What all channels of a token share, in registers where the states fill kVectors vectors; 0: any number of states.
+template <int kVectors>
+struct TokenInputs {
+  TokenInputs(const float* b, const float* c) {
+    for (int v = 0; v < kVectors; ++v)
+      b_N[v] = hn::LoadU(kTag, b + v * kLanes), c_N[v] = hn::LoadU(kTag, c + v * kLanes);
   }
-  return sum;
-}
+  // A channel's recurrence: its lane sums of h c are left in a vector.
+  HWY_INLINE Vec step(const ScanStep&, Vec rate, Vec u, const float* a, float* h) const {
+    Vec sum = zero();
+    for (int v = 0; v < kVectors; ++v) {
+      const Vec decay = exp2(hn::Mul(rate, hn::LoadU(kTag, a + v * kLanes)));
+      const Vec state = fma(decay, hn::LoadU(kTag, h + v * kLanes), hn::Mul(u, b_N[v]));
+      hn::StoreU(state, kTag, h + v * kLanes);
+      sum = fma(state, c_N[v], sum);
+    }
+    return sum;
+  }
+  Vec b_N[kVectors], c_N[kVectors];
+};
+
+template <>
+struct TokenInputs<0> {
+  TokenInputs(const float* b, const float* c) : b_N(b), c_N(c) {}
+  HWY_INLINE Vec step(const ScanStep& scan, Vec rate, Vec u, const float* a, float* h) const {
+    Vec sum = zero();
+    for (int64_t n = 0; n < scan.num_states; n += kLanes) {
+      const int64_t left = scan.num_states - n;
+      const Vec decay = exp2(hn::Mul(rate, load_some(a + n, left)));
+      const Vec state = fma(decay, load_some(h + n, left), hn::Mul(u, load_some(b_N + n, left)));
+      store_some(state, h + n, left);
+      sum = fma(state, load_some(c_N + n, left), sum);
+    }
+    return sum;
+  }
+  const float *b_N, *c_N;
+};
 
 constexpr int64_t kStepChannels = 4;
 
-void scan_channels(const ScanStep& scan, int64_t begin, int64_t end, const float* x, const float* dt,
-                   const float* b, const float* c, const float* gate, float* h, float* y) {
+template <int kVectors>
+void scan_of(const ScanStep& scan, int64_t begin, int64_t end, const float* x, const float* dt,
+             const float* b, const float* c, const float* gate, float* h, float* y) {
   constexpr int64_t kBlock = 64;
+  constexpr float kLog2E = 1.44269504f;
+  const TokenInputs<kVectors> inputs(b, c);
   HWY_ALIGN float steps[kBlock + 64], sums[kBlock + 64];
   const int64_t N = scan.num_states;
   for (int64_t first = begin; first < end; first += kBlock) {
@@ -72,8 +97,8 @@ void scan_channels(const ScanStep& scan, int64_t begin, int64_t end, const float
       Vec sum[kStepChannels];
       for (int64_t j = 0; j < kStepChannels; ++j) {
         const int64_t d = first + i + j;
-        sum[j] = i + j < count ? channel_step(scan, steps[i + j], steps[i + j] * x[d], scan.A_DN + d * N, b,
-                                              c, h + d * N)
+        sum[j] = i + j < count ? inputs.step(scan, set(steps[i + j] * kLog2E), set(steps[i + j] * x[d]),
+                                             scan.A_DN + d * N, h + d * N)
                                : zero();
       }
       store_four_sums(sum[0], sum[1], sum[2], sum[3], sums + i);
@@ -85,6 +110,14 @@ void scan_channels(const ScanStep& scan, int64_t begin, int64_t end, const float
       store_some(hn::Mul(out, silu(load_some(gate + first + i, left))), y + first + i, left);
     }
   }
+}
+
+void scan_channels(const ScanStep& scan, int64_t begin, int64_t end, const float* x, const float* dt,
+                   const float* b, const float* c, const float* gate, float* h, float* y) {
+  const auto run = scan.num_states == kLanes       ? scan_of<1>
+                   : scan.num_states == 2 * kLanes ? scan_of<2>
+                                                   : scan_of<0>;
+  run(scan, begin, end, x, dt, b, c, gate, h, y);
 }
 
 }  // namespace mom::kernels::HWY_NAMESPACE

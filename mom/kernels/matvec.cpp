@@ -184,7 +184,8 @@ int64_t group_tokens(int64_t num_tokens, std::vector<TokenGroup>& groups) {
   return t;
 }
 
-void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group, float* const* y) {
+void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group,
+                   float* const* y) {
   const auto* weights = static_cast<const float*>(m.data);
   for (int64_t first = begin; first < end; first += kTokenRows) {
     const float* rows[kTokenRows];
@@ -240,7 +241,8 @@ void matvec_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<c
                   std::span<float* const> y) {
   switch (m.type) {
     case WeightType::kF32:
-      return m.in_panels ? panel_range<float>(m, begin, end, x, y) : all_tokens<FloatWeights>(m, begin, end, x, y);
+      return m.in_panels ? panel_range<float>(m, begin, end, x, y)
+                         : all_tokens<FloatWeights>(m, begin, end, x, y);
     case WeightType::kBF16:
       return panel_range<uint16_t>(m, begin, end, x, y);
     case WeightType::kInt8:
@@ -270,7 +272,8 @@ int64_t packed_rows(int64_t num_rows) { return (num_rows + kPanelRows - 1) / kPa
 }  // namespace
 
 int64_t packed_elements(int64_t num_rows, int64_t num_columns, WeightType type) {
-  return type == WeightType::kInt8 ? num_rows * packed_columns(num_columns) : packed_rows(num_rows) * num_columns;
+  return type == WeightType::kInt8 ? num_rows * packed_columns(num_columns)
+                                   : packed_rows(num_rows) * num_columns;
 }
 
 int64_t row_bytes(const WeightMatrix& matrix) {

@@ -52,7 +52,8 @@ void sum_tile(const Element* panels, int64_t num_columns, const float* const* x,
       for (int t = 0; t < kTokens; ++t) {
         const Vec activation = set(x[t][c]);
         for (int p = 0; p < kPanels; ++p)
-          for (int v = 0; v < kPanelVectors; ++v) sums[p][t][v] = fma(weights[p][v], activation, sums[p][t][v]);
+          for (int v = 0; v < kPanelVectors; ++v)
+            sums[p][t][v] = fma(weights[p][v], activation, sums[p][t][v]);
       }
     }
     for (int p = 0; p < kPanels; ++p) {
@@ -67,12 +68,13 @@ void sum_tile(const Element* panels, int64_t num_columns, const float* const* x,
 }
 
 // Rows [begin, end) of one panel to y, with their bias.
-HWY_INLINE void write_panel(const WeightMatrix& m, int64_t begin, int64_t end, int64_t panel, const float* totals,
-                            float* y) {
+HWY_INLINE void write_panel(const WeightMatrix& m, int64_t begin, int64_t end, int64_t panel,
+                            const float* totals, float* y) {
   const int64_t first = std::max(begin, panel * kPanelRows), last = std::min(end, (panel + 1) * kPanelRows);
   const float* from = totals - panel * kPanelRows;
   if (last - first < kPanelRows) {
-    for (int64_t row = first; row < last; ++row) y[row] = from[row] + (m.bias != nullptr ? m.bias[row] : 0.0f);
+    for (int64_t row = first; row < last; ++row)
+      y[row] = from[row] + (m.bias != nullptr ? m.bias[row] : 0.0f);
     return;
   }
   for (int64_t row = first; row < last; row += kLanes) {
@@ -87,18 +89,19 @@ void panels_of_tokens(const WeightMatrix& m, int64_t begin, int64_t end, int64_t
                       const float* const* x, float* const* y) {
   HWY_ALIGN float totals[kPanels * kTokens * kPanelRows];
   for (; first + kPanels <= last; first += kPanels) {
-    sum_tile<Element, kPanels, kTokens>(static_cast<const Element*>(m.data) + first * kPanelRows * m.num_columns,
-                                        m.num_columns, x, totals);
+    sum_tile<Element, kPanels, kTokens>(
+        static_cast<const Element*>(m.data) + first * kPanelRows * m.num_columns, m.num_columns, x, totals);
     for (int p = 0; p < kPanels; ++p)
       for (int t = 0; t < kTokens; ++t)
         write_panel(m, begin, end, first + p, totals + (p * kTokens + t) * kPanelRows, y[t]);
   }
-  if constexpr (kPanels > 1) panels_of_tokens<Element, kTokens, kPanels / 2>(m, begin, end, first, last, x, y);
+  if constexpr (kPanels > 1)
+    panels_of_tokens<Element, kTokens, kPanels / 2>(m, begin, end, first, last, x, y);
 }
 
 template <class Element, int kTokens>
-void panels_of_group(int64_t count, const WeightMatrix& m, int64_t begin, int64_t end, int64_t first, int64_t last,
-                     const float* const* x, float* const* y) {
+void panels_of_group(int64_t count, const WeightMatrix& m, int64_t begin, int64_t end, int64_t first,
+                     int64_t last, const float* const* x, float* const* y) {
   if (count == kTokens)
     return panels_of_tokens<Element, kTokens, panels_of_tile(kTokens)>(m, begin, end, first, last, x, y);
   if constexpr (kTokens > 1) panels_of_group<Element, kTokens - 1>(count, m, begin, end, first, last, x, y);
@@ -110,13 +113,15 @@ template <class Element>
 void panel_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
                  std::span<float* const> y) {
   const auto num_tokens = static_cast<int64_t>(x.size());
-  const int64_t num_groups = (num_tokens + kTileTokens - 1) / kTileTokens, last = (end + kPanelRows - 1) / kPanelRows;
+  const int64_t num_groups = (num_tokens + kTileTokens - 1) / kTileTokens,
+                last = (end + kPanelRows - 1) / kPanelRows;
   const int64_t at_once = num_groups == 1 ? last : panels_of_tile(kTileTokens);
   for (int64_t first = begin / kPanelRows; first < last; first += at_once) {
     for (int64_t group = 0; group < num_groups; ++group) {
       const int64_t token = num_tokens * group / num_groups, next = num_tokens * (group + 1) / num_groups;
-      panels_of_group<Element, kTileTokens>(next - token, m, begin, end, first, std::min(last, first + at_once),
-                                            x.data() + token, y.data() + token);
+      panels_of_group<Element, kTileTokens>(next - token, m, begin, end, first,
+                                            std::min(last, first + at_once), x.data() + token,
+                                            y.data() + token);
     }
   }
 }

@@ -60,7 +60,8 @@ HWY_INLINE void columns_of_tokens(const float* const* x, int64_t num_tokens, int
 }
 
 // sums[r][t], of vectors, to y[t][row + r]: the compiler's own way scatters numbers one by one.
-HWY_INLINE void rows_to_tokens(const float* sums, int64_t num_rows, int64_t num_tokens, int64_t row, float* const* y) {
+HWY_INLINE void rows_to_tokens(const float* sums, int64_t num_rows, int64_t num_tokens, int64_t row,
+                               float* const* y) {
   int64_t t = 0;
 #if HWY_TARGET != HWY_SCALAR
   for (; num_rows == kTokenRows && t + 4 <= num_tokens; t += 4) {
@@ -101,14 +102,16 @@ HWY_INLINE TokenSums lane_sums(const float* const* rows, int64_t count, const fl
 }
 
 // sums[r][t] of kTokenRows rows and all tokens, with a bias for each row; x_CT [count, tokens] aligned.
-inline void token_sums(const float* const* rows, int64_t count, const float* x_CT, const float* bias, float* sums) {
+inline void token_sums(const float* const* rows, int64_t count, const float* x_CT, const float* bias,
+                       float* sums) {
   constexpr int kMaxDepth = 5;
   // Sums of 2, 4 ... lanes that wait for as many more.
   HWY_ALIGN float waiting[kMaxDepth][kTokenRows * kLanes];
   int depth = 0;
   TokenSums sum;
   for (int64_t pair = 1; pair <= kLanes / 2; ++pair) {
-    const TokenSums first = lane_sums(rows, count, x_CT, lane_at(2 * pair - 2)), second = lane_sums(rows, count, x_CT, lane_at(2 * pair - 1));
+    const TokenSums first = lane_sums(rows, count, x_CT, lane_at(2 * pair - 2)),
+                    second = lane_sums(rows, count, x_CT, lane_at(2 * pair - 1));
     for (int r = 0; r < kTokenRows; ++r) sum.of[r] = hn::Add(first.of[r], second.of[r]);
     for (int64_t n = pair; n % 2 == 0; n /= 2) {
       --depth;

@@ -18,8 +18,7 @@ bool is_matrix(const nn::Parameter& parameter) {
 void add_quantized(nn::NamedTensors& tensors, const std::string& name, const at::Tensor& weight_RC) {
   const int64_t rows = weight_RC.size(0), columns = weight_RC.size(1);
   const at::Tensor from = weight_RC.contiguous(), scale_R = torch::empty({rows}),
-                   packed = torch::empty({rows, kernels::packed_columns(columns)},
-                                         torch::kInt8);
+                   packed = torch::empty({rows, kernels::packed_columns(columns)}, torch::kInt8);
   kernels::quantize_rows(from.const_data_ptr<float>(), rows, columns, packed.mutable_data_ptr<int8_t>(),
                          scale_R.mutable_data_ptr<float>());
   tensors[name] = packed.narrow(1, 0, columns).contiguous();

@@ -68,8 +68,9 @@ void project(const PackedProjection& projection, const DecodeBatch& batch, RowRa
   for (size_t m = 0; m < projection.size(); ++m) {
     const std::vector<size_t>& group = projection.size() == 1 ? batch.all : batch.by_set[m];
     if (group.empty()) continue;
-    std::vector<const float*> inputs;
-    std::vector<float*> outputs;
+    thread_local std::vector<const float*> inputs;  // a token asks for some thirty products
+    thread_local std::vector<float*> outputs;
+    inputs.clear(), outputs.clear();
     for (const size_t s : group) inputs.push_back(x.row(s)), outputs.push_back(y.row(s));
     kernels::matvec(projection[m].matrix, range.begin, range.end, inputs, outputs);
   }

@@ -4,6 +4,7 @@
 #include <random>
 
 #include "mom/base/base64.h"
+#include "mom/serve/json_form.h"
 
 namespace mom::serve {
 namespace {
@@ -126,6 +127,13 @@ class OfModel : public Format {
             {"system_fingerprint", nullptr},
             {"seed", static_cast<int64_t>(seed_)}};
   }
+  // A server-sent event of one choice. `usage`: the stream ends with its usage, so that the others have none.
+  JsonForm chunk_form(const char* object, const OrderedJson& choice, bool usage) const {
+    OrderedJson json = head(object);
+    json["choices"] = OrderedJson::array({choice});
+    if (usage) json["usage"] = nullptr;
+    return JsonForm("data: ", json, "\n\n");
+  }
   // What a stream ends with where its usage is asked for.
   std::string usage_chunk(const char* object, const Usage& usage) const {
     OrderedJson json = head(object);
@@ -143,7 +151,14 @@ class OfModel : public Format {
 class ChatFormat : public OfModel {
  public:
   ChatFormat(const Card& card, const Wish& wish, bool usage_in_stream)
-      : OfModel(card, wish, "chatcmpl-"), usage_in_stream_(usage_in_stream) {}
+      : OfModel(card, wish, "chatcmpl-"),
+        usage_in_stream_(usage_in_stream),
+        chunk_(chunk_form("chat.completion.chunk",
+                          {{"index", JsonForm::kOpen},
+                           {"delta", JsonForm::kOpen},
+                           {"logprobs", JsonForm::kOpen},
+                           {"finish_reason", JsonForm::kOpen}},
+                          usage_in_stream)) {}
 
   http::Response whole(const std::vector<Event>& events, const Usage& usage) const override {
     OrderedJson json = head("chat.completion");
@@ -169,26 +184,19 @@ class ChatFormat : public OfModel {
   std::string first() const override {
     std::string events;
     for (int64_t i = 0; i < count_; ++i)
-      events += chunk(static_cast<size_t>(i), {{"role", "assistant"}, {"content", ""}}, nullptr, nullptr);
+      events += chunk(static_cast<size_t>(i), R"({"role":"assistant","content":""})");
     return events;
   }
 
   std::string piece(const Event& event) const override {
     if (event.kind == Kind::kPreview)
-      return chunk(event.choice, {{"partial_image", image_part(event.data)}}, nullptr, nullptr);
+      return chunk(event.choice, OrderedJson{{"partial_image", image_part(event.data)}}.dump());
     // Of a token that completes no character.
     if (event.kind == Kind::kText && event.data.empty() && !log_probabilities_) return "";
     if (event.kind == Kind::kEnd)
-      return chunk(event.choice, OrderedJson::object(), nullptr, finish_name(event.finish));
-    Whole one;
-    one.add(event, id_);
-    OrderedJson delta = OrderedJson::object();
-    if (event.kind == Kind::kText) delta["content"] = one.text;
-    if (event.kind == Kind::kImage) delta["images"] = one.images;
-    if (event.kind == Kind::kSound) delta["audio"] = one.audio;
-    if (!one.parts.empty()) delta["parts"] = one.parts;
-    return chunk(event.choice, delta, log_probabilities_ ? chat_logprobs(event.tokens) : OrderedJson(),
-                 nullptr);
+      return chunk(event.choice, "{}", "null", json_text(finish_name(event.finish)));
+    return chunk(event.choice, event.kind == Kind::kText ? text_delta(event.data) : delta_of(event).dump(),
+                 log_probabilities_ ? chat_logprobs(event.tokens).dump() : "null");
   }
 
   std::string last(const std::vector<Event>&, const Usage& usage) const override {
@@ -196,40 +204,58 @@ class ChatFormat : public OfModel {
   }
 
  private:
-  std::string chunk(size_t choice, const OrderedJson& delta, const OrderedJson& logprobs,
-                    const OrderedJson& finish) const {
-    OrderedJson json = head("chat.completion.chunk");
-    json["choices"] = OrderedJson::array(
-        {{{"index", choice}, {"delta", delta}, {"logprobs", logprobs}, {"finish_reason", finish}}});
-    if (usage_in_stream_) json["usage"] = nullptr;
-    return server_sent(json);
+  static std::string text_delta(const std::string& text) {
+    const std::string json = json_text(text);
+    if (text.empty()) return "{\"content\":" + json + "}";
+    return "{\"content\":" + json + ",\"parts\":[{\"type\":\"text\",\"text\":" + json + "}]}";
+  }
+  OrderedJson delta_of(const Event& event) const {
+    Whole one;
+    one.add(event, id_);
+    OrderedJson delta = OrderedJson::object();
+    if (event.kind == Kind::kImage) delta["images"] = one.images;
+    if (event.kind == Kind::kSound) delta["audio"] = one.audio;
+    if (!one.parts.empty()) delta["parts"] = one.parts;
+    return delta;
+  }
+  std::string chunk(size_t choice, std::string_view delta, std::string_view logprobs = "null",
+                    std::string_view finish = "null") const {
+    return chunk_.with({std::to_string(choice), delta, logprobs, finish});
   }
   const bool usage_in_stream_;
+  const JsonForm chunk_;
 };
 
 class CompletionFormat : public OfModel {
  public:
   CompletionFormat(const Card& card, const Wish& wish, bool usage_in_stream)
-      : OfModel(card, wish, "cmpl-"), usage_in_stream_(usage_in_stream) {}
+      : OfModel(card, wish, "cmpl-"),
+        usage_in_stream_(usage_in_stream),
+        chunk_(chunk_form(
+            "text_completion",
+            choice_of(JsonForm::kOpen, JsonForm::kOpen, JsonForm::kOpen, JsonForm::kOpen, JsonForm::kOpen),
+            usage_in_stream)) {}
 
   http::Response whole(const std::vector<Event>& events, const Usage& usage) const override {
     OrderedJson json = head("text_completion");
     json["choices"] = OrderedJson::array();
     size_t index = 0;
     for (const Whole& one : wholes_of(events, count_, id_))
-      json["choices"].push_back(choice(index++, one.text, one.tokens, finish_name(one.finish)));
+      json["choices"].push_back(
+          choice_of(index++, one.text, logprobs_of(one.tokens), finish_name(one.finish), ids_of(one.tokens)));
     json["usage"] = usage_json(usage);
     return {.body = json.dump()};
   }
 
   std::string piece(const Event& event) const override {
     if (event.kind != Kind::kText && event.kind != Kind::kEnd) return "";
-    const OrderedJson finish =
-        event.kind == Kind::kEnd ? OrderedJson(finish_name(event.finish)) : OrderedJson();
-    OrderedJson json = head("text_completion");
-    json["choices"] = OrderedJson::array({choice(event.choice, event.data, event.tokens, finish)});
-    if (usage_in_stream_) json["usage"] = nullptr;
-    return server_sent(json);
+    std::string ids;
+    for (const TokenText& one : event.tokens)
+      ids.append(ids.empty() ? "[" : ",").append(std::to_string(one.id));
+    return chunk_.with({std::to_string(event.choice), json_text(event.data),
+                        log_probabilities_ ? logprobs_of(event.tokens).dump() : "null",
+                        event.kind == Kind::kEnd ? json_text(finish_name(event.finish)) : "null",
+                        ids.empty() ? "[]" : ids + "]"});
   }
 
   std::string last(const std::vector<Event>&, const Usage& usage) const override {
@@ -237,23 +263,27 @@ class CompletionFormat : public OfModel {
   }
 
  private:
-  OrderedJson choice(size_t index, const std::string& text, const std::vector<TokenText>& tokens,
-                     const OrderedJson& finish) const {
-    OrderedJson ids = OrderedJson::array(), logprobs;
-    for (const TokenText& one : tokens) ids.push_back(one.id);
-    if (log_probabilities_) {
-      OrderedJson texts = OrderedJson::array(), values = OrderedJson::array(), none = OrderedJson::array();
-      for (const TokenText& one : tokens) {
-        texts.push_back(text_of_piece(one.bytes));
-        values.push_back(one.log_probability);
-      }
-      logprobs = {
-          {"tokens", texts}, {"token_logprobs", values}, {"top_logprobs", nullptr}, {"text_offset", none}};
-    }
+  static OrderedJson choice_of(const OrderedJson& index, const OrderedJson& text, const OrderedJson& logprobs,
+                               const OrderedJson& finish, const OrderedJson& ids) {
     return {
         {"index", index}, {"text", text}, {"logprobs", logprobs}, {"finish_reason", finish}, {"tokens", ids}};
   }
+  static OrderedJson ids_of(const std::vector<TokenText>& tokens) {
+    OrderedJson ids = OrderedJson::array();
+    for (const TokenText& one : tokens) ids.push_back(one.id);
+    return ids;
+  }
+  OrderedJson logprobs_of(const std::vector<TokenText>& tokens) const {
+    if (!log_probabilities_) return {};
+    OrderedJson texts = OrderedJson::array(), values = OrderedJson::array(), none = OrderedJson::array();
+    for (const TokenText& one : tokens) {
+      texts.push_back(text_of_piece(one.bytes));
+      values.push_back(one.log_probability);
+    }
+    return {{"tokens", texts}, {"token_logprobs", values}, {"top_logprobs", nullptr}, {"text_offset", none}};
+  }
   const bool usage_in_stream_;
+  const JsonForm chunk_;
 };
 
 class ImageFormat : public Format {

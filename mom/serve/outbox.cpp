@@ -1,7 +1,5 @@
 #include "mom/serve/outbox.h"
 
-#include <utility>
-
 namespace mom::serve {
 
 SlowThread::SlowThread() : thread_([this] { main(); }) {}
@@ -53,17 +51,18 @@ bool Outbox::run_next() {
   return true;
 }
 
-void Outbox::post(std::function<void()> task, bool slow) {
-  bool waits = false, was_busy = false;
+bool Outbox::busy() {
+  const std::lock_guard lock(mutex_);
+  return busy_;
+}
+
+void Outbox::enqueue(std::function<void()> task) {
+  bool was_busy = false;
   {
     const std::lock_guard lock(mutex_);
-    waits = busy_ || slow;
-    if (waits) {
-      tasks_.push_back(std::move(task));
-      was_busy = std::exchange(busy_, true);
-    }
+    tasks_.push_back(std::move(task));
+    was_busy = std::exchange(busy_, true);
   }
-  if (!waits) return task();  // nothing is before it
   if (!was_busy) thread_.add(shared_from_this());
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 namespace mom::serve {
 
@@ -33,10 +34,16 @@ class SlowThread {
 class Outbox : public std::enable_shared_from_this<Outbox> {
  public:
   explicit Outbox(SlowThread& thread) : thread_(thread) {}
-  void post(std::function<void()> task, bool slow);
+  template <class Task>
+  void post(Task task, bool slow) {
+    if (!slow && !busy()) return task();  // nothing is before it
+    enqueue(std::move(task));
+  }
 
  private:
   friend class SlowThread;
+  bool busy();
+  void enqueue(std::function<void()> task);
   bool run_next();  // false: there was none
   SlowThread& thread_;
   std::mutex mutex_;

@@ -246,7 +246,8 @@ TEST(Guard, Matvec) {
     for (int kind = 0; kind < 4; ++kind) {  // the last: f32 in rows
       const auto type = static_cast<WeightType>(kind % 3);
       constexpr int64_t kBytes[] = {4, 2, 1};
-      float *packed = make.floats(packed_elements(R, C, type) * kBytes[kind % 3] / 4), *scales = make.floats(R);
+      float *packed = make.floats(packed_elements(R, C, type) * kBytes[kind % 3] / 4),
+            *scales = make.floats(R);
       WeightMatrix matrix{.data = kind == 3 ? weights : packed,
                           .bias = make.floats(R),
                           .num_rows = R,

@@ -193,7 +193,8 @@ TEST(RoundRow, IsTheRowOfAMatrix) {
     for (const int64_t r : {0, 17}) {
       round_row(packed.weights.data() + r * 70, 70, kind.type, row.data());
       for (int64_t c = 0; c < 70; ++c)
-        EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>(packed.value(r, c))) << kind << ", column " << c;
+        EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>(packed.value(r, c)))
+            << kind << ", column " << c;
     }
   }
 }
