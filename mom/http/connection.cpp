@@ -43,31 +43,27 @@ std::string chunk_of(const std::string& piece) {
   return size + piece + "\r\n";
 }
 
-// Pieces of an answer on their way to the I/O thread. What comes within a tick of what was sent before waits for its end, so
+// The body of an answer on its way to the I/O thread. What comes within a tick of what was sent before waits for its end, so
 // that threads that write many answers, a token at a time, do not wake the I/O thread, on a core of theirs, for each.
 // All answers have the same ticks.
-class Pieces : public std::enable_shared_from_this<Pieces> {
+class Body : public std::enable_shared_from_this<Body> {
  public:
+  explicit Body(std::function<std::string()> rest) : rest_(std::move(rest)) {}
   // Whether the I/O thread has to be told: it does not look by itself.
-  bool add(std::string_view piece) {
-    const std::lock_guard lock(mutex_);
-    text_ += piece;
-    return !std::exchange(watched_, true);
+  bool more() {
+    waiting_ = true;
+    return !watched_.exchange(true);
   }
-  std::string take() {
-    const std::lock_guard lock(mutex_);
-    return std::exchange(text_, {});
-  }
+  std::string rest() { return rest_(); }
   // On the I/O thread: sends what there is, and looks again until a tick brings nothing.
   void flush(Connection& connection, uint64_t exchange, const Socket::executor_type& executor) {
-    std::string text;
-    {
-      const std::lock_guard lock(mutex_);
-      watched_ = !text_.empty();
-      if (!watched_) return;
-      text = std::exchange(text_, {});
+    if (!waiting_.exchange(false)) {
+      watched_ = false;
+      // What came since it was looked for would wait for the next.
+      if (!waiting_ || watched_.exchange(true)) return;
+      waiting_ = false;
     }
-    connection.write_piece(exchange, std::move(text));
+    connection.write_piece(exchange, rest());
     auto timer = std::make_shared<asio::steady_timer>(executor, next_tick());
     timer->async_wait([timer, self = shared_from_this(), weak = connection.weak_from_this(), exchange,
                        executor](beast::error_code) {
@@ -77,14 +73,13 @@ class Pieces : public std::enable_shared_from_this<Pieces> {
 
  private:
   static std::chrono::steady_clock::time_point next_tick() {
-    constexpr std::chrono::milliseconds kTick(5);
+    constexpr std::chrono::milliseconds kTick(20);
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return std::chrono::steady_clock::time_point((now / kTick + 1) * kTick);
   }
 
-  std::mutex mutex_;
-  std::string text_;
-  bool watched_ = false;
+  const std::function<std::string()> rest_;
+  std::atomic<bool> waiting_ = false, watched_ = false;
 };
 
 class ExchangeOf : public Exchange {
@@ -107,20 +102,19 @@ class ExchangeOf : public Exchange {
       c.write_head(n, response, /*whole=*/true);
     });
   }
-  void begin(Response head) override {
+  void begin(Response head, std::function<std::string()> rest) override {
     begun_ = true;
+    body_ = std::make_shared<Body>(std::move(rest));
     tell([head = std::move(head), n = number_](Connection& c) { c.write_head(n, head, /*whole=*/false); });
   }
-  void send(std::string piece) override {
-    if (piece.empty() || answering_->gone || !pieces_->add(piece)) return;
-    tell([pieces = pieces_, n = number_, executor = executor_](Connection& c) {
-      pieces->flush(c, n, executor);
-    });
+  void more() override {
+    if (answering_->gone || !body_->more()) return;
+    tell([body = body_, n = number_, executor = executor_](Connection& c) { body->flush(c, n, executor); });
   }
   void end() override {
     if (ended_.exchange(true)) return;
-    tell([pieces = pieces_, n = number_](Connection& c) {
-      c.write_piece(n, pieces->take());
+    tell([body = body_, n = number_](Connection& c) {
+      if (body) c.write_piece(n, body->rest());
       c.finish(n);
     });
   }
@@ -142,7 +136,7 @@ class ExchangeOf : public Exchange {
   Socket::executor_type executor_;
   const uint64_t number_;
   std::shared_ptr<Answering> answering_;
-  const std::shared_ptr<Pieces> pieces_ = std::make_shared<Pieces>();
+  std::shared_ptr<Body> body_;  // of an answer that was begun
   std::atomic<bool> begun_ = false, ended_ = false;
 };
 

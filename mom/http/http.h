@@ -37,9 +37,12 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   virtual void respond(Response response) = 0;  // all of it
-  virtual void begin(Response head) = 0;        // status and headers; then the body:
-  virtual void send(std::string piece) = 0;     // at once, or after some milliseconds together with others
-  virtual void end() = 0;
+  // Status and headers; then the body, of which `rest` gives what there is by now and was not given before. The I/O thread
+  // asks it.
+  virtual void begin(Response head, std::function<std::string()> rest) = 0;
+  virtual void
+  more() = 0;  // there is a rest: sent at once, or after some milliseconds with what comes until then
+  virtual void end() = 0;  // after the rest
   // The client has left, or cannot take what was sent: more of it goes nowhere.
   virtual bool gone() const = 0;
 };

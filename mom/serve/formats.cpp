@@ -327,6 +327,8 @@ class ImageFormat : public Format {
     return sent;
   }
 
+  bool last_tells_all() const override { return true; }
+
  private:
   // Width and height stand in the first chunk of a PNG.
   static std::string size_of(const std::string& png) {
@@ -389,6 +391,8 @@ class TranscriptionFormat : public Format {
         {{"type", "transcript.text.done"}, {"text", text_of(events)}, {"usage", tokens(usage)}},
         "transcript.text.done");
   }
+
+  bool last_tells_all() const override { return true; }
 
  private:
   static std::string text_of(const std::vector<Event>& events) {

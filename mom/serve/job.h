@@ -30,6 +30,7 @@ class Format {
   virtual std::string first() const { return ""; }
   virtual std::string piece(const Event& event) const = 0;
   virtual std::string last(const std::vector<Event>& events, const Usage& usage) const = 0;
+  virtual bool last_tells_all() const { return false; }  // else its events are none
 };
 
 // What a request that was understood asks for.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "mom/serve/event_stream.h"
 #include "mom/serve/fields.h"
 #include "mom/serve/formats.h"
 #include "mom/serve/requests.h"
@@ -58,9 +59,13 @@ class FormatSink : public Sink {
 
   void event(Event event) override {
     begin();
-    if (stream_) exchange_->send(format_->piece(event));
     // A preview is of the moment.
-    if (event.kind != Event::Kind::kPreview) events_.push_back(std::move(event));
+    const bool kept = event.kind != Event::Kind::kPreview && (!stream_ || format_->last_tells_all());
+    if (stream_) {
+      sent_->add(kept ? event : std::move(event));
+      exchange_->more();
+    }
+    if (kept) add_event(events_, std::move(event));
   }
   void done(const Usage& usage) override {
     begin();
@@ -69,13 +74,11 @@ class FormatSink : public Sink {
       response.headers.insert(response.headers.end(), headers_.begin(), headers_.end());
       return exchange_->respond(std::move(response));
     }
-    exchange_->send(format_->last(events_, usage) + "data: [DONE]\n\n");
-    exchange_->end();
+    end_with(format_->last(events_, usage));
   }
   void failed(const ApiError& error) override {
     if (!begun_) return exchange_->respond(to_response(error));
-    exchange_->send("data: " + error_json(error) + "\n\ndata: [DONE]\n\n");
-    exchange_->end();
+    end_with("data: " + error_json(error) + "\n\n");
   }
   bool gone() const override { return exchange_->gone(); }
 
@@ -84,15 +87,22 @@ class FormatSink : public Sink {
     if (!stream_ || std::exchange(begun_, true)) return;
     http::Response head{.content_type = "text/event-stream; charset=utf-8", .headers = headers_};
     head.headers.emplace_back("Cache-Control", "no-store");
-    exchange_->begin(std::move(head));
-    exchange_->send(format_->first());
+    sent_ = std::make_shared<EventStream>(format_);
+    exchange_->begin(std::move(head), [sent = sent_] { return sent->take(); });
+    sent_->add(format_->first());
+    exchange_->more();
+  }
+  void end_with(const std::string& text) {
+    sent_->add(text + "data: [DONE]\n\n");
+    exchange_->end();
   }
 
   std::shared_ptr<http::Exchange> exchange_;
-  std::unique_ptr<Format> format_;
+  const std::shared_ptr<const Format> format_;
   const bool stream_;
   const std::vector<std::pair<std::string_view, std::string>> headers_;
   std::vector<Event> events_;
+  std::shared_ptr<EventStream> sent_;  // once it has begun
   bool begun_ = false;
 };
 

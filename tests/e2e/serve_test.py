@@ -198,7 +198,7 @@ class Serve(TinyServers):
     # What must not hurt
 
     def test_what_comes_together_is_sent_together(self):
-        """Many events in few pieces, all of them there, in order."""
+        """Many tokens in few events and pieces, all of them there, in order."""
         ask = {"model": "three_modality", "prompt": "red", "max_tokens": 2000, "temperature": 0, "repetition_penalty": 0.01, "stream": True}
         with self.codes.connect() as connection:
             connection.sendall(raw_post("/v1/completions", ask))
@@ -211,11 +211,14 @@ class Serve(TinyServers):
                 stream.readline()
         events = [json.loads(event[6:]) for event in b"".join(pieces).split(b"\n\n")[:-2]]
         self.assertTrue(pieces[-1].endswith(b"data: [DONE]\n\n"))
-        self.assertGreater(len(events), 1000)
-        self.assertLess(len(pieces), len(events) / 2)
+        tokens = [token for event in events for choice in event["choices"] for token in choice["tokens"]]
+        self.assertGreater(len(tokens), 1000)
+        self.assertLess(len(events), len(tokens) / 2)
+        self.assertLess(len(pieces), len(tokens) / 2)
         told = self.codes.client.completions.create(model="three_modality", prompt="red", max_tokens=2000, temperature=0,
                                                     extra_body={"repetition_penalty": 0.01})
         self.assertEqual("".join(event["choices"][0]["text"] for event in events if event["choices"]), told.choices[0].text)
+        self.assertEqual(tokens, told.choices[0].tokens)
 
     def test_a_full_queue_says_so(self):
         server = Server(self.root / "three_modality", "--parallel", "1", "--queue", "1", "--max-tokens", "100000")
