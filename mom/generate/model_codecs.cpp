@@ -64,7 +64,10 @@ std::optional<int32_t> ModelCodecs::bos() const {
 }
 
 std::string ModelCodecs::bytes_of(int32_t token) const {
-  if (!spec_.vocabulary.empty()) return token < text().vocabulary() ? text().bytes_of(token) : "";
+  if (!spec_.vocabulary.empty()) {
+    const codecs::TextCodec& codec = text();
+    return token < codec.vocabulary() ? codec.bytes_of(token) : "";
+  }
   const codecs::TextTokenizer* tokenizer = plain_tokenizer();
   // Vocabularies are often padded beyond the tokenizer's pieces.
   return tokenizer && token < tokenizer->size() ? tokenizer->bytes_of(token) : std::string();

@@ -89,8 +89,7 @@ class FormatSink : public Sink {
     head.headers.emplace_back("Cache-Control", "no-store");
     sent_ = std::make_shared<EventStream>(format_);
     exchange_->begin(std::move(head), [sent = sent_] { return sent->take(); });
-    sent_->add(format_->first());
-    exchange_->more();
+    sent_->add(format_->first());  // goes with what comes now
   }
   void end_with(const std::string& text) {
     sent_->add(text + "data: [DONE]\n\n");

@@ -2,10 +2,12 @@
 
 #include <c10/util/Exception.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
+#include <tuple>
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
@@ -248,7 +250,13 @@ struct Worker::Impl {
     });
   }
 
+  // After a step, but where jobs only go on, at most every 10 ms.
   void publish() {
+    const auto time = std::chrono::steady_clock::now();
+    const std::tuple state_now(running.size(), counts.finished, counts.abandoned, counts.failed);
+    if (state_now == published_state && time < next_publication) return;
+    published_state = state_now;
+    next_publication = time + std::chrono::milliseconds(10);
     WorkerStats now = counts;
     for (const generate::SequenceView& one : engine->sequences())
       now.slots.push_back({one.id, one.prompt_tokens, one.read_tokens, one.written_tokens});
@@ -284,6 +292,8 @@ struct Worker::Impl {
   std::unique_ptr<generate::Engine> engine;
   std::vector<Running> running;
   WorkerStats counts;
+  std::tuple<size_t, int64_t, int64_t, int64_t> published_state;
+  std::chrono::steady_clock::time_point next_publication;
   // Shared.
   Card card;  // written before the state is kReady
   mutable std::mutex mutex;

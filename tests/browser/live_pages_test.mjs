@@ -185,6 +185,7 @@ describe('live pages', () => {
     assert.equal(asked[0].seed, asked[1].seed);
     assert.deepEqual(await page.$$eval('.answer header small', (all) => all.map((each) => each.textContent.split(',')[0])), ['made-up', 'second']);
     assert.equal(await page.getByRole('button', { name: 'Record' }).count(), 0);  // the second one cannot hear
+    assert.deepEqual(await page.$$eval('.key', (all) => all.map((each) => each.textContent)), ['text', 'image']);
     await page.getByLabel('made-up').uncheck();
     await page.getByLabel('Prompt').fill('more');
     await page.getByRole('button', { name: 'Send' }).click();
