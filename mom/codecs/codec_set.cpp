@@ -94,8 +94,7 @@ OrderedJson CodecSet::describe(int64_t variants) const {
 
 void CodecSet::copy_to(const Path& folder) const {
   std::filesystem::create_directory(folder);
-  for (const std::string& name : order_)
-    std::filesystem::copy(of(name).info().folder, folder / name, std::filesystem::copy_options::recursive);
+  for (const std::string& name : order_) copy_tree(of(name).info().folder, folder / name);
 }
 
 }  // namespace mom::codecs
