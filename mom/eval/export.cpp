@@ -40,8 +40,7 @@ struct Source {
     if (codecs.empty()) codecs = folder / "codecs";
     codecs /= model->spec().vocabulary.text()->name;
     if (std::filesystem::exists(codecs)) return codecs;
-    log_warning(folder.string() +
-                ": no text codec beside it, so no tokenizer is written: give --codecs FOLDER");
+    log_warning(codecs.string() + ": not there, so no tokenizer is written: give --codecs FOLDER");
     return {};
   }
 };

@@ -1,0 +1,113 @@
+"""Models of latents in transformers: every kind of patch net, order of scans and norm, and several modalities of latents.
+
+Oracle: PyPI transformers. MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny encoded data sets.
+"""
+
+import json
+import shutil
+import unittest
+
+from exporting import MAX_DIFFERENCE, NEW_TOKENS, TOO_CLOSE, Exporting, stir
+from program import run_mom
+from tiny import TinyData, write_recipe
+
+import torch
+from transformers import AutoTokenizer
+
+TEXT_IDS = 320  # of the tiny tokenizer
+BEGINS = 4  # the token before an image
+NEVER_IN_TEXT = [0, 1, 2, 5, 6, 7]  # control symbols that mom writes nowhere in text
+
+# Latents of 4 x 8 x 8; four blocks, so that "four" takes all its orders.
+KINDS = {
+    "linear": {"image_scan": "alternate", "adaptive_norm": True, "patch_positions": True},
+    "conv": {"image_scan": "four", "adaptive_norm": True, "patch_net": "conv"},
+    "conv_levels": {"backbone": "mamba", "patch_net": "conv", "patch_size": 4, "patch_positions": True},
+    "unet": {"image_scan": "four", "adaptive_norm": True, "patch_net": "unet", "patch_size": 4},
+}
+
+
+class ExportedLatents(TinyData, Exporting):
+    def model(self, kind):
+        """A model folder, none of whose weights is where it started."""
+        run, model = self.folder / "run", self.folder / "model"
+        objective = {"prediction": "velocity" if kind == "conv" else "noise"}
+        recipe = write_recipe(self.folder / "recipe.toml", self.root / "tiny" / "encoded", model={"layers": 2, **KINDS[kind]}, objective=objective,
+                              train={"steps": 1, "learning_rate": 0.1, "warmup_steps": 0})
+        run_mom("train", recipe, "--run", run)
+        model.mkdir()
+        for name in ("config.json", "model.safetensors"):
+            shutil.copy(run / "checkpoints" / "step-00000001" / name, model)
+        stir(model, 5)
+        shutil.copytree(self.root / "tiny" / "encoded" / "codecs", model / "codecs")
+        return model
+
+    def test_each_kind(self):
+        for kind, settings in KINDS.items():
+            with self.subTest(kind), torch.no_grad():
+                self.setUp()
+                self.check(self.model(kind), settings.get("patch_size", 2), "velocity" if kind == "conv" else "noise")
+
+    def check(self, model_folder, side, predicted):
+        model = self.load(self.convert("to-hf", model_folder))
+        length, width = (8 // side) ** 2, 4 * side * side
+        generator = torch.Generator().manual_seed(3)
+        tokens = torch.randint(8, TEXT_IDS, (10 + 3 * length,), generator=generator)
+        first = [0, 4 + length, 6 + 2 * length]  # the very first position, and with a token and with nothing but text between
+        modality = torch.zeros_like(tokens)
+        for position in first:
+            modality[position : position + length] = 1
+        patches, timesteps = torch.randn(3 * length, width, generator=generator), torch.tensor([300, 7, 990])
+        given = {"patches": patches, "timesteps": timesteps}
+        expected = self.forward(model_folder, tokens=tokens, modality=modality, **given)
+        self.assertEqual(set(expected), {"logits", predicted})
+
+        output = model(tokens[None], modality_ids=modality[None], **given)
+        self.check_close(output.logits[0], expected["logits"])
+        self.check_close(output[predicted], expected[predicted])
+        other = model(tokens[None], modality_ids=modality[None], patches=patches, timesteps=timesteps.flip(0))
+        self.assertGreater((other[predicted] - expected[predicted]).abs().max().item(), 100 * MAX_DIFFERENCE)
+        with self.assertRaisesRegex(ValueError, "image need"):
+            model(tokens[None], modality_ids=modality[None])
+        with self.assertRaisesRegex(ValueError, "in a row"):
+            model(tokens[None], modality_ids=(modality * (torch.arange(len(tokens)) != first[1]))[None], **given)
+
+        # In two parts with a cache, the second of which begins with an item.
+        cut = first[1]
+        part = model(tokens[None, :cut], modality_ids=modality[None, :cut], patches=patches[:length], timesteps=timesteps[:1], use_cache=True)
+        rest = model(tokens[None, cut:], modality_ids=modality[None, cut:], patches=patches[length:], timesteps=timesteps[1:],
+                     cache_params=part.cache_params)
+        self.check_close(rest.logits[0], expected["logits"][cut:])
+        self.check_close(rest[predicted], expected[predicted][length:])
+        # Two side by side with padding before the shorter one, which begins with an item.
+        shorter = tokens.roll(3)
+        pair, mask = torch.stack([tokens, shorter]), torch.ones(2, len(tokens), dtype=torch.long)
+        mask[1, :3] = 0
+        modalities = torch.stack([modality, torch.cat([torch.zeros(3, dtype=torch.long), modality[:-3]])])
+        both = model(pair, modality_ids=modalities, attention_mask=mask, patches=patches.repeat(2, 1), timesteps=timesteps.repeat(2))
+        self.check_close(both.logits[0], expected["logits"])
+        self.check_close(both.logits[1, 3:], expected["logits"][:-3])
+        self.check_close(both[predicted], expected[predicted].repeat(2, 1))
+
+        ids = AutoTokenizer.from_pretrained(self.out, trust_remote_code=True)("The red disc")["input_ids"]
+        self.assertEqual(ids[0], 2)  # <s>, as documents begin
+        self.check_saved(model, expected, tokens=tokens, modality=modality, **given)
+        self.check_greedy(model, model_folder)
+
+    def check_greedy(self, model, model_folder):
+        for begin in range(8, TEXT_IDS, 20):
+            prompt = torch.tensor([2, *range(begin, begin + 5)])
+            found = model.generate(prompt[None], attention_mask=torch.ones(1, len(prompt)), max_new_tokens=NEW_TOKENS, do_sample=False,
+                                   output_scores=True, suppress_tokens=NEVER_IN_TEXT, eos_token_id=[3, BEGINS], return_dict_in_generate=True)
+            top = torch.stack(found.scores)[:, 0].topk(2).values
+            if len(top) == NEW_TOKENS and (top[:, 0] - top[:, 1]).min().item() > TOO_CLOSE:
+                break
+        else:
+            self.fail("no prompt is a test: change the weights")
+        ours = json.loads(run_mom("generate", model_folder, "--tokens", ",".join(map(str, prompt.tolist())), "--temperature", 0, "--max-tokens",
+                                  NEW_TOKENS, "--json"))["tokens"]
+        self.assertEqual(ours, found.sequences[0, len(prompt) :].tolist())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
