@@ -60,7 +60,7 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
   FolderPublisher folder(run / "samples", /*replace=*/true);
   for (const Example& example : first_pictures(dataset, recipe, text, count)) {
     models::NoisedInput noised =
-        models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
+        models::make_input(example.batch, model.spec(), objective.schedules(), models::Timesteps::kUniform);
     noised.input.timesteps_I.fill_(timestep);
     const at::Tensor& original = example.batch.items[0].latents_ICHW;
     const at::Tensor input = schedule.add_noise(original, noised.noise_ICHW[0], noised.input.timesteps_I);
@@ -68,7 +68,7 @@ void write_denoised_samples(const Path& run, models::ModelImpl& model, const mod
     const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), noised.input),
                                                     latents.latent_shape, latents.patch_size);
     const at::Tensor clean =
-        schedule.clean(model.spec().prediction, input, predicted, noised.input.timesteps_I);
+        schedule.clean(model.spec().prediction_of(latents), input, predicted, noised.input.timesteps_I);
     const std::vector<codecs::Media> decoded = codec.decode_items(
         {{.latents_CHW = original[0]}, {.latents_CHW = input[0]}, {.latents_CHW = clean[0]}});
     const std::string stem = "picture-" + std::to_string(items.size());

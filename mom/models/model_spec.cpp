@@ -1,7 +1,6 @@
 #include "mom/models/model_spec.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "mom/base/error.h"
@@ -24,6 +23,11 @@ constexpr NamedSize kSizes[] = {{"37M", 256, 4, 8},     {"94M", 512, 8, 8},     
                                 {"1.4B", 2048, 24, 16}, {"1.5B", 2048, 24, 16}, {"7B", 4096, 32, 32}};
 
 constexpr int64_t kMostPatchNetChannels = 4096;
+
+const std::vector<std::string>& patch_net_names() {
+  static const std::vector<std::string> names = {kLinearPatches, kConvPatches, kUNetPatches};
+  return names;
+}
 
 // What a mixer describes.
 config::Table table_of(nn::MixerConfig& config) {
@@ -122,10 +126,15 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
     throw InputError({std::string(where) + ": \"vocab_size\"",
                       std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
                       std::to_string(spec.vocab_size), ""});
+  const auto known_net = [&](const std::string& net, const std::string& key) {
+    if (!std::count(patch_net_names().begin(), patch_net_names().end(), net))
+      throw InputError(
+          {std::string(where) + ": \"" + key + "\"", "linear, conv or unet", "\"" + net + "\"", ""});
+  };
   spec.patch_net = value_or<std::string>(json, "patch_net", kLinearPatches, where);
-  if (spec.patch_net != kLinearPatches && spec.patch_net != kConvPatches && spec.patch_net != kUNetPatches)
-    throw InputError(
-        {std::string(where) + ": \"patch_net\"", "linear, conv or unet", "\"" + spec.patch_net + "\"", ""});
+  known_net(spec.patch_net, "patch_net");
+  spec.patch_nets = value_or<config::Names>(json, "patch_nets", {}, where);
+  for (const auto& [name, net] : spec.patch_nets) known_net(net, "patch_nets");
   spec.patch_net_channels = value_or<int64_t>(json, "patch_net_channels", 0, where);
   if (spec.patch_net_channels < 0 || spec.patch_net_channels > kMostPatchNetChannels)
     throw InputError({std::string(where) + ": \"patch_net_channels\"",
@@ -137,15 +146,23 @@ void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
   spec.patch_size = spec.latents()->patch_size;
   spec.diffusion_steps = value_or<int64_t>(json, "diffusion_steps", 1000, where);
   spec.adaptive_norm = value_or<bool>(json, "adaptive_norm", false, where);
-  if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
-    throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
-                      std::to_string(spec.diffusion_steps), ""});
+  spec.schedules = value_or<config::Integers>(json, "schedules", {}, where);
+  const auto check_steps = [&](int64_t steps, const std::string& key) {
+    if (steps < 1 || steps > 100000)
+      throw InputError({std::string(where) + ": \"" + key + "\"", "1 to 100000", std::to_string(steps), ""});
+  };
+  check_steps(spec.diffusion_steps, "diffusion_steps");
+  for (const auto& [name, steps] : spec.schedules) check_steps(steps, "schedules");
   const std::vector<std::string> known = prediction_names();
-  const auto prediction = value_or<std::string>(json, "prediction", known[0], where);
-  if (!std::count(known.begin(), known.end(), prediction))
-    throw InputError({std::string(where) + ": \"prediction\"", known[0] + " or " + known[1],
-                      "\"" + prediction + "\"", ""});
-  spec.prediction = parse_prediction(prediction);
+  const auto read_prediction = [&](const std::string& name, const std::string& key) {
+    if (!std::count(known.begin(), known.end(), name))
+      throw InputError(
+          {std::string(where) + ": \"" + key + "\"", known[0] + " or " + known[1], "\"" + name + "\"", ""});
+    return parse_prediction(name);
+  };
+  spec.prediction = read_prediction(value_or<std::string>(json, "prediction", known[0], where), "prediction");
+  for (const auto& [name, prediction] : value_or<config::Names>(json, "predictions", {}, where))
+    spec.predictions[name] = read_prediction(prediction, "predictions");
 }
 
 // Fills in what was left to the width; what is wrong then, or empty.
@@ -156,7 +173,10 @@ std::string resolve(ModelSpec& spec) {
     spec.mixers.at(mixer).resolve(spec.d_model);
     if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
   }
-  if (spec.patch_net != kLinearPatches && spec.patch_net_channels == 0)
+  const bool has_convolutions = spec.patch_net != kLinearPatches ||
+                                std::any_of(spec.patch_nets.begin(), spec.patch_nets.end(),
+                                            [](const auto& each) { return each.second != kLinearPatches; });
+  if (has_convolutions && spec.patch_net_channels == 0)
     spec.patch_net_channels = (spec.d_model + 47) / 48 * 16;
   if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
   return "";
@@ -187,13 +207,19 @@ void ModelSpec::describe(config::Table& table) {
       .one_of({kRouteByModality, kRandomRoute});
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
-  table.field("patch_sizes", patch_sizes,
-              "the same by modality of latents where it is another, e.g. {depth = 1}");
+  table
+      .field("patch_sizes", patch_sizes,
+             "the same by modality of latents where it is another, e.g. {depth = 1}")
+      .range(1, 64);
   table
       .field("patch_net", patch_net,
              "what stands between a latent image and the trunk (latents only): one linear layer in and out, "
              "convolutions before and after it, or these with skip connections around it, a U-Net")
-      .one_of({kLinearPatches, kConvPatches, kUNetPatches});
+      .one_of(patch_net_names());
+  table
+      .field("patch_nets", patch_nets,
+             "the same by modality of latents where it is another, e.g. {depth = \"linear\"}")
+      .one_of(patch_net_names());
   table
       .field("patch_net_channels", patch_net_channels,
              "channels of the convolutions' finest level, each coarser one twice as many; 0: d_model / 3, "
@@ -222,12 +248,32 @@ ModelSpec ModelSpec::resolved() const {
   return spec;
 }
 
+namespace {
+
+// The first name that no modality of latents has; empty: all are some's.
+template <class Value>
+std::string not_of_latents(const std::map<std::string, Value>& by_name,
+                           const modality::Vocabulary& vocabulary) {
+  for (const auto& [name, value] : by_name)
+    if (!vocabulary.has_latents(name)) return name;
+  return "";
+}
+
+}  // namespace
+
 std::string ModelSpec::problem_with_data() const {
+  for (const auto& [key, name] : {std::pair{"patch_nets", not_of_latents(patch_nets, vocabulary)},
+                                  {"schedules", not_of_latents(schedules, vocabulary)},
+                                  {"predictions", not_of_latents(predictions, vocabulary)}})
+    if (!name.empty()) return std::string(key) + ": expected modalities of latents, found \"" + name + "\"";
   for (const modality::Modality* one : vocabulary.continuous()) {
     const int64_t side = one->patch_size;
-    if (patch_net != kLinearPatches && (side < 2 || (side & (side - 1)) != 0))
-      return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net + "\", found " +
-             std::to_string(side) + (vocabulary.continuous().size() > 1 ? " of " + one->name : "");
+    if (has_conv_patches(*one) && (side < 2 || (side & (side - 1)) != 0))
+      return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net_of(*one) +
+             "\", found " + std::to_string(side) +
+             (vocabulary.continuous().size() > 1
+                  ? " of " + one->name + "; model.patch_nets may say another for it"
+                  : "");
   }
   if (latents()) return "";
   if (patch_net != kLinearPatches)
@@ -242,13 +288,35 @@ std::string ModelSpec::problem_with_data() const {
   return "";
 }
 
+namespace {
+
+template <class Value>
+const Value& named_or(const std::map<std::string, Value>& by_name, const modality::Modality& modality,
+                      const Value& otherwise) {
+  const auto own = by_name.find(modality.name);
+  return own == by_name.end() ? otherwise : own->second;
+}
+
+}  // namespace
+
+const std::string& ModelSpec::patch_net_of(const modality::Modality& latents) const {
+  return named_or(patch_nets, latents, patch_net);
+}
+int64_t ModelSpec::diffusion_steps_of(const modality::Modality& latents) const {
+  return named_or(schedules, latents, diffusion_steps);
+}
+Prediction ModelSpec::prediction_of(const modality::Modality& latents) const {
+  return named_or(predictions, latents, prediction);
+}
+
+bool ModelSpec::has_conv_patches() const {
+  const std::vector<const modality::Modality*> all = vocabulary.continuous();
+  return std::any_of(all.begin(), all.end(), [&](const auto* latents) { return has_conv_patches(*latents); });
+}
+
 modality::PatchSizes ModelSpec::patches() const {
   modality::PatchSizes sizes(patch_size);
-  for (const auto& [name, side] : patch_sizes) {
-    if (!(side >= 1 && side <= 64) || side != std::floor(side))
-      throw UserError({"model.patch_sizes." + name, "an integer from 1 to 64", std::to_string(side), ""});
-    sizes.by_name[name] = static_cast<int64_t>(side);
-  }
+  sizes.by_name = patch_sizes;
   return sizes;
 }
 
@@ -345,11 +413,14 @@ OrderedJson to_json(const ModelSpec& spec) {
   }
   if (spec.latents()) {
     json["patch_net"] = spec.patch_net;
-    if (spec.patch_net != kLinearPatches) json["patch_net_channels"] = spec.patch_net_channels;
+    if (!spec.patch_nets.empty()) json["patch_nets"] = spec.patch_nets;
+    if (spec.has_conv_patches()) json["patch_net_channels"] = spec.patch_net_channels;
     json["patch_positions"] = spec.patch_positions;
     json["diffusion_steps"] = spec.diffusion_steps;
+    if (!spec.schedules.empty()) json["schedules"] = spec.schedules;
     json["adaptive_norm"] = spec.adaptive_norm;
     json["prediction"] = to_string(spec.prediction);
+    for (const auto& [name, prediction] : spec.predictions) json["predictions"][name] = to_string(prediction);
   }
   if (!spec.vocabulary.empty()) {
     json["vocabulary"] = spec.vocabulary.to_json();

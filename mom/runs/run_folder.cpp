@@ -224,12 +224,26 @@ SetTitles read_set_titles(const std::optional<Json>& environment, const std::str
 
 // What older runs did without saying so.
 constexpr std::pair<const char*, const char*> kBeforeTheyWereKeys[] = {
-    {"model.image_scan", "raster"},    {"model.patch_net", "linear"},
-    {"model.patch_net_channels", "0"}, {"model.patch_positions", "false"},
-    {"model.adaptive_norm", "false"},  {"objective.image_first_max_timestep", "0"},
-    {"objective.prediction", "noise"}, {"objective.loss_weighting", "uniform"},
-    {"train.ema_decay", "0.0"},        {"train.schedule", "cosine"},
-    {"train.decay_steps", "0"},        {"train.start_from_differing", "[]"},
+    {"model.image_scan", "raster"},
+    {"model.patch_net", "linear"},
+    {"model.patch_net_channels", "0"},
+    {"model.patch_positions", "false"},
+    {"model.adaptive_norm", "false"},
+    {"objective.image_first_max_timestep", "0"},
+    {"objective.prediction", "noise"},
+    {"objective.loss_weighting", "uniform"},
+    {"train.ema_decay", "0.0"},
+    {"train.schedule", "cosine"},
+    {"train.decay_steps", "0"},
+    {"train.start_from_differing", "[]"},
+    {"model.route", "modality"},
+    {"model.patch_sizes", "{}"},
+    {"model.patch_nets", "{}"},
+    {"model.key_value_heads", "0"},
+    {"objective.schedules", "{}"},
+    {"objective.predictions", "{}"},
+    {"train.freeze", "[]"},
+    {"train.learning_rate_factors", "{}"},
 };
 
 }  // namespace
