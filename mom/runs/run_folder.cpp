@@ -83,7 +83,12 @@ std::optional<int64_t> read_items(
 }
 
 void read_samples(const Path& folder, RunFolder& run) {
+  // What is there as arrays alone cannot be shown.
+  const auto is_array = [](const Json& item) {
+    return item.contains("arrays") && !item.contains("original");
+  };
   const auto denoised = read_items(folder / "denoised.json", [&](const Json& item, const std::string& where) {
+    if (is_array(item)) return;
     run.denoised.push_back({json_string(item, "caption", where), json_int(item, "timestep", where),
                             sample_file(folder, item, "original", where),
                             sample_file(folder, item, "noised", where),
@@ -91,6 +96,7 @@ void read_samples(const Path& folder, RunFolder& run) {
   });
   const auto predicted =
       read_items(folder / "predicted.json", [&](const Json& item, const std::string& where) {
+        if (is_array(item)) return;
         run.predicted.push_back({json_string(item, "modality", where), json_string(item, "caption", where),
                                  sample_file(folder, item, "original", where),
                                  sample_file(folder, item, "predicted", where)});
