@@ -185,6 +185,12 @@ class HuggingFaceFolders(unittest.TestCase):
         self.save(make_llama, LLAMA | {"tie_word_embeddings": True})
         self.edit_weights(lambda weights: weights.update({"lm_head.weight": weights["model.embed_tokens.weight"].clone()}))
         self.check_logits()
+        # One of its own, with which transformers would compute.
+        self.edit_weights(lambda weights: weights.update({"lm_head.weight": weights["model.embed_tokens.weight"] * 2}))
+        self.refusal("lm_head.weight equal to model.embed_tokens.weight", "tie_word_embeddings")
+        self.expected_TV *= 2
+        self.edit_config(tie_word_embeddings=False)
+        self.check_logits()
 
     def test_a_file_of_another_writer(self):
         """No metadata, and tensors that begin at no multiple of eight bytes."""
