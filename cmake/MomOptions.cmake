@@ -1,6 +1,7 @@
 # Language, warnings, sanitizers and compiler cache: everything that is the same for all targets.
 option(MOM_BUILD_TESTS "Build the tests" ON)
 option(MOM_UNITY "Compile a folder as one file: a faster clean build, a slower rebuild after a small change" ON)
+option(MOM_FUZZ "Build mom-fuzz, which needs Clang (fuzz/)" OFF)
 set(MOM_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -20,6 +21,9 @@ endif()
 # folders whose speed does not matter -O1 (COLD in mom_library).
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(MOM_WARNINGS -Wall -Wextra -Wshadow -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+  set(MOM_WARNINGS "")  # compiled with GCC; Clang is for fuzz/ alone
+endif()
 # Sums are ordered by us, not by the compiler: no -ffast-math, and no contraction differences between twins.
 add_compile_options(-fno-math-errno)
 # GCC looks for garbage often by default; with these it hardly does: a tenth less time, a few percent more memory.
@@ -28,7 +32,7 @@ add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-expand=100
 if(MOM_SANITIZE)
   # GCC 12 takes an absent generator in torch headers for one that is not initialised, only with sanitizers.
   add_compile_options(-fsanitize=${MOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-                      -Wno-maybe-uninitialized)
+                      $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   add_link_options(-fsanitize=${MOM_SANITIZE})
 endif()
 

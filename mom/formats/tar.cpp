@@ -14,6 +14,12 @@ constexpr size_t kChunk = size_t{1} << 18;
 
 using Archive = std::unique_ptr<archive, decltype(&archive_read_free)>;
 
+// libarchive may fail without a word, as at a gzip header that ends.
+std::string problem_of(const Archive& reader) {
+  const char* const text = archive_error_string(reader.get());
+  return text ? text : "damaged data";
+}
+
 Archive open_archive(const Path& path, bool raw) {
   MappedFile check(path);  // reports "no such file" or "a folder" as our errors do
   if (check.bytes().empty())
@@ -31,7 +37,7 @@ Archive open_archive(const Path& path, bool raw) {
     archive_read_set_options(reader.get(), "tar:read_concatenated_archives=1");
   }
   if (archive_read_open_filename(reader.get(), path.c_str(), kChunk) != ARCHIVE_OK)
-    throw InputError(path.string() + ": cannot be read: " + archive_error_string(reader.get()));
+    throw InputError(path.string() + ": cannot be read: " + problem_of(reader));
   return reader;
 }
 
@@ -69,10 +75,7 @@ class TarReader {
                               (last_good_.empty() ? ", the first entry" : ", after \"" + last_good_ + "\"");
     throw InputError({where, expected, found, ""});
   }
-  std::string problem() const {
-    const char* text = archive_error_string(reader_.get());
-    return text ? text : "damaged data";
-  }
+  std::string problem() const { return problem_of(reader_); }
   int64_t position() const { return archive_read_header_position(reader_.get()); }
 
   using Text = const char*(archive_entry*);
@@ -165,10 +168,7 @@ void read_compressed_blocks(const Path& path, const std::function<void(std::stri
   auto fail = [&](const std::string& found) {
     throw InputError({path.string(), "a .gz, .xz or .zst file", found, ""});
   };
-  auto problem = [&] {
-    const char* text = archive_error_string(reader.get());
-    return std::string(text ? text : "damaged data");
-  };
+  const auto problem = [&] { return problem_of(reader); };
   const int status = archive_read_next_header(reader.get(), &header);
   if (status == ARCHIVE_EOF) return;  // nothing was compressed
   if (status != ARCHIVE_OK) fail(problem());

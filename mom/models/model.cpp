@@ -318,8 +318,11 @@ std::vector<at::Tensor> ModelImpl::head_parameters() const {
   std::vector<at::Tensor> parameters;
   if (!lm_head_.is_same(embeddings_)) parameters.push_back(lm_head_);
   for (const Adapter& adapter : adapters_) {
-    const std::vector<at::Tensor> of_patches = adapter.patch_out->parameters();
-    parameters.insert(parameters.end(), of_patches.begin(), of_patches.end());
+    for (const nn::ModalityLinear& behind : {adapter.patch_out, adapter.before_out}) {
+      if (behind.is_empty()) continue;
+      const std::vector<at::Tensor> weights = behind->parameters();
+      parameters.insert(parameters.end(), weights.begin(), weights.end());
+    }
   }
   return parameters;
 }

@@ -25,7 +25,9 @@ ClusterPlan plan_cluster(const Cluster& cluster, const models::ParameterCounts& 
                again = static_cast<double>(counts.in_blocks - counts.largest_block) /
                        static_cast<double>(std::max<int64_t>(1, counts.in_blocks)),
                twice = again * (4 * static_cast<double>(counts.in_blocks) - rounded);
-  const double gradients = rounds * (all || share == 1 ? total - rounded : total),
+  const double gradients = all         ? rounds * (total - rounded)
+                           : share > 1 ? total
+                                       : total - rounded - 4 * batch.unread,
                weights = all ? rounds * (total - rounded + twice) : total - rounded;
   // Of what is spread over all, the part that a process sends, and that a machine's processes send to others.
   const double sent = (processes - 1) / processes,

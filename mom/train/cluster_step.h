@@ -5,7 +5,8 @@
 //   memory of a process    plan.h
 //   bytes it sends         4 N (P - 1) / P for gradients (all-to-all), and as many for weights (all-gather); with train.shard =
 //                          "all" for every microbatch of a process the gradients once and the weights twice, those
-//                          outside the blocks and of the last block once. In bf16 weights of projections count
+//                          outside the blocks and of the last block once. Where a process has one microbatch, the gradient of
+//                          the embeddings is that of the tokens in it (table_rows.h). In bf16 weights of projections count
 //                          2, and so do their gradients, but where a process adds several (transit.h); and of S sequence
 //                          ranks, of each microbatch twice the states of a sequence, times (S - 1) / S, whose time is not counted
 //   time of a step         F / (P rate), plus the time of the weights, plus that of the gradients; where a process has one

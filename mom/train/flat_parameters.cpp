@@ -32,6 +32,17 @@ int64_t FlatParameters::length_of(models::ModelImpl& model) {
   return length;
 }
 
+int64_t FlatParameters::edge_of(models::ModelImpl& model) {
+  int64_t length = 0;
+  const std::map<const void*, int64_t> blocks = blocks_of(model);
+  for (const nn::Parameter& parameter : nn::parameters_of(model)) {
+    const auto block = blocks.find(parameter.tensor.unsafeGetTensorImpl());
+    if (!parameter.traits.decay || block == blocks.end() || block->second == 0)
+      length += round_up(parameter.tensor.numel(), kAlign);
+  }
+  return length;
+}
+
 FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   int64_t length = 0;
   const auto add = [&](const nn::Parameter& parameter) {
@@ -74,6 +85,10 @@ at::Tensor FlatParameters::zeros() const { return row_of_zeros(length()); }
 
 Range FlatParameters::range_of(size_t name) const {
   return {begins_[name], c10::multiply_integers(shapes_[name])};
+}
+
+Range FlatParameters::range_of(const at::Tensor& weight) const {
+  return {weight.const_data_ptr<float>() - values_.const_data_ptr<float>(), weight.numel()};
 }
 
 std::vector<at::Tensor> FlatParameters::views(const at::Tensor& flat) const {

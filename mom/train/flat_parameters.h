@@ -18,8 +18,9 @@ namespace mom::train {
 
 class FlatParameters {
  public:
-  // How long the layout of a model is.
+  // How long the layout of a model is, and where its second block begins.
   static int64_t length_of(models::ModelImpl& model);
+  static int64_t edge_of(models::ModelImpl& model);
   // Moves the weights of `model` here, or makes zeros for one without memory (nn/parameter.h). The layout is `padded` long
   // at least.
   explicit FlatParameters(models::Model model, int64_t padded = 0);
@@ -37,6 +38,7 @@ class FlatParameters {
 
   const std::vector<std::string>& names() const { return names_; }
   Range range_of(size_t name) const;
+  Range range_of(const at::Tensor& weight) const;  // of one that is here
   const std::vector<int64_t>& shape_of(size_t name) const { return shapes_[name]; }
   // One view for each name, of the weight's shape, into a tensor of this layout.
   std::vector<at::Tensor> views(const at::Tensor& flat) const;

@@ -66,7 +66,8 @@ AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<
   state_.exp_avg_sq = parameters.zeros();
 }
 
-void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) {
+void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm,
+                 const std::function<void(size_t)>& done) {
   torch::NoGradGuard no_grad;
   // The fused kernel divides gradients by a scale as it reads them.
   std::optional<at::Tensor> scale;
@@ -85,13 +86,15 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm) 
                         /*maximize=*/false, scale);
     });
   };
-  for (const Range& range : own_)
+  for (size_t range = 0; range < own_.size(); ++range) {
     for (const auto& [learning, factor] : learning_) {
-      const Range both = common(range, learning);
+      const Range both = common(own_[range], learning);
       const int64_t border = std::clamp(parameters_.decay_begin(), both.begin, both.end());
       update(both.begin, border, factor, 0);
       update(border, both.end(), factor, config_.weight_decay);
     }
+    if (done) done(range);
+  }
 }
 
 void AdamW::aligned(int64_t begin, int64_t end, const std::function<void(int64_t, int64_t)>& of) {

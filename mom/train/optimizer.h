@@ -33,8 +33,9 @@ class AdamW {
         std::vector<Pace> learning = {});
 
   // One update by `gradient`, of the parameters' layout; gradients above clip_norm (0: no limit) count as scaled down to
-  // it. `norm` is the whole gradient's.
-  void step(const at::Tensor& gradient, double learning_rate, double norm);
+  // it. `norm` is the whole gradient's. Own ranges are updated in their order; `done` hears of each.
+  void step(const at::Tensor& gradient, double learning_rate, double norm,
+            const std::function<void(size_t range)>& done = {});
 
   // Rows of moments, zero outside the own ranges, and updates so far.
   struct State {

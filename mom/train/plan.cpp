@@ -1,6 +1,7 @@
 #include "mom/train/plan.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/_unique2.h>
 
 #include <algorithm>
 #include <bit>
@@ -63,6 +64,15 @@ double activation_bytes(const Activations& activations) {
 
 double process_memory_bytes() { return static_cast<double>(peak_rss_bytes()) + kLibraries; }
 
+namespace {
+
+double unread_numbers(const models::ModelSpec& spec, double rows_read) {
+  if (spec.tie_word_embeddings) return 0;
+  return std::max(0.0, static_cast<double>(spec.vocab_size) - rows_read) * static_cast<double>(spec.d_model);
+}
+
+}  // namespace
+
 BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec,
                     const data::EncodedDataset& dataset) {
   data::Loader loader(std::make_shared<const data::EncodedDataset>(dataset), recipe.data,
@@ -70,9 +80,12 @@ BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec,
   const std::vector<models::TokenFlops> flops = models::flops_per_token(spec);
   BatchShape shape;
   double tokens = 0;
-  for (const data::Batch& batch : loader.next(1)) {
-    shape.targets = static_cast<double>(batch.target_rows_R.size(0));
-    shape.items = static_cast<double>(batch.num_images());
+  const std::vector<data::Batch> batches = loader.next(recipe.train.microbatches);
+  for (const data::Batch& batch : batches) {
+    const int64_t rows = std::get<0>(at::_unique2(batch.tokens_T)).size(0);
+    shape.unread += unread_numbers(spec, static_cast<double>(rows)) / static_cast<double>(batches.size());
+    shape.targets += static_cast<double>(batch.target_rows_R.size(0));
+    shape.items += static_cast<double>(batch.num_images());
     shape.flops += 3 * flops[0].pair * models::attended_pairs(spec, batch.routing);
     for (size_t m = 0; m < flops.size(); ++m) {
       shape.flops += 3 * flops[m].total() * static_cast<double>(batch.num_tokens[m]);
@@ -92,6 +105,7 @@ BatchShape even_batch(const Recipe& recipe, const models::ModelSpec& spec) {
     shape.flops += 3 * share * (flops[m].total() + flops[m].pair * mean_pairs);
     if (!spec.is_continuous(static_cast<int64_t>(m))) shape.targets += share;
   }
+  shape.unread = unread_numbers(spec, shape.targets / static_cast<double>(recipe.train.microbatches));
   for (const modality::Modality* latents : spec.vocabulary.continuous())
     shape.items += share / static_cast<double>(latents->positions_per_item());
   return shape;
@@ -101,7 +115,6 @@ Memory memory_of_process(const models::ParameterCounts& counts, int64_t processe
                          const Activations& of_a_microbatch, const TrainConfig& train) {
   const bool all = train.shard == "all" && processes > 1;
   const Division division = divide(train, 0, static_cast<int>(processes), threads);
-  const dist::ShardPlan plan = shard_plan(counts.total, static_cast<int>(processes), all);
   const double bytes = 4 * static_cast<double>(counts.total), of_own = bytes / static_cast<double>(processes),
                others = 1 - 1 / static_cast<double>(processes),
                outside = others * 4 * static_cast<double>(counts.total - counts.in_blocks),
@@ -114,10 +127,10 @@ Memory memory_of_process(const models::ParameterCounts& counts, int64_t processe
   memory.average = train.ema_decay == 0 ? 0 : all ? of_own + outside + 2 * block : bytes;
   memory.gradients = static_cast<double>(gradients) * (all ? of_own : bytes) + (all ? outside + block : 0);
   memory.moments = 2 * of_own;
-  memory.received =
-      others * 4 *
-      static_cast<double>(std::min(
-          counts.total, plan.bucket_size(0) * (all ? Reduction::kUnderWayKeepingOwn : Reduction::kUnderWay)));
+  memory.received = others * 4 *
+                    static_cast<double>(std::min(
+                        counts.total, bucket_length(counts.total, all) *
+                                          (all ? Reduction::kUnderWayKeepingOwn : Reduction::kUnderWay)));
   memory.activations = static_cast<double>(division.at_once) * activation_bytes(of_a_microbatch);
   return memory;
 }
@@ -127,12 +140,12 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int pr
   plan.spec = make_spec(recipe, dataset);
   plan.tokens_per_step = recipe.data.batch_tokens;
   plan.total_tokens = plan.tokens_per_step * recipe.train.steps;
-  const auto [targets, items, batch_flops] = batch_of(recipe, plan.spec, dataset);
-  plan.flops = batch_flops * static_cast<double>(recipe.train.steps);
+  const BatchShape batch = batch_of(recipe, plan.spec, dataset);
+  plan.flops = batch.flops * static_cast<double>(recipe.train.steps);
   const double parts = static_cast<double>(recipe.train.microbatches * recipe.train.sequence_ranks);
   const Activations activations =
       activations_of(plan.spec, recipe.train, static_cast<double>(plan.tokens_per_step) / parts,
-                     targets / parts, items / parts);
+                     batch.targets / parts, batch.items / parts);
   const int64_t threads = std::max(1, at::get_num_threads() / processes);
   plan.memory =
       memory_of_process(models::count_parameters(plan.spec), processes, threads, activations, recipe.train);

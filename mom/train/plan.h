@@ -34,6 +34,7 @@ struct Plan {
 struct BatchShape {
   double targets = 0, items = 0;  // rows that predict a token, images of latents
   double flops = 0;               // of a step, three forwards per token
+  double unread = 0;              // numbers of the table of embeddings that a microbatch reads none of
 };
 // From one batch of the data.
 BatchShape batch_of(const Recipe& recipe, const models::ModelSpec& spec, const data::EncodedDataset& dataset);

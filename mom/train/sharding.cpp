@@ -10,9 +10,13 @@
 
 namespace mom::train {
 
-dist::ShardPlan shard_plan(int64_t length, int processes, bool all) {
-  const int64_t smallest = all ? 1 << 18 : 1 << 20, buckets = all ? 128 : 16;
-  return {length, processes, std::clamp(length / buckets, smallest, dist::ShardPlan::kBucket)};
+int64_t bucket_length(int64_t length, bool all) {
+  return std::clamp<int64_t>(length / (all ? 128 : 16), all ? 1 << 18 : 1 << 20, dist::ShardPlan::kBucket);
+}
+
+dist::ShardPlan shard_plan(int64_t length, int processes, bool all, int64_t edge) {
+  const int64_t bucket = bucket_length(length, all);
+  return {length, processes, bucket, dist::ShardPlan::kChunk, {bucket / 4, all ? 0 : edge}};
 }
 
 namespace {
@@ -26,9 +30,9 @@ class Unpacking : public dist::Pending {
     at::Tensor bytes;
     Range range;
   };
-  Unpacking(std::unique_ptr<dist::Pending> pending, std::vector<Part> parts, const Transit& transit,
+  Unpacking(std::unique_ptr<dist::Pending> pending, std::vector<Part> parts, Transit transit,
             const at::Tensor& row)
-      : pending_(std::move(pending)), parts_(std::move(parts)), transit_(transit), row_(row) {}
+      : pending_(std::move(pending)), parts_(std::move(parts)), transit_(std::move(transit)), row_(row) {}
   void wait() override {
     pending_->wait();
     for (const Part& part : parts_) transit_.unpack(part.bytes, part.range, cut(row_, part.range));
@@ -38,7 +42,7 @@ class Unpacking : public dist::Pending {
  private:
   std::unique_ptr<dist::Pending> pending_;
   std::vector<Part> parts_;
-  const Transit& transit_;
+  Transit transit_;
   at::Tensor row_;
 };
 
@@ -51,18 +55,27 @@ Sharding::Sharding(dist::Group& group, const dist::ShardPlan& plan, Transit tran
 
 std::unique_ptr<dist::Pending> Sharding::fetch(const at::Tensor& row, int64_t bucket) const {
   const Range all{plan_.bucket_begin(bucket), plan_.bucket_size(bucket)}, own = part(bucket, group_.rank());
-  if (!transit_.rounds(all)) return group_.all_gather(cut(row, all), cut(row, own));
-  const at::Tensor packed = transit_.pack(row, own);
+  if (!transit_.packs(all)) return group_.all_gather(cut(row, all), cut(row, own));
+  return fetch(row, bucket, std::vector<Transit>(static_cast<size_t>(group_.size()), transit_));
+}
+
+std::unique_ptr<dist::Pending> Sharding::fetch(const at::Tensor& row, int64_t bucket,
+                                               const std::vector<Transit>& by_rank) const {
+  const Transit& mine = by_rank[static_cast<size_t>(group_.rank())];
   std::vector<Unpacking::Part> parts;
-  std::vector<at::Tensor> from;
+  std::vector<at::Tensor> to, from;
   for (int rank = 0; rank < group_.size(); ++rank) {
     const Range range = part(bucket, rank);
-    from.push_back(rank == group_.rank() ? packed : torch::empty({transit_.num_bytes(range)}, torch::kByte));
-    if (rank != group_.rank()) parts.push_back({from.back(), range});
+    if (rank == group_.rank()) {
+      to.push_back(torch::empty({0}, torch::kByte));
+      from.push_back(to.back());
+      continue;
+    }
+    to.push_back(by_rank[static_cast<size_t>(rank)].pack(row, part(bucket, group_.rank())));
+    from.push_back(torch::empty({mine.num_bytes(range)}, torch::kByte));
+    parts.push_back({from.back(), range});
   }
-  return std::make_unique<Unpacking>(
-      group_.exchange(std::vector<at::Tensor>(static_cast<size_t>(group_.size()), packed), from),
-      std::move(parts), transit_, row);
+  return std::make_unique<Unpacking>(group_.exchange(to, from), std::move(parts), mine, row);
 }
 
 void Sharding::drop(const at::Tensor& row, int64_t bucket) const {
@@ -95,12 +108,12 @@ void Sharding::visit_owners(const Range& range, const std::function<void(int, co
 }
 
 Reduction::Reduction(const Sharding& sharding, const at::Tensor& gradient, bool of_one_microbatch,
-                     bool keep_own)
-    : sharding_(sharding),
-      gradient_(gradient),
-      transit_(of_one_microbatch ? sharding.transit_ : Transit()),
-      keep_own_(keep_own),
-      next_(sharding.plan_.num_buckets() - 1) {}
+                     bool keep_own, const RowsRead* rows)
+    : sharding_(sharding), gradient_(gradient), keep_own_(keep_own), next_(sharding.plan_.num_buckets() - 1) {
+  const Transit transit = of_one_microbatch ? sharding.transit_ : Transit();
+  by_rank_ =
+      rows ? rows->read(transit) : std::vector<Transit>(static_cast<size_t>(sharding.group_.size()), transit);
+}
 
 void Reduction::add_up(UnderWay& bucket) {
   bucket.pending->wait();
@@ -112,8 +125,8 @@ void Reduction::add_up(UnderWay& bucket) {
     if (rank == own) {
       parts[rank] = sum;
     } else if (parts[rank].scalar_type() == torch::kByte) {
-      const at::Tensor numbers = torch::empty_like(sum);
-      transit_.unpack(parts[rank], range, numbers);
+      const at::Tensor numbers = torch::zeros_like(sum);
+      by_rank_[rank].unpack(parts[rank], range, numbers);
       parts[rank] = numbers;
     }
   }
@@ -130,18 +143,18 @@ void Reduction::complete_from(int64_t begin) {
   for (; next_ >= 0 && sharding_.plan_.bucket_begin(next_) >= begin; --next_) {
     UnderWay bucket{next_, nullptr, {}};
     const Range own = sharding_.part(next_, group.rank());
-    const bool packed =
-        transit_.rounds({sharding_.plan_.bucket_begin(next_), sharding_.plan_.bucket_size(next_)});
+    const Transit& mine = by_rank_[static_cast<size_t>(group.rank())];
     std::vector<at::Tensor> to;
     for (int rank = 0; rank < group.size(); ++rank) {
       const Range range = sharding_.part(next_, rank);
+      const Transit& theirs = by_rank_[static_cast<size_t>(rank)];
       if (rank == group.rank()) {
         to.push_back(torch::empty({0}, torch::kByte));
         bucket.parts.push_back(to.back());
       } else {
-        to.push_back(packed ? transit_.pack(gradient_, range) : cut(gradient_, range));
-        bucket.parts.push_back(packed ? torch::empty({transit_.num_bytes(own)}, torch::kByte)
-                                      : torch::empty({own.length}, gradient_.options()));
+        to.push_back(mine.packs(range) ? mine.pack(gradient_, range) : cut(gradient_, range));
+        bucket.parts.push_back(theirs.packs(own) ? torch::empty({theirs.num_bytes(own)}, torch::kByte)
+                                                 : torch::empty({own.length}, gradient_.options()));
       }
     }
     bucket.pending = group.exchange(to, bucket.parts);
@@ -162,21 +175,52 @@ void Reduction::finish() {
   seconds_ += seconds_since(start);
 }
 
-Spread::Spread(const Sharding& sharding, const at::Tensor& row) : plan_(sharding.plan()) {
-  if (sharding.group().size() == 1) return;
+Spread::Spread(const Sharding& sharding, const at::Tensor& row, std::optional<RowsRead> rows)
+    : sharding_(sharding), row_(row) {
+  if (!rows) return;
+  read_ = rows->read(sharding.transit());
+  rest_ = rows->rest(sharding.transit());
+  table_begin_ = sharding.plan().bucket_of(rows->table.begin);
+  table_end_ = sharding.plan().bucket_of(rows->table.end() - 1) + 1;
+}
+
+void Spread::start(int64_t bucket) {
+  if (sharding_.group().size() == 1) return;
+  const std::lock_guard lock(mutex_);
   const auto start = std::chrono::steady_clock::now();
-  for (int64_t bucket = 0; bucket < plan_.num_buckets(); ++bucket)
-    under_way_.push_back(sharding.fetch(row, bucket));
+  const bool of_table = bucket >= table_begin_ && bucket < table_end_;
+  under_way_.push_back(of_table ? sharding_.fetch(row_, bucket, read_) : sharding_.fetch(row_, bucket));
+  if (bucket + 1 == sharding_.plan().num_buckets())
+    for (int64_t each = table_begin_; each < table_end_; ++each)
+      rest_under_way_.push_back(sharding_.fetch(row_, each, rest_));
   seconds_ += seconds_since(start);
+}
+
+Spread& Spread::start_all() {
+  for (int64_t bucket = 0; bucket < sharding_.plan().num_buckets(); ++bucket) start(bucket);
+  return *this;
+}
+
+void Spread::await_buckets(int64_t end) {
+  for (; !under_way_.empty() && sharding_.plan().bucket_begin(next_) < end; ++next_) {
+    under_way_.front()->wait();
+    under_way_.pop_front();
+  }
 }
 
 void Spread::await(int64_t end) {
   const std::lock_guard lock(mutex_);
   const auto start = std::chrono::steady_clock::now();
-  for (; !under_way_.empty() && plan_.bucket_begin(next_) < end; ++next_) {
-    under_way_.front()->wait();
-    under_way_.pop_front();
-  }
+  await_buckets(end);
+  seconds_ += seconds_since(start);
+}
+
+void Spread::finish() {
+  const std::lock_guard lock(mutex_);
+  const auto start = std::chrono::steady_clock::now();
+  await_buckets(sharding_.plan().padded());
+  for (const auto& pending : rest_under_way_) pending->wait();
+  rest_under_way_.clear();
   seconds_ += seconds_since(start);
 }
 

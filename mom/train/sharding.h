@@ -11,18 +11,23 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "mom/dist/group.h"
 #include "mom/dist/shard_plan.h"
 #include "mom/train/row.h"
+#include "mom/train/table_rows.h"
 #include "mom/train/transit.h"
 
 namespace mom::train {
 
 // How the rows of a model are shared out, with buckets small enough that backward completes some long before its end, and large
-// enough for a network. Where all is sharded, a bucket between two blocks is there for both: they are smaller.
-dist::ShardPlan shard_plan(int64_t length, int processes, bool all);
+// enough for a network. Where all is sharded, a bucket between two blocks is there for both: they are smaller. So are
+// those of the weights that backward completes last and forward reads first, which are `edge` numbers: nothing hides what they take.
+dist::ShardPlan shard_plan(int64_t length, int processes, bool all, int64_t edge);
+// Of a bucket that is not at the edge.
+int64_t bucket_length(int64_t length, bool all);
 
 class Sharding {
  public:
@@ -32,10 +37,14 @@ class Sharding {
 
   const dist::ShardPlan& plan() const { return plan_; }
   dist::Group& group() const { return group_; }
+  const Transit& transit() const { return transit_; }
   const std::vector<Range>& own() const { return own_; }
 
   // Brings every process's part of a bucket to all.
   std::unique_ptr<dist::Pending> fetch(const at::Tensor& row, int64_t bucket) const;
+  // To each rank what its transit lets travel.
+  std::unique_ptr<dist::Pending> fetch(const at::Tensor& row, int64_t bucket,
+                                       const std::vector<Transit>& by_rank) const;
   // Gives back the memory of the others' parts; those inside of a range, whose last pages may stay.
   void drop(const at::Tensor& row, int64_t bucket) const;
   void drop(const at::Tensor& row, const Range& range) const;
@@ -73,9 +82,10 @@ class Reduction {
   // Buckets under way at once: one is added up while the next ones arrive. Fewer where memory counts.
   static constexpr int64_t kUnderWay = 8, kUnderWayKeepingOwn = 3;
 
-  // `of_one_microbatch`: so that the numbers may travel as the sharding's transit says.
+  // `of_one_microbatch`: so that the numbers may travel as the sharding's transit says. `rows`: of
+  // the table of embeddings, what of it each process's gradient has; null: all.
   Reduction(const Sharding& sharding, const at::Tensor& gradient, bool of_one_microbatch,
-            bool keep_own = false);
+            bool keep_own = false, const RowsRead* rows = nullptr);
   // From element `begin` on, the gradient is complete: buckets of it start on their way.
   void complete_from(int64_t begin);
   void finish();                               // all of them
@@ -90,25 +100,33 @@ class Reduction {
   void add_up(UnderWay& bucket);
   const Sharding& sharding_;
   at::Tensor gradient_;
-  Transit transit_;
+  std::vector<Transit> by_rank_;
   bool keep_own_;
   int64_t next_;  // bucket
   double seconds_ = 0;
   std::deque<UnderWay> under_way_;
 };
 
-// Every process's own ranges, on every process. Buckets go from the first to the last, the order in which forward reads them.
+// Every process's own ranges, on every process. Buckets go from the first to the last, the order in which forward reads them;
+// where it is known what each process reads of the table of embeddings, the rest of that comes behind them.
 class Spread {
  public:
-  Spread(const Sharding& sharding, const at::Tensor& row);
-  // Waits for all before element `end`. Any thread may call it.
+  Spread(const Sharding& sharding, const at::Tensor& row, std::optional<RowsRead> rows = {});
+  void start(int64_t bucket);  // its own part is complete; each in turn
+  Spread& start_all();
+  // Waits for what is read of all before element `end`. Any thread may call it.
   void await(int64_t end);
+  void finish();                               // waits for all
   double seconds() const { return seconds_; }  // waited
 
  private:
-  const dist::ShardPlan& plan_;
+  void await_buckets(int64_t end);
+  const Sharding& sharding_;
+  at::Tensor row_;
+  std::vector<Transit> read_, rest_;         // by rank; where it is known
+  int64_t table_begin_ = 0, table_end_ = 0;  // buckets of the table
   std::mutex mutex_;
-  std::deque<std::unique_ptr<dist::Pending>> under_way_;
+  std::deque<std::unique_ptr<dist::Pending>> under_way_, rest_under_way_;
   int64_t next_ = 0;  // bucket, the first of them
   double seconds_ = 0;
 };

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
@@ -33,7 +34,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
-      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all())),
+      plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all(),
+                       FlatParameters::edge_of(*model_))),
       parameters_(model_, plan_.padded()),
       paces_(recipe.train, parameters_, *model_),
       sharding_(*group_, plan_,
@@ -47,6 +49,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       tokens_seen_(flops_per_token_.size(), 0) {
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   parameters_.freeze(paces_.frozen_names());
+  if (group_->size() > 1 && !shards_all() && !model_->spec().tie_word_embeddings)
+    table_.emplace(parameters_.range_of(model_->embeddings()), model_->spec().d_model);
   initialise();
   if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from), *dataset);
   if (recipe.train.ema_decay > 0) average_.emplace(parameters_, recipe.train.ema_decay, sharding_.own());
@@ -75,6 +79,18 @@ void Trainer::start_from(const Path& model, const data::EncodedDataset& dataset)
   spread();
 }
 
+const Trainer::Prepared& Trainer::upcoming() {
+  if (!upcoming_) {
+    if (!next_.valid()) prepare_next();
+    upcoming_ = next_.get();
+  }
+  return *upcoming_;
+}
+
+void Trainer::tell_rows_read() {
+  rows_read_ = table_->read_by_all(group_->gather_doubles(table_->read_by(upcoming().step.batches)), 0);
+}
+
 void Trainer::prepare_next() {
   next_ = std::async(std::launch::async, [this] {
     Prepared prepared;
@@ -94,8 +110,9 @@ StepReport Trainer::step() {
     return seconds;
   };
   StepReport report;
-  if (!next_.valid()) prepare_next();
-  const Prepared prepared = next_.get();
+  if (table_ && !rows_read_) tell_rows_read();
+  upcoming();
+  const Prepared prepared = *std::exchange(upcoming_, std::nullopt);
   if (steps_done_ + 1 < recipe_.train.steps) prepare_next();
   report.data_seconds = seconds_of_part();
   models::LossReport terms;
@@ -115,9 +132,8 @@ StepReport Trainer::step() {
         std::to_string(report.total_loss) + ", gradient norm " + std::to_string(report.grad_norm) +
         "; nothing was updated: lower train.learning_rate and start again, or resume from the last "
         "checkpoint");
-  optimizer_.step(result.gradient, report.learning_rate, report.grad_norm);
+  update(result.gradient, report);
   report.optimizer_seconds = seconds_of_part();
-  spread();
   data_position_ = prepared.position;
   report.step = ++steps_done_;
   if (average_) average_->update(steps_done_);
@@ -133,6 +149,13 @@ StepReport Trainer::step() {
   return report;
 }
 
+void Trainer::update(const at::Tensor& gradient, const StepReport& report) {
+  if (!shards_all()) spread_.emplace(sharding_, parameters_.values(), rows_read_);
+  optimizer_.step(gradient, report.learning_rate, report.grad_norm, [this](size_t bucket) {
+    if (spread_) spread_->start(static_cast<int64_t>(bucket));
+  });
+}
+
 void Trainer::drop_frozen(const at::Tensor& gradient) {
   for (const Range& frozen : paces_.frozen())
     for (const Range& own : sharding_.own()) {
@@ -144,15 +167,18 @@ void Trainer::drop_frozen(const at::Tensor& gradient) {
 Microbatches::Result Trainer::pass(const std::vector<data::Batch>& batches, const models::LossReport& terms,
                                    StepReport& report) {
   if (group_->size() == 1) return microbatches_.run(batches, objective_, terms);
+  const RowsRead* const rows = rows_read_ ? &*rows_read_ : nullptr;
   std::optional<Reduction> reduction;
   Microbatches::Result result =
       microbatches_.run(batches, objective_, terms, [&](const at::Tensor& gradient) {
         const bool alone = batches.size() == 1;
-        if (alone) reduction.emplace(sharding_, gradient, /*of_one_microbatch=*/true);
+        if (alone)
+          reduction.emplace(sharding_, gradient, /*of_one_microbatch=*/true, /*keep_own=*/false, rows);
         return std::make_unique<ReplicatedPass>(parameters_, spread_ ? &*spread_ : nullptr,
                                                 alone ? &*reduction : nullptr);
       });
-  if (!reduction) reduction.emplace(sharding_, result.gradient, /*of_one_microbatch=*/false);
+  if (!reduction)
+    reduction.emplace(sharding_, result.gradient, /*of_one_microbatch=*/false, /*keep_own=*/false, rows);
   reduction->finish();
   settle();
   report.communication_seconds = reduction->seconds() + (spread_ ? spread_->seconds() : 0);
@@ -173,12 +199,20 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
       StopSignals::received() != 0 ? 1.0 : 0.0,
       result.seconds - result.relay_seconds - (shards_all() ? report.communication_seconds : 0)};
   for (const Microbatches::Part& part : result.parts) part.append_to(mine);
+  // ... and, where it has looked ahead, what it reads of the table.
+  const size_t rows_at = mine.size();
+  if (table_ && next_.valid()) {
+    const std::vector<double> rows = table_->read_by(upcoming().step.batches);
+    mine.insert(mine.end(), rows.begin(), rows.end());
+  }
   const size_t squares_at = mine.size();
   for (const Range& range : sharding_.own()) {
     const std::vector<double> squares = chunk_squares(result.gradient, range);
     mine.insert(mine.end(), squares.begin(), squares.end());
   }
   const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
+  rows_read_.reset();
+  if (rows_at < squares_at) rows_read_ = table_->read_by_all(all, rows_at);
   std::vector<std::vector<Microbatches::Part>> parts;  // by rank
   std::vector<std::vector<double>> squares;
   double longest = 0;
@@ -225,11 +259,11 @@ Trainer::~Trainer() {
 }
 
 void Trainer::spread() {
-  if (!shards_all()) spread_.emplace(sharding_, parameters_.values());
+  if (!shards_all()) spread_.emplace(sharding_, parameters_.values()).start_all();
 }
 
 void Trainer::settle() {
-  if (spread_) spread_->await(parameters_.length());
+  if (spread_) spread_->finish();
 }
 
 models::ModelImpl& Trainer::model() {
@@ -246,7 +280,7 @@ models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batche
   settle();
   const at::Tensor& weights = average_ ? average_->values() : parameters_.values();
   const bool others_average = average_ && group_->size() > 1 && !shards_all();
-  if (others_average) Spread(sharding_, weights).await(parameters_.length());
+  if (others_average) Spread(sharding_, weights).start_all().finish();
   std::optional<WeightAverage::InUse> averaged;
   if (average_) averaged.emplace(*average_);
   // Batch i is of the process i mod `size`, or of as many as share a batch's sequences.

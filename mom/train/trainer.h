@@ -92,8 +92,12 @@ class Trainer {
   void check_codecs(const Path& checkpoint);
   void restore_counters(const Json& state, const std::string& where);
   void prepare_next();
-  // The own ranges of the weights have changed: where every process keeps all weights, they begin to arrive.
-  void spread();
+  const Prepared& upcoming();  // the next step, prepared
+  // Every process hears what the others read in the next step.
+  void tell_rows_read();
+  // The optimizer's step on the own ranges. Where every process keeps all weights, the others' begin to arrive.
+  void update(const at::Tensor& gradient, const StepReport& report);
+  void spread();  // they arrive after the own ranges have been set
   // Waits for those of the last update, which arrive while the next step begins.
   void settle();
   bool shards_all() const { return recipe_.train.shard == "all" && group_->size() > 1; }
@@ -102,15 +106,18 @@ class Trainer {
   Division division_;
   models::Model model_;
   models::Objective objective_;
-  data::Loader loader_;         // touched by the preparing thread only, while there is one
-  std::future<Prepared> next_;  // the step after this one
-  Json data_position_;          // after the last step that was taken
+  data::Loader loader_;               // touched by the preparing thread only, while there is one
+  std::future<Prepared> next_;        // the step after this one ...
+  std::optional<Prepared> upcoming_;  // ... where it has been looked at
+  Json data_position_;                // after the last step that was taken
   dist::ShardPlan plan_;
   FlatParameters parameters_;
   Paces paces_;
   Sharding sharding_;
   Microbatches microbatches_;
   AdamW optimizer_;
+  std::optional<TableRows> table_;     // of several processes, where it is read for tokens alone
+  std::optional<RowsRead> rows_read_;  // in the next step, where that is known
   std::optional<Spread> spread_;
   std::optional<WeightAverage> average_;
   std::vector<models::TokenFlops> flops_per_token_;

@@ -3,30 +3,69 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
 
 namespace mom::train {
 
-void Transit::visit(const Range& range, const std::function<void(const Range&, bool)>& visit) const {
+namespace {
+
+// What of `range` is between the ranges.
+std::vector<Range> gaps(const Range& range, const std::vector<Range>& ranges) {
+  std::vector<Range> gaps;
   int64_t at = range.begin;
-  const int64_t end = range.begin + range.length;
-  const auto until = [&](int64_t to, bool rounded) {
-    if (at < to) visit({at, to - at}, rounded);
-    at = std::max(at, to);
-  };
-  auto next = std::upper_bound(rounded_.begin(), rounded_.end(), at, [](int64_t begin, const Range& each) {
-    return begin < each.begin + each.length;
-  });
-  for (; next != rounded_.end() && next->begin < end; ++next) {
-    until(next->begin, false);
-    until(std::min(end, next->begin + next->length), true);
+  for (const Range& each : ranges) {
+    if (at < each.begin) gaps.push_back({at, each.begin - at});
+    at = std::max(at, each.end());
   }
-  until(end, false);
+  if (at < range.end()) gaps.push_back({at, range.end() - at});
+  return gaps;
 }
 
-bool Transit::rounds(const Range& range) const {
-  bool any = false;
-  visit(range, [&](const Range&, bool rounded) { any |= rounded; });
-  return any;
+// visit(part, inside or not) for the parts of `range` in and between `ranges`.
+template <typename Visit>
+void visit_parts(const Range& range, const std::vector<Range>& ranges, const Visit& visit) {
+  int64_t at = range.begin;
+  const auto until = [&](int64_t to, bool inside) {
+    if (at < to) visit({at, to - at}, inside);
+    at = std::max(at, to);
+  };
+  auto next = std::upper_bound(ranges.begin(), ranges.end(), at,
+                               [](int64_t begin, const Range& each) { return begin < each.end(); });
+  for (; next != ranges.end() && next->begin < range.end(); ++next) {
+    until(next->begin, false);
+    until(std::min(range.end(), next->end()), true);
+  }
+  until(range.end(), false);
+}
+
+}  // namespace
+
+Transit Transit::only(const Range& from, const std::vector<Range>& ranges) const {
+  Transit transit(rounded_);
+  transit.left_out_ = gaps(from, ranges);
+  return transit;
+}
+
+Transit Transit::but(const Range& from, const std::vector<Range>& ranges) const {
+  constexpr int64_t kEnd = std::numeric_limits<int64_t>::max();
+  Transit transit(rounded_);
+  transit.left_out_.push_back({0, from.begin});
+  transit.left_out_.insert(transit.left_out_.end(), ranges.begin(), ranges.end());
+  transit.left_out_.push_back({from.end(), kEnd - from.end()});
+  return transit;
+}
+
+void Transit::visit(const Range& range, const std::function<void(const Range&, bool)>& visit) const {
+  visit_parts(range, left_out_, [&](const Range& part, bool left_out) {
+    if (!left_out) visit_parts(part, rounded_, visit);
+  });
+}
+
+bool Transit::packs(const Range& range) const {
+  int64_t as_they_are = 0;
+  visit(range, [&](const Range& part, bool rounded) { as_they_are += rounded ? 0 : part.length; });
+  return as_they_are < range.length;
 }
 
 int64_t Transit::num_bytes(const Range& range) const {
@@ -35,33 +74,36 @@ int64_t Transit::num_bytes(const Range& range) const {
   return bytes;
 }
 
-namespace {
-
-at::Tensor take(const at::Tensor& bytes, int64_t& at, int64_t length, at::ScalarType type) {
-  const int64_t size = length * static_cast<int64_t>(c10::elementSize(type));
-  at += size;
-  return bytes.narrow(0, at - size, size).view(type);
-}
-
-}  // namespace
-
 at::Tensor Transit::pack(const at::Tensor& row, const Range& range) const {
   torch::NoGradGuard no_grad;
   const at::Tensor bytes = torch::empty({num_bytes(range)}, torch::kByte);
-  int64_t at = 0;
+  auto* to = bytes.mutable_data_ptr<uint8_t>();
+  const float* const from = row.const_data_ptr<float>();
   visit(range, [&](const Range& part, bool rounded) {
-    take(bytes, at, part.length, rounded ? at::kBFloat16 : at::kFloat)
-        .copy_(row.narrow(0, part.begin, part.length));
+    if (rounded) {
+      torch::from_blob(to, {part.length}, torch::kBFloat16).copy_(row.narrow(0, part.begin, part.length));
+      to += 2 * part.length;
+    } else {
+      std::memcpy(to, from + part.begin, 4 * static_cast<size_t>(part.length));
+      to += 4 * part.length;
+    }
   });
   return bytes;
 }
 
 void Transit::unpack(const at::Tensor& bytes, const Range& range, const at::Tensor& numbers) const {
   torch::NoGradGuard no_grad;
-  int64_t at = 0;
+  auto* from = bytes.mutable_data_ptr<uint8_t>();
+  float* const to = numbers.mutable_data_ptr<float>();
   visit(range, [&](const Range& part, bool rounded) {
-    numbers.narrow(0, part.begin - range.begin, part.length)
-        .copy_(take(bytes, at, part.length, rounded ? at::kBFloat16 : at::kFloat));
+    const int64_t at = part.begin - range.begin;
+    if (rounded) {
+      numbers.narrow(0, at, part.length).copy_(torch::from_blob(from, {part.length}, torch::kBFloat16));
+      from += 2 * part.length;
+    } else {
+      std::memcpy(to + at, from, 4 * static_cast<size_t>(part.length));
+      from += 4 * part.length;
+    }
   });
 }
 

@@ -46,6 +46,7 @@ TEST(ShardPlan, coversEverySpaceOnce) {
           SCOPED_TRACE(testing::Message() << elements << " elements, " << processes
                                           << " processes, buckets of " << bucket << ", chunks of " << chunk);
           check(ShardPlan(elements, processes, bucket, chunk));
+          for (int64_t until : {1, 9, 30}) check(ShardPlan(elements, processes, bucket, chunk, {3, until}));
           if (HasFailure()) return;
         }
 }
@@ -67,10 +68,18 @@ TEST(ShardPlan, bucketsOfTheStandardSize) {
   EXPECT_EQ(ShardPlan(163'000'000, 3).bucket_size(0), 510 * ShardPlan::kChunk);
 }
 
+TEST(ShardPlan, smallBucketsAtTheBegin) {
+  const ShardPlan plan(40, 2, 10, 1, {4, 9});
+  std::vector<int64_t> sizes;
+  for (int64_t b = 0; b < plan.num_buckets(); ++b) sizes.push_back(plan.bucket_size(b));
+  EXPECT_EQ(sizes, (std::vector<int64_t>{4, 4, 4, 10, 10, 8}));
+}
+
 TEST(ShardPlan, refusesNonsense) {
   EXPECT_THROW(ShardPlan(-1, 1), std::invalid_argument);
   EXPECT_THROW(ShardPlan(1, 0), std::invalid_argument);
   EXPECT_THROW(ShardPlan(1, 1, 0), std::invalid_argument);
+  EXPECT_THROW(ShardPlan(1, 1, 1, 1, {0, 1}), std::invalid_argument);
 }
 
 }  // namespace

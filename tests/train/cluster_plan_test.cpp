@@ -56,6 +56,14 @@ TEST(ClusterPlan, bfloat16HalvesWhatProjectionsSend) {
   EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (4000 - 2 * 600 + 4000));
 }
 
+TEST(ClusterPlan, gradientsOfEmbeddingsThatAreReadTravelAlone) {
+  Tiny tiny;
+  tiny.batch.unread = 50;
+  EXPECT_EQ(tiny.plan().sent_bytes, 0.75 * (4000 - 200 + 4000));
+  tiny.train.microbatches = 8;  // two of a process may read any of them
+  EXPECT_EQ(tiny.plan().sent_bytes, 6000);
+}
+
 TEST(ClusterPlan, ofSequenceRanks) {
   Tiny tiny;
   tiny.activations.states = 80;
