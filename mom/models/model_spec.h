@@ -32,6 +32,8 @@ inline constexpr const char* kRandomRoute = "random";
 inline constexpr const char* kLinearPatches = "linear";
 inline constexpr const char* kConvPatches = "conv";  // convolutions before the trunk and after it
 inline constexpr const char* kUNetPatches = "unet";  // the same with skip connections around the trunk
+const std::vector<std::string>& patch_net_names();
+inline constexpr int64_t kMostPatchNetChannels = 4096;
 
 struct ModelSpec {
   // The network.
@@ -71,6 +73,7 @@ struct ModelSpec {
   // The same with every number that was left to the width, and with what the backbone decides. UserError where numbers
   // do not fit each other.
   ModelSpec resolved() const;
+  std::string fill_in();  // what was left to the width; what is wrong then, or empty
 
   // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
   std::string problem_with_data() const;

@@ -14,6 +14,7 @@ from walk import Walk
 
 import numpy
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 TEXT_IDS = 320  # of the tiny tokenizer
@@ -188,6 +189,16 @@ class SeveralExportedLatents(Walk, Exporting):
         given = [word for name in order for word in ("--given", f"{name}={self.root / 'samples' / f'd003.{name}.npy'}")]
         ours = json.loads(run_mom("generate", self.model, "--codecs", self.model / "codecs", *given, "--temperature", 0, "--max-tokens", 20, "--json"))["tokens"]
         self.assertEqual(ours, found.sequences[0, len(tokens) :].tolist())
+
+    def test_shards_of_another_writer(self):
+        """PyPI safetensors writes other headers and no metadata; training reads the same."""
+        encoded = self.folder / "encoded"
+        shutil.copytree(self.root / "encoded", encoded)
+        for shard in encoded.glob("*.safetensors"):
+            save_file(load_file(shard), shard)
+        self.mom("train", "recipe.toml", "--run", self.folder / "again", "--set", f"data.path={encoded}")
+        first, again = (folder / "checkpoints" / "step-00000001" / "model.safetensors" for folder in (self.root / "run", self.folder / "again"))
+        self.assertEqual(first.read_bytes(), again.read_bytes())
 
     def never_in_text(self):
         vocabulary = json.loads((self.model / "config.json").read_text())["vocabulary"]
