@@ -61,6 +61,13 @@ void TrainConfig::describe(config::Table& table) {
       .one_of({"float32", "bfloat16"});
   table.field("recompute", recompute,
               "compute a block's activations again in backward: less memory, more time");
+  table
+      .field("on_divergence", on_divergence,
+             "where loss or gradient is not finite: stop, with exit code 5 and nothing updated; or rollback "
+             "to the "
+             "last checkpoint, and on without the batches since then (RUN/rollbacks.jsonl)")
+      .one_of({"stop", "rollback"});
+  table.field("max_rollbacks", max_rollbacks, "rollbacks of a run, after which it stops").range(1, 1e6);
   table.field("start_from", start_from,
               "run or model folder whose weights training starts from, also one of fewer modalities; empty: "
               "random ones");

@@ -26,6 +26,8 @@ struct TrainConfig {
   double ema_decay = 0;  // 0: off
   std::string precision = "float32";
   bool recompute = false;
+  std::string on_divergence = "stop";
+  int64_t max_rollbacks = 3;
   std::string start_from;
   std::vector<std::string> start_from_differing;
   std::vector<std::string> freeze;        // globs over parameter names (paces.h)

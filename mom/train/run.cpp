@@ -24,6 +24,7 @@
 #include "mom/train/metrics_log.h"
 #include "mom/train/plan.h"
 #include "mom/train/resume.h"
+#include "mom/train/rollbacks.h"
 #include "mom/train/trainer.h"
 
 namespace mom::train {
@@ -94,16 +95,52 @@ void evaluate(Trainer& trainer, const std::vector<HeldOutSet>& sets, Outlet* out
   if (outlet) outlet->log.sync();
 }
 
+// Does `work`; where it fails on any rank, every rank throws the error of the first that did.
+void agree(dist::Group& group, const std::function<void()>& work) {
+  if (group.size() == 1) return work();
+  std::string mine;
+  try {
+    work();
+  } catch (const Error& error) {
+    mine = std::to_string(static_cast<int>(error.code())) + " " + error.what();
+  } catch (const std::exception& error) {
+    mine = "1 " + std::string(error.what());
+  }
+  const std::vector<std::string> all = group.gather_strings(mine);
+  for (size_t rank = 0; rank < all.size(); ++rank)
+    if (!all[rank].empty())
+      throw Error(static_cast<ExitCode>(std::stoi(all[rank])),
+                  "rank " + std::to_string(rank) + ": " + all[rank].substr(all[rank].find(' ') + 1));
+}
+
+// To the last checkpoint, and over the batches since then.
+void go_back(const RunOptions& options, Trainer& trainer, dist::Group& group, Rollbacks& rollbacks,
+             int64_t diverged_at, const std::string& why) {
+  Path checkpoint;
+  Rollback rollback{};
+  agree(group, [&] {
+    if (group.rank() != 0) return;
+    const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
+    if (!checkpoints.empty()) checkpoint = checkpoints.back().folder;
+    rollback = rollbacks.go_back(checkpoints.empty() ? 0 : checkpoints.back().step, diverged_at, why);
+  });
+  trainer.resume(checkpoint);
+  trainer.skip_batches(
+      static_cast<int64_t>(group.gather_doubles({static_cast<double>(rollback.skipped_steps)})[0][0]));
+}
+
 // `lock` is rank 0's.
 void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<HeldOutSet>& sets,
-                const Lock* lock) {
+                const Lock* lock, dist::Group& group) {
   const Recipe& recipe = trainer.recipe();
   StopSignals signals;
   std::optional<Outlet> outlet;
   if (lock) outlet.emplace(options.run, trainer);
-  Outlet* const out = outlet ? &*outlet : nullptr;
+  Outlet* out = outlet ? &*outlet : nullptr;
+  Rollbacks rollbacks(options.run, recipe.train);
   if (trainer.steps_done() == 0) evaluate(trainer, sets, out);
-  while (!trainer.finished()) {
+  // One step, and what is due after it.
+  const auto advance = [&] {
     const StepReport report = trainer.step();
     if (out) {
       out->log.train_step(report, trainer);
@@ -122,6 +159,17 @@ void train_loop(const RunOptions& options, Trainer& trainer, const std::vector<H
       throw StoppedError(options.run.string() + ": stopped after step " + std::to_string(report.step) +
                          " of " + std::to_string(recipe.train.steps) +
                          ", saved; run the same command with --resume to go on");
+    }
+  };
+  for (bool done = trainer.finished(); !done; done = trainer.finished()) {
+    const int64_t begun = trainer.steps_done();
+    try {
+      advance();
+    } catch (const DivergedError& error) {  // on every rank
+      outlet.reset();
+      out = nullptr;
+      go_back(options, trainer, group, rollbacks, begun + 1, error.what());
+      if (lock) out = &outlet.emplace(options.run, trainer);
     }
   }
   if (out) out->progress.finish();
@@ -157,24 +205,6 @@ void warn_of_keys_for_latents(Recipe recipe, const data::EncodedDataset& dataset
     if (given.find(name, "").value_toml() != defaults.find(name, "").value_toml())
       log_warning(file.string() + ": " + name + " is set, but setting " + recipe.setting + " has no latents");
   }
-}
-
-// Does `work`; where it fails on any rank, every rank throws the error of the first that did.
-void agree(dist::Group& group, const std::function<void()>& work) {
-  if (group.size() == 1) return work();
-  std::string mine;
-  try {
-    work();
-  } catch (const Error& error) {
-    mine = std::to_string(static_cast<int>(error.code())) + " " + error.what();
-  } catch (const std::exception& error) {
-    mine = "1 " + std::string(error.what());
-  }
-  const std::vector<std::string> all = group.gather_strings(mine);
-  for (size_t rank = 0; rank < all.size(); ++rank)
-    if (!all[rank].empty())
-      throw Error(static_cast<ExitCode>(std::stoi(all[rank])),
-                  "rank " + std::to_string(rank) + ": " + all[rank].substr(all[rank].find(' ') + 1));
 }
 
 // The first line of `theirs` that `ours` has not at that place, cut short.
@@ -264,7 +294,8 @@ void train(const RunOptions& options, const std::shared_ptr<dist::Group>& group)
   } else if (first) {
     start_run_folder(options, recipe, trainer.spec(), *dataset, *group);
   }
-  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), folder.lock.get());
+  train_loop(options, trainer, held_out_sets(*dataset, recipe, recipe.eval.max_tokens), folder.lock.get(),
+             *group);
 }
 
 }  // namespace

@@ -338,8 +338,24 @@ Path Trainer::shared_folder(const Path& of_rank_0) {
   return folder;
 }
 
+void Trainer::check_finite() {
+  const AdamW::State& moments = optimizer_.state();
+  double bad = 0;
+  for (const at::Tensor& row : {parameters_.values(), moments.exp_avg, moments.exp_avg_sq,
+                                average_ ? average_->values() : at::Tensor()})
+    for (const Range& own : sharding_.own())
+      if (row.defined())
+        for (const double sum : chunk_squares(row, own)) bad += std::isfinite(sum) ? 0 : 1;
+  for (const std::vector<double>& of_rank : group_->gather_doubles({bad})) bad += of_rank[0];
+  if (bad > 0)
+    throw DivergedError("step " + std::to_string(steps_done_) +
+                        ": expected finite weights and moments, found others; nothing was saved: lower "
+                        "train.learning_rate and start again, or resume from the last checkpoint");
+}
+
 void Trainer::save(const Path& run) {
   settle();
+  check_finite();
   // The others wait for rank 0 to write.
   const auto timeout = group_->timeout();
   constexpr double kBytesPerSecond = 20e6;
@@ -391,8 +407,22 @@ void Trainer::check_codecs(const Path& checkpoint) {
                       "encode the documents with the same codecs"});
 }
 
+void Trainer::skip_batches(int64_t steps) {
+  forget_upcoming();
+  for (int64_t step = 0; step < steps; ++step) loader_.next(recipe_.train.microbatches, division_.share);
+  data_position_ = loader_.state();
+}
+
+void Trainer::forget_upcoming() {
+  if (next_.valid()) next_.get();
+  upcoming_.reset();
+  rows_read_.reset();
+  loader_.restore(data_position_);
+}
+
 void Trainer::resume(const Path& checkpoint) {
   settle();
+  forget_upcoming();
   Json state;
   AdamW::State& moments = optimizer_.state();
   using Files = std::optional<models::WeightFiles>;

@@ -68,9 +68,12 @@ class Trainer {
   const std::vector<int64_t>& tokens_seen() const { return tokens_seen_; }
   double flops() const;
 
-  // Collective. Files are written and read by rank 0.
+  // Collective. Files are written and read by rank 0. DivergedError, and nothing is written, where a weight or a moment is
+  // not finite.
   void save(const Path& run);
   void resume(const Path& checkpoint);
+  // The batches of the next steps are left out.
+  void skip_batches(int64_t steps);
 
  private:
   struct Prepared {
@@ -86,6 +89,7 @@ class Trainer {
   void share(const Microbatches::Result& result, StepReport& report);
   // Frozen weights have no gradient: they take no part in its norm.
   void drop_frozen(const at::Tensor& gradient);
+  void check_finite();
   void initialise();
   void start_from(const Path& model, const data::EncodedDataset& dataset);
   Path shared_folder(const Path& of_rank_0);
@@ -93,6 +97,7 @@ class Trainer {
   void restore_counters(const Json& state, const std::string& where);
   void prepare_next();
   const Prepared& upcoming();  // the next step, prepared
+  void forget_upcoming();      // it will be another one
   // Every process hears what the others read in the next step.
   void tell_rows_read();
   // The optimizer's step on the own ranges. Where every process keeps all weights, the others' begin to arrive.
