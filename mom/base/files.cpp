@@ -54,8 +54,7 @@ size_t read_some(int fd, char* data, size_t size, const Path& path) {
 
 void write_all(int fd, std::string_view bytes, const Path& path) {
   while (!bytes.empty()) {
-    const ssize_t done = ::write(fd, bytes.data(), bytes.size());
-    if (done < 0 && errno == EINTR) continue;
+    const ssize_t done = uninterrupted([&] { return ::write(fd, bytes.data(), bytes.size()); });
     if (done < 0) fail_writing(path, errno);
     bytes.remove_prefix(static_cast<size_t>(done));
   }
@@ -63,7 +62,7 @@ void write_all(int fd, std::string_view bytes, const Path& path) {
 
 void sync_descriptor(int fd, const Path& path) {
   // Pipes, /dev/null and some network file systems have nothing to sync: EINVAL.
-  if (::fsync(fd) != 0 && errno != EINVAL) fail_writing(path, errno);
+  if (uninterrupted([&] { return ::fsync(fd); }) != 0 && errno != EINVAL) fail_writing(path, errno);
 }
 
 void sync_path(const Path& path) {
@@ -103,7 +102,7 @@ std::string read_file(const Path& path, uint64_t max_bytes) {
 }
 
 FileWriter::FileWriter(const Path& path) : path_(path) {
-  fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  fd_ = uninterrupted([&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666); });
   if (fd_ < 0) fail_writing(path, errno);
 }
 
@@ -166,14 +165,30 @@ off_t whole_lines(int fd, off_t size, const Path& path) {
 
 }  // namespace
 
+void copy_tree(const Path& from, const Path& to) {
+  if (!std::filesystem::is_directory(from)) {
+    FileWriter copy(to);
+    copy.write(read_file(from));
+    return copy.close();
+  }
+  std::error_code error;
+  std::filesystem::create_directories(to, error);
+  if (error) fail_writing(to, error.value());
+  for (const auto& entry : std::filesystem::directory_iterator(from, error))
+    copy_tree(entry.path(), to / entry.path().filename());
+  if (error) fail_reading(from, error.value());
+}
+
 LineAppender::LineAppender(const Path& path) : path_(path) {
-  Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  Descriptor fd(
+      uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666); }));
   if (fd.get() < 0) fail_writing(path, errno);
   struct stat status;
   if (::fstat(fd.get(), &status) != 0) fail_reading(path, errno);
   if (S_ISREG(status.st_mode)) {
     const off_t whole = whole_lines(fd.get(), status.st_size, path);
-    if (whole != status.st_size && ::ftruncate(fd.get(), whole) != 0) fail_writing(path, errno);
+    if (whole != status.st_size && uninterrupted([&] { return ::ftruncate(fd.get(), whole); }) != 0)
+      fail_writing(path, errno);
   }
   fd_ = fd.release();
 }
@@ -181,18 +196,23 @@ LineAppender::LineAppender(const Path& path) : path_(path) {
 LineAppender::~LineAppender() { ::close(fd_); }
 
 void LineAppender::append(std::string_view line) {
-  std::string bytes(line);
-  bytes += '\n';
-  ssize_t done;
-  do done = ::write(fd_, bytes.data(), bytes.size());
-  while (done < 0 && errno == EINTR);
-  if (done == static_cast<ssize_t>(bytes.size())) return;
-  const int error = done < 0 ? errno : ENOSPC;
-  if (done > 0) {  // a torn line: take it back, so that the log stays readable
-    const off_t end = ::lseek(fd_, 0, SEEK_END);
-    if (end >= done && ::ftruncate(fd_, end - done) != 0) fail_writing(path_, errno);
+  const std::string bytes = std::string(line) + '\n';
+  size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t done =
+        uninterrupted([&] { return ::write(fd_, bytes.data() + written, bytes.size() - written); });
+    if (done > 0) {
+      written += static_cast<size_t>(done);
+      continue;
+    }
+    const int error = done < 0 ? errno : ENOSPC;
+    if (written > 0) {  // a torn line: take it back, so that the log stays readable
+      const off_t end = ::lseek(fd_, 0, SEEK_END), torn = static_cast<off_t>(written);
+      if (end >= torn && uninterrupted([&] { return ::ftruncate(fd_, end - torn); }) != 0)
+        fail_writing(path_, errno);
+    }
+    fail_writing(path_, error);
   }
-  fail_writing(path_, error);
 }
 
 void LineAppender::sync() { sync_descriptor(fd_, path_); }

@@ -85,6 +85,9 @@ class MappedFile {
   size_t size_ = 0;
 };
 
+// Copies a file, or a folder with all that is in it, over what is there.
+void copy_tree(const Path& from, const Path& to);
+
 // Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is cut off.
 class LineAppender {
  public:

@@ -1,6 +1,7 @@
-// Shared by files.cpp and publish.cpp only: system calls with errors turned into exceptions.
+// Shared by the files of mom/base that write and read: system calls with errors turned into exceptions.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,14 @@ namespace mom::files_internal {
 [[noreturn]] void fail_reading(const Path& path, int error);  // InputError
 [[noreturn]] void fail_writing(const Path& path,
                                int error);  // ResourceError; InputError: a folder is missing
+
+// Makes a system call again that a signal has interrupted.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 class Descriptor {
  public:

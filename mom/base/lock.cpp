@@ -51,7 +51,9 @@ Lock::Lock(const Path& what, Path file, const Terms& terms)
 }
 
 bool Lock::try_take() {
-  fd_ = ::open(file_.c_str(), O_RDWR | O_CREAT | (inherited_ ? 0 : O_CLOEXEC), 0666);
+  using files_internal::uninterrupted;
+  fd_ = uninterrupted(
+      [&] { return ::open(file_.c_str(), O_RDWR | O_CREAT | (inherited_ ? 0 : O_CLOEXEC), 0666); });
   if (fd_ < 0) files_internal::fail_writing(file_, errno);
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) {
     if (!is_ours()) {  // its holder has just removed it
@@ -59,7 +61,9 @@ bool Lock::try_take() {
       return try_take();
     }
     const std::string text = this_process() + "\n";
-    if (::ftruncate(fd_, 0) == 0 && ::pwrite(fd_, text.data(), text.size(), 0) > 0) return true;
+    if (uninterrupted([&] { return ::ftruncate(fd_, 0); }) == 0 &&
+        uninterrupted([&] { return ::pwrite(fd_, text.data(), text.size(), 0); }) > 0)
+      return true;
     files_internal::fail_writing(file_, errno);
   }
   if (has_no_locks(errno)) {

@@ -110,11 +110,12 @@ void remove_leftovers(const Path& target) {
 }
 
 int rename_with_flags(const Path& from, const Path& to, unsigned flags) {
-  return static_cast<int>(::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags));
+  return static_cast<int>(uninterrupted(
+      [&] { return ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags); }));
 }
 
 void rename_checked(const Path& from, const Path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail_writing(to, errno);
+  if (uninterrupted([&] { return ::rename(from.c_str(), to.c_str()); }) != 0) fail_writing(to, errno);
 }
 
 bool occupied(const Path& target) {

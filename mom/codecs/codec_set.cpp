@@ -98,7 +98,7 @@ void CodecSet::copy_to(const Path& folder) const {
   std::filesystem::create_directory(folder);
   for (const std::string& name : order_)
     if (of(name).info().folder != folder / name)  // of data without text it was made there
-      std::filesystem::copy(of(name).info().folder, folder / name, std::filesystem::copy_options::recursive);
+      copy_tree(of(name).info().folder, folder / name);
 }
 
 }  // namespace mom::codecs

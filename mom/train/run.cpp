@@ -44,12 +44,8 @@ void copy_codec_reports(const Path& run, const data::EncodedDataset& dataset) {
   for (const auto& [modality, hash] : dataset.codec_hashes) {
     const Path from = dataset.folder / "codecs" / modality, to = run / "codecs" / modality;
     std::filesystem::create_directories(to);
-    std::filesystem::copy_file(from / "codec.json", to / "codec.json",
-                               std::filesystem::copy_options::overwrite_existing);
-    if (std::filesystem::exists(from / "report"))
-      std::filesystem::copy(
-          from / "report", to / "report",
-          std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+    copy_tree(from / "codec.json", to / "codec.json");
+    if (std::filesystem::exists(from / "report")) copy_tree(from / "report", to / "report");
   }
 }
 

@@ -343,5 +343,24 @@ TEST(Hash, KnownVectors) {  // FIPS 180-4 examples
   EXPECT_THROW(sha256_hex_of_file(folder.path()), InputError);
 }
 
+TEST(Files, ATreeIsCopiedOverWhatIsThere) {
+  test::TempFolder folder;
+  const Path from = folder / "from", to = folder / "to";
+  std::filesystem::create_directories(from / "a" / "b");
+  std::filesystem::create_directories(to);
+  test::write_file(from / "a" / "b" / "deep", "one");
+  test::write_file(from / "top", std::string("t\0p", 3));
+  test::write_file(to / "top", "longer than the new one");
+  test::write_file(to / "own", "stays");
+  copy_tree(from, to);
+  EXPECT_EQ(read_file(to / "a" / "b" / "deep"), "one");
+  EXPECT_EQ(read_file(to / "top"), std::string("t\0p", 3));
+  EXPECT_EQ(read_file(to / "own"), "stays");
+  copy_tree(from / "top", folder / "file");
+  EXPECT_EQ(read_file(folder / "file"), std::string("t\0p", 3));
+  EXPECT_THROW(copy_tree(folder / "none", folder / "nothing"), InputError);
+  EXPECT_THROW(copy_tree(from, folder / "file"), Error);
+}
+
 }  // namespace
 }  // namespace mom
