@@ -3,10 +3,11 @@
 A Mamba whose four projections may have their own weights per modality, while convolution, state transition and recurrent state
 are shared by the whole sequence (arXiv 2501.16295, on Mamba, arXiv 2312.00752). The scan is a loop over positions.
 
-B batch, T positions, E model width, D inner width, N state slots, R dt rank, K taps, M modalities, Q patches, P patch width.
+B batch, T positions, E model width, D inner width, N state slots, R dt rank, K taps, M modalities, I items of latents, Q patches, P patch
+width, F numbers of a patch behind convolutions.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,9 @@ from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
 from transformers.utils import ModelOutput
 
 TIMESTEP_FEATURES = 128
+# The orders that layers visit an item's patches in, in turn: (by columns, backwards).
+SCAN_ORDERS = {"raster": [(False, False)], "alternate": [(False, False), (False, True)],
+               "four": [(False, False), (False, True), (True, False), (True, True)]}
 
 
 class MixtureOfMambaConfig(PretrainedConfig):
@@ -25,7 +29,8 @@ class MixtureOfMambaConfig(PretrainedConfig):
 
     def __init__(self, vocab_size=50280, hidden_size=768, num_hidden_layers=32, state_size=16, conv_kernel=4, expand=2, intermediate_size=None,
                  time_step_rank=None, use_bias=False, use_conv_bias=True, layer_norm_epsilon=1e-5, initializer_range=0.02, tie_word_embeddings=True,
-                 modalities=("text",), decoupled=(), vocabulary=None, modality_table=None, diffusion_steps=1000, patch_positions=False, **kwargs):
+                 modalities=("text",), decoupled=(), vocabulary=None, modality_table=None, image_scan="raster", adaptive_norm=False, patch_positions=False,
+                 patch_net="linear", patch_nets=None, patch_net_channels=None, prediction="noise", predictions=None, **kwargs):
         self.vocab_size, self.hidden_size, self.num_hidden_layers = vocab_size, hidden_size, num_hidden_layers
         self.state_size, self.conv_kernel, self.expand = state_size, conv_kernel, expand
         self.intermediate_size = intermediate_size or int(expand * hidden_size)
@@ -34,33 +39,69 @@ class MixtureOfMambaConfig(PretrainedConfig):
         self.layer_norm_epsilon, self.initializer_range = layer_norm_epsilon, initializer_range
         self.modalities, self.decoupled = list(modalities), list(decoupled)
         self.vocabulary, self.modality_table = vocabulary, modality_table
-        self.diffusion_steps, self.patch_positions = diffusion_steps, patch_positions
+        self.image_scan, self.adaptive_norm, self.patch_positions = image_scan, adaptive_norm, patch_positions
+        self.patch_net, self.patch_nets, self.patch_net_channels = patch_net, patch_nets or {}, patch_net_channels
+        self.prediction, self.predictions = prediction, predictions or {}
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
     @property
     def latents(self):
-        """Name, shape [C, H, W] and patch size of the modality of latents, or None."""
-        for name, about in (self.modality_table or {}).items():
-            if about["representation"] == "latents":
-                return name, about["latent_shape"], about["patch_size"]
-        return None
+        """The modalities of latents by name, in the order of their indices."""
+        return {name: Latents(self, m, name) for m, name in enumerate(self.modalities)
+                if (self.modality_table or {}).get(name, {}).get("representation") == "latents"}
+
+
+class Latents:
+    """What a config says of one modality of latents [C, H, W], which are cut into patches row by row."""
+
+    def __init__(self, config, index, name):
+        about = config.modality_table[name]
+        self.index, self.name, self.shape, self.patch_size = index, name, about["latent_shape"], about["patch_size"]
+        self.rows, self.columns = self.shape[1] // self.patch_size, self.shape[2] // self.patch_size
+        self.patch_width = self.shape[0] * self.patch_size**2
+        self.patch_net = config.patch_nets.get(name, config.patch_net)
+        self.prediction = config.predictions.get(name, config.prediction)
 
 
 class Cache:
-    """What a sequence has left behind: the last taps and the state of each layer, and how many positions it had."""
+    """What a sequence has left behind: the last taps and the state of each layer, the last position's normed rows where norms are adaptive, and
+    how many positions it had."""
 
     is_compileable = False
 
     def __init__(self):
-        self.conv, self.state, self.seen = {}, {}, 0
+        self.conv, self.state, self.normed, self.seen = {}, {}, {}, 0
 
     def get_seq_length(self, *_):
         return self.seen
 
     def reorder_cache(self, beams):
-        for states in (self.conv, self.state):
+        for states in (self.conv, self.state, self.normed):
             for layer in states:
                 states[layer] = states[layer].index_select(0, beams)
+
+
+@dataclass
+class Items:
+    """The items of one modality of latents in a batch, and what embedding them leaves for those who come after."""
+
+    latents: Latents
+    batch_I: torch.Tensor  # whose they are
+    positions_IL: torch.Tensor  # of their patches
+    starts_I: torch.Tensor  # True where no token of this call stands before the item
+    time_IE: torch.Tensor = None
+    skips: list = field(default_factory=list)
+
+    def before(self, rows_BTE, last_BE):
+        """The row of the token before each item; `last_BE`: of the last tokens before this call. Zeros where nothing stands before."""
+        first = self.positions_IL[:, 0]
+        rows_IE = torch.where(self.starts_I[:, None], 0, rows_BTE[self.batch_I, (first - 1).clamp_min(0)])
+        return rows_IE if last_BE is None else torch.where((first == 0)[:, None], last_BE[self.batch_I], rows_IE)
+
+
+def rms_norm(x, weight, epsilon):
+    wide = x.float()
+    return (weight * wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + epsilon)).to(weight.dtype)
 
 
 class RmsNorm(nn.Module):
@@ -69,8 +110,7 @@ class RmsNorm(nn.Module):
         self.weight, self.epsilon = nn.Parameter(torch.ones(width)), epsilon
 
     def forward(self, x):
-        wide = x.float()
-        return (self.weight * wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.epsilon)).to(self.weight.dtype)
+        return rms_norm(x, self.weight, self.epsilon)
 
 
 class ModalityLinear(nn.Module):
@@ -102,7 +142,7 @@ class ModalityLinear(nn.Module):
 class MambaMixer(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
-        self.layer, width, inner = layer, config.hidden_size, config.intermediate_size
+        self.layer, self.image_scan, width, inner = layer, config.image_scan, config.hidden_size, config.intermediate_size
         self.sizes = [config.time_step_rank, config.state_size, config.state_size]
         self.in_proj = ModalityLinear(config, "in_proj", width, 2 * inner, config.use_bias)
         self.conv1d = nn.Conv1d(inner, inner, config.conv_kernel, groups=inner, bias=config.use_conv_bias)
@@ -112,13 +152,29 @@ class MambaMixer(nn.Module):
         self.D = nn.Parameter(torch.ones(inner))
         self.out_proj = ModalityLinear(config, "out_proj", inner, width, config.use_bias)
 
-    def forward(self, x, modality_BT, mask_BT1, cache):
+    def forward(self, x, modality_BT, mask_BT1, cache, items=()):
+        order_BT = self.order_of(items, modality_BT)
+        if order_BT is not None:  # inside items, so that modalities stay where they are
+            x, mask_BT1 = x.take_along_dim(order_BT[..., None], 1), mask_BT1.take_along_dim(order_BT[..., None], 1)
         u, gate = self.in_proj(x, modality_BT).chunk(2, -1)
         u = self.convolve(u * mask_BT1, cache) * mask_BT1
         dt, b, c = self.x_proj(u, modality_BT).split(self.sizes, -1)
         step = F.softplus(self.dt_proj(dt, modality_BT).float())
         y = self.scan(u.float(), step, b.float(), c.float(), cache) + self.D.float() * u
-        return self.out_proj(y.to(x.dtype) * F.silu(gate), modality_BT)
+        y = self.out_proj(y.to(x.dtype) * F.silu(gate), modality_BT)
+        return y if order_BT is None else torch.empty_like(y).scatter_(1, order_BT[..., None].expand_as(y), y)
+
+    def order_of(self, items, modality_BT):
+        """The position that is visited at each position: inside items as image_scan says, one order per layer in turn."""
+        by_columns, backwards = SCAN_ORDERS[self.image_scan][self.layer % len(SCAN_ORDERS[self.image_scan])]
+        if not items or not (by_columns or backwards):
+            return None
+        order_BT = torch.arange(modality_BT.shape[1], device=modality_BT.device).repeat(modality_BT.shape[0], 1)
+        for some in items:
+            patches = torch.arange(some.positions_IL.shape[1], device=order_BT.device).view(some.latents.rows, some.latents.columns)
+            patches = (patches.T if by_columns else patches).flatten()
+            order_BT[some.batch_I[:, None], some.positions_IL] = some.positions_IL[:, patches.flip(0) if backwards else patches]
+        return order_BT
 
     def convolve(self, u_BTD, cache):
         u_BDT, taps = u_BTD.transpose(1, 2), self.conv1d.kernel_size[0] - 1
@@ -144,14 +200,45 @@ class MambaMixer(nn.Module):
         return torch.stack(ys, 1) if ys else torch.zeros_like(u_BTD)
 
 
+class ItemCondition(nn.Module):
+    """Scales and shifts the normed rows of items by their timestep and by the token before them (adaLN of DiT, arXiv 2212.09748)."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.modulation = nn.Linear(width, 2 * width)
+
+    def forward(self, normed_BTE, items, last_BE):
+        changed_BTE = normed_BTE.clone()
+        for some in items:
+            scale, shift = self.modulation(F.silu(some.before(normed_BTE, last_BE) + some.time_IE))[:, None].chunk(2, -1)
+            at = some.batch_I[:, None], some.positions_IL
+            changed_BTE[at] = normed_BTE[at] * (1 + scale) + shift
+        return changed_BTE
+
+
 class Block(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
+        self.layer = layer
         self.norm = RmsNorm(config.hidden_size, config.layer_norm_epsilon)
+        self.condition = ItemCondition(config.hidden_size) if config.adaptive_norm and config.latents else None
         self.mixer = MambaMixer(config, layer)
 
-    def forward(self, residual, modality_BT, mask_BT1, cache):
-        return residual + self.mixer(self.norm(residual), modality_BT, mask_BT1, cache).float()
+    def forward(self, residual, modality_BT, mask_BT1, cache, items=()):
+        normed = self.norm(residual)
+        if self.condition is not None:
+            last_BE = replace_last(cache, self.layer, normed)
+            normed = self.condition(normed, items, last_BE) if items else normed
+        return residual + self.mixer(normed, modality_BT, mask_BT1, cache, items).float()
+
+
+def replace_last(cache, key, rows_BTE):
+    """The last position's rows of the call before, for which those of this one are put."""
+    if cache is None:
+        return None
+    last_BE = cache.normed.get(key)
+    cache.normed[key] = rows_BTE[:, -1].clone()
+    return last_BE
 
 
 class Backbone(nn.Module):
@@ -162,11 +249,103 @@ class Backbone(nn.Module):
         self.norm_f = RmsNorm(config.hidden_size, config.layer_norm_epsilon)
 
 
+def patchify(latents_ICHW, side):
+    items, channels, rows, columns = latents_ICHW.shape
+    cut = latents_ICHW.reshape(items, channels, rows // side, side, columns // side, side)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(items, -1, channels * side * side)
+
+
+def unpatchify(patches_ILP, latents):
+    (channels, rows, columns), side = latents.shape, latents.patch_size
+    grid = patches_ILP.reshape(-1, latents.rows, latents.columns, channels, side, side)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(-1, channels, rows, columns)
+
+
+def conv3x3(x_IHWC, weight, stride=1):
+    return F.conv2d(x_IHWC.permute(0, 3, 1, 2), weight, stride=stride, padding=1).permute(0, 2, 3, 1)
+
+
+def convolution(inputs, outputs):
+    weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
+    nn.init.kaiming_uniform_(weight, a=5**0.5)
+    return weight
+
+
+def linear_weight(inputs, outputs):
+    return nn.Parameter(torch.randn(outputs, inputs) * inputs**-0.5)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, inputs, outputs, width, epsilon):
+        super().__init__()
+        self.epsilon = epsilon
+        self.norm1, self.conv1 = nn.Parameter(torch.ones(inputs)), convolution(inputs, outputs)
+        self.norm2, self.conv2 = nn.Parameter(torch.ones(outputs)), convolution(outputs, outputs)
+        self.time_weight, self.time_bias = linear_weight(width, 2 * outputs), nn.Parameter(torch.zeros(2 * outputs))
+        self.shortcut = linear_weight(inputs, outputs) if inputs != outputs else None
+
+    def forward(self, x_IHWC, time_IE):
+        hidden = rms_norm(conv3x3(F.silu(rms_norm(x_IHWC, self.norm1, self.epsilon)), self.conv1), self.norm2, self.epsilon)
+        scale, shift = F.linear(F.silu(time_IE), self.time_weight, self.time_bias)[:, None, None].chunk(2, -1)
+        hidden = conv3x3(F.silu(hidden * (1 + scale) + shift), self.conv2)
+        return (x_IHWC if self.shortcut is None else F.linear(x_IHWC, self.shortcut)) + hidden
+
+
+class PatchNet(nn.Module):
+    """Convolutions before the trunk and after it, with the skip connections of a U-Net where patch_net is "unet"."""
+
+    def __init__(self, config, latents):
+        super().__init__()
+        self.latents, self.epsilon, self.has_skips = latents, config.layer_norm_epsilon, latents.patch_net == "unet"
+        self.levels = latents.patch_size.bit_length() - 1
+        channels = [config.patch_net_channels << level for level in range(self.levels)]
+        self.features = 4 * channels[-1]
+        self.conv_in = convolution(latents.shape[0], channels[0])
+        for level, own in enumerate(channels):
+            setattr(self, f"down{level}", ResidualBlock(own, own, config.hidden_size, self.epsilon))
+            setattr(self, f"below_norm{level}", nn.Parameter(torch.ones(own)))
+            setattr(self, f"up{level}", ResidualBlock((1 + self.has_skips) * own, own, config.hidden_size, self.epsilon))
+            if self.has_skips:
+                setattr(self, f"skip_norm{level}", nn.Parameter(torch.ones(own)))
+            if level + 1 < self.levels:
+                setattr(self, f"coarser{level}", convolution(own, 2 * own))
+                setattr(self, f"finer{level}", linear_weight(2 * own, 4 * own))
+        self.norm_out, self.conv_out = nn.Parameter(torch.ones(channels[0])), convolution(channels[0], latents.shape[0])
+
+    def encode(self, patches_ILP, items):
+        """Patches of noised latents -> [I, L, F]; leaves the skips with the items."""
+        x, items.skips = conv3x3(unpatchify(patches_ILP, self.latents).permute(0, 2, 3, 1), self.conv_in), []
+        for level in range(self.levels):
+            x = getattr(self, f"down{level}")(x, items.time_IE)
+            if self.has_skips:
+                items.skips.append(x)
+            if level + 1 < self.levels:
+                x = conv3x3(x, getattr(self, f"coarser{level}"), stride=2)
+        rows, columns = x.shape[1:3]
+        return x.reshape(-1, rows // 2, 2, columns // 2, 2, x.shape[-1]).transpose(2, 3).reshape(x.shape[0], -1, self.features)
+
+    def decode(self, patches_ILF, items, time_IE):
+        """[I, L, F] -> [I, L, P]."""
+        x = patches_ILF.reshape(-1, self.latents.rows, self.latents.columns, self.features)
+        for level in reversed(range(self.levels)):
+            items_in, rows, columns, channels = x.shape
+            x = x.reshape(items_in, rows, columns, 2, 2, channels // 4).transpose(2, 3).reshape(items_in, 2 * rows, 2 * columns, -1)
+            x = rms_norm(x, getattr(self, f"below_norm{level}"), self.epsilon)
+            if self.has_skips:
+                x = torch.cat([x, rms_norm(items.skips[level], getattr(self, f"skip_norm{level}"), self.epsilon)], -1)
+            x = getattr(self, f"up{level}")(x, time_IE)
+            if level > 0:
+                x = F.linear(x, getattr(self, f"finer{level - 1}"))
+        x = conv3x3(F.silu(rms_norm(x, self.norm_out, self.epsilon)), self.conv_out)
+        return patchify(x.permute(0, 3, 1, 2), self.latents.patch_size)
+
+
 @dataclass
 class MixtureOfMambaOutput(ModelOutput):
     loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
-    noise: torch.Tensor | None = None  # [Q, P], with patches
+    noise: torch.Tensor | dict | None = None  # [Q, P], with patches; of several modalities of latents by name
+    velocity: torch.Tensor | dict | None = None  # in its place where that is what is predicted
     cache_params: Cache | None = None
 
 
@@ -181,14 +360,35 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
         width = config.hidden_size
         self.backbone = Backbone(config)
         self.lm_head = nn.Linear(width, config.vocab_size, bias=False)
-        if config.latents is not None:
-            _, (channels, rows, columns), side = config.latents
-            patch = channels * side * side
-            self.patch_in, self.patch_out = nn.Linear(patch, width), nn.Linear(width, patch)
-            self.timestep_in, self.timestep_out = nn.Linear(TIMESTEP_FEATURES, width), nn.Linear(width, width)
-            if config.patch_positions:
-                self.patch_rows, self.patch_columns = nn.Embedding(rows // side, width), nn.Embedding(columns // side, width)
+        for latents in config.latents.values():
+            self.add_adapter(latents)
         self.post_init()
+
+    def add_adapter(self, latents):
+        """Parameters of one modality of latents are called patch_in.weight; of several, patch_in.MODALITY.weight."""
+        config, width, patch = self.config, self.config.hidden_size, latents.patch_width
+        parts = {}
+        if latents.patch_net != "linear":
+            parts["patch_net"] = PatchNet(config, latents)
+            patch = parts["patch_net"].features
+            if config.adaptive_norm:
+                parts["before_out"] = nn.Linear(width, width)
+        parts |= {"patch_in": nn.Linear(patch, width), "patch_out": nn.Linear(width, patch)}
+        parts |= {"timestep_in": nn.Linear(TIMESTEP_FEATURES, width), "timestep_out": nn.Linear(width, width)}
+        if config.patch_positions:
+            parts |= {"patch_rows": nn.Embedding(latents.rows, width), "patch_columns": nn.Embedding(latents.columns, width)}
+        for name, part in parts.items():
+            if len(config.latents) == 1:
+                setattr(self, name, part)
+            else:
+                if name not in self._modules:
+                    setattr(self, name, nn.Module())
+                self._modules[name]._modules[latents.name] = part
+
+    def part(self, name, latents):
+        """A part of what stands between items and trunk, or None."""
+        part = self._modules.get(name)
+        return part if part is None or len(self.config.latents) == 1 else part._modules.get(latents.name)
 
     def get_input_embeddings(self):
         return self.backbone.embeddings
@@ -214,46 +414,84 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
             modality[(begin <= input_ids) & (input_ids < end)] = m
         return modality
 
-    def embed_patches(self, patches_QP, timesteps):
+    def find_items(self, modality_BT, mask_BT):
+        """The items of latents that a batch has."""
+        found = []
+        for latents in self.config.latents.values():
+            batch, position = (modality_BT == latents.index).nonzero(as_tuple=True)
+            length = latents.rows * latents.columns
+            whole = len(position) % length == 0
+            if whole:
+                batch, position = batch.view(-1, length), position.view(-1, length)
+                whole = bool((batch == batch[:, :1]).all() and (position.diff(dim=1) == 1).all())
+            if not whole:
+                raise ValueError(f"an item of {latents.name} has {length} patches in a row")
+            if len(position) > 0:
+                batch, first = batch[:, 0], position[:, 0]
+                found.append(Items(latents, batch, position, (first == 0) | (mask_BT[batch, (first - 1).clamp_min(0)] == 0)))
+        return found
+
+    def embed_items(self, items, patches_QP, timesteps):
         """Of whole items in a row, each with its timestep."""
-        half = TIMESTEP_FEATURES // 2
+        half, part = TIMESTEP_FEATURES // 2, lambda name: self.part(name, items.latents)
         frequency = torch.exp(torch.arange(half, device=timesteps.device) * (-torch.log(torch.tensor(10000.0)) / half))
         angle = timesteps[:, None].float() * frequency
-        time = self.timestep_out(F.silu(self.timestep_in(torch.cat([angle.cos(), angle.sin()], 1))))
-        items = self.patch_in(patches_QP).view(timesteps.shape[0], -1, self.config.hidden_size) + time[:, None]
+        features = torch.cat([angle.cos(), angle.sin()], 1).to(self.backbone.embeddings.weight.dtype)
+        items.time_IE = part("timestep_out")(F.silu(part("timestep_in")(features)))
+        patches = patches_QP.view(*items.positions_IL.shape, items.latents.patch_width)
+        if part("patch_net") is not None:
+            patches = part("patch_net").encode(patches, items)
+        embedded_ILE = part("patch_in")(patches) + items.time_IE[:, None]
         if self.config.patch_positions:
-            items = items + (self.patch_rows.weight[:, None] + self.patch_columns.weight).flatten(0, 1)
-        return items.flatten(0, 1)
+            embedded_ILE = embedded_ILE + (part("patch_rows").weight[:, None] + part("patch_columns").weight).flatten(0, 1)
+        return embedded_ILE
+
+    def predict_items(self, items, hidden_BTE, last_BE):
+        """[Q, P] of what the final normed rows say; `last_BE`: those of the last tokens before this call."""
+        part = lambda name: self.part(name, items.latents)
+        patches = part("patch_out")(hidden_BTE[items.batch_I[:, None], items.positions_IL])
+        if part("patch_net") is not None:
+            time_IE = items.time_IE
+            if part("before_out") is not None:
+                time_IE = time_IE + part("before_out")(items.before(hidden_BTE, last_BE))
+            patches = part("patch_net").decode(patches, items, time_IE)
+        return patches.flatten(0, 1)
 
     def forward(self, input_ids, modality_ids=None, patches=None, timesteps=None, attention_mask=None, cache_params=None, use_cache=None, labels=None,
                 logits_to_keep=0, return_dict=None, **kwargs):
         """input_ids, modality_ids [B, T]: modality_ids follow from the vocabulary when not given. patches [Q, P], timesteps [items]: of the
-        positions of latents, in order. attention_mask: 0 for padding before a text. Returns logits [B, T, V]."""
+        positions of latents, in order; with several modalities of latents dicts by name. attention_mask: 0 for padding before a text. Returns
+        logits [B, T, V], and with patches their noise or velocity."""
         modality = self.modality_of(input_ids) if modality_ids is None else modality_ids
         if use_cache and cache_params is None:
             cache_params = Cache()
-        residual = self.backbone.embeddings(input_ids).float()
-        latents = None
-        if self.config.latents is not None:
-            latents = modality == self.config.modalities.index(self.config.latents[0])
-            if patches is not None:
-                residual[latents] = self.embed_patches(patches, timesteps).float()
-            elif latents.any():
-                raise ValueError("positions of latents need patches and timesteps")
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1]:]
+        residual = self.backbone.embeddings(input_ids).float()
+        items = self.find_items(modality, mask)
+        for some in items:
+            given = [one.get(some.latents.name) if isinstance(one, dict) else one for one in (patches, timesteps)]
+            if given[0] is None or given[1] is None:
+                raise ValueError(f"positions of {some.latents.name} need patches and timesteps")
+            residual[some.batch_I[:, None], some.positions_IL] = self.embed_items(some, *given).float()
         mask = mask[..., None].to(self.backbone.embeddings.weight.dtype)
         for block in self.backbone.layers:
-            residual = block(residual, modality, mask, cache_params)
+            residual = block(residual, modality, mask, cache_params, items)
         if cache_params is not None:
             cache_params.seen += input_ids.shape[1]
         hidden = self.backbone.norm_f(residual)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(hidden[:, kept]).float()
-        noise = self.patch_out(hidden[latents]) if patches is not None else None
+        last_BE = replace_last(cache_params, "final", hidden) if "before_out" in self._modules else None
+        predicted = {"noise": {}, "velocity": {}}
+        for some in items:
+            predicted[some.latents.prediction][some.latents.name] = self.predict_items(some, hidden, last_BE)
+        if len(self.config.latents) == 1:
+            predicted = {what: next(iter(one.values()), None) for what, one in predicted.items()}
+        predicted = {what: None if one == {} else one for what, one in predicted.items()}
         loss = None
         if labels is not None:
             loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
-        output = MixtureOfMambaOutput(loss=loss, logits=logits, noise=noise, cache_params=cache_params)
+        output = MixtureOfMambaOutput(loss=loss, logits=logits, cache_params=cache_params, **predicted)
         return output.to_tuple() if return_dict is False else output
 
     def prepare_inputs_for_generation(self, input_ids, modality_ids=None, cache_params=None, use_cache=True, attention_mask=None, **kwargs):

@@ -9,9 +9,9 @@ export const Item = ({ page, media, label, words, sound }) => html`<div>${media 
 
 const stepsText = (page, steps) => steps.map(({ run, step }) => `${page.runs[run].label} at step ${step}`).join(', ');
 
-const Denoised = ({ page, item, steps }) => html`<figure><div class="strip"><${Item} page=${page} media=${item.original} label="original" words=${item.caption} />
-  <${Item} page=${page} media=${item.noised} label=${`noised, t = ${item.timestep}`} words=${`${item.caption}, noised`} />
-  ${steps.map(({ run }) => html`<${Item} page=${page} media=${item.of_runs[run]} label=${page.runs[run].label} words=${`${item.caption}, denoised by ${page.runs[run].label}`} />`)}</div>
+const Denoised = ({ page, item, steps }) => html`<figure><div class=${`strip${item.sound ? ' sounds' : ''}`}><${Item} page=${page} media=${item.original} sound=${item.sound} label="original" words=${item.caption} />
+  <${Item} page=${page} media=${item.noised} sound=${item.sound} label=${`noised, t = ${item.timestep}`} words=${`${item.caption}, noised`} />
+  ${steps.map(({ run }) => html`<${Item} page=${page} media=${item.of_runs[run]} sound=${item.sound} label=${page.runs[run].label} words=${`${item.caption}, denoised by ${page.runs[run].label}`} />`)}</div>
   <figcaption>${item.caption}</figcaption></figure>`;
 
 export const Images = ({ page }) => page.denoised && html`<${Section} id="images" title="Held-out images, denoised"><p>Each model is given the caption and the noised image, and predicts the noise in one step; subtracting it leaves

@@ -66,8 +66,8 @@ void add_describe(CLI::App& codec) {
       ->check(CLI::PositiveNumber);
   verb->add_option("--note", options->note, "where the decoder is, for people");
   verb->add_option("--decode", options->decode,
-                   "command that decodes an .npy file, such as 'python decode.py {in} {out}'; run only by "
-                   "'mom generate --run-decoders'");
+                   "command that decodes an .npy file, such as 'python decode.py {in} {out}'; run only "
+                   "with --run-decoders");
   verb->add_option("--decodes-to", options->decodes_to, "what that command writes: png or wav")
       ->check(CLI::IsMember({"png", "wav"}));
   verb->add_flag("--replace", options->replace, "replace the folder when it exists");

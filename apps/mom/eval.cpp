@@ -165,8 +165,16 @@ void add_eval_verb(CLI::App& app) {
       ->capture_default_str();
   verb->add_flag("--last-weights", options->last_weights,
                  "the weights of the last step, where the run keeps an average (train.ema_decay)");
-  verb->add_option("--samples", options->samples, "samples of each kind to write into RUN/samples")
+  verb->add_option("--samples", options->samples, "samples of each modality to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  CLI::Option* run_decoders = verb->add_flag(
+      "--run-decoders", options->run_decoders,
+      "for samples, run the decode commands of codecs from outside ('mom codec describe --decode'): only for "
+      "codec folders that you trust");
+  verb->add_option("--decode-limit", options->decode_limit_s, "seconds that each of them may take")
+      ->check(CLI::PositiveNumber)
+      ->needs(run_decoders)
       ->capture_default_str();
   CLI::Option* generation =
       verb->add_flag("--generation", asked->generation,
@@ -186,7 +194,7 @@ void add_eval_verb(CLI::App& app) {
           ->expected(0, 1)
           ->excludes(generation)
           ->excludes(caption_use);
-  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens"})
+  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens", "--run-decoders"})
     for (CLI::Option* instead : {generation, caption_use, grid}) instead->excludes(verb->get_option(other));
   add_quality_options(*verb, *quality, *generation);
   verb->add_flag("--json", asked->json, "one JSON object");

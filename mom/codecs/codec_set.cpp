@@ -18,15 +18,17 @@ size_t place_of(const std::string& kind) {
 }  // namespace
 
 CodecSet::CodecSet(const std::vector<Path>& folders) {
-  for (const Path& folder : folders) {
-    std::unique_ptr<Codec> codec = open_codec(folder);
-    const std::string modality = codec->info().modality;
-    if (opened_.contains(modality))
-      throw UserError(
-          {"--codecs " + folder.string(), "one codec per modality", "a second one for " + modality, ""});
-    keep(modality, std::move(codec));
-    order_.push_back(modality);
-  }
+  for (const Path& folder : folders) add(folder);
+}
+
+void CodecSet::add(const Path& folder) {
+  std::unique_ptr<Codec> codec = open_codec(folder);
+  const std::string modality = codec->info().modality;
+  if (has(modality))
+    throw UserError(
+        {"--codecs " + folder.string(), "one codec per modality", "a second one for " + modality, ""});
+  keep(modality, std::move(codec));
+  order_.push_back(modality);
   std::stable_sort(order_.begin(), order_.end(), [&](const std::string& a, const std::string& b) {
     return place_of(of(a).info().kind) < place_of(of(b).info().kind);
   });
@@ -94,7 +96,9 @@ OrderedJson CodecSet::describe(int64_t variants) const {
 
 void CodecSet::copy_to(const Path& folder) const {
   std::filesystem::create_directory(folder);
-  for (const std::string& name : order_) copy_tree(of(name).info().folder, folder / name);
+  for (const std::string& name : order_)
+    if (of(name).info().folder != folder / name)  // of data without text it was made there
+      copy_tree(of(name).info().folder, folder / name);
 }
 
 }  // namespace mom::codecs

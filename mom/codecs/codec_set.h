@@ -38,9 +38,11 @@ class CodecSet {
   }
   bool known() const { return !folder_.empty(); }  // whether there is a folder at all
 
-  // Of codecs to encode with: the joint vocabulary, in the order of codec_kinds.h (UserError: codecs from outside without
+  // Of codecs to encode with: one more; whether one is there; the joint vocabulary, in the order of codec_kinds.h (UserError: codecs from outside without
   // one of text); "codecs" of dataset.json;
   // and copies at `folder`/MODALITY.
+  void add(const Path& folder);
+  bool has(const std::string& modality) const { return opened_.contains(modality); }
   modality::Vocabulary vocabulary() const;
   OrderedJson describe(int64_t variants) const;
   void copy_to(const Path& folder) const;

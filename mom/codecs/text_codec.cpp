@@ -25,11 +25,32 @@ void TextCodecConfig::describe(config::Table& table) {
 
 namespace {
 
+const Json kTextless = {{"vocabulary", modality::special::kCount}};
+
+// The control symbols alone.
+class NoText : public TextTokenizer {
+ public:
+  int64_t size() const override { return modality::special::kCount; }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    if (!text.empty())
+      throw InputError({"text", "none: the data were encoded without",
+                        "\"" + std::string(text.substr(0, 40)) + "\"",
+                        "encode data with text and a text codec"});
+    return {};
+  }
+  const std::string& bytes_of(int32_t /*id*/) const override { return nothing_; }
+  std::string piece(int32_t id) const override { return "<" + std::to_string(id) + ">"; }
+
+ private:
+  const std::string nothing_;
+};
+
 std::unique_ptr<TextTokenizer> open(const CodecInfo& info) {
-  const Path pairs = info.folder / BytePairText::kFile;
+  const Path pairs = info.folder / BytePairText::kFile, pieces = info.folder / "tokenizer.model";
   if (std::filesystem::exists(pairs)) return std::make_unique<BytePairText>(pairs, modality::special::kCount);
+  if (info.config == kTextless && !std::filesystem::exists(pieces)) return std::make_unique<NoText>();
   config_of<TextCodecConfig>(info);
-  return std::make_unique<ExactPieces>(info.folder / "tokenizer.model");
+  return std::make_unique<ExactPieces>(pieces);
 }
 
 }  // namespace
@@ -62,6 +83,13 @@ OrderedJson TextCodec::roundtrip(const RoundtripOptions& options) const {
       text.empty() ? 0 : static_cast<double>(tokens.size()) / static_cast<double>(text.size());
   return {{"kind", info().kind},     {"hash", info().hash},         {"bytes", text.size()},
           {"tokens", tokens.size()}, {"tokens_per_byte", per_byte}, {"exact", back == text}};
+}
+
+bool TextCodec::has_pieces() const { return vocabulary() > modality::special::kCount; }
+
+void write_textless_codec(const Path& folder) {
+  std::filesystem::create_directories(folder);
+  write_codec_info(folder, TextCodec::kKind, modality::kTextName, kTextless, Json::object());
 }
 
 std::string TextCodec::piece(int32_t token) const {

@@ -1,6 +1,7 @@
 // Text <-> token ids, behind the control symbols of mom/modality/special_tokens.h. Either of
 //   tokenizer.model   SentencePiece BPE with byte fallback, learned from the data: any text comes back exactly
 //   tokenizer.json    of Hugging Face (mom/tokenizer), its id i as kCount + i: text comes back as it normalizes it
+//   neither           of data without text: the control symbols alone, and no text can be encoded
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,7 @@ class TextCodec : public Codec {
   std::string decode(const std::vector<int32_t>& tokens) const;  // specials decode to nothing
   const std::string& bytes_of(int32_t token) const;
   std::string piece(int32_t token) const;
+  bool has_pieces() const;  // false of data without text
   const TextTokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
@@ -46,5 +48,8 @@ class TextCodec : public Codec {
 
   std::unique_ptr<TextTokenizer> tokenizer_;
 };
+
+// Writes the codec of data without text.
+void write_textless_codec(const Path& folder);
 
 }  // namespace mom::codecs

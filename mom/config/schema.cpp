@@ -40,6 +40,13 @@ std::string toml_integers(const std::vector<int64_t>& values) {
   return "[" + text + "]";
 }
 
+template <class Value, class ToToml>
+std::string toml_by_name(const std::map<std::string, Value>& values, const ToToml& to_toml) {
+  std::map<std::string, std::string> texts;
+  for (const auto& [name, value] : values) texts[name] = to_toml(value);
+  return toml_table(texts);
+}
+
 std::string toml_named_settings(const std::vector<NamedSettings>& values) {
   std::string text;
   for (const NamedSettings& each : values)
@@ -121,14 +128,16 @@ Json Field::value_json() const {
 }
 
 std::string Field::type_name() const {
-  return std::visit(Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
-                               [](double*) { return "number"; }, [](std::string*) { return "string"; },
-                               [](std::vector<std::string>*) { return "list of strings"; },
-                               [](std::vector<int64_t>*) { return "list of integers"; },
-                               [](Weights*) { return "table of numbers"; },
-                               [](std::vector<NamedSettings>*) { return "list of tables"; },
-                               [](Matrix*) { return "matrix"; }},
-                    target());
+  return std::visit(
+      Overloaded{[](bool*) { return "true/false"; }, [](int64_t*) { return "integer"; },
+                 [](double*) { return "number"; }, [](std::string*) { return "string"; },
+                 [](std::vector<std::string>*) { return "list of strings"; },
+                 [](std::vector<int64_t>*) { return "list of integers"; },
+                 [](Weights*) { return "table of numbers"; }, [](Integers*) { return "table of integers"; },
+                 [](Names*) { return "table of strings"; },
+                 [](std::vector<NamedSettings>*) { return "list of tables"; },
+                 [](Matrix*) { return "matrix"; }},
+      target());
 }
 
 std::string Field::value_toml() const {
@@ -138,7 +147,11 @@ std::string Field::value_toml() const {
                                [](const std::string* v) { return toml_string(*v); },
                                [](const std::vector<std::string>* v) { return toml_list(*v); },
                                [](const std::vector<int64_t>* v) { return toml_integers(*v); },
-                               [](const Weights* v) { return toml_weights(*v); },
+                               [](const Weights* v) { return toml_by_name(*v, toml_number); },
+                               [](const Integers* v) {
+                                 return toml_by_name(*v, [](int64_t each) { return std::to_string(each); });
+                               },
+                               [](const Names* v) { return toml_by_name(*v, toml_string); },
                                [](const std::vector<NamedSettings>* v) { return toml_named_settings(*v); },
                                [](const Matrix* v) { return toml_matrix(*v); }},
                     target());
@@ -220,6 +233,23 @@ void Field::assign_to(const Target& to, const Json& value, std::string_view wher
                             weights[key] = check_number(number.get<double>());
                           }
                           *target = weights;
+                        },
+                        [&](Integers* target) {
+                          require(value.is_object());
+                          Integers integers;
+                          for (const auto& [key, number] : value.items()) {
+                            require(number.is_number() && number == std::floor(number.get<double>()));
+                            integers[key] = static_cast<int64_t>(check_number(number.get<double>()));
+                          }
+                          *target = integers;
+                        },
+                        [&](Names* target) {
+                          require(value.is_object());
+                          for (const auto& [key, word] : value.items()) {
+                            require(word.is_string());
+                            check_choice(word.get<std::string>());
+                          }
+                          *target = value.get<Names>();
                         },
                         [&](Matrix* target) {
                           Matrix matrix = matrix_from_json(value, std::string(where) + ": " + name_);

@@ -32,8 +32,9 @@ namespace mom::config {
 
 void to_json(Json& json, const NamedSettings& settings);
 
-using Target = std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*,
-                            std::vector<int64_t>*, Weights*, std::vector<NamedSettings>*, Matrix*>;
+using Target =
+    std::variant<bool*, int64_t*, double*, std::string*, std::vector<std::string>*, std::vector<int64_t>*,
+                 Weights*, Integers*, Names*, std::vector<NamedSettings>*, Matrix*>;
 
 // Widths beyond this are taken for a mistake.
 inline constexpr double kMaxWidth = 1 << 24;
@@ -44,7 +45,7 @@ class Field {
       : name_(std::move(name)), help_(std::move(help)), file_key_(name_), targets_{target} {}
   Field& range(double low, double high);  // inclusive; numbers only
   Field& at_least(double low);
-  Field& one_of(std::vector<std::string> choices);  // strings, or each element of a string list
+  Field& one_of(std::vector<std::string> choices);  // strings, or each of a list or table of strings
   Field& or_one();                                  // of a string list: a single string is a list of one
   // A struct may stand in a recipe and in a JSON file. There a key may have another name, may have to be present, or
   // one may not be in the recipe at all.
@@ -56,7 +57,7 @@ class Field {
   const std::string& help() const { return help_; }
   const Target& target() const { return targets_.front(); }
   // "integer", "number", "string", "true/false", "list of strings", "list of integers", "table of numbers",
-  // "list of tables", "matrix"
+  // "table of integers", "table of strings", "list of tables", "matrix"
   std::string type_name() const;
   std::string value_toml() const;  // the current value as TOML
   Json value_json() const;

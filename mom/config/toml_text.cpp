@@ -49,12 +49,11 @@ std::string toml_list(const std::vector<std::string>& values) {
   return "[" + text + "]";
 }
 
-std::string toml_weights(const std::map<std::string, double>& weights) {
-  if (weights.empty()) return "{}";
+std::string toml_table(const std::map<std::string, std::string>& values) {
+  if (values.empty()) return "{}";
   std::string text;
-  for (const auto& [key, weight] : weights)
-    text += (text.empty() ? "" : ", ") + (is_bare_key(key) ? key : toml_string(key)) + " = " +
-            toml_number(weight);
+  for (const auto& [key, value] : values)
+    text += (text.empty() ? "" : ", ") + (is_bare_key(key) ? key : toml_string(key)) + " = " + value;
   return "{ " + text + " }";
 }
 

@@ -12,6 +12,7 @@ namespace mom::config {
 std::string toml_number(double value);
 std::string toml_string(std::string_view value);
 std::string toml_list(const std::vector<std::string>& values);
-std::string toml_weights(const std::map<std::string, double>& weights);
+// An inline table of values that are TOML already.
+std::string toml_table(const std::map<std::string, std::string>& values);
 
 }  // namespace mom::config

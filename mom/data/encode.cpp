@@ -34,7 +34,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 void check_without(const DocumentReader& reader, const std::vector<std::string>& without,
-                   const modality::Vocabulary& vocabulary) {
+                   const codecs::CodecSet& codecs) {
   std::map<std::string, uint64_t> num_segments;
   for (const Collection& collection : reader.collections())
     for (const auto& [modality, count] : collection.num_segments) num_segments[modality] += count;
@@ -44,17 +44,17 @@ void check_without(const DocumentReader& reader, const std::vector<std::string>&
   for (const std::string& modality : without) {
     if (!num_segments.contains(modality) || num_segments[modality] == 0)
       throw UserError({"--without", "a modality of the documents (" + names + ")", "'" + modality + "'", ""});
-    if (vocabulary.find(modality))
+    if (codecs.has(modality))
       throw UserError(
           {"--without", "no codec for " + modality, "one in '--codecs'", "leave one of them out"});
   }
 }
 
-void require_codecs(const DocumentReader& reader, const modality::Vocabulary& vocabulary,
+void require_codecs(const DocumentReader& reader, const codecs::CodecSet& codecs,
                     const std::vector<std::string>& without) {
   for (const Collection& collection : reader.collections()) {
     for (const auto& [modality, count] : collection.num_segments) {
-      if (count == 0 || vocabulary.find(modality) || contains(without, modality)) continue;
+      if (count == 0 || codecs.has(modality) || contains(without, modality)) continue;
       throw UserError({"--codecs",
                        "a codec for " + modality + " (" + collection.file + " has " + std::to_string(count) +
                            " such segments)",
@@ -84,9 +84,10 @@ struct Prepared {
 ShardFormat shard_format(const codecs::CodecSet& codecs, const modality::Vocabulary& vocabulary,
                          int64_t num_variants) {
   ShardFormat format;
-  if (const modality::Modality* text = vocabulary.text()) {
-    format.colon = codecs.text(text->name).encode(":");
-    format.comma = codecs.text(text->name).encode(",");
+  const codecs::TextCodec& text = codecs.text(vocabulary.text()->name);
+  if (text.has_pieces()) {
+    format.colon = text.encode(":");
+    format.comma = text.encode(",");
   }
   for (const modality::Modality* latents : vocabulary.continuous())
     format.latents.push_back({latents_name(vocabulary, format.latents.size()),
@@ -332,12 +333,17 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   if (options.variants < 1 || options.variants > 64)
     throw UserError({"--variants", "1 to 64", std::to_string(options.variants), ""});
   const DocumentReader reader(options.documents);
-  const codecs::CodecSet codecs(options.codecs);
-  const modality::Vocabulary vocabulary = codecs.vocabulary();
-  check_without(reader, options.without, vocabulary);
-  require_codecs(reader, vocabulary, options.without);
+  codecs::CodecSet codecs(options.codecs);
+  check_without(reader, options.without, codecs);
+  require_codecs(reader, codecs, options.without);
   const Lock lock = Lock::of_output(options.out, {"encode into another folder with --out"});
   FolderPublisher publisher(options.out, options.replace);
+  if (!codecs.has(modality::kTextName)) {
+    const Path folder = publisher.path() / "codecs" / modality::kTextName;
+    codecs::write_textless_codec(folder);
+    codecs.add(folder);
+  }
+  const modality::Vocabulary vocabulary = codecs.vocabulary();
   Encoder encoder(options, reader, codecs, vocabulary, publisher.path());
   encoder.run();
   if (encoder.num_documents == 0)

@@ -133,9 +133,20 @@ void check_shard(const Shard& shard, const EncodedDataset& dataset) {
   check_free_documents(shard);
 }
 
+// Keywords of a text are written with marks before them, which a shard without keywords need not say.
+void check_marks(const Shard& shard, const EncodedDataset& dataset) {
+  const auto& metadata = shard.file->metadata();
+  if (metadata.contains("colon") && metadata.contains("comma")) return;
+  for (size_t i = 0; i < shard.segment_modality.size(); ++i)
+    if (dataset.vocabulary.modalities()[shard.segment_modality[i]].is_text() &&
+        shard.segment_parts[i + 1] - shard.segment_parts[i] > 1)
+      fail(shard, "metadata \"colon\" and \"comma\", since segment " + std::to_string(i) + " has keywords",
+           "none");
+}
+
 std::vector<int32_t> parse_ids(const Shard& shard, const std::string& name) {
   const auto found = shard.file->metadata().find(name);
-  if (found == shard.file->metadata().end()) fail(shard, "metadata \"" + name + "\"", "none");
+  if (found == shard.file->metadata().end()) return {};
   std::vector<int32_t> ids;
   int64_t id = -1;
   for (char c : found->second + " ") {
@@ -188,6 +199,7 @@ Shard open_shard(const EncodedDataset& dataset, const Json& entry, const std::ve
   shard.comma = parse_ids(shard, "comma");
   read_latents(shard, dataset, variants);
   check_shard(shard, dataset);
+  check_marks(shard, dataset);
   if (json_int(entry, "documents", where) != shard.num_documents()) {
     fail(shard, std::to_string(json_int(entry, "documents", where)) + " documents, as dataset.json states",
          std::to_string(shard.num_documents()));

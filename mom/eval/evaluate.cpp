@@ -85,11 +85,16 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   json["tokens"] = tokens_json(total_tokens, modalities);
   if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
   if (options.samples > 0 && as_it_is) {
-    if (model->spec().latents()) {
-      write_denoised_samples(options.run, *model, objective, dataset, recipe, run.step, options.samples);
-    } else {
-      write_predicted_samples(options.run, *model, dataset, recipe, run.step, options.samples);
-    }
+    const codecs::CodecSet codecs = data::codecs_of(dataset);
+    write_samples(options.run,
+                  {*model,
+                   objective,
+                   dataset,
+                   recipe,
+                   codecs,
+                   options.samples,
+                   {options.run_decoders, options.decode_limit_s}},
+                  run.step);
   }
   return json;
 }

@@ -1,4 +1,4 @@
-// `mom eval`: losses of a trained model on held-out data, and pictures of what it denoises. The entry has no torch.
+// `mom eval`: losses of a trained model on held-out data, and samples of what it denoises and predicts. The entry has no torch.
 #pragma once
 
 #include <string>
@@ -15,7 +15,9 @@ struct EvalOptions {
   int64_t max_tokens = 0;           // about how many tokens of each set, spread evenly over it; 0: all
   bool last_weights = false;        // those of the last step, where the run keeps an average
   std::string weights = "float32";  // or rounded first: bfloat16, int8 (models/quantize.h)
-  int64_t samples = 8;              // of each kind, written to RUN/samples; 0: none
+  int64_t samples = 8;              // of each modality, written to RUN/samples (samples.h); 0: none
+  bool run_decoders = false;        // for them, decode commands of codecs from outside are run
+  double decode_limit_s = 120;      // of each
 };
 
 // Returns {"step", "setting", "split", "units": {MODALITY: of its loss}, "loss": {MODALITY: mean over all sets},

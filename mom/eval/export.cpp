@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
+#include "mom/codecs/text_codec.h"
 #include "mom/codecs/text_import.h"
 #include "mom/eval/gguf_tokenizer.h"
 #include "mom/modality/special_tokens.h"
@@ -40,8 +41,7 @@ struct Source {
     if (codecs.empty()) codecs = folder / "codecs";
     codecs /= model->spec().vocabulary.text()->name;
     if (std::filesystem::exists(codecs)) return codecs;
-    log_warning(folder.string() +
-                ": no text codec beside it, so no tokenizer is written: give --codecs FOLDER");
+    log_warning(codecs.string() + ": not there, so no tokenizer is written: give --codecs FOLDER");
     return {};
   }
 };
@@ -70,7 +70,7 @@ void write_language(const Source& source, const Path& to) {
   publish_json(
       to / "generation_config.json",
       {{"bos_token_id", special::kBos}, {"eos_token_id", special::kEos}, {"pad_token_id", special::kPad}});
-  if (source.text.empty()) return;
+  if (source.text.empty() || !codecs::TextCodec(source.text).has_pieces()) return;
   OrderedJson tokenizer = codecs::text_codec_as_json(source.text);
   tokenizer["post_processor"] = begin_with(special::kBos, tokenizer["model"]["vocab"]);
   publish_json(to / "tokenizer.json", tokenizer);

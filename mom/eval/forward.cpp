@@ -97,7 +97,7 @@ models::ModelInput read_input(const Path& path, const models::ModelSpec& spec) {
           c10::str(input.patches_QP[k].sizes()));
     check(timesteps[k].size(0) == num_items, path, times, std::to_string(num_items) + " values",
           std::to_string(timesteps[k].size(0)));
-    check_below(timesteps[k], spec.diffusion_steps, path, times);
+    check_below(timesteps[k], spec.diffusion_steps_of(*continuous[k]), path, times);
   }
   if (!timesteps.empty()) input.timesteps_I = torch::cat(timesteps);
   return input;
@@ -112,8 +112,9 @@ void forward_file(const Path& model_path, const Path& input_path, const Path& ou
   const at::Tensor hidden_TE = model->forward(input);
   nn::NamedTensors out;
   out["logits"] = model->logits(hidden_TE).index_select(0, input.routing.order_T);
-  for (size_t k = 0; k < input.patches_QP.size(); ++k)
-    out[name_of(to_string(model->spec().prediction), model->spec(), k)] =
+  const std::vector<const modality::Modality*> continuous = model->spec().vocabulary.continuous();
+  for (size_t k = 0; k < continuous.size(); ++k)
+    out[name_of(to_string(model->spec().prediction_of(*continuous[k])), model->spec(), k)] =
         model->noise(hidden_TE, input, k).contiguous();
   std::vector<formats::TensorToWrite> entries;
   for (const auto& [name, tensor] : out) entries.push_back({name, nn::view_of(tensor)});

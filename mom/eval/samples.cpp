@@ -1,92 +1,83 @@
 #include "mom/eval/samples.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include "mom/base/random.h"
-#include "mom/codecs/codec_set.h"
-#include "mom/data/packer.h"
 
 namespace mom::eval {
 namespace {
 
-// Far enough into the schedule that the picture is hard to see, not so far that it is gone.
-constexpr double kNoiseTime = 0.6;
-
-struct Example {
-  data::Batch batch;
-  std::string caption;
-};
-
-std::vector<Example> first_pictures(const data::EncodedDataset& dataset, const train::Recipe& recipe,
-                                    const codecs::TextCodec& text, int64_t count) {
-  data::LayOutOptions layout = data::held_out_layout(dataset, recipe.data, recipe.model.patches());
-  layout.caption_first = 1;
-  std::vector<Example> examples;
-  for (const data::SourceView& view : data::sources_of(dataset, "validation")) {
-    const size_t stride = std::max<size_t>(1, view.documents.size() / static_cast<size_t>(count));
-    for (size_t i = 0; i < view.documents.size() && static_cast<int64_t>(examples.size()) < count;
-         i += stride) {
-      const auto& [shard, index] = view.documents[i];
-      const data::LaidOut document = data::lay_out(*shard, index, layout, RandomStream(stream_key({i})));
-      if (document.pictures.size() != 1) continue;
-      data::BatchBuilder builder(layout, recipe.data.reset_state);
-      builder.add(document, 0, static_cast<int64_t>(document.positions.size()));
-      std::vector<int32_t> caption;
-      for (int32_t position : document.positions)
-        if (layout.vocabulary.pieces().contains(position)) caption.push_back(position);
-      examples.push_back({builder.finish(stream_key({fnv1a64("samples"), i})), text.decode(caption)});
-    }
-  }
-  return examples;
+int64_t items_of(const data::Shard& shard, int64_t document, size_t modality) {
+  const auto first = shard.document_segments[static_cast<size_t>(document)],
+             end = shard.document_segments[static_cast<size_t>(document) + 1];
+  const auto segments =
+      shard.segment_modality.subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+  return std::count(segments.begin(), segments.end(), modality);
 }
 
 }  // namespace
 
-void write_denoised_samples(const Path& run, models::ModelImpl& model, const models::Objective& objective,
-                            const data::EncodedDataset& dataset, const train::Recipe& recipe, int64_t step,
-                            int64_t count) {
-  torch::NoGradGuard no_grad;
-  const codecs::CodecSet codecs = data::codecs_of(dataset);
-  const codecs::TextCodec& text = codecs.text(dataset.vocabulary.text()->name);
-  const models::CosineSchedule& schedule = objective.schedule();
-  const modality::Modality& latents = *model.spec().latents();
-  const codecs::MediaCodec& codec = codecs.media(latents.name);
-  // Those of a codec from outside are decoded elsewhere, and of several modalities which is not said here.
-  if (codec.media() == codecs::MediaKind::kArray || model.spec().vocabulary.continuous().size() > 1) return;
-  const int64_t timestep = static_cast<int64_t>(kNoiseTime * static_cast<double>(schedule.steps()));
-  OrderedJson items = OrderedJson::array();
-  FolderPublisher folder(run / "samples", /*replace=*/true);
-  for (const Example& example : first_pictures(dataset, recipe, text, count)) {
-    models::NoisedInput noised =
-        models::make_input(example.batch, model.spec(), schedule, models::Timesteps::kUniform);
-    noised.input.timesteps_I.fill_(timestep);
-    const at::Tensor& original = example.batch.items[0].latents_ICHW;
-    const at::Tensor input = schedule.add_noise(original, noised.noise_ICHW[0], noised.input.timesteps_I);
-    noised.input.patches_QP = {models::patchify(input, latents.patch_size)};
-    const at::Tensor predicted = models::unpatchify(model.noise(model.forward(noised.input), noised.input),
-                                                    latents.latent_shape, latents.patch_size);
-    const at::Tensor clean =
-        schedule.clean(model.spec().prediction, input, predicted, noised.input.timesteps_I);
-    const std::vector<codecs::Media> decoded = codec.decode_items(
-        {{.latents_CHW = original[0]}, {.latents_CHW = input[0]}, {.latents_CHW = clean[0]}});
-    const std::string stem = "picture-" + std::to_string(items.size());
-    const char* kinds[] = {"original", "noised", "denoised"};
-    OrderedJson item;
-    item["caption"] = example.caption;
-    item["timestep"] = timestep;
-    for (size_t k = 0; k < 3; ++k) {
-      const std::string name = stem + "-" + kinds[k] + codecs::file_ending(codec.media());
-      publish_file(folder.path() / name, codecs::to_file(decoded[k]));
-      item[kinds[k]] = name;
+std::vector<SampledDocument> documents_with_one(const Sampled& of, const modality::Modality& modality) {
+  data::LayOutOptions layout = data::held_out_layout(of.dataset, of.recipe.data, of.recipe.model.patches());
+  layout.caption_first = 1;
+  const codecs::TextCodec& text = of.codecs.text(of.dataset.vocabulary.text()->name);
+  const auto index =
+      static_cast<size_t>(of.dataset.vocabulary.index_of(of.dataset.vocabulary.find(modality.name)));
+  std::vector<SampledDocument> documents;
+  for (const data::SourceView& view : data::sources_of(of.dataset, "validation")) {
+    const size_t stride = std::max<size_t>(1, view.documents.size() / static_cast<size_t>(of.count));
+    for (size_t i = 0; i < view.documents.size() && std::ssize(documents) < of.count; i += stride) {
+      const auto& [shard, number] = view.documents[i];
+      if (items_of(*shard, number, index) != 1) continue;
+      data::LaidOut document = data::lay_out(*shard, number, layout, RandomStream(stream_key({i})));
+      std::vector<int32_t> words;
+      for (const int32_t position : document.positions)
+        if (layout.vocabulary.pieces().contains(position)) words.push_back(position);
+      data::BatchBuilder builder(layout, of.recipe.data.reset_state);
+      builder.add(document, 0, std::ssize(document.positions));
+      data::Batch batch = builder.finish(stream_key({fnv1a64("samples"), i}));
+      documents.push_back({i, std::move(document), text.decode(words), std::move(batch)});
     }
-    items.push_back(item);
   }
-  OrderedJson index;
-  index["step"] = step;
-  index["items"] = items;
-  publish_json(folder.path() / "denoised.json", index);
+  return documents;
+}
+
+models::NoisedInput clean_input(const data::Batch& batch, const Sampled& of) {
+  const models::ModelSpec& spec = of.model.spec();
+  models::NoisedInput noised =
+      models::make_input(batch, spec, of.objective.schedules(), models::Timesteps::kUniform);
+  const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
+  for (size_t k = 0; k < continuous.size(); ++k)
+    noised.input.patches_QP[k] = models::patchify(batch.items[k].latents_ICHW, continuous[k]->patch_size);
+  if (!continuous.empty()) noised.input.timesteps_I.zero_();
+  return noised;
+}
+
+void add_file(OrderedJson& item, const std::string& kind, const std::string& stem, const codecs::Media& media,
+              const Sampled& of, const Path& folder) {
+  const auto* external =
+      dynamic_cast<const codecs::ExternalCodec*>(&of.codecs.of(item["modality"].get<std::string>()));
+  const std::vector<std::string> names =
+      codecs::write_item(media, external, folder, stem + "-" + kind, of.decoding);
+  if (external) item["arrays"][kind] = names[0];
+  if (!external || names.size() > 1) item[kind] = names.back();
+}
+
+void write_samples(const Path& run, const Sampled& of, int64_t step) {
+  const torch::NoGradGuard no_grad;
+  OrderedJson denoised = OrderedJson::array(), predicted = OrderedJson::array();
+  FolderPublisher folder(run / "samples", /*replace=*/true);
+  bool has_codes = false;
+  for (const modality::Modality& modality : of.model.spec().vocabulary.modalities()) {
+    if (modality.is_text()) continue;
+    has_codes |= !modality.is_continuous();
+    modality.is_continuous() ? add_denoised(denoised, of, modality, folder.path())
+                             : add_predicted(predicted, of, modality, folder.path());
+  }
+  if (of.model.spec().latents())
+    publish_json(folder.path() / "denoised.json", {{"step", step}, {"items", denoised}});
+  if (has_codes) publish_json(folder.path() / "predicted.json", {{"step", step}, {"items", predicted}});
   folder.commit();
 }
 

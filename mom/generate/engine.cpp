@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mom/base/error.h"
+#include "mom/models/objective.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::generate {
@@ -16,9 +17,13 @@ constexpr double kMaxGuidance = 100;
 // is cancelled soon ends; several prompts together up to the second number in a step.
 constexpr int64_t kReadAtOnce = 256, kReadInStep = 512;
 
-void check_picture_options(const PictureOptions& picture, const models::CosineSchedule& schedule) {
-  // Throws where steps are out of range.
-  DiffusionSampler(schedule, models::Prediction::kNoise, picture.steps, picture.method);
+void check_picture_options(const PictureOptions& picture, const models::ModelSpec& spec) {
+  int64_t most = spec.latents() ? 1 : spec.diffusion_steps;  // of the longest schedule
+  for (const modality::Modality* latents : spec.vocabulary.continuous())
+    most = std::max(most, spec.diffusion_steps_of(*latents));
+  if (picture.steps < 1 || picture.steps > most)
+    throw UserError({"--steps", "1 to " + std::to_string(most) + ", the steps of the schedule",
+                     std::to_string(picture.steps), ""});
   if (!(picture.guidance >= 0 && picture.guidance <= kMaxGuidance))
     throw UserError({"--guidance", "0 to 100", std::to_string(picture.guidance), ""});
 }
@@ -28,13 +33,13 @@ void check_picture_options(const PictureOptions& picture, const models::CosineSc
 Engine::Engine(Network network, const DocumentRules& rules, const EngineOptions& options)
     : network_(std::move(network)),
       rules_(rules),
-      schedule_(network_.model()->spec().diffusion_steps),
+      schedules_(models::schedules_of(network_.model()->spec())),
       cache_(options.cache_bytes),
       state_(initial_state(*network_.model(), 0)) {}
 
 void Engine::check(const Request& request) const {
   request.sampling.check();
-  check_picture_options(request.picture, schedule_);
+  check_picture_options(request.picture, network_.model()->spec());
   if (request.prompt.empty()) throw UserError({"prompt", "at least one token", "none", ""});
   DocumentCursor cursor(rules_);
   size_t num_pictures = 0;
@@ -69,7 +74,7 @@ SequenceId Engine::add(Request request, Listener listener) {
     if (token) token(id, log_probability);
   };
   running->listener = std::move(listener);
-  running->sequence = std::make_unique<Sequence>(std::move(request), rules_, schedule_,
+  running->sequence = std::make_unique<Sequence>(std::move(request), rules_, schedules_,
                                                  network_.model()->spec(), std::move(events));
   int64_t slot = state_.num_sequences();
   for (Branch* branch : running->sequence->branches()) branch->slot = slot++;

@@ -106,7 +106,7 @@ class Engine {
 
   Network network_;
   DocumentRules rules_;
-  models::CosineSchedule schedule_;
+  models::Schedules schedules_;
   PrefixCache cache_;
   std::vector<std::unique_ptr<Running>> running_;
   DecodeState state_;  // of all branches, by slot

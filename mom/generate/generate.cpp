@@ -192,7 +192,7 @@ class Generation {
   const GenerateOptions& options_;
   LoadedModel loaded_;
   const ModelCodecs& codecs_ = loaded_.codecs();
-  const ItemWriter items_{codecs_, options_.run_decoders, options_.decode_limit_s};
+  const ItemWriter items_{codecs_, {options_.run_decoders, options_.decode_limit_s}};
   codecs::MediaKind media_{};  // of what is asked for
   std::vector<std::string> endings_;
   DocumentRules rules_;

@@ -44,7 +44,9 @@ const codecs::TextTokenizer* ModelCodecs::plain_tokenizer() const {
 }
 
 bool ModelCodecs::has_text() const {
-  return spec_.vocabulary.empty() ? plain_tokenizer() != nullptr : set_.known();
+  if (spec_.vocabulary.empty()) return plain_tokenizer() != nullptr;
+  const auto [first, end] = spec_.vocabulary.pieces();
+  return set_.known() && first < end;
 }
 
 std::vector<int32_t> ModelCodecs::encode_text(std::string_view text_in) const {

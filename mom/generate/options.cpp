@@ -137,6 +137,9 @@ Request make_request(const Asked& asked, const models::ModelSpec& spec, const Do
   Request request;
   request.prompt = make_prompt(asked, spec, rules, codecs);
   const bool text = asks_text(asked.modality, spec);
+  if (const auto [first, end] = rules.vocabulary.pieces();
+      text && !asked.interleaved && !rules.vocabulary.empty() && first == end)
+    throw UserError({"--modality", "one that the model's data had", "text, which they had none of", ""});
   request.until = asked.interleaved ? Until::kDocument : text ? Until::kText : Until::kSegment;
   request.needs_text = request.until == Until::kText && closes_segment(request.prompt, rules.vocabulary);
   const bool fixed = !asked.interleaved && draws_whole_items(asked, spec.vocabulary);

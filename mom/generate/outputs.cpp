@@ -53,10 +53,6 @@ formats::Image picture_grid(const std::vector<formats::Image>& pictures) {
   return grid;
 }
 
-void ItemWriter::decode(const codecs::ExternalCodec& codec, const Path& array, const Path& file) const {
-  codecs::run_decode_command(codec.config().decode, array, file, decode_limit_s_);
-}
-
 void ItemWriter::write(const Segment& segment, const Path& file) const {
   const std::string content = codecs::to_file(codecs_.media_of(segment));
   const codecs::ExternalCodec* codec = codecs_.external(segment.modality);
@@ -66,19 +62,14 @@ void ItemWriter::write(const Segment& segment, const Path& file) const {
   FolderPublisher work(file.string() + ".decoding", /*replace=*/true);
   const Path array = work.path() / "item.npy", decoded = work.path() / ("item" + file.extension().string());
   publish_file(array, content);
-  decode(*codec, array, decoded);
+  codecs::run_decode_command(codec->config().decode, array, decoded, decoding_.limit_s);
   publish_file(file, read_file(decoded));
 }
 
 std::vector<std::string> ItemWriter::write_beside(const Segment& segment, const Path& folder,
                                                   const std::string& name) const {
-  std::vector<std::string> names = {name + codecs::file_ending(codecs_.media_kind(segment.modality))};
-  publish_file(folder / names[0], codecs::to_file(codecs_.media_of(segment)));
-  const codecs::ExternalCodec* codec = codecs_.external(segment.modality);
-  if (!codec || !run_decoders_ || codec->config().decode.empty()) return names;
-  names.push_back(name + "." + codec->config().decodes_to);
-  decode(*codec, folder / names[0], folder / names[1]);
-  return names;
+  return codecs::write_item(codecs_.media_of(segment), codecs_.external(segment.modality), folder, name,
+                            decoding_);
 }
 
 void write_document(const Path& folder, const std::vector<Segment>& segments, const ModelCodecs& codecs,

@@ -20,14 +20,18 @@ at::Tensor picture_noise(uint64_t key, size_t picture, int64_t draw, const std::
   return noise;
 }
 
-Sequence::Sequence(Request request, const DocumentRules& rules, const models::CosineSchedule& schedule,
+Sequence::Sequence(Request request, const DocumentRules& rules, const models::Schedules& schedules,
                    const models::ModelSpec& spec, SequenceEvents events)
     : request_(std::move(request)),
       spec_(spec),
       events_(std::move(events)),
       cursor_(rules),
-      diffusion_(schedule, spec.prediction, request_.picture.steps, request_.picture.method),
       room_(request_.max_positions) {
+  for (const modality::Modality* latents : spec.vocabulary.continuous()) {
+    const models::CosineSchedule& schedule = schedules.of(diffusion_.size());
+    diffusion_.emplace_back(schedule, spec.prediction_of(*latents),
+                            std::min(request_.picture.steps, schedule.steps()), request_.picture.method);
+  }
   if (request_.picture.guidance != 1) unconditional_.emplace();
   size_t picture = 0;
   for (const int32_t token : request_.prompt.tokens)
@@ -41,8 +45,9 @@ std::vector<Branch*> Sequence::branches() {
 
 int64_t Sequence::rounds_to_come() const {
   if (done_) return 0;
-  if (painting_) return diffusion_.num_steps() - painting_->visit;
-  return cursor_.picture_due() ? diffusion_.num_steps() + 1 : std::max<int64_t>(1, cursor_.to_close() - 1);
+  if (painting_) return diffusion(*painting_->modality).num_steps() - painting_->visit;
+  return cursor_.picture_due() ? diffusion(*cursor_.open()).num_steps() + 1
+                               : std::max<int64_t>(1, cursor_.to_close() - 1);
 }
 
 std::vector<Sequence::Job> Sequence::next_jobs() {
@@ -51,8 +56,8 @@ std::vector<Sequence::Job> Sequence::next_jobs() {
     if (branch != &conditional_ && !cursor_.inside_whole()) continue;
     if (painting_) {
       jobs.push_back({branch, {}, false});
-      jobs.back().feed.append(
-          Picture{painting_->latent_CHW, diffusion_.timestep(painting_->visit), painted()});
+      jobs.back().feed.append(Picture{painting_->latent_CHW,
+                                      diffusion(*painting_->modality).timestep(painting_->visit), painted()});
     } else {
       jobs.push_back({branch, std::exchange(branch->pending, {}), true});
     }
@@ -148,17 +153,22 @@ at::Tensor Sequence::noise(int64_t draw) const {
                        painting_->modality->latent_shape);
 }
 
+const DiffusionSampler& Sequence::diffusion(const modality::Modality& latents) const {
+  return diffusion_[static_cast<size_t>(spec_.vocabulary.latents_number(latents))];
+}
+
 size_t Sequence::painted() const {
   return static_cast<size_t>(spec_.vocabulary.latents_number(*painting_->modality));
 }
 
 void Sequence::denoise(const at::Tensor& predicted_CHW) {
   auto& [modality, latent_CHW, visit] = *painting_;
-  const at::Tensor fresh_CHW = diffusion_.draws(visit) ? noise(visit + 1) : at::Tensor();
-  if (events_.preview && visit + 1 < diffusion_.num_steps())
-    events_.preview(diffusion_.clean(visit, latent_CHW, predicted_CHW), visit, diffusion_.num_steps());
-  latent_CHW = diffusion_.step(visit, latent_CHW, predicted_CHW, fresh_CHW);
-  if (++visit < diffusion_.num_steps()) return;
+  const DiffusionSampler& sampler = diffusion(*modality);
+  const at::Tensor fresh_CHW = sampler.draws(visit) ? noise(visit + 1) : at::Tensor();
+  if (events_.preview && visit + 1 < sampler.num_steps())
+    events_.preview(sampler.clean(visit, latent_CHW, predicted_CHW), visit, sampler.num_steps());
+  latent_CHW = sampler.step(visit, latent_CHW, predicted_CHW, fresh_CHW);
+  if (++visit < sampler.num_steps()) return;
   const Picture clean{latent_CHW, 0, painted()};
   const int64_t num_positions = modality->positions_per_item();
   painting_.reset();

@@ -48,8 +48,8 @@ struct SequenceEvents {
 
 class Sequence {
  public:
-  // Rules, schedule and spec must outlive it. The request was checked.
-  Sequence(Request request, const DocumentRules& rules, const models::CosineSchedule& schedule,
+  // Rules and spec must outlive it. The request was checked; a schedule of fewer steps than it asks for is visited whole.
+  Sequence(Request request, const DocumentRules& rules, const models::Schedules& schedules,
            const models::ModelSpec& spec, SequenceEvents events);
 
   bool done() const { return done_; }
@@ -78,6 +78,7 @@ class Sequence {
   // <bos> and what stands between brackets.
   void take_in(int32_t token, const Picture& picture);
   size_t painted() const;  // the number of its modality
+  const DiffusionSampler& diffusion(const modality::Modality& latents) const;
   void put(int32_t token, const Picture& picture, int64_t num_positions, double log_probability);
   std::vector<TokenSpan> allowed() const;  // what may be drawn next
   SampledToken draw(const at::Tensor& logits_V);
@@ -92,7 +93,7 @@ class Sequence {
   const models::ModelSpec& spec_;
   SequenceEvents events_;
   DocumentCursor cursor_;
-  DiffusionSampler diffusion_;
+  std::vector<DiffusionSampler> diffusion_;  // by number of the modality of latents
   Branch conditional_;
   std::optional<Branch> unconditional_;  // with guidance
   std::optional<Painting> painting_;

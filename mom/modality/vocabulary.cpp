@@ -142,6 +142,10 @@ int64_t Vocabulary::latents_number(const Modality& modality) const {
                        [](const Modality& one) { return one.is_continuous(); });
 }
 
+bool Vocabulary::has_latents(std::string_view name) const {
+  return find(name) && find(name)->is_continuous();
+}
+
 const Modality* Vocabulary::opened_by(int64_t token) const {
   return first(modalities_, [&](const Modality& one) { return one.brackets && one.brackets->open == token; });
 }
@@ -178,7 +182,7 @@ Vocabulary Vocabulary::with(const Modality& modality, const Modality& changed) c
 Vocabulary Vocabulary::with_patch_size(const PatchSizes& sizes) const {
   Vocabulary vocabulary = *this;
   for (const auto& [name, size] : sizes.by_name)
-    if (!find(name) || !find(name)->is_continuous())
+    if (!has_latents(name))
       throw UserError({"model.patch_sizes." + name, "a modality of latents", "none of this name", ""});
   for (const Modality* latents : continuous()) {
     Modality changed = *latents;

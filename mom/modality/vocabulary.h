@@ -47,8 +47,9 @@ class Vocabulary {
 
   // All null when absent.
   const Modality* find(std::string_view name) const;
-  const Modality* text() const;     // the modality of tokens
-  const Modality* latents() const;  // the first modality of latents
+  const Modality* text() const;                   // the modality of tokens
+  const Modality* latents() const;                // the first modality of latents
+  bool has_latents(std::string_view name) const;  // a modality of latents of that name
   const Modality* opened_by(int64_t token) const;
   const Modality* closed_by(int64_t token) const;
 

@@ -51,10 +51,37 @@ bool is_about_modalities(const std::string& key) {
 
 // Keys that say how items of latents pass the network, which a model without latents knows nothing of.
 bool is_about_latents(const std::string& key) {
-  static const std::set<std::string> keys = {"latent_shape",       "patch_size",      "patch_net",
-                                             "patch_net_channels", "patch_positions", "diffusion_steps",
-                                             "adaptive_norm",      "prediction",      nn::kScanKey};
+  static const std::set<std::string> keys = {"latent_shape",    "patch_size",    "patch_net_channels",
+                                             "patch_positions", "adaptive_norm", nn::kScanKey};
   return keys.contains(key);
+}
+
+// Keys that are of all modalities of latents or of one by its name: what they come to is compared.
+bool may_be_by_name(const std::string& key) {
+  static const std::set<std::string> keys = {"patch_net", "patch_nets",  "diffusion_steps",
+                                             "schedules", "predictions", "prediction"};
+  return keys.contains(key);
+}
+OrderedJson of_latents(const ModelSpec& spec, const modality::Modality& latents) {
+  return {{"patch_net", spec.patch_net_of(latents)},
+          {"diffusion_steps", spec.diffusion_steps_of(latents)},
+          {"prediction", to_string(spec.prediction_of(latents))}};
+}
+
+// UserError unless `found` is `wanted` or may differ. `of`: the modality, where it is of one.
+void check_key(const std::string& config, const std::string& key, const std::string& of,
+               const OrderedJson& wanted, const OrderedJson& found,
+               const std::vector<std::string>& differing) {
+  if (found == wanted || std::count(differing.begin(), differing.end(), key)) return;
+  const std::vector<std::string> may_differ = keys_that_may_differ();
+  const bool can_be_wanted = std::count(may_differ.begin(), may_differ.end(), key) > 0;
+  throw UserError({config + ": \"" + key + "\"" + of, wanted.dump() + ", as the recipe says",
+                   found.is_null() ? "nothing" : found.dump(),
+                   can_be_wanted
+                       ? "change the recipe, or start from it all the same with train.start_from_differing = "
+                         "[\"" +
+                             key + "\"]"
+                       : "start from a model of the same shape, or change the recipe"});
 }
 
 }  // namespace
@@ -64,19 +91,16 @@ void start_from(ModelImpl& model, const Path& folder, const std::vector<std::str
   const Path config = folder / "config.json";
   const ModelSpec spec = spec_from_json(read_json(config), config.string());
   const OrderedJson found = to_json(spec), wanted = to_json(model.spec());
-  const std::vector<std::string> may_differ = keys_that_may_differ();
+  for (const modality::Modality* latents : spec.vocabulary.continuous()) {
+    if (!model.spec().vocabulary.has_latents(latents->name)) continue;  // check_grows says so
+    const OrderedJson there = of_latents(spec, *latents), here = of_latents(model.spec(), *latents);
+    for (const auto& [key, value] : here.items())
+      check_key(config.string(), key, " of " + latents->name, value, there[key], differing);
+  }
   for (const auto& [key, value] : wanted.items()) {
-    if (is_about_modalities(key) || (found.contains(key) && found[key] == value)) continue;
+    if (is_about_modalities(key) || may_be_by_name(key)) continue;
     if (is_about_latents(key) && !spec.latents() && model.spec().latents()) continue;
-    if (std::count(differing.begin(), differing.end(), key)) continue;
-    const bool can_be_wanted = std::count(may_differ.begin(), may_differ.end(), key) > 0;
-    throw UserError({config.string() + ": \"" + key + "\"", value.dump() + ", as the recipe says",
-                     found.contains(key) ? found[key].dump() : "nothing",
-                     can_be_wanted
-                         ? "change the recipe, or start from it all the same with train.start_from_differing "
-                           "= [\"" +
-                               key + "\"]"
-                         : "start from a model of the same shape, or change the recipe"});
+    check_key(config.string(), key, "", value, found.value(key, OrderedJson()), differing);
   }
   const bool is_plain = spec.vocabulary.empty() && !model.spec().vocabulary.empty();
   const TextIds text = is_plain ? text_ids_for(folder, text_codec) : TextIds();

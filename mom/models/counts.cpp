@@ -60,7 +60,7 @@ nn::MixerCosts block_costs(const ModelSpec& spec) {
 }
 
 nn::UNetCosts unet_costs(const ModelSpec& spec, size_t latents) {
-  if (!spec.has_conv_patches()) return {};
+  if (!spec.has_conv_patches(*spec.vocabulary.continuous()[latents])) return {};
   return on_meta_device(spec)->unet(latents)->costs();
 }
 
@@ -75,12 +75,12 @@ std::vector<TokenFlops> flops_per_token(const ModelSpec& s) {
       const modality::Modality& latents = s.vocabulary.modalities()[static_cast<size_t>(m)];
       const nn::UNetCosts unet = unet_costs(s, number++);
       const auto patches = static_cast<double>(latents.positions_per_item());
-      const int64_t features = s.has_conv_patches() ? unet.patch_features : latents.patch_width();
+      const int64_t features = s.has_conv_patches(latents) ? unet.patch_features : latents.patch_width();
       token.gemm += 4.0 * hidden * static_cast<double>(features);
       // The timestep's small network, adaptive norms and a U-Net run once per item.
       token.gemm +=
           (2.0 * hidden * (hidden + kTimestepFeatures) + blocks.gemm_per_item + unet.gemm) / patches;
-      if (s.tells_convolutions()) token.gemm += 2.0 * hidden * hidden / patches;  // before_out
+      if (s.tells_convolutions(latents)) token.gemm += 2.0 * hidden * hidden / patches;  // before_out
       token.conv += unet.conv / patches;
     } else {
       token.gemm += 2.0 * hidden * static_cast<double>(s.vocab_size);

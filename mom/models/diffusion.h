@@ -6,6 +6,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "mom/models/prediction.h"
@@ -39,6 +40,19 @@ class CosineSchedule {
   at::Tensor alpha_bars(const at::Tensor& timesteps_I) const;    // f64 [I]
   at::Tensor signal_scale(const at::Tensor& timesteps_I) const;  // sqrt(alpha_bar), f64 [I, 1, 1, 1]
   std::vector<double> alpha_bar_;
+};
+
+// The schedule of each modality of latents, by number.
+class Schedules {
+ public:
+  Schedules(CosineSchedule of_all) : schedules_{std::move(of_all)} {}  // NOLINT: what most models have
+  explicit Schedules(std::vector<CosineSchedule> schedules) : schedules_(std::move(schedules)) {}
+  const CosineSchedule& of(size_t latents) const {
+    return schedules_.size() == 1 ? schedules_[0] : schedules_.at(latents);
+  }
+
+ private:
+  std::vector<CosineSchedule> schedules_;
 };
 
 // [I, C, H, W] -> [I * (H/p) * (W/p), C * p * p], patches in raster order; and back.

@@ -49,15 +49,6 @@ Model text_only(ModelImpl& model) {
 
 OrderedJson hugging_face_config(const ModelSpec& spec) {
   check_mamba(spec, "convert to-hf");
-  const char* expected = nullptr;
-  if (spec.patch_net != kLinearPatches) expected = "patch_net linear";
-  if (spec.adaptive_norm) expected = "adaptive_norm false";
-  if (spec.vocabulary.continuous().size() > 1) expected = "one modality of latents";
-  if (spec.latents() && mamba_of(spec).image_scan != nn::MambaConfig().image_scan)
-    expected = "image_scan raster";
-  if (expected)
-    throw UserError({"convert to-hf", std::string("a model with ") + expected, "another",
-                     "convert the Mamba inside it, which reads text alone: mom convert text-only"});
   OrderedJson json = to_json(spec);
   json["model_type"] = "mixture_of_mamba";
   json["architectures"] = {"MixtureOfMambaForCausalLM"};

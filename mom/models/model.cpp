@@ -101,13 +101,13 @@ ModelImpl::Adapter ModelImpl::make_adapter(const modality::Modality& latents) {
   int64_t patch = latents.patch_width();
   // The first noise prediction is 0: the loss starts at 1, the variance of the noise.
   nn::Initialiser init_patch_out = nn::init_constant(0);
-  if (spec.has_conv_patches()) {
+  if (spec.has_conv_patches(latents)) {
     const nn::UNetOptions options{.latent_channels = latents.latent_shape[0],
                                   .rows = latents.latent_shape[1],
                                   .columns = latents.latent_shape[2],
                                   .patch_size = latents.patch_size,
                                   .channels = spec.patch_net_channels,
-                                  .skips = spec.patch_net == kUNetPatches,
+                                  .skips = spec.patch_net_of(latents) == kUNetPatches,
                                   .time_width = width,
                                   .norm_epsilon = spec.norm_epsilon};
     adapter.unet = add("patch_net", nn::UNet(options));
@@ -118,7 +118,7 @@ ModelImpl::Adapter ModelImpl::make_adapter(const modality::Modality& latents) {
   adapter.time_in = linear("timestep_in", kTimestepFeatures, width, nn::init_fan_in(kTimestepFeatures));
   adapter.time_out = linear("timestep_out", width, width, nn::init_fan_in(width));
   adapter.patch_out = linear("patch_out", width, patch, init_patch_out);
-  if (spec.tells_convolutions())
+  if (spec.tells_convolutions(latents))
     adapter.before_out = linear("before_out", width, width, nn::init_constant(0));
   if (!spec.patch_positions) return adapter;
   const auto [rows, columns] = latents.patch_grid();
@@ -297,9 +297,10 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
     if (!context.before_I.empty()) {
       const at::Tensor before_IE = nn::rows_before_items(hidden_TE, context, last_SE).to(torch::kFloat32);
       for (size_t k = 0; k < adapters_.size(); ++k)
-        input.skips->unets[k].time_IE =
-            own_items(time_IE, input, k) +
-            adapters_[k].before_out->forward(own_items(before_IE, input, k), input.routing);
+        if (adapters_[k].before_out)
+          input.skips->unets[k].time_IE =
+              own_items(time_IE, input, k) +
+              adapters_[k].before_out->forward(own_items(before_IE, input, k), input.routing);
     }
     if (state) state->hidden_SE = nn::last_rows(hidden_TE, input.routing);
   }

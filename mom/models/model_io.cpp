@@ -76,6 +76,19 @@ void check_head(const ModelSpec& spec, const nn::NamedTensors& tensors, const Te
                         "config.json"});
 }
 
+// Some writers store the one table twice. A head of its own is what transformers would compute with, whatever config.json says.
+void drop_second_table(nn::NamedTensors& tensors, const TensorNames& names, const Path& file) {
+  const auto head = tensors.find("lm_head.weight"),
+             table = tensors.find(names.theirs("backbone.embeddings.weight"));
+  if (head == tensors.end()) return;
+  if (table != tensors.end() &&
+      !at::equal(head->second.to(torch::kFloat32), table->second.to(torch::kFloat32)))
+    throw InputError({file.string(),
+                      head->first + " equal to " + table->first + ", as tie_word_embeddings says", "another",
+                      "if the head is its own, say \"tie_word_embeddings\": false in config.json"});
+  tensors.erase(head);
+}
+
 }  // namespace
 
 void load_weights(ModelImpl& model, const Path& folder, WeightsOf which) {
@@ -85,8 +98,7 @@ void load_weights(ModelImpl& model, const Path& folder, WeightsOf which) {
   const TensorNames names = names_of(tensors);
   dequantize(tensors, file);
   std::erase_if(tensors, [&](const auto& item) { return names.is_buffer(item.first); });
-  if (model.spec().tie_word_embeddings)
-    tensors.erase("lm_head.weight");  // some writers store the table twice
+  if (model.spec().tie_word_embeddings) drop_second_table(tensors, names, file);
   check_head(model.spec(), tensors, names, file);
   Problems problems;
   for (auto& item : model.named_parameters()) {

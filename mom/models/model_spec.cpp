@@ -1,13 +1,11 @@
 #include "mom/models/model_spec.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "mom/base/error.h"
 #include "mom/config/schema.h"
 #include "mom/models/backbones.h"
-#include "mom/models/hugging_face.h"
 #include "mom/nn/attention.h"
 
 namespace mom::models {
@@ -23,8 +21,6 @@ constexpr NamedSize kSizes[] = {{"37M", 256, 4, 8},     {"94M", 512, 8, 8},     
                                 {"443M", 1024, 24, 16}, {"760M", 1536, 24, 24}, {"880M", 1536, 24, 24},
                                 {"1.4B", 2048, 24, 16}, {"1.5B", 2048, 24, 16}, {"7B", 4096, 32, 32}};
 
-constexpr int64_t kMostPatchNetChannels = 4096;
-
 // What a mixer describes.
 config::Table table_of(nn::MixerConfig& config) {
   config::Table table("", "");
@@ -32,137 +28,12 @@ config::Table table_of(nn::MixerConfig& config) {
   return table;
 }
 
-// The network's keys of config.json; points into `spec`.
-config::Table file_table(ModelSpec& spec) {
-  config::Table table("", "");
-  table.field("vocab_size", spec.vocab_size, "rows of the token tables").range(1, config::kMaxWidth);
-  table.field("hidden_size", spec.d_model, "width of the residual stream").range(1, config::kMaxWidth);
-  table.field("num_hidden_layers", spec.num_blocks, "blocks").range(1, 4096);
-  for (const std::string& mixer : find_backbone(spec.backbone).layer) {
-    config::Table own = table_of(spec.mixers.at(mixer));
-    for (const config::Field& field : own.fields()) table.add(field);
-  }
-  table.field("layer_norm_epsilon", spec.norm_epsilon, "added to a norm's mean square");
-  table.field("tie_word_embeddings", spec.tie_word_embeddings, "one table for token input and output");
-  return table;
-}
-
-template <class T>
-T value_or(const Json& json, const char* key, T fallback, std::string_view where) {
-  auto found = json.find(key);
-  if (found == json.end() || found->is_null()) return fallback;
-  try {
-    return found->get<T>();
-  } catch (const Json::exception&) {
-    throw InputError(std::string(where) + ": key \"" + key + "\" has the wrong type, found " + found->dump());
-  }
-}
-
-void read_network(const Json& json, ModelSpec& spec, std::string_view where) {
-  config::Table table = file_table(spec);
-  for (config::Field& field : table.fields()) {
-    const std::string& key = field.file_key();
-    const std::string place = std::string(where) + ": \"" + key + "\"";
-    const auto found = json.find(key);
-    const bool given = found != json.end() && !found->is_null();
-    try {
-      if (given) field.assign(*found, place);
-    } catch (const UserError& error) {
-      throw InputError(error.what());
-    }
-    if (field.is_required_in_files() && (!given || field.value_json() == Json(0)))
-      throw InputError({place, "1 or more", given ? found->dump() : "none", ""});
-  }
-}
-
-// The parts with own weights per modality must be some that the backbone has.
-void check_decoupled(const ModelSpec& spec, std::string_view where) {
-  const Backbone& backbone = find_backbone(spec.backbone);
-  for (const std::string& name : spec.decoupled)
-    if (!std::count(backbone.decoupled.begin(), backbone.decoupled.end(), name))
-      throw InputError({std::string(where) + ": \"decoupled\"",
-                        "parts that " + backbone.name + " can decouple", "\"" + name + "\"", ""});
-}
-
-void read_route(const Json& json, ModelSpec& spec, std::string_view where) {
-  spec.route = value_or<std::string>(json, "route", kRouteByModality, where);
-  const bool may_choose = find_backbone(spec.backbone).recipe_chooses;
-  if (spec.route != kRouteByModality && !(may_choose && spec.has_random_sets()))
-    throw InputError({std::string(where) + ": \"route\"",
-                      std::string(kRouteByModality) + (may_choose ? std::string(" or ") + kRandomRoute : ""),
-                      "\"" + spec.route + "\"", ""});
-}
-
-// Folders without a table are older: what they say beside it is under keys of their own.
-modality::Vocabulary read_vocabulary(const Json& json, const std::vector<std::string>& names,
-                                     std::string_view where) {
-  const Json &ranges = json["vocabulary"], shape = json.value("latent_shape", Json()),
-             patch_size = json.value("patch_size", Json());
-  const Json table = json.contains("modality_table")
-                         ? json["modality_table"]
-                         : modality::older_modality_table(ranges, names, {shape, patch_size, Json()}, where);
-  const auto vocabulary = modality::Vocabulary::from_json(ranges, table, names, where);
-  if (!vocabulary.text())
-    throw InputError({std::string(where) + ": \"modality_table\"", "a modality of tokens", "none", ""});
-  // Of several modalities of latents there is the table alone.
-  const modality::Modality* latents = vocabulary.continuous().size() == 1 ? vocabulary.latents() : nullptr;
-  if (latents && ((!shape.is_null() && shape != Json(latents->latent_shape)) ||
-                  (!patch_size.is_null() && patch_size != Json(latents->patch_size))))
-    throw InputError({std::string(where) + ": \"latent_shape\" and \"patch_size\"",
-                      "those of \"modality_table\"", shape.dump() + " and " + patch_size.dump(), ""});
-  return vocabulary;
-}
-
-void read_data(const Json& json, ModelSpec& spec, std::string_view where) {
-  spec.modalities = value_or<std::vector<std::string>>(json, "modalities", {modality::kTextName}, where);
-  if (spec.modalities.empty()) throw InputError(std::string(where) + ": \"modalities\" is empty");
-  spec.setting = value_or<std::string>(json, "setting", "", where);
-  if (json.contains("vocabulary")) spec.vocabulary = read_vocabulary(json, spec.modalities, where);
-  if (!spec.vocabulary.empty() && spec.vocabulary.size() != spec.vocab_size)
-    throw InputError({std::string(where) + ": \"vocab_size\"",
-                      std::to_string(spec.vocabulary.size()) + ", as \"vocabulary\" says",
-                      std::to_string(spec.vocab_size), ""});
-  spec.patch_net = value_or<std::string>(json, "patch_net", kLinearPatches, where);
-  if (spec.patch_net != kLinearPatches && spec.patch_net != kConvPatches && spec.patch_net != kUNetPatches)
-    throw InputError(
-        {std::string(where) + ": \"patch_net\"", "linear, conv or unet", "\"" + spec.patch_net + "\"", ""});
-  spec.patch_net_channels = value_or<int64_t>(json, "patch_net_channels", 0, where);
-  if (spec.patch_net_channels < 0 || spec.patch_net_channels > kMostPatchNetChannels)
-    throw InputError({std::string(where) + ": \"patch_net_channels\"",
-                      "0 to " + std::to_string(kMostPatchNetChannels),
-                      std::to_string(spec.patch_net_channels), ""});
-  spec.patch_positions = value_or<bool>(json, "patch_positions", false, where);
-  spec.codec_hashes = value_or<std::map<std::string, std::string>>(json, "codec_hashes", {}, where);
-  if (!spec.latents()) return;
-  spec.patch_size = spec.latents()->patch_size;
-  spec.diffusion_steps = value_or<int64_t>(json, "diffusion_steps", 1000, where);
-  spec.adaptive_norm = value_or<bool>(json, "adaptive_norm", false, where);
-  if (spec.diffusion_steps < 1 || spec.diffusion_steps > 100000)
-    throw InputError({std::string(where) + ": \"diffusion_steps\"", "1 to 100000",
-                      std::to_string(spec.diffusion_steps), ""});
-  const std::vector<std::string> known = prediction_names();
-  const auto prediction = value_or<std::string>(json, "prediction", known[0], where);
-  if (!std::count(known.begin(), known.end(), prediction))
-    throw InputError({std::string(where) + ": \"prediction\"", known[0] + " or " + known[1],
-                      "\"" + prediction + "\"", ""});
-  spec.prediction = parse_prediction(prediction);
-}
-
-// Fills in what was left to the width; what is wrong then, or empty.
-std::string resolve(ModelSpec& spec) {
-  const Backbone& backbone = find_backbone(spec.backbone);
-  if (backbone.defaults) backbone.defaults(spec.mixers, spec.d_model);
-  for (const std::string& mixer : backbone.layer) {
-    spec.mixers.at(mixer).resolve(spec.d_model);
-    if (std::string problem = spec.mixers.at(mixer).problem(spec.d_model); !problem.empty()) return problem;
-  }
-  if (spec.patch_net != kLinearPatches && spec.patch_net_channels == 0)
-    spec.patch_net_channels = (spec.d_model + 47) / 48 * 16;
-  if (spec.num_blocks == 0) spec.num_blocks = static_cast<int64_t>(backbone.layer.size()) * spec.layers;
-  return "";
-}
-
 }  // namespace
+
+const std::vector<std::string>& patch_net_names() {
+  static const std::vector<std::string> names = {kLinearPatches, kConvPatches, kUNetPatches};
+  return names;
+}
 
 const std::vector<std::string>& all_projections() {
   static const std::vector<std::string> names = {"in_proj", "x_proj", "dt_proj", "out_proj"};
@@ -187,13 +58,19 @@ void ModelSpec::describe(config::Table& table) {
       .one_of({kRouteByModality, kRandomRoute});
   table.field("tie_word_embeddings", tie_word_embeddings, "one table for token input and output");
   table.field("patch_size", patch_size, "latent pixels per side of one patch").range(1, 64);
-  table.field("patch_sizes", patch_sizes,
-              "the same by modality of latents where it is another, e.g. {depth = 1}");
+  table
+      .field("patch_sizes", patch_sizes,
+             "the same by modality of latents where it is another, e.g. {depth = 1}")
+      .range(1, 64);
   table
       .field("patch_net", patch_net,
              "what stands between a latent image and the trunk (latents only): one linear layer in and out, "
              "convolutions before and after it, or these with skip connections around it, a U-Net")
-      .one_of({kLinearPatches, kConvPatches, kUNetPatches});
+      .one_of(patch_net_names());
+  table
+      .field("patch_nets", patch_nets,
+             "the same by modality of latents where it is another, e.g. {depth = \"linear\"}")
+      .one_of(patch_net_names());
   table
       .field("patch_net_channels", patch_net_channels,
              "channels of the convolutions' finest level, each coarser one twice as many; 0: d_model / 3, "
@@ -214,20 +91,55 @@ void ModelSpec::describe(config::Table& table) {
   }
 }
 
+std::string ModelSpec::fill_in() {
+  const Backbone& chosen = find_backbone(backbone);
+  if (chosen.defaults) chosen.defaults(mixers, d_model);
+  for (const std::string& name : chosen.layer) {
+    mixers.at(name).resolve(d_model);
+    if (std::string problem = mixers.at(name).problem(d_model); !problem.empty()) return problem;
+  }
+  const bool has_convolutions = patch_net != kLinearPatches ||
+                                std::any_of(patch_nets.begin(), patch_nets.end(),
+                                            [](const auto& each) { return each.second != kLinearPatches; });
+  if (has_convolutions && patch_net_channels == 0) patch_net_channels = (d_model + 47) / 48 * 16;
+  if (num_blocks == 0) num_blocks = static_cast<int64_t>(chosen.layer.size()) * layers;
+  return "";
+}
+
 ModelSpec ModelSpec::resolved() const {
   ModelSpec spec = *this;
   const Backbone& chosen = find_backbone(backbone);
   if (!chosen.recipe_chooses) spec.decoupled = chosen.decoupled, spec.route = kRouteByModality;
-  if (const std::string problem = resolve(spec); !problem.empty()) throw UserError("model." + problem);
+  if (const std::string problem = spec.fill_in(); !problem.empty()) throw UserError("model." + problem);
   return spec;
 }
 
+namespace {
+
+// The first name that no modality of latents has; empty: all are some's.
+template <class Value>
+std::string not_of_latents(const std::map<std::string, Value>& by_name,
+                           const modality::Vocabulary& vocabulary) {
+  for (const auto& [name, value] : by_name)
+    if (!vocabulary.has_latents(name)) return name;
+  return "";
+}
+
+}  // namespace
+
 std::string ModelSpec::problem_with_data() const {
+  for (const auto& [key, name] : {std::pair{"patch_nets", not_of_latents(patch_nets, vocabulary)},
+                                  {"schedules", not_of_latents(schedules, vocabulary)},
+                                  {"predictions", not_of_latents(predictions, vocabulary)}})
+    if (!name.empty()) return std::string(key) + ": expected modalities of latents, found \"" + name + "\"";
   for (const modality::Modality* one : vocabulary.continuous()) {
     const int64_t side = one->patch_size;
-    if (patch_net != kLinearPatches && (side < 2 || (side & (side - 1)) != 0))
-      return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net + "\", found " +
-             std::to_string(side) + (vocabulary.continuous().size() > 1 ? " of " + one->name : "");
+    if (has_conv_patches(*one) && (side < 2 || (side & (side - 1)) != 0))
+      return "patch_size: expected a power of two from 2 with patch_net \"" + patch_net_of(*one) +
+             "\", found " + std::to_string(side) +
+             (vocabulary.continuous().size() > 1
+                  ? " of " + one->name + "; model.patch_nets may say another for it"
+                  : "");
   }
   if (latents()) return "";
   if (patch_net != kLinearPatches)
@@ -242,13 +154,35 @@ std::string ModelSpec::problem_with_data() const {
   return "";
 }
 
+namespace {
+
+template <class Value>
+const Value& named_or(const std::map<std::string, Value>& by_name, const modality::Modality& modality,
+                      const Value& otherwise) {
+  const auto own = by_name.find(modality.name);
+  return own == by_name.end() ? otherwise : own->second;
+}
+
+}  // namespace
+
+const std::string& ModelSpec::patch_net_of(const modality::Modality& latents) const {
+  return named_or(patch_nets, latents, patch_net);
+}
+int64_t ModelSpec::diffusion_steps_of(const modality::Modality& latents) const {
+  return named_or(schedules, latents, diffusion_steps);
+}
+Prediction ModelSpec::prediction_of(const modality::Modality& latents) const {
+  return named_or(predictions, latents, prediction);
+}
+
+bool ModelSpec::has_conv_patches() const {
+  const std::vector<const modality::Modality*> all = vocabulary.continuous();
+  return std::any_of(all.begin(), all.end(), [&](const auto* latents) { return has_conv_patches(*latents); });
+}
+
 modality::PatchSizes ModelSpec::patches() const {
   modality::PatchSizes sizes(patch_size);
-  for (const auto& [name, side] : patch_sizes) {
-    if (!(side >= 1 && side <= 64) || side != std::floor(side))
-      throw UserError({"model.patch_sizes." + name, "an integer from 1 to 64", std::to_string(side), ""});
-    sizes.by_name[name] = static_cast<int64_t>(side);
-  }
+  sizes.by_name = patch_sizes;
   return sizes;
 }
 
@@ -319,88 +253,6 @@ std::vector<std::string> unused_keys(ModelSpec spec) {
     }
   }
   return unused;
-}
-
-OrderedJson to_json(const ModelSpec& spec) {
-  OrderedJson json;
-  json["model_type"] = spec.backbone;
-  if (spec.backbone == "mamba" || spec.backbone == "mixture_of_mamba")
-    json["architectures"] = {spec.backbone == "mamba" ? "MambaForCausalLM" : "MixtureOfMamba"};
-  ModelSpec copy = spec;
-  const config::Table table = file_table(copy);
-  for (const config::Field& field : table.fields()) json[field.file_key()] = field.value_json();
-  json["hidden_act"] = "silu";
-  json["residual_in_fp32"] = true;
-  json["bos_token_id"] = 2;
-  json["eos_token_id"] = 3;
-  json["pad_token_id"] = 0;
-  json["torch_dtype"] = "float32";  // a model is written as it is trained; quantize.h writes others
-  json["modalities"] = spec.modalities;
-  json["decoupled"] = spec.decoupled;
-  if (find_backbone(spec.backbone).recipe_chooses) json["route"] = spec.route;
-  if (!spec.setting.empty()) json["setting"] = spec.setting;
-  if (spec.vocabulary.continuous().size() == 1) {
-    json["latent_shape"] = spec.latents()->latent_shape;
-    json["patch_size"] = spec.latents()->patch_size;
-  }
-  if (spec.latents()) {
-    json["patch_net"] = spec.patch_net;
-    if (spec.patch_net != kLinearPatches) json["patch_net_channels"] = spec.patch_net_channels;
-    json["patch_positions"] = spec.patch_positions;
-    json["diffusion_steps"] = spec.diffusion_steps;
-    json["adaptive_norm"] = spec.adaptive_norm;
-    json["prediction"] = to_string(spec.prediction);
-  }
-  if (!spec.vocabulary.empty()) {
-    json["vocabulary"] = spec.vocabulary.to_json();
-    json["modality_table"] = spec.vocabulary.table_json();
-  }
-  if (!spec.codec_hashes.empty()) json["codec_hashes"] = spec.codec_hashes;
-  return json;
-}
-
-ModelSpec spec_from_json(const Json& given, std::string_view where) {
-  const Json json = in_our_keys(given, where);
-  ModelSpec spec;
-  spec.backbone = value_or<std::string>(json, "model_type", "", where);
-  const std::vector<std::string> known = backbone_names();
-  if (!std::count(known.begin(), known.end(), spec.backbone)) {
-    std::string all;
-    for (const std::string& name : known) all += name + ", ";
-    throw InputError(
-        {std::string(where) + ": \"model_type\"", all + "or llama", "\"" + spec.backbone + "\"", ""});
-  }
-  // What Hugging Face takes where a key is absent.
-  spec.d_model = 768, spec.num_blocks = 32, spec.vocab_size = 50280, spec.tie_word_embeddings = true;
-  read_network(json, spec, where);
-  const auto weight_type = value_or<std::string>(json, "torch_dtype", "float32", where);
-  const std::vector<std::string> types = weight_types();  // others are read into float32
-  if (std::count(types.begin(), types.end(), weight_type)) spec.weight_type = weight_type;
-  const auto activation = value_or<std::string>(json, "hidden_act", "silu", where);
-  if (activation != "silu" && activation != "swish")
-    throw InputError(
-        {std::string(where) + ": \"hidden_act\"", "silu or swish", "\"" + activation + "\"", ""});
-  spec.decoupled = value_or<std::vector<std::string>>(json, "decoupled", {}, where);
-  check_decoupled(spec, where);
-  read_route(json, spec, where);
-  read_data(json, spec, where);
-  for (const std::string& problem : {resolve(spec), spec.problem_with_data()})
-    if (!problem.empty()) throw InputError(std::string(where) + ": " + problem);
-  return spec;
-}
-
-void check_same_codecs(const ModelSpec& spec, const std::map<std::string, std::string>& found,
-                       const std::string& where) {
-  for (const auto& [modality, hash] : spec.codec_hashes) {
-    const auto other = found.find(modality);
-    const std::string there = other == found.end() ? "" : other->second;
-    if (there != hash)
-      throw InputError({where,
-                        "data encoded by the " + modality + " codec the model was trained with (" +
-                            hash.substr(0, 12) + ")",
-                        there.empty() ? "none" : there.substr(0, 12),
-                        "encode the documents with that codec"});
-  }
 }
 
 }  // namespace mom::models

@@ -32,6 +32,8 @@ inline constexpr const char* kRandomRoute = "random";
 inline constexpr const char* kLinearPatches = "linear";
 inline constexpr const char* kConvPatches = "conv";  // convolutions before the trunk and after it
 inline constexpr const char* kUNetPatches = "unet";  // the same with skip connections around the trunk
+const std::vector<std::string>& patch_net_names();
+inline constexpr int64_t kMostPatchNetChannels = 4096;
 
 struct ModelSpec {
   // The network.
@@ -44,8 +46,9 @@ struct ModelSpec {
   std::string route = kRouteByModality;                    // what chooses a token's own weights
   bool tie_word_embeddings = false;
   int64_t patch_size = modality::kDefaultPatchSize;  // of a recipe: latent pixels per side of a patch
-  config::Weights patch_sizes;                       // of a recipe: by modality where it is another
+  config::Integers patch_sizes;                      // of a recipe: by modality where it is another
   std::string patch_net = kLinearPatches;            // between an item of latents and the trunk
+  config::Names patch_nets;                          // the same by modality where it is another
   int64_t patch_net_channels = 0;                    // of a U-Net's finest level; 0: as the width says
   bool patch_positions = false;                      // learned row and column of a patch
   bool adaptive_norm = false;                        // of latents (nn/item_condition.h)
@@ -61,19 +64,32 @@ struct ModelSpec {
   modality::Vocabulary vocabulary;                  // empty for a plain language model
   std::map<std::string, std::string> codec_hashes;  // by modality
   int64_t diffusion_steps = 1000;                   // of latents
+  config::Integers schedules;                       // the same by modality where they are others
   Prediction prediction = Prediction::kNoise;       // of latents
+  std::map<std::string, Prediction> predictions;    // the same by modality where it is another
 
   // [model] of a recipe. The table points into this spec.
   void describe(config::Table& table);
   // The same with every number that was left to the width, and with what the backbone decides. UserError where numbers
   // do not fit each other.
   ModelSpec resolved() const;
+  std::string fill_in();  // what was left to the width; what is wrong then, or empty
 
   // What is wrong with the network for data like these ("image_scan: ..."); empty: nothing.
   std::string problem_with_data() const;
+  // What is said of one modality of latents.
+  const std::string& patch_net_of(const modality::Modality& latents) const;
+  int64_t diffusion_steps_of(const modality::Modality& latents) const;
+  Prediction prediction_of(const modality::Modality& latents) const;
+  bool has_conv_patches(const modality::Modality& latents) const {
+    return patch_net_of(latents) != kLinearPatches;
+  }
+  bool has_conv_patches() const;  // of any
   // Whether what the convolutions after the trunk know of an image includes the token before it (before_out).
-  bool tells_convolutions() const { return has_conv_patches() && adaptive_norm; }
-  bool has_conv_patches() const { return latents() && patch_net != kLinearPatches; }
+  bool tells_convolutions(const modality::Modality& latents) const {
+    return has_conv_patches(latents) && adaptive_norm;
+  }
+  bool tells_convolutions() const { return has_conv_patches() && adaptive_norm; }  // of any
 
   bool has_random_sets() const { return route == kRandomRoute; }
   bool has_mixer(const std::string& mixer) const;

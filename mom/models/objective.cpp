@@ -53,10 +53,18 @@ void ObjectiveConfig::describe(config::Table& table) {
               "it is image_weight, and of several modalities of latents that where they are not named");
   table.field("diffusion_steps", diffusion_steps, "steps of the noise schedule").range(1, 100000);
   table
+      .field("schedules", schedules,
+             "the same by modality of latents where they are others, e.g. {depth = 250}")
+      .range(1, 100000);
+  table
       .field("prediction", prediction,
              "what is predicted of noised latents: noise, or velocity (Salimans & Ho 2022); the loss "
              "reported is that "
              "of the noise either way")
+      .one_of(prediction_names());
+  table
+      .field("predictions", predictions,
+             "the same by modality of latents where it is another, e.g. {depth = \"velocity\"}")
       .one_of(prediction_names());
   table
       .field("loss_weighting", loss_weighting,
@@ -118,8 +126,28 @@ LossSum token_sum(const LossReport& report, const modality::Vocabulary& vocabula
 
 }  // namespace
 
+namespace {
+
+Schedules make_schedules(int64_t steps, const config::Integers& by_name,
+                         const modality::Vocabulary& vocabulary) {
+  std::vector<CosineSchedule> schedules;
+  for (const modality::Modality* latents : vocabulary.continuous()) {
+    const auto own = by_name.find(latents->name);
+    schedules.emplace_back(own == by_name.end() ? steps : own->second);
+  }
+  return schedules.empty() ? Schedules(CosineSchedule(steps)) : Schedules(std::move(schedules));
+}
+
+}  // namespace
+
+Schedules schedules_of(const ModelSpec& spec) {
+  return make_schedules(spec.diffusion_steps, spec.schedules, spec.vocabulary);
+}
+
 Objective::Objective(const ObjectiveConfig& config, const modality::Vocabulary& vocabulary)
-    : config_(config), vocabulary_(vocabulary), schedule_(config.diffusion_steps) {
+    : config_(config),
+      vocabulary_(vocabulary),
+      schedules_(make_schedules(config.diffusion_steps, config.schedules, vocabulary)) {
   const std::vector<const modality::Modality*> continuous = vocabulary.continuous();
   for (const modality::Modality* latents : continuous)
     vocabulary_ = vocabulary_.with_loss_weight(*latents, config.image_weight);
@@ -144,7 +172,7 @@ double Objective::combined_loss(const LossReport& report) const {
   return loss;
 }
 
-NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
+NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Schedules& schedules,
                        Timesteps how, int64_t image_first_max) {
   NoisedInput noised;
   noised.input.routing = batch.routing;
@@ -154,7 +182,10 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
   for (size_t k = 0; k < continuous.size(); ++k) {
     const data::LatentItems& items = batch.items[k];
     const uint64_t key = key_of(batch, k);
-    const at::Tensor timesteps_I = draw_timesteps(items, key, schedule.steps(), how, image_first_max);
+    const CosineSchedule& schedule = schedules.of(k);
+    const int64_t most = image_first_max * schedule.steps() / spec.diffusion_steps;
+    const at::Tensor timesteps_I = draw_timesteps(items, key, schedule.steps(), how,
+                                                  image_first_max > 0 ? std::max<int64_t>(1, most) : 0);
     std::vector<int64_t> drawn =
         items.latents_ICHW.sizes().vec();  // for all items, of which a stretch has some
     drawn[0] += items.before + items.behind;
@@ -163,8 +194,8 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Co
             .narrow(0, items.before, items.count());
     const int64_t patch = continuous[k]->patch_size;
     noised.noise_ICHW.push_back(noise);
-    noised.target_QP.push_back(
-        patchify(schedule.target(spec.prediction, items.latents_ICHW, noise, timesteps_I), patch));
+    noised.target_QP.push_back(patchify(
+        schedule.target(spec.prediction_of(*continuous[k]), items.latents_ICHW, noise, timesteps_I), patch));
     noised.input.patches_QP.push_back(
         patchify(schedule.add_noise(items.latents_ICHW, noise, timesteps_I), patch));
     timesteps.push_back(timesteps_I);
@@ -220,7 +251,7 @@ at::Tensor min_snr_weights(const CosineSchedule& schedule, Prediction prediction
 
 LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const at::Tensor& hidden_TE,
                        const NoisedInput& noised, size_t latents, bool min_snr, double scale) {
-  const Prediction prediction = model.spec().prediction;
+  const Prediction prediction = model.spec().prediction_of(*model.spec().vocabulary.continuous()[latents]);
   if (prediction == Prediction::kNoise && !min_snr) {
     const at::Tensor loss =
         model.noise_loss(hidden_TE, noised.input, noised.target_QP[latents], scale, latents);
@@ -249,7 +280,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
                                 Timesteps how, const BlockCalls& calls) const {
   const ModelSpec& spec = model.spec();
   const LossReport terms = count_terms(batch, spec);
-  NoisedInput noised = make_input(batch, spec, schedule_, how, config_.image_first_max_timestep);
+  NoisedInput noised = make_input(batch, spec, schedules_, how, config_.image_first_max_timestep);
   noised.input.before_block = calls.before_block;
   noised.input.blocks_done = calls.blocks_done;
   noised.input.relay = calls.relay;
@@ -279,8 +310,8 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     const double weight = continuous[k]->loss_weight;
     // Without weight it is reported all the same.
     const double scale = (weight > 0 ? weight : 1) / step_terms[index].count;
-    const LatentLoss of_latents =
-        latent_loss(model, schedule_, hidden_TE, noised, k, config_.loss_weighting == "min_snr", scale);
+    const LatentLoss of_latents = latent_loss(model, schedules_.of(k), hidden_TE, noised, k,
+                                              config_.loss_weighting == "min_snr", scale);
     loss.report[index].sum = of_latents.noise_squares;
     if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }

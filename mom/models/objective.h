@@ -32,7 +32,9 @@ struct ObjectiveConfig {
   config::Weights
       weights;  // of modalities of tokens, 1 where not named, and of several modalities of latents
   int64_t diffusion_steps = 1000;
+  config::Integers schedules;  // by modality of latents where diffusion_steps are others
   std::string prediction = "noise";
+  config::Names predictions;  // the same by modality of latents where it is another
   std::string loss_weighting = "uniform";
   int64_t image_first_max_timestep = 0;  // 0: off
   double z_loss = 0;
@@ -84,23 +86,27 @@ class Objective {
   // evenly.
   double combined_loss(const LossReport& report) const;
   const ObjectiveConfig& config() const { return config_; }
-  const CosineSchedule& schedule() const { return schedule_; }
+  const Schedules& schedules() const { return schedules_; }
+  const CosineSchedule& schedule(size_t latents = 0) const { return schedules_.of(latents); }
 
  private:
   ObjectiveConfig config_;
   modality::Vocabulary vocabulary_;
-  CosineSchedule schedule_;
+  Schedules schedules_;
 };
 
+// Those that a model was trained with.
+Schedules schedules_of(const ModelSpec& spec);
+
 // The noised input of a batch, drawn from its noise_key alone. `image_first_max`: the objective's
-// image_first_max_timestep.
+// image_first_max_timestep, of spec.diffusion_steps; of a schedule with others the same share.
 struct NoisedInput {
   ModelInput input;
   // By number of the modality of latents.
   std::vector<at::Tensor> noise_ICHW;
   std::vector<at::Tensor> target_QP;  // what the model is to predict
 };
-NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const CosineSchedule& schedule,
+NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Schedules& schedules,
                        Timesteps timesteps, int64_t image_first_max = 0);
 
 // Mean losses of held-out batches, without gradients. `calls`: as of Objective.

@@ -184,7 +184,8 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
       noised.push_back(feed.pictures.front().latent_CHW);
       timesteps.push_back(feed.pictures.front().timestep);
     }
-    return schedule.noise(model.spec().prediction, torch::stack(noised),
+    const modality::Modality& latents = generate::modality_of(model.spec(), feeds_S.front().pictures.front());
+    return schedule.noise(model.spec().prediction_of(latents), torch::stack(noised),
                           torch::stack(generate::step(model, state, feeds_S).predicted),
                           torch::tensor(timesteps, torch::kInt64));
   };

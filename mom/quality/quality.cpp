@@ -135,14 +135,16 @@ class Evaluation {
   }
 
   void add_caption_use(OrderedJson& json, const std::vector<Bucket>& buckets) {
-    const models::CosineSchedule schedule(recipe_.objective.diffusion_steps);
+    const models::Schedules schedules = models::schedules_of(model_->spec());
     const auto seed = static_cast<uint64_t>(options_.seed);
     for (const Bucket& bucket : buckets) {
       const std::vector<size_t> asked = asked_of(bucket);
+      if (bucket.pairs.empty()) continue;
+      const std::optional<generate::Picture>& latents = bucket.pairs.front().media.picture;
       Progress progress("use of captions, " + bucket.name, "images", asked.size());
-      const CaptionUse use =
-          caption_use(*model_, schedule, bucket.pairs, draw_candidates(bucket.pairs, asked, 2, seed), seed,
-                      [&](size_t done) { progress.update(done); });
+      const CaptionUse use = caption_use(*model_, schedules.of(latents ? latents->latents : 0), bucket.pairs,
+                                         draw_candidates(bucket.pairs, asked, 2, seed), seed,
+                                         [&](size_t done) { progress.update(done); });
       if (use.overall.count() > 0) json["caption_use"][bucket.name] = use.to_json();
     }
   }

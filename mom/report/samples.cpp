@@ -157,6 +157,7 @@ OrderedJson denoised_json(const Runs& runs, Media& media) {
     for (size_t i = 0; i < shown; ++i) {
       const OrderedJson same = {{"caption", of_run[i].caption},
                                 {"timestep", of_run[i].timestep},
+                                {"sound", is_sound(of_run[i].original)},
                                 {"original", media.add(of_run[i].original)},
                                 {"noised", media.add(of_run[i].noised)}};
       shared(items, same, run)["of_runs"][std::to_string(run)] = media.add(of_run[i].denoised);

@@ -83,7 +83,12 @@ std::optional<int64_t> read_items(
 }
 
 void read_samples(const Path& folder, RunFolder& run) {
+  // What is there as arrays alone cannot be shown.
+  const auto is_array = [](const Json& item) {
+    return item.contains("arrays") && !item.contains("original");
+  };
   const auto denoised = read_items(folder / "denoised.json", [&](const Json& item, const std::string& where) {
+    if (is_array(item)) return;
     run.denoised.push_back({json_string(item, "caption", where), json_int(item, "timestep", where),
                             sample_file(folder, item, "original", where),
                             sample_file(folder, item, "noised", where),
@@ -91,6 +96,7 @@ void read_samples(const Path& folder, RunFolder& run) {
   });
   const auto predicted =
       read_items(folder / "predicted.json", [&](const Json& item, const std::string& where) {
+        if (is_array(item)) return;
         run.predicted.push_back({json_string(item, "modality", where), json_string(item, "caption", where),
                                  sample_file(folder, item, "original", where),
                                  sample_file(folder, item, "predicted", where)});
@@ -224,12 +230,26 @@ SetTitles read_set_titles(const std::optional<Json>& environment, const std::str
 
 // What older runs did without saying so.
 constexpr std::pair<const char*, const char*> kBeforeTheyWereKeys[] = {
-    {"model.image_scan", "raster"},    {"model.patch_net", "linear"},
-    {"model.patch_net_channels", "0"}, {"model.patch_positions", "false"},
-    {"model.adaptive_norm", "false"},  {"objective.image_first_max_timestep", "0"},
-    {"objective.prediction", "noise"}, {"objective.loss_weighting", "uniform"},
-    {"train.ema_decay", "0.0"},        {"train.schedule", "cosine"},
-    {"train.decay_steps", "0"},        {"train.start_from_differing", "[]"},
+    {"model.image_scan", "raster"},
+    {"model.patch_net", "linear"},
+    {"model.patch_net_channels", "0"},
+    {"model.patch_positions", "false"},
+    {"model.adaptive_norm", "false"},
+    {"objective.image_first_max_timestep", "0"},
+    {"objective.prediction", "noise"},
+    {"objective.loss_weighting", "uniform"},
+    {"train.ema_decay", "0.0"},
+    {"train.schedule", "cosine"},
+    {"train.decay_steps", "0"},
+    {"train.start_from_differing", "[]"},
+    {"model.route", "modality"},
+    {"model.patch_sizes", "{}"},
+    {"model.patch_nets", "{}"},
+    {"model.key_value_heads", "0"},
+    {"objective.schedules", "{}"},
+    {"objective.predictions", "{}"},
+    {"train.freeze", "[]"},
+    {"train.learning_rate_factors", "{}"},
 };
 
 }  // namespace

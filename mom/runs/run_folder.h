@@ -6,8 +6,8 @@
 //   environment.json        machine, versions, data with their SHA-256, `changes` by resuming (train/resume.h)
 //   parameters.json         the object of `mom inspect --json`
 //   evaluation.json         the object `mom eval` writes: losses on the whole held-out sets at the final step
-//   samples/denoised.json   and the PNG files it names: held-out images, noised and denoised
-//   samples/predicted.json  and the PNG and WAV files it names: held-out codes, and the likeliest ones
+//   samples/denoised.json   and the files it names (PNG, WAV, arrays): held-out items of latents, noised and denoised
+//   samples/predicted.json  and the files it names, likewise: held-out codes, and the likeliest ones
 //   generation/             what `mom eval --generation` found (generation_quality.h); not counted as missing
 //   codecs/MODALITY/        codec.json and report/ of the codecs: what they keep of their input
 //   lock                    while mom train is at work, which alone writes the files up to parameters.json, checkpoints/

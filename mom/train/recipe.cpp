@@ -167,6 +167,15 @@ void check_setting(const std::string& setting, const data::EncodedDataset& datas
   }
 }
 
+// What [objective] says by name is of latents.
+template <class Value>
+void check_named(const std::map<std::string, Value>& by_name, const std::string& key,
+                 const modality::Vocabulary& vocabulary) {
+  for (const auto& [name, value] : by_name)
+    if (!vocabulary.has_latents(name))
+      throw UserError({"objective." + key + "." + name, "a modality of latents", "none of this name", ""});
+}
+
 void check_data(const models::ModelSpec& spec) {
   if (const std::string problem = spec.problem_with_data(); !problem.empty())
     throw UserError("model." + problem + " (setting " + spec.setting + ")");
@@ -194,9 +203,15 @@ models::ModelSpec make_spec(const Recipe& recipe, const data::EncodedDataset& da
   spec.codec_hashes = dataset.codec_hashes;
   check_setting(recipe.setting, dataset);
   check_data(spec);
+  const models::ObjectiveConfig& objective = recipe.objective;
+  check_named(objective.schedules, "schedules", spec.vocabulary);
+  check_named(objective.predictions, "predictions", spec.vocabulary);
   if (spec.latents()) {
-    spec.diffusion_steps = recipe.objective.diffusion_steps;
-    spec.prediction = models::parse_prediction(recipe.objective.prediction);
+    spec.diffusion_steps = objective.diffusion_steps;
+    spec.schedules = objective.schedules;
+    spec.prediction = models::parse_prediction(objective.prediction);
+    for (const auto& [name, prediction] : objective.predictions)
+      spec.predictions[name] = models::parse_prediction(prediction);
   }
   return spec;
 }

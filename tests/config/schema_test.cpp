@@ -18,6 +18,8 @@ struct Recipe {
   std::string path;
   std::vector<std::string> decoupled = {"in_proj"};
   Weights mixture = {{"images", 0.5}};
+  Integers sizes;
+  Names parts;
   Schema schema;
 
   Recipe() {
@@ -33,6 +35,8 @@ struct Recipe {
     data.field("reset_state", reset_state, "at document borders");
     data.field("decoupled", decoupled, "projections").one_of({"in_proj", "x_proj", "out_proj"});
     data.field("mixture", mixture, "share by source").at_least(0);
+    data.field("sizes", sizes, "by source").range(1, 64);
+    data.field("parts", parts, "by source").one_of({"in_proj", "x_proj", "out_proj"});
   }
   Recipe(const Recipe&) = delete;
 
@@ -173,6 +177,26 @@ TEST(Schema, LoadTomlNamesTheFile) {
     expect_has(error.what(), (folder / "recipe.toml").string() + ":2: ");
   }
   EXPECT_THROW(load_toml(recipe.schema, folder / "absent.toml"), InputError);
+}
+
+TEST(Schema, TablesOfIntegersAndOfStrings) {
+  Recipe recipe;
+  EXPECT_EQ(recipe.error_of("[data]\nsizes = {depth = 4, \"a b\" = 2.0}\nparts = {depth = \"x_proj\"}"),
+            "no error");
+  EXPECT_EQ(recipe.sizes, (Integers{{"depth", 4}, {"a b", 2}}));
+  EXPECT_EQ(recipe.parts, (Names{{"depth", "x_proj"}}));
+  Recipe again;
+  const std::string text = dump_toml(recipe.schema);
+  expect_has(text, "sizes = { \"a b\" = 2, depth = 4 }");
+  EXPECT_EQ(again.error_of(text), "no error");
+  EXPECT_EQ(again.sizes, recipe.sizes);
+  EXPECT_EQ(again.parts, recipe.parts);
+  expect_has(recipe.override_error("data.sizes={depth = 0.5}"), "expected a table of integers");
+  expect_has(recipe.override_error("data.sizes={depth = 65}"), "expected 1 to 64, found 65");
+  expect_has(recipe.override_error("data.sizes={depth = 1e300}"), "expected 1 to 64");
+  expect_has(recipe.override_error("data.sizes={depth = nan}"), "sizes");
+  expect_has(recipe.override_error("data.parts={depth = \"x_prj\"}"), "did you mean \"x_proj\"?");
+  expect_has(recipe.override_error("data.parts={depth = 3}"), "expected a table of strings");
 }
 
 TEST(Schema, Overrides) {

@@ -104,6 +104,21 @@ TEST_F(ShardTest, RefusesDamagedOffsetsAndTokens) {
   expect_refused(with_entry<uint16_t>("latents", 9, 0x7e00), "finite");
 }
 
+// Other writers of safetensors leave metadata out.
+TEST_F(ShardTest, MarksOfKeywordsAreNeededWhereATextHasKeywords) {
+  const auto without_marks = [](const std::string& shard) {
+    const Path folder = fresh_copy();
+    std::string bytes = read_file(folder / shard);
+    const size_t at = bytes.find("\"colon\"");
+    EXPECT_NE(at, std::string::npos);
+    bytes.replace(at, 7, "\"nolon\"");
+    test::write_file(folder / shard, bytes);
+    return folder;
+  };
+  expect_refused(without_marks(kShard), "has keywords");
+  EXPECT_NO_THROW(open_encoded(without_marks("train-words-00000.safetensors")));
+}
+
 TEST_F(ShardTest, RefusesMissingAndTruncatedShards) {
   Path folder = fresh_copy();
   std::filesystem::remove(folder / kShard);

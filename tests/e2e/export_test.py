@@ -4,25 +4,20 @@ Oracle: PyPI transformers. MOM_BINARY: the program; MOM_TINY_DATA: the test prog
 """
 
 import json
-import pathlib
-import tempfile
 import unittest
 
+from exporting import MAX_DIFFERENCE, NEW_TOKENS, TOO_CLOSE, Exporting, stir
 from hf_parity_test import make_llama, make_model
 from program import run_mom, try_mom
 from tiny import TinyData, write_recipe
 
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, AutoTokenizer, MambaForCausalLM
+from transformers import AutoTokenizer, MambaForCausalLM
 
 TEXT_IDS = 320  # of the tiny tokenizer
-MAX_DIFFERENCE = 1e-5
-NEW_TOKENS = 100
-TOO_CLOSE = 1e-4  # two f32 implementations differ by less; where the two likeliest tokens are closer, either may win
 
 
-class Exports(TinyData):
+class Exports(TinyData, Exporting):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -35,35 +30,7 @@ class Exports(TinyData):
         dense, cls.plain = cls.root / "dense", cls.root / "plain"
         make_model(11, vocab_size=97, hidden_size=48, num_hidden_layers=3, tie_word_embeddings=False).save_pretrained(dense)
         run_mom("convert", "dense-to-mom", dense, "--modalities", "text,image", "--out", cls.plain)
-        weights = load_file(cls.plain / "model.safetensors")
-        generator = torch.Generator().manual_seed(1)
-        for name in weights:
-            if ".image." in name:
-                weights[name] *= 1 + 0.3 * torch.randn(weights[name].shape, generator=generator)
-        save_file(weights, cls.plain / "model.safetensors", metadata={"format": "pt"})
-
-    def setUp(self):
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = pathlib.Path(temporary.name)
-        self.out = self.folder / "out"
-
-    def convert(self, verb, model):
-        run_mom("convert", verb, model, "--out", self.out)
-        return self.out
-
-    def forward(self, model, **tensors):
-        save_file(tensors, self.folder / "in.safetensors")
-        run_mom("forward", model, "--input", self.folder / "in.safetensors", "--output", self.folder / "out.safetensors")
-        return load_file(self.folder / "out.safetensors")
-
-    def load(self, folder):
-        return AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True).eval()
-
-    def check_close(self, one, other):
-        self.assertEqual(one.shape, other.shape)
-        self.assertGreater(other.abs().max(), 0.1)
-        self.assertLessEqual((one - other).abs().max().item(), MAX_DIFFERENCE)
+        stir(cls.plain, 1, ".image.")
 
     def test_the_dense_mamba_inside(self):
         for name, model, rows in (("spoken", self.runs["spoken"], TEXT_IDS), ("latents", self.runs["latents"], TEXT_IDS), ("plain", self.plain, 97)):
@@ -104,29 +71,7 @@ class Exports(TinyData):
             pair, mask = torch.stack([tokens, tokens.roll(20)]), torch.ones(2, 60, dtype=torch.long)
             mask[1, :20] = 0
             self.check_close(model(pair, attention_mask=mask).logits[1, 20:], model(tokens[None, :40]).logits[0])
-        saved = self.folder / "saved"
-        model.save_pretrained(saved)
-        self.assertTrue(torch.equal(self.forward(saved, tokens=tokens, modality=modality)["logits"], expected))
-        self.assertEqual({name: tensor.tolist() for name, tensor in load_file(saved / "model.safetensors").items()},
-                         {name: tensor.tolist() for name, tensor in load_file(self.out / "model.safetensors").items()})
-
-    def test_latents_in_transformers(self):
-        run = self.runs["latents"]
-        self.convert("to-hf", run)
-        generator = torch.Generator().manual_seed(3)
-        tokens = torch.randint(0, TEXT_IDS, (45,), generator=generator)
-        modality = torch.zeros_like(tokens)
-        modality[5:21] = modality[22:38] = 1
-        given = {"patches": torch.randn(32, 16, generator=generator), "timesteps": torch.tensor([300, 7])}
-        expected = self.forward(run, tokens=tokens, modality=modality, **given)
-        with torch.no_grad():
-            model = self.load(self.out)
-            output = model(tokens[None], modality_ids=modality[None], **given)
-            self.check_close(output.logits[0], expected["logits"])
-            self.assertLessEqual((output.noise - expected["noise"]).abs().max().item(), MAX_DIFFERENCE)
-            self.assertGreater(expected["noise"].abs().max(), 0.01)
-            with self.assertRaisesRegex(ValueError, "patches"):
-                model(tokens[None], modality_ids=modality[None])
+        self.check_saved(model, {"logits": expected}, tokens=tokens, modality=modality)
 
     def test_greedy(self):
         model = self.load(self.convert("to-hf", self.plain))
@@ -149,10 +94,7 @@ class Exports(TinyData):
     def test_what_the_code_does_not_compute_is_refused(self):
         llama = self.folder / "llama"
         make_llama(1, vocab_size=97, hidden_size=48, num_hidden_layers=1, num_attention_heads=4, intermediate_size=80).save_pretrained(llama)
-        scans = self.folder / "scans"
-        recipe = write_recipe(self.folder / "scans.toml", self.root / "tiny" / "encoded", train={"steps": 1}, model={"image_scan": "four"})
-        run_mom("train", recipe, "--run", scans)
-        for verb, model, part in (("to-hf", llama, "backbone mamba"), ("text-only", llama, "backbone mamba"), ("to-hf", scans, "text-only")):
+        for verb, model, part in (("to-hf", llama, "backbone mamba"), ("text-only", llama, "backbone mamba")):
             done = try_mom("convert", verb, model, "--out", self.out)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(part, done.stderr)

@@ -166,6 +166,43 @@ class HuggingFaceFolders(unittest.TestCase):
             self.edit_config(rope_scaling={key: "linear", "factor": 2.0})
             self.refusal("rope_scaling", "linear")
 
+    def test_rotary_positions_as_each_version_writes_them(self):
+        self.save(make_llama, LLAMA | {"rope_parameters": {"rope_type": "default", "rope_theta": 500000.0}})
+        self.assertIn("rope_parameters", (self.folder / "config.json").read_text())
+        self.check_logits()
+        self.edit_config(rope_parameters=None, rope_theta=500000.0, rope_scaling=None)  # as transformers 4 does
+        self.check_logits()
+        self.edit_config(rope_parameters={"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0})
+        self.refusal("rope_parameters", "llama3")
+
+    def test_another_activation_is_refused(self):
+        for make, sizes in ((make_model, MAMBA), (make_llama, LLAMA)):
+            self.save(make, sizes)
+            self.edit_config(hidden_act="gelu")
+            self.refusal("hidden_act", "gelu")
+
+    def test_a_tied_head_that_was_saved_twice(self):
+        self.save(make_llama, LLAMA | {"tie_word_embeddings": True})
+        self.edit_weights(lambda weights: weights.update({"lm_head.weight": weights["model.embed_tokens.weight"].clone()}))
+        self.check_logits()
+        # One of its own, with which transformers would compute.
+        self.edit_weights(lambda weights: weights.update({"lm_head.weight": weights["model.embed_tokens.weight"] * 2}))
+        self.refusal("lm_head.weight equal to model.embed_tokens.weight", "tie_word_embeddings")
+        self.expected_TV *= 2
+        self.edit_config(tie_word_embeddings=False)
+        self.check_logits()
+
+    def test_a_file_of_another_writer(self):
+        """No metadata, and tensors that begin at no multiple of eight bytes."""
+        self.save(make_model, MAMBA)
+        path = self.folder / "model.safetensors"
+        content = path.read_bytes()
+        length = int.from_bytes(content[:8], "little")
+        header = json.dumps({name: about for name, about in json.loads(content[8 : 8 + length]).items() if name != "__metadata__"}).encode()
+        header += b" " * ((3 - len(header)) % 8)
+        path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
+        self.check_logits()
+
     def test_a_falcon_mamba_by_another_name(self):
         """Its norms of dt, b and c have no weights: only config.json tells it from a Mamba."""
         self.save(make_model, MAMBA)

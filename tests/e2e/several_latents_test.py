@@ -93,6 +93,37 @@ class SeveralLatents(Walk):
                 self.assertLess(losses[-1][f"loss_{modality}"], losses[0][f"loss_{modality}"], (name, modality))
             self.mom("generate", name, "--prompt", "red disc", "--modality", "signal", "--steps", 3, "--out", f"{name}.npy")
 
+    def test_settings_of_each_own(self):
+        """The photo passes convolutions and is predicted by its velocity over a schedule of its own."""
+        text = self.recipe.read_text().replace("[model]", '[model]\npatch_nets = {photo = "unet"}')
+        text = text.replace("[objective]", '[objective]\nschedules = {photo = 40}\npredictions = {photo = "velocity"}\nloss_weighting = "min_snr"')
+        (self.root / "own.toml").write_text(text)
+        self.mom("train", "own.toml", "--run", "own", "--set", "train.steps=40")
+        losses = self.losses("own")
+        for modality in ("text", "photo", "sensor", "signal"):
+            self.assertLess(losses[-1][f"loss_{modality}"], losses[0][f"loss_{modality}"], modality)
+        self.mom("eval", "own")
+        config = json.loads((self.root / "own" / "checkpoints" / "step-00000040" / "config.json").read_text())
+        self.assertEqual((config["patch_net"], config["patch_nets"]), ("linear", {"photo": "unet"}))
+        self.assertEqual((config["diffusion_steps"], config["schedules"]), (1000, {"photo": 40}))
+        self.assertEqual((config["prediction"], config["predictions"]), ("noise", {"photo": "velocity"}))
+        header, _ = read_safetensors(self.root / "own" / "checkpoints" / "step-00000040" / "model.safetensors")
+        self.assertIn("patch_net.photo.conv_in", header)
+        self.assertFalse([name for name in header if name.startswith("patch_net.signal")])
+        # 60 visits of the signal's schedule, and the 40 that the photo's has.
+        for modality in ("photo", "signal"):
+            self.mom("generate", "own", "--prompt", "red disc", "--modality", modality, "--steps", 60, "--out", f"own-{modality}.npy")
+        self.mom("generate", "own", "--prompt", "red disc", "--modality", "photo", "--steps", 40, "--out", "own-40.npy")
+        self.assertEqual((self.root / "own-photo.npy").read_bytes(), (self.root / "own-40.npy").read_bytes())
+        self.write_input({"photo": 39, "signal": 600})
+        self.mom("forward", "own", "--input", "in.safetensors", "--output", "out.safetensors")
+        header, _ = read_safetensors(self.root / "out.safetensors")
+        self.assertEqual(sorted(name for name in header if "." in name), ["noise.signal", "velocity.photo"])
+        self.write_input({"photo": 40, "signal": 600})
+        done = self.run_here("forward", "own", "--input", "in.safetensors", "--output", "out.safetensors")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("timesteps.photo", done.stderr)
+
     def test_generates_each_in_its_own_numbers(self):
         for modality, shape in (("photo", (2, 4, 4)), ("signal", (3, 6))):
             self.mom("generate", "run", "--prompt", "red disc", "--modality", modality, "--steps", 5, "--out", f"{modality}.npy")
@@ -132,7 +163,7 @@ class SeveralLatents(Walk):
         status, answer = server.post("/v1/chat/completions", {**chat, "modalities": ["text", "photo", "sensor", "signal"], "max_tokens": 60})
         self.assertEqual(status, 200, answer)
 
-    def test_forward_by_name(self):
+    def write_input(self, timesteps):
         """One sequence: <bos> photo signal. Tensors of several modalities of latents carry their names."""
         manifest = json.loads((self.root / "encoded" / "dataset.json").read_text())
         table, names = manifest["modality_table"], manifest["modalities"]
@@ -142,22 +173,28 @@ class SeveralLatents(Walk):
             modality += [0, *[names.index(name)] * count, 0]
         rand = random.Random(3)
         given = {"tokens": ("I64", [len(tokens)], tokens), "modality": ("I64", [len(tokens)], modality),
-                 "patches.photo": ("F32", [4, 8], [rand.gauss(0, 1) for _ in range(32)]), "timesteps.photo": ("I64", [1], [300]),
-                 "patches.signal": ("F32", [6, 3], [rand.gauss(0, 1) for _ in range(18)]), "timesteps.signal": ("I64", [1], [600])}
+                 "patches.photo": ("F32", [4, 8], [rand.gauss(0, 1) for _ in range(32)]),
+                 "patches.signal": ("F32", [6, 3], [rand.gauss(0, 1) for _ in range(18)])}
+        given |= {f"timesteps.{name}": ("I64", [1], [timestep]) for name, timestep in timesteps.items()}
         write_safetensors(self.root / "in.safetensors", given)
+
+    def test_forward_by_name(self):
+        self.write_input({"photo": 300, "signal": 600})
         self.mom("forward", "run", "--input", "in.safetensors", "--output", "out.safetensors")
         header, _ = read_safetensors(self.root / "out.safetensors")
         self.assertEqual((header["noise.photo"]["shape"], header["noise.signal"]["shape"]), ([4, 8], [6, 3]))
-        del given["timesteps.signal"]
-        write_safetensors(self.root / "less.safetensors", given)
-        done = self.run_here("forward", "run", "--input", "less.safetensors", "--output", "out.safetensors")
+        self.write_input({"photo": 300})
+        done = self.run_here("forward", "run", "--input", "in.safetensors", "--output", "out.safetensors")
         self.assertEqual(done.returncode, 3)
         self.assertIn("timesteps.signal", done.stderr)
 
     def test_what_does_not_fit(self):
         for setting, code, word in (("model.patch_sizes={signal = 4}", 2, "1 x 6 of signal"), ("model.patch_sizes={sensor = 1}", 2, "sensor"),
                                     ("model.patch_sizes={}", 2, "model.patch_sizes.signal"), ("model.patch_sizes={signal = 0.5}", 2, "integer"),
-                                    ("objective.weights={smell = 1}", 2, "smell"), ("model.patch_net=unet", 2, "of signal")):
+                                    ("objective.weights={smell = 1}", 2, "smell"), ("model.patch_net=unet", 2, "of signal"),
+                                    ('model.patch_nets={sensor = "conv"}', 2, "sensor"), ('model.patch_nets={photo = "fourier"}', 2, "linear, conv, unet"),
+                                    ("objective.schedules={sensor = 20}", 2, "objective.schedules.sensor"),
+                                    ('objective.predictions={smell = "noise"}', 2, "objective.predictions.smell")):
             done = self.run_here("train", self.recipe, "--run", "x", "--set", setting)
             self.assertEqual(done.returncode, code, (setting, done.stderr))
             self.assertIn(word, done.stderr)

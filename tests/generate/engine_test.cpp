@@ -236,6 +236,22 @@ TEST(Painting, ReadsAVelocityWhereTheModelPredictsOne) {
   EXPECT_GT((painted[0] - painted[1]).abs().max().item<double>(), 0.1);
 }
 
+// Said of a modality by its name, schedule and prediction are as said of all; more visits than its schedule has steps are its steps.
+TEST(Painting, ReadsASettingOfOneModality) {
+  models::ModelSpec of_all = test::generation_spec("mixture_of_mamba", true), by_name = of_all;
+  of_all.prediction = models::Prediction::kVelocity;
+  of_all.diffusion_steps = 20;
+  by_name.predictions = {{"image", models::Prediction::kVelocity}};
+  by_name.schedules = {{"image", 20}};
+  Request request = request_of({kBos, 9, 30, 17, kBoi}, Until::kSegment, 5, 77);
+  request.picture.steps = 20;
+  Model one = test::initialised(of_all, 11), other = test::initialised(by_name, 11);
+  EXPECT_TRUE(torch::equal(run(one, {request})[0].content.pictures[0].latent_CHW,
+                           run(other, {request})[0].content.pictures[0].latent_CHW));
+  request.picture.steps = 21;
+  EXPECT_THROW(run(other, {request}), UserError);
+}
+
 // What follows a picture follows from its clean latent at t = 0: the same as when it is given.
 TEST_P(EveryBackbonePaints, AfterwardsItIsAGivenPicture) {
   Model model = test::lively_model(test::generation_spec(GetParam(), true), 13);

@@ -4,8 +4,11 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "mom/base/error.h"
+#include "mom/models/convert.h"
 #include "mom/models/counts.h"
 #include "mom/models/objective.h"
+#include "tests/support/temp_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace mom {
@@ -74,6 +77,14 @@ data::Batch batch_of(const models::ModelSpec& spec, const Layout& layout) {
 
 at::Tensor random_items(const Modality& of, int64_t count) {
   return torch::randn({count, of.latent_shape[0], of.latent_shape[1], of.latent_shape[2]});
+}
+
+// Without targets: the loss is that of the latents alone.
+data::Batch without_targets(data::Batch batch) {
+  batch.target_rows_R = batch.target_rows_R.slice(0, 0, 0);
+  batch.target_ids_R = batch.target_ids_R.slice(0, 0, 0);
+  batch.target_modalities_R = batch.target_modalities_R.slice(0, 0, 0);
+  return batch;
 }
 
 // The weights of a model of one modality of latents, from one of several: patch_in.weight is patch_in.MODALITY.weight.
@@ -246,6 +257,117 @@ TEST(SeveralLatentsObjective, LossesWeightsAndDrawsAreEachModalitysOwn) {
   EXPECT_TRUE(
       at::equal(models::make_input(photos, alone, schedule, models::Timesteps::kUniform).noise_ICHW[0],
                 models::make_input(batch, spec, schedule, models::Timesteps::kUniform).noise_ICHW[0]));
+}
+
+// What is said of one by its name is to it what it is where it is said of the only one there is: the loss, and so all of what
+// is drawn, embedded, predicted and weighted. The modality that is asked about stands first, where its draws are those it has alone.
+TEST(SeveralLatentsSettings, OfOneByNameAreAsOfTheOnlyOne) {
+  at::set_num_threads(1);
+  models::ModelSpec base = test::tiny_backbone({"mixture_of_mamba", "four", models::kUNetPatches, true});
+  for (const bool asks_photo : {true, false}) {
+    const Modality one = asks_photo ? kPhoto : kSignal, other = asks_photo ? kSignal : kPhoto;
+    const auto spec_with = [&](const std::vector<Modality>& latents, const auto& set) {
+      models::ModelSpec spec = base;
+      spec.vocabulary = {};
+      spec.vocabulary.add(Modality::tokens("text"), 50);
+      for (const Modality& modality : latents) spec.vocabulary.add(modality, 0);
+      spec.vocab_size = spec.vocabulary.size();
+      spec.modalities = spec.vocabulary.names();
+      set(spec);
+      EXPECT_EQ(spec.problem_with_data(), "");
+      return spec.resolved();
+    };
+    models::ObjectiveConfig named, plain;
+    named.loss_weighting = plain.loss_weighting = "min_snr";
+    named.image_first_max_timestep = 400;
+    named.schedules = {{"signal", 50}};
+    plain.diffusion_steps = asks_photo ? 1000 : 50;
+    plain.image_first_max_timestep = asks_photo ? 400 : 20;
+    const models::ModelSpec both = spec_with({one, other}, [](models::ModelSpec& spec) {
+      spec.patch_nets = {{"signal", models::kLinearPatches}};
+      spec.schedules = {{"signal", 50}};
+      spec.predictions = {{"signal", models::Prediction::kVelocity}};
+    });
+    const models::ModelSpec only = spec_with({one}, [&](models::ModelSpec& spec) {
+      if (asks_photo) return;
+      spec.patch_net = models::kLinearPatches;
+      spec.diffusion_steps = 50;
+      spec.prediction = models::Prediction::kVelocity;
+    });
+    models::Model model = stirred(both), alone(only);
+    copy_weights(model, alone, one.name);
+    torch::manual_seed(8);
+    const Layout layout{std::vector<std::string>(6, one.name), {{one.name, random_items(one, 6)}}};
+    data::Batch with = without_targets(batch_of(both, layout)),
+                without = without_targets(batch_of(only, layout));
+    with.items[0].image_first_I[2] = without.items[0].image_first_I[2] = true;
+    const auto loss_of = [](models::Model& of, const models::ObjectiveConfig& config,
+                            const data::Batch& batch) {
+      return models::Objective(config, of->spec().vocabulary)(
+          *of, batch, models::count_terms(batch, of->spec()), models::Timesteps::kUniform);
+    };
+    const models::BatchLoss found = loss_of(model, named, with), expected = loss_of(alone, plain, without);
+    EXPECT_NEAR(found.total.item<double>(), expected.total.item<double>(), 1e-5) << one.name;
+    EXPECT_NEAR(found.report[1].mean(), expected.report[1].mean(), 1e-5) << one.name;
+    const at::Tensor t =
+        models::make_input(with, both, models::schedules_of(both), models::Timesteps::kUniform, 400)
+            .input.timesteps_I;
+    EXPECT_LE(t.max().item<int64_t>(), asks_photo ? 999 : 49);
+    EXPECT_LE(t[2].item<int64_t>(), asks_photo ? 400 : 20);
+    EXPECT_EQ(models::count_parameters(both).active[1], models::count_parameters(only).active[1]);
+    EXPECT_EQ(models::flops_per_token(both)[1].total(), models::flops_per_token(only)[1].total());
+  }
+}
+
+TEST(SeveralLatentsSettings, StandInFilesAndAreComparedByWhatTheyComeTo) {
+  models::ModelSpec spec = spec_of({kPhoto, kSignal}, test::Variant{"mixture_of_mamba"});
+  EXPECT_FALSE(models::to_json(spec).contains("patch_nets"));
+  spec.patch_nets = {{"photo", models::kConvPatches}};
+  spec.patch_net_channels = 0;
+  spec.schedules = {{"photo", 30}};
+  spec.predictions = {{"signal", models::Prediction::kVelocity}};
+  spec = spec.resolved();
+  EXPECT_GT(spec.patch_net_channels, 0);
+  const OrderedJson json = models::to_json(spec);
+  const auto read = [](const OrderedJson& file) {
+    return models::spec_from_json(parse_json(file.dump(), ""), "config.json");
+  };
+  EXPECT_EQ(models::to_json(read(json)), json);
+  for (const auto& [key, value] : {std::pair{"patch_nets", "photo"}, {"predictions", "signal"}}) {
+    OrderedJson wrong = json;
+    wrong[key][value] = "fourier";
+    EXPECT_THROW(read(wrong), InputError) << key;
+  }
+  for (const char* key : {"patch_nets", "schedules", "predictions"}) {
+    OrderedJson wrong = json;
+    wrong[key] = {{"smell", key == std::string("schedules")
+                                ? OrderedJson(3)
+                                : OrderedJson(key == std::string("patch_nets") ? "conv" : "noise")}};
+    try {
+      read(wrong);
+      ADD_FAILURE() << key;
+    } catch (const InputError& error) {
+      EXPECT_NE(std::string(error.what()).find("smell"), std::string::npos) << error.what();
+    }
+  }
+  // Said of all or by name: a model is started from where it comes to the same.
+  test::TempFolder folder;
+  models::write_model(folder.path(), *stirred(spec));
+  models::ModelSpec same = spec;
+  same.diffusion_steps = 30;
+  same.schedules = {{"signal", 1000}};
+  models::Model fresh(same);
+  models::start_from(*fresh, folder.path());
+  same.schedules = {};
+  models::Model other(same);
+  try {
+    models::start_from(*other, folder.path());
+    ADD_FAILURE() << "started from another schedule";
+  } catch (const UserError& error) {
+    EXPECT_NE(std::string(error.what()).find("\"diffusion_steps\" of signal"), std::string::npos)
+        << error.what();
+  }
+  models::start_from(*other, folder.path(), {"diffusion_steps"});
 }
 
 TEST(SeveralLatentsModel, NamesAndCounts) {

@@ -67,8 +67,10 @@ TEST_F(RunFolderTest, TheNameDoesNotSayHowImagesAreRead) {
   partly.decoupled = "[\"in_proj\"]";
   const Path path = test::write_fake_run(folder_.path() / "scan", partly);
   std::string recipe = read_file(path / "recipe.toml");
-  for (const auto& [key, value] :
-       {std::pair{"image_scan", "raster"}, {"patch_net", "linear"}, {"patch_positions", "false"}})
+  for (const auto& [key, value] : {std::pair{"image_scan", "raster"},
+                                   {"patch_net", "linear"},
+                                   {"patch_positions", "false"},
+                                   {"patch_nets", "{}"}})
     EXPECT_EQ(read_run_folder(path).recipe_value(std::string("model.") + key), value) << "of older runs";
   // How images are read is not part of the name: comparisons warn where it differs.
   recipe.insert(recipe.find("d_model"), "image_scan = \"four\"\n");
