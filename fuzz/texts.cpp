@@ -81,35 +81,26 @@ std::vector<std::string> tokenize_seeds() {
   return {"the other 12 's\tA\xCC\x8A  \xEA\xB0\x80\xE1\x86\xA8", ""};
 }
 
-// Lines as people import them, without media beside them.
-void import_lines(std::string_view bytes) {
+// A file of that name as people import it, without media beside it.
+void import_as(const char* name, std::string_view bytes) {
   static const test::TempFolder folder;
-  test::write_file(folder / "lines.jsonl", bytes);
+  test::write_file(folder / name, bytes);
   data::ImportOptions options;
-  options.sources = {folder / "lines.jsonl"};
+  options.sources = {folder / name};
   options.out = folder / "documents";
   options.replace = true;
   options.skip_bad = bytes.size() % 2 == 0;
   data::import_documents(options);
 }
+
+void import_lines(std::string_view bytes) { import_as("lines.jsonl", bytes); }
+void import_tar(std::string_view bytes) { import_as("pairs.tar", bytes); }
 
 std::vector<std::string> line_seeds() {
   return {
       "{\"text\": \"a red disc\"}\n{\"key\": \"b\", \"segments\": [{\"text\": \"x\", \"keywords\": "
       "[\"y\"]}]}\n",
       "{\"segments\": [{\"modality\": \"music\", \"codes\": [1, 2, 3]}, {\"text\": \"a tune\"}]}\n"};
-}
-
-// A tar as people import it.
-void import_tar(std::string_view bytes) {
-  static const test::TempFolder folder;
-  test::write_file(folder / "pairs.tar", bytes);
-  data::ImportOptions options;
-  options.sources = {folder / "pairs.tar"};
-  options.out = folder / "documents";
-  options.replace = true;
-  options.skip_bad = bytes.size() % 2 == 0;
-  data::import_documents(options);
 }
 
 std::vector<std::string> import_tar_seeds() {

@@ -56,26 +56,35 @@ Sharding::Sharding(dist::Group& group, const dist::ShardPlan& plan, Transit tran
 std::unique_ptr<dist::Pending> Sharding::fetch(const at::Tensor& row, int64_t bucket) const {
   const Range all{plan_.bucket_begin(bucket), plan_.bucket_size(bucket)}, own = part(bucket, group_.rank());
   if (!transit_.packs(all)) return group_.all_gather(cut(row, all), cut(row, own));
-  return fetch(row, bucket, std::vector<Transit>(static_cast<size_t>(group_.size()), transit_));
+  return exchange_parts(row, bucket,
+                        std::vector<at::Tensor>(static_cast<size_t>(group_.size()), transit_.pack(row, own)),
+                        transit_);
 }
 
 std::unique_ptr<dist::Pending> Sharding::fetch(const at::Tensor& row, int64_t bucket,
                                                const std::vector<Transit>& by_rank) const {
-  const Transit& mine = by_rank[static_cast<size_t>(group_.rank())];
+  std::vector<at::Tensor> to(by_rank.size());
+  for (size_t rank = 0; rank < by_rank.size(); ++rank)
+    if (static_cast<int>(rank) != group_.rank())
+      to[rank] = by_rank[rank].pack(row, part(bucket, group_.rank()));
+  return exchange_parts(row, bucket, std::move(to), by_rank[static_cast<size_t>(group_.rank())]);
+}
+
+std::unique_ptr<dist::Pending> Sharding::exchange_parts(const at::Tensor& row, int64_t bucket,
+                                                        std::vector<at::Tensor> to,
+                                                        const Transit& mine) const {
   std::vector<Unpacking::Part> parts;
-  std::vector<at::Tensor> to, from;
+  std::vector<at::Tensor> from;
   for (int rank = 0; rank < group_.size(); ++rank) {
     const Range range = part(bucket, rank);
-    if (rank == group_.rank()) {
-      to.push_back(torch::empty({0}, torch::kByte));
-      from.push_back(to.back());
-      continue;
-    }
-    to.push_back(by_rank[static_cast<size_t>(rank)].pack(row, part(bucket, group_.rank())));
-    from.push_back(torch::empty({mine.num_bytes(range)}, torch::kByte));
-    parts.push_back({from.back(), range});
+    const bool own = rank == group_.rank();
+    from.push_back(torch::empty({own ? 0 : mine.num_bytes(range)}, torch::kByte));
+    if (own)
+      to[static_cast<size_t>(rank)] = from.back();
+    else
+      parts.push_back({from.back(), range});
   }
-  return std::make_unique<Unpacking>(group_.exchange(to, from), std::move(parts), mine, row);
+  return std::make_unique<Unpacking>(group_.exchange(std::move(to), from), std::move(parts), mine, row);
 }
 
 void Sharding::drop(const at::Tensor& row, int64_t bucket) const {

@@ -65,6 +65,9 @@ class Sharding {
   Range part(int64_t bucket, int rank) const {
     return {plan_.part_begin(bucket, rank), plan_.part_size(bucket)};
   }
+  // Sends the own part of a bucket, packed for each rank, and unpacks the others' as `mine` says.
+  std::unique_ptr<dist::Pending> exchange_parts(const at::Tensor& row, int64_t bucket,
+                                                std::vector<at::Tensor> to, const Transit& mine) const;
   // Calls visit(rank, range) for what each rank owns of `range`.
   void visit_owners(const Range& range, const std::function<void(int, const Range&)>& visit) const;
 
