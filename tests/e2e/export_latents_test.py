@@ -119,11 +119,7 @@ class SeveralExportedLatents(Walk, Exporting):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        for name in ("photo", "signal"):
-            cls.describe(name)
-        cls.describe("sensor", "--codebook-size", 7)
-        codecs = [f"codecs/{name}" for name in ("text", "photo", "sensor", "signal")]
-        cls.mom("data", "encode", "documents", "--codecs", *codecs, "--out", "encoded", "--without", "sketch")
+        cls.encode_two_latents()
         recipe = write_recipe(cls.root / "recipe.toml", "encoded", "custom", train={"steps": 1, "learning_rate": 0.1, "warmup_steps": 0},
                               model={"layers": 2, "patch_sizes": {"signal": 1}, "patch_nets": {"photo": "unet"}, "adaptive_norm": True, "image_scan": "four"},
                               objective={"predictions": {"photo": "velocity"}, "schedules": {"signal": 50}})

@@ -22,11 +22,7 @@ class SeveralLatents(Walk):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        for name in ("photo", "signal"):
-            cls.describe(name)
-        cls.describe("sensor", "--codebook-size", 7)
-        codecs = [f"codecs/{name}" for name in ("text", "photo", "sensor", "signal")]
-        cls.mom("data", "encode", "documents", "--codecs", *codecs, "--out", "encoded", "--without", "sketch")
+        cls.encode_two_latents()
         cls.recipe = write_recipe(cls.root / "recipe.toml", "encoded", "custom", train={"microbatches": 2, "steps": 12})
         text = cls.recipe.read_text().replace("[model]", "[model]\npatch_sizes = {signal = 1}")
         cls.recipe.write_text(text + "[objective]\nweights = {signal = 2, sensor = 0.5}\n")

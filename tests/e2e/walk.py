@@ -55,6 +55,15 @@ class Walk(unittest.TestCase):
         return done.stdout
 
     @classmethod
+    def encode_two_latents(cls):
+        """Into encoded: text, photos and signals, whose latents differ in shape, and codes of a sensor."""
+        for name in ("photo", "signal"):
+            cls.describe(name)
+        cls.describe("sensor", "--codebook-size", 7)
+        codecs = [f"codecs/{name}" for name in ("text", "photo", "sensor", "signal")]
+        cls.mom("data", "encode", "documents", "--codecs", *codecs, "--out", "encoded", "--without", "sketch")
+
+    @classmethod
     def describe(cls, name, *arguments):
         cls.mom("codec", "describe", "--name", name, "--data", "documents", "--out", f"codecs/{name}", *arguments)
 
