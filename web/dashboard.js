@@ -31,16 +31,18 @@ function useJson(url, ms) {
   return state;
 }
 
-// Chosen ids live in the address, so that a view can be kept and shared.
+const chosenNow = () => new URLSearchParams(location.hash.slice(1)).getAll('run');
+
+// Chosen ids live in the address, so that a view can be kept and shared. `choose(change)` gives `change` what the address
+// holds now: what was last drawn may be a choice behind.
 function useChosen() {
-  const read = () => new URLSearchParams(location.hash.slice(1)).getAll('run');
-  const [chosen, setChosen] = useState(read());
+  const [chosen, setChosen] = useState(chosenNow());
   useEffect(() => {
-    const update = () => setChosen(read());
+    const update = () => setChosen(chosenNow());
     addEventListener('hashchange', update);
     return () => removeEventListener('hashchange', update);
   }, []);
-  return [chosen, (ids) => { location.hash = new URLSearchParams(ids.map((id) => ['run', id])).toString(); }];
+  return [chosen, (change) => { location.hash = new URLSearchParams(change(chosenNow()).map((id) => ['run', id])).toString(); }];
 }
 
 const WIDTH = 90, HEIGHT = 22;
@@ -80,7 +82,7 @@ const HeldOut = ({ runs }) => runs.filter(({ state, losses }) => state === 'trai
 
 function Dashboard() {
   const [chosen, choose] = useChosen();
-  const toggle = (id) => choose(chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id]);
+  const toggle = (id) => choose((ids) => (ids.includes(id) ? ids.filter((each) => each !== id) : [...ids, id]));
   const list = useJson('/api/runs', LIST_MS), url = chosen.length ? `/api/page?${new URLSearchParams(chosen.map((id) => ['run', id]))}` : null;
   const page = useJson(url, PAGE_MS), runs = trainingFirst(list.data?.runs ?? []), studies = list.data?.studies ?? [];
   const training = runs.filter(({ state }) => state === 'training').length;
@@ -90,7 +92,7 @@ function Dashboard() {
     ${studies.length > 0 && html`<p>Studies: ${studies.map(({ id }, i) => html`${i ? ', ' : ''}<a href=${`#${new URLSearchParams([['run', id]])}`}>${id || 'this folder'}</a>`)}</p>`}
     ${runs.length > 0 && !chosen.length && html`<p class="remark">Choose runs to see their report, two or more to compare them.</p>`}
     ${page.error && html`<p class="warning">${page.error}</p>`}
-    ${page.data && page.url === url && html`<div class="chosen"><div class="controls"><button type="button" onClick=${() => choose([])}>Close the report</button></div><${Report} key=${url} page=${page.data} /></div>`}`;
+    ${page.data && page.url === url && html`<div class="chosen"><div class="controls"><button type="button" onClick=${() => choose(() => [])}>Close the report</button></div><${Report} key=${url} page=${page.data} /></div>`}`;
 }
 
 render(html`<${Dashboard} />`, document.getElementById('page'));

@@ -112,11 +112,18 @@ describe('live pages', () => {
   test('by keyboard, chosen runs are compared and the report is closed', async () => {
     const { page } = await open('/', '.live tbody tr');
     for (const row of [0, 1]) { await page.locator('.live tbody input').nth(row).focus(); await page.keyboard.press('Space'); }
+    await page.waitForURL(/#run=chameleon-mamba-1&run=chameleon-mixture_of_mamba-1$/);
     await page.waitForSelector('.chosen #results table');
-    assert.match(page.url(), /#run=chameleon-mamba-1&run=chameleon-mixture_of_mamba-1$/);
     assert.ok(await page.$$eval('.chosen canvas', (all) => all.length) > 2);
     await page.getByRole('button', { name: 'Close the report' }).press('Enter');
     await page.waitForSelector('.chosen', { state: 'detached' });
+    await page.close();
+  });
+
+  test('two runs chosen before the page is drawn again are both chosen', async () => {
+    const { page } = await open('/', '.live tbody tr');
+    await page.$$eval('.live tbody input', (inputs) => inputs.slice(0, 2).forEach((input) => input.click()));
+    await page.waitForURL(/#run=chameleon-mamba-1&run=chameleon-mixture_of_mamba-1$/, { timeout: 5000 });
     await page.close();
   });
 
