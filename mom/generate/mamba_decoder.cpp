@@ -18,8 +18,9 @@ namespace {
 using kernels::WeightType;
 using nn::DecodeRows;
 
-// Room for every parameter in `type`.
+// Room for every parameter in `type`, where that is not f32.
 int64_t bytes_in(models::ModelImpl& model, WeightType type) {
+  if (type == WeightType::kF32) return 0;
   constexpr int64_t kBytes[] = {4, 2, 1};
   int64_t bytes = 0;
   for (const at::Tensor& parameter : model.parameters()) {
@@ -116,7 +117,7 @@ bool MambaDecoder::supports(const models::ModelImpl& model) {
   });
 }
 
-MambaDecoder::MambaDecoder(models::Model model, WeightType weights)
+MambaDecoder::MambaDecoder(models::Model model, WeightType weights, const ops::PackedWeights& panels)
     : model_(std::move(model)), network_(std::make_unique<Network>()) {
   const models::ModelSpec& spec = model_->spec();
   if (!supports(*model_))
@@ -124,7 +125,7 @@ MambaDecoder::MambaDecoder(models::Model model, WeightType weights)
         {"weights", "float32 for backbones with blocks that have no decode step", spec.backbone, ""});
   const torch::NoGradGuard no_grad;
   ops::HugePages memory(bytes_in(*model_, weights));
-  nn::WeightPacker packer(weights, memory);
+  nn::WeightPacker packer(weights, memory, panels);
   Network& net = *network_;
   net.type = weights;
   net.E = spec.d_model, net.V = spec.vocab_size;

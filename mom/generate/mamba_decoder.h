@@ -19,8 +19,8 @@ class MambaDecoder {
  public:
   // Whether every block of the network has a decode step (nn/decode_step.h).
   static bool supports(const models::ModelImpl& model);
-  // UserError where it does not support the model.
-  MambaDecoder(models::Model model, kernels::WeightType weights);
+  // `panels`: of the model's parameters; f32 weights are taken from there. UserError where it does not support the model.
+  MambaDecoder(models::Model model, kernels::WeightType weights, const ops::PackedWeights& panels);
   ~MambaDecoder();
   MambaDecoder(MambaDecoder&&) noexcept;
 

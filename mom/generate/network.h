@@ -1,6 +1,6 @@
 // A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; single tokens
-// through mamba_decoder.h where the network has only such blocks. A sequence's numbers have the same bits whatever other
-// sequences are beside it.
+// through mamba_decoder.h where the network has only such blocks. Both multiply by one copy of the weights, in panels. A
+// sequence's numbers have the same bits whatever other sequences are beside it.
 #pragma once
 
 #include <memory>
@@ -25,6 +25,7 @@ class Network {
 
  private:
   models::Model model_;
+  std::shared_ptr<const ops::PackedWeights> panels_;
   std::shared_ptr<const MambaDecoder> decoder_;  // null: every step is one of step.h
   bool cuts_exactly_;
 };

@@ -83,9 +83,9 @@ models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>
 }
 
 StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S,
-                ops::Rowwise way) {
+                const ops::PackedWeights& weights) {
   const torch::NoGradGuard no_grad;
-  const ops::ScopedRowwise rowwise(way);
+  const ops::ScopedRowwise rowwise(weights);
   const models::ModelSpec& spec = model.spec();
   TORCH_CHECK(static_cast<int64_t>(feeds_S.size()) == state.num_sequences(), "[step] expected ",
               state.num_sequences(), " feeds, got ", feeds_S.size());

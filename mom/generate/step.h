@@ -57,8 +57,8 @@ int64_t positions_of(const Feed& feed, const models::ModelSpec& spec);
 models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>& feeds_S);
 
 // Advances `state`. Feeds are not empty. Precision: f32. No gradients. A sequence's numbers have the same bits whatever
-// others there are beside it; `way` is for many or for a few positions (ops/rowwise.h).
+// others there are beside it (ops/rowwise.h); `weights`: of the model's parameters.
 StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S,
-                ops::Rowwise way = ops::Rowwise::kBlocks);
+                const ops::PackedWeights& weights);
 
 }  // namespace mom::generate

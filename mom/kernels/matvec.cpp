@@ -1,4 +1,3 @@
-#include <hwy/cache_control.h>
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/matvec.cpp"
 #include "mom/kernels/foreach_target.h"
@@ -8,7 +7,6 @@
 #include "mom/kernels/cpu_capability.h"
 #include "mom/kernels/matvec.h"
 #include "mom/kernels/matvec_panels-inl.h"
-#include "mom/kernels/matvec_tokens-inl.h"
 #include "mom/kernels/scratch.h"
 #include "mom/kernels/simd-inl.h"
 
@@ -17,7 +15,6 @@
 namespace mom::kernels {
 constexpr int kMatvecStreams = 2;              // rows that are read side by side, far from each other
 constexpr int kMatvecRows = 4;                 // rows whose lane sums are joined at once
-constexpr int kMatvecChains = 2;               // independent sums of a row
 constexpr int64_t kMatvecColumns = 64;         // packed rows of kInt8 are a multiple of it
 constexpr int64_t kMatvecExactColumns = 2048;  // as many products of kInt8 as 32 bits can sum in any lane
 }  // namespace mom::kernels
@@ -30,116 +27,75 @@ HWY_INLINE void fill_zero(Vec* sums, int count) {
   for (int i = 0; i < count; ++i) sums[i] = zero();
 }
 
-// A token's activations as its kind of weights takes them, and their scale.
-template <class Input>
+// A token's activations as 16-bit integers, and their scale.
 struct Prepared {
-  const Input* x;
+  const int16_t* x;
   float scale = 1;
 };
 
-// The two kinds of weights in rows. Each says how a token's activations are prepared, and multiplies two rows with kTokens
-// tokens: the lanes of sums[row][t] add up to the result.
+int64_t floats_to_prepare(int64_t count) { return packed_columns(count) / 2; }
+
+Prepared prepare(const float* x, int64_t count, float* memory) {
+  auto* to = reinterpret_cast<int16_t*>(memory);
+  float largest = 0;
+  for (int64_t c = 0; c < count; ++c) largest = std::max(largest, std::abs(x[c]));
+  const float scale = largest / 32767.0f, inverse = largest > 0 ? 32767.0f / largest : 0.0f;
+  for (int64_t c = 0; c < count; ++c) to[c] = static_cast<int16_t>(std::lrintf(x[c] * inverse));
+  std::fill(to + count, to + packed_columns(count), int16_t{0});
+  return {to, scale};
+}
+
+// Two rows times kTokens tokens: the lanes of sums[row][t] add up to the result.
 //
 // A thread reads two streams of memory, the two halves of its rows: a processor prefetches in each stream separately, and
 // one stream alone leaves a fifth of the memory bandwidth unused (bench/results).
 template <int kTokens>
 using LaneSums = Vec[kMatvecStreams][kTokens];
 
-struct FloatWeights {
-  using Element = float;
-  using Input = float;
-  static constexpr bool kInGroups = true;  // tokens in vectors (matvec_tokens-inl.h)
-  static int64_t floats_to_prepare(int64_t /*count*/) { return 0; }
-  static Prepared<Input> prepare(const float* x, int64_t /*count*/, float* /*memory*/) { return {x}; }
-  template <int kTokens>
-  static HWY_INLINE void dot(const float* const* rows, int64_t count, const Input* const* x,
-                             LaneSums<kTokens>& sums) {
-    Vec sum[kMatvecStreams][kTokens][kMatvecChains];
-    fill_zero(&sum[0][0][0], kMatvecStreams * kTokens * kMatvecChains);
-    int64_t column = 0;
-    for (; column + kMatvecChains * kLanes <= count; column += kMatvecChains * kLanes) {
-      for (int s = 0; s < kMatvecStreams; ++s) {
-        for (int k = 0; k < kMatvecChains; ++k) {
-          const Vec w = hn::LoadU(kTag, rows[s] + column + k * kLanes);
-          for (int t = 0; t < kTokens; ++t)
-            sum[s][t][k] = fma(w, hn::LoadU(kTag, x[t] + column + k * kLanes), sum[s][t][k]);
-        }
-      }
+#if HWY_TARGET == HWY_SCALAR
+template <int kTokens>
+void dot(const int8_t* const* rows, int64_t count, const int16_t* const* x, LaneSums<kTokens>& sums) {
+  for (int s = 0; s < kMatvecStreams; ++s) {
+    for (int t = 0; t < kTokens; ++t) {
+      int64_t sum = 0;
+      for (int64_t c = 0; c < count; ++c) sum += rows[s][c] * x[t][c];
+      sums[s][t] = set(static_cast<float>(sum));
     }
-    for (; column < count; column += kLanes) {
-      const int64_t left = count - column;
+  }
+}
+#else
+template <int kTokens>
+HWY_INLINE void dot(const int8_t* const* rows, int64_t count, const int16_t* const* x,
+                    LaneSums<kTokens>& sums) {
+  const hn::Repartition<int16_t, Tag> d16;
+  const hn::Rebind<int8_t, decltype(d16)> d8;
+  const hn::RebindToSigned<Tag> d32;
+  constexpr int64_t kStep = 2 * kLanes;
+  fill_zero(&sums[0][0], kMatvecStreams * kTokens);
+  for (int64_t first = 0; first < count; first += kMatvecExactColumns) {
+    hn::Vec<decltype(d32)> sum[kMatvecStreams][kTokens];
+    for (int s = 0; s < kMatvecStreams; ++s)
+      for (int t = 0; t < kTokens; ++t) sum[s][t] = hn::Zero(d32);
+    const int64_t end = std::min(count, first + kMatvecExactColumns);
+    for (int64_t column = first; column < end; column += kStep) {
       for (int s = 0; s < kMatvecStreams; ++s) {
-        const Vec w = load_row({rows[s], 0}, 0, column, left);
-        for (int t = 0; t < kTokens; ++t)
-          sum[s][t][0] = fma(w, load_row({x[t], 0}, 0, column, left), sum[s][t][0]);
+        const auto w = hn::PromoteTo(d16, hn::LoadU(d8, rows[s] + column));
+        for (int t = 0; t < kTokens; ++t) {
+          auto unused = hn::Zero(d32);
+          sum[s][t] = hn::ReorderWidenMulAccumulate(d32, w, hn::LoadU(d16, x[t] + column), sum[s][t], unused);
+        }
       }
     }
     for (int s = 0; s < kMatvecStreams; ++s)
-      for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sum[s][t][0], sum[s][t][1]);
+      for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sums[s][t], hn::ConvertTo(kTag, sum[s][t]));
   }
-};
-
-struct Int8Weights {
-  using Element = int8_t;
-  using Input = int16_t;
-  static constexpr bool kInGroups = false;  // its sums are integers
-  static int64_t floats_to_prepare(int64_t count) { return packed_columns(count) / 2; }
-  static Prepared<Input> prepare(const float* x, int64_t count, float* memory) {
-    auto* to = reinterpret_cast<Input*>(memory);
-    float largest = 0;
-    for (int64_t c = 0; c < count; ++c) largest = std::max(largest, std::abs(x[c]));
-    const float scale = largest / 32767.0f, inverse = largest > 0 ? 32767.0f / largest : 0.0f;
-    for (int64_t c = 0; c < count; ++c) to[c] = static_cast<int16_t>(std::lrintf(x[c] * inverse));
-    std::fill(to + count, to + packed_columns(count), int16_t{0});
-    return {to, scale};
-  }
-#if HWY_TARGET == HWY_SCALAR
-  template <int kTokens>
-  static void dot(const int8_t* const* rows, int64_t count, const Input* const* x, LaneSums<kTokens>& sums) {
-    for (int s = 0; s < kMatvecStreams; ++s) {
-      for (int t = 0; t < kTokens; ++t) {
-        int64_t sum = 0;
-        for (int64_t c = 0; c < count; ++c) sum += rows[s][c] * x[t][c];
-        sums[s][t] = set(static_cast<float>(sum));
-      }
-    }
-  }
-#else
-  template <int kTokens>
-  static HWY_INLINE void dot(const int8_t* const* rows, int64_t count, const Input* const* x,
-                             LaneSums<kTokens>& sums) {
-    const hn::Repartition<int16_t, Tag> d16;
-    const hn::Rebind<int8_t, decltype(d16)> d8;
-    const hn::RebindToSigned<Tag> d32;
-    constexpr int64_t kStep = 2 * kLanes;
-    fill_zero(&sums[0][0], kMatvecStreams * kTokens);
-    for (int64_t first = 0; first < count; first += kMatvecExactColumns) {
-      hn::Vec<decltype(d32)> sum[kMatvecStreams][kTokens];
-      for (int s = 0; s < kMatvecStreams; ++s)
-        for (int t = 0; t < kTokens; ++t) sum[s][t] = hn::Zero(d32);
-      const int64_t end = std::min(count, first + kMatvecExactColumns);
-      for (int64_t column = first; column < end; column += kStep) {
-        for (int s = 0; s < kMatvecStreams; ++s) {
-          const auto w = hn::PromoteTo(d16, hn::LoadU(d8, rows[s] + column));
-          for (int t = 0; t < kTokens; ++t) {
-            auto unused = hn::Zero(d32);
-            sum[s][t] =
-                hn::ReorderWidenMulAccumulate(d32, w, hn::LoadU(d16, x[t] + column), sum[s][t], unused);
-          }
-        }
-      }
-      for (int s = 0; s < kMatvecStreams; ++s)
-        for (int t = 0; t < kTokens; ++t) sums[s][t] = hn::Add(sums[s][t], hn::ConvertTo(kTag, sum[s][t]));
-    }
-  }
+}
 #endif
-};
 
-template <class Weights, int kTokens>
-void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
-              const Prepared<typename Weights::Input>* tokens, float* const* y) {
-  const auto* weights = static_cast<const typename Weights::Element*>(m.data);
-  const typename Weights::Input* x[kTokens];
+template <int kTokens>
+void all_rows(const WeightMatrix& m, int64_t begin, int64_t end, const Prepared* tokens, float* const* y) {
+  const auto* weights = static_cast<const int8_t*>(m.data);
+  const int16_t* x[kTokens];
   for (int t = 0; t < kTokens; ++t) x[t] = tokens[t].x;
   const int64_t half = (end - begin + 1) / 2;
   for (int64_t first = 0; first < half; first += kMatvecRows / 2) {
@@ -149,10 +105,9 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
     for (int r = 0; r < kMatvecRows / 2; ++r) {
       row[2 * r] = begin + std::min(first + r, half - 1);
       row[2 * r + 1] = std::min(row[2 * r] + half, end - 1);
-      const typename Weights::Element* rows[] = {weights + row[2 * r] * m.stride,
-                                                 weights + row[2 * r + 1] * m.stride};
+      const int8_t* rows[] = {weights + row[2 * r] * m.stride, weights + row[2 * r + 1] * m.stride};
       LaneSums<kTokens> sums;
-      Weights::template dot<kTokens>(rows, m.stride, x, sums);
+      dot<kTokens>(rows, m.stride, x, sums);
       for (int s = 0; s < kMatvecStreams; ++s)
         for (int t = 0; t < kTokens; ++t) lanes[2 * r + s][t] = sums[s][t];
     }
@@ -168,72 +123,22 @@ void all_rows(const WeightMatrix& m, int64_t begin, int64_t end,
   }
 }
 
-// Up to kLanes tokens side by side in vectors (matvec_tokens-inl.h).
-struct TokenGroup {
-  int64_t first = 0, count = 0;
-  float* x_CT = nullptr;  // [columns, kLanes]; zeros where there is no token
-};
-
-// The tokens that fill more than half of a vector, from the first on; how many they are.
-int64_t group_tokens(int64_t num_tokens, std::vector<TokenGroup>& groups) {
-  int64_t t = 0;
-  while (kLanes >= 8 && num_tokens - t > kLanes / 2) {
-    groups.push_back({t, std::min(kLanes, num_tokens - t)});
-    t += groups.back().count;
-  }
-  return t;
-}
-
-void rows_of_group(const WeightMatrix& m, int64_t begin, int64_t end, const TokenGroup& group,
-                   float* const* y) {
-  const auto* weights = static_cast<const float*>(m.data);
-  for (int64_t first = begin; first < end; first += kTokenRows) {
-    const float* rows[kTokenRows];
-    for (int r = 0; r < kTokenRows; ++r) rows[r] = weights + std::min(first + r, end - 1) * m.stride;
-    // The next rows come from memory meanwhile.
-    const auto* next = reinterpret_cast<const char*>(weights + std::min(first + kTokenRows, end) * m.stride);
-    const auto* last =
-        reinterpret_cast<const char*>(weights + std::min(first + 2 * kTokenRows, m.num_rows) * m.stride);
-    for (; next < last; next += 64) hwy::Prefetch(next);
-    HWY_ALIGN float sums[kTokenRows * kLanes];
-    float bias[kTokenRows] = {};
-    const int64_t num_rows = std::min<int64_t>(kTokenRows, end - first);
-    if (m.bias != nullptr) std::copy_n(m.bias + first, num_rows, bias);
-    token_sums(rows, m.stride, group.x_CT, bias, sums);
-    rows_to_tokens(sums, num_rows, group.count, first, y + group.first);
-  }
-}
-
 // A few rows for all tokens, then the next, so that their weights come from the nearest cache.
-template <class Weights>
 void all_tokens(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
                 std::span<float* const> y) {
   constexpr int64_t kRowsInCache = 4 * kMatvecRows;
   const auto num_tokens = static_cast<int64_t>(x.size());
-  const int64_t floats = Weights::floats_to_prepare(m.num_columns);
-  std::vector<TokenGroup> groups;
-  const int64_t grouped = Weights::kInGroups ? group_tokens(num_tokens, groups) : 0;
-  Scratch scratch((floats + 16) * num_tokens + m.stride * static_cast<int64_t>(groups.size()) * kLanes);
-  std::vector<Prepared<typename Weights::Input>> tokens;
-  for (const float* token : x) tokens.push_back(Weights::prepare(token, m.num_columns, scratch.take(floats)));
-  if constexpr (Weights::kInGroups) {
-    for (TokenGroup& group : groups) {
-      group.x_CT = scratch.take(m.stride * kLanes);
-      const float* inputs[kLanes] = {};
-      for (int64_t t = 0; t < group.count; ++t) inputs[t] = tokens[group.first + t].x;
-      columns_of_tokens(inputs, group.count, m.stride, group.x_CT);
-    }
-  }
+  const int64_t floats = floats_to_prepare(m.num_columns);
+  Scratch scratch((floats + 16) * num_tokens);
+  std::vector<Prepared> tokens;
+  for (const float* token : x) tokens.push_back(prepare(token, m.num_columns, scratch.take(floats)));
   const int64_t rows_at_once = num_tokens == 1 ? end - begin : kRowsInCache;
   for (int64_t row = begin; row < end; row += rows_at_once) {
     const int64_t last = std::min(end, row + rows_at_once);
-    if constexpr (Weights::kInGroups) {
-      for (const TokenGroup& group : groups) rows_of_group(m, row, last, group, y.data());
-    }
-    int64_t t = grouped;
-    for (; t + 4 <= num_tokens; t += 4) all_rows<Weights, 4>(m, row, last, tokens.data() + t, y.data() + t);
-    for (; t + 2 <= num_tokens; t += 2) all_rows<Weights, 2>(m, row, last, tokens.data() + t, y.data() + t);
-    for (; t < num_tokens; ++t) all_rows<Weights, 1>(m, row, last, tokens.data() + t, y.data() + t);
+    int64_t t = 0;
+    for (; t + 4 <= num_tokens; t += 4) all_rows<4>(m, row, last, tokens.data() + t, y.data() + t);
+    for (; t + 2 <= num_tokens; t += 2) all_rows<2>(m, row, last, tokens.data() + t, y.data() + t);
+    for (; t < num_tokens; ++t) all_rows<1>(m, row, last, tokens.data() + t, y.data() + t);
   }
 }
 
@@ -241,12 +146,11 @@ void matvec_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<c
                   std::span<float* const> y) {
   switch (m.type) {
     case WeightType::kF32:
-      return m.in_panels ? panel_range<float>(m, begin, end, x, y)
-                         : all_tokens<FloatWeights>(m, begin, end, x, y);
+      return panel_range<float>(m, begin, end, x, y);
     case WeightType::kBF16:
       return panel_range<uint16_t>(m, begin, end, x, y);
     case WeightType::kInt8:
-      return all_tokens<Int8Weights>(m, begin, end, x, y);
+      return all_tokens(m, begin, end, x, y);
   }
 }
 

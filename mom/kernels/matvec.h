@@ -6,7 +6,7 @@
 // Weights are f32, bf16, or 8-bit integers with one f32 scale per row. Products and sums are f32, except for
 // kInt8: there each token's activations are 16-bit integers with one scale (error: 2^-16 of the largest),
 // products and sums integers, which are exact. A row's result has the same bits whatever other rows and
-// tokens are computed and however many threads there are; in panels and in rows the last bits differ.
+// tokens are computed and however many threads there are.
 #pragma once
 
 #include <cstdint>
@@ -17,21 +17,18 @@ namespace mom::kernels {
 enum class WeightType : uint8_t { kF32, kBF16, kInt8 };
 
 // Where the weight of row r and column c is:
-//   kF32         r * stride + c, as LibTorch has it
-//   kF32, kBF16  in panels: ((r / 16) * num_columns + c) * 16 + r % 16, rows filled up with zeros; 64-byte aligned. Faster
-//                for any number of tokens
+//   kF32, kBF16  in panels: ((r / 16) * num_columns + c) * 16 + r % 16, rows filled up with zeros; 64-byte aligned
 //   kInt8        r * stride + c, rows of packed_columns() filled up with zeros
 struct WeightMatrix {
   const void* data = nullptr;
-  const float* scales = nullptr;  // [R], kInt8 only
-  const float* bias = nullptr;    // [R] or null
-  int64_t num_rows = 0, num_columns = 0, stride = 0;
+  const float* scales = nullptr;                      // [R], kInt8 only
+  const float* bias = nullptr;                        // [R] or null
+  int64_t num_rows = 0, num_columns = 0, stride = 0;  // stride: kInt8 only
   WeightType type = WeightType::kF32;
-  bool in_panels = false;
 };
 
 inline constexpr int64_t kPanelRows = 16;
-// Elements of a matrix that is packed: kF32 and kBF16 in panels, kInt8 in rows.
+// Elements of a matrix: kF32 and kBF16 in panels, kInt8 in rows.
 int64_t packed_elements(int64_t num_rows, int64_t num_columns, WeightType type);
 // The columns a row of kInt8 takes in memory: whole cache lines.
 int64_t packed_columns(int64_t num_columns);

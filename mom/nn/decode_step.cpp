@@ -11,32 +11,30 @@ namespace mom::nn {
 using kernels::WeightType;
 
 PackedMatrix WeightPacker::matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R) {
-  constexpr at::ScalarType kElements[] = {at::kFloat, at::kBFloat16, at::kChar};
   PackedMatrix packed;
   const at::Tensor weight = weight_RC.detach().contiguous();
   const int64_t rows = weight.size(0), columns = weight.size(1);
   const float* from = weight.const_data_ptr<float>();
   if (bias_R.defined()) packed.bias = bias_R.detach();
-  packed.data =
-      memory_.take({kernels::packed_elements(rows, columns, type_)}, kElements[static_cast<int>(type_)]);
-  void* to = packed.data.mutable_data_ptr();
+  const int64_t count = kernels::packed_elements(rows, columns, type_);
   if (type_ == WeightType::kF32) {
-    kernels::pack_panels(from, rows, columns, static_cast<float*>(to));
+    packed.data = weights_.panels(weight_RC);
   } else if (type_ == WeightType::kBF16) {
-    kernels::pack_panels(from, rows, columns, static_cast<uint16_t*>(to));
+    packed.data = memory_.take({count}, at::kBFloat16);
+    kernels::pack_panels(from, rows, columns, static_cast<uint16_t*>(packed.data.mutable_data_ptr()));
   } else {
+    packed.data = memory_.take({count}, at::kChar);
     packed.scales = torch::empty({rows});
-    kernels::quantize_rows(from, rows, columns, static_cast<int8_t*>(to),
+    kernels::quantize_rows(from, rows, columns, static_cast<int8_t*>(packed.data.mutable_data_ptr()),
                            packed.scales.mutable_data_ptr<float>());
   }
-  packed.matrix = {.data = to,
+  packed.matrix = {.data = packed.data.const_data_ptr(),
                    .scales = packed.scales.defined() ? packed.scales.const_data_ptr<float>() : nullptr,
                    .bias = packed.bias.defined() ? packed.bias.const_data_ptr<float>() : nullptr,
                    .num_rows = rows,
                    .num_columns = columns,
                    .stride = kernels::packed_columns(columns),
-                   .type = type_,
-                   .in_panels = type_ != WeightType::kInt8};
+                   .type = type_};
   return packed;
 }
 

@@ -14,6 +14,7 @@
 
 #include "mom/kernels/matvec.h"
 #include "mom/ops/huge_pages.h"
+#include "mom/ops/packed_weights.h"
 
 namespace mom::nn {
 
@@ -37,10 +38,11 @@ struct PackedMatrix {
 // One matrix for all tokens, or one per weight set (routing.h).
 using PackedProjection = std::vector<PackedMatrix>;
 
-// Makes packed matrices of one type, in `memory`.
+// Makes packed matrices of one type: in `memory`, but f32 ones are those of `weights`.
 class WeightPacker {
  public:
-  WeightPacker(kernels::WeightType type, ops::HugePages& memory) : type_(type), memory_(memory) {}
+  WeightPacker(kernels::WeightType type, ops::HugePages& memory, const ops::PackedWeights& weights)
+      : type_(type), memory_(memory), weights_(weights) {}
   PackedMatrix matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R = {});
   PackedProjection projection(const ModalityLinearImpl& linear);
   kernels::WeightType type() const { return type_; }
@@ -48,6 +50,7 @@ class WeightPacker {
  private:
   kernels::WeightType type_;
   ops::HugePages& memory_;
+  const ops::PackedWeights& weights_;
 };
 
 // A step's sequences, the modality of each one's token, and which of them use each weight set.

@@ -120,11 +120,8 @@ void multiply(const at::Tensor& left, const at::Tensor& right, const at::Tensor&
     if (bias.defined()) out.add_(bias);
   } else if (out.numel() == 0) {
     return;
-  } else if (rowwise() != Rowwise::kOff && !accumulate && on_cpu && type == at::kFloat &&
-             out.scalar_type() == at::kFloat) {
-    multiply_rowwise(left, right, out, bias, [](const auto& a, const auto& b, const auto& c, const auto& d) {
-      multiply_f32(a, b, c, /*accumulate=*/false, d);
-    });
+  } else if (rowwise() && !accumulate && on_cpu && type == at::kFloat && out.scalar_type() == at::kFloat) {
+    multiply_rowwise(left, right, out, bias);
   } else if (on_cpu && type == at::kFloat && out.scalar_type() == at::kFloat) {
     multiply_f32(left, right, out, accumulate, bias);
   } else if (on_cpu && type == at::kBFloat16 && !matmul_runs(at::kBFloat16)) {

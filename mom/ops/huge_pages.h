@@ -16,6 +16,7 @@ class HugePages {
   explicit HugePages(int64_t num_bytes);
   // The next part, 64-byte aligned, not initialised. logic_error when there is no room.
   at::Tensor take(at::IntArrayRef sizes, at::ScalarType type);
+  bool has_room_for(int64_t num_bytes) const { return used_ + rounded(num_bytes) <= size_; }
   // Bytes of the region that a tensor of `num_bytes` takes.
   static int64_t rounded(int64_t num_bytes) { return (num_bytes + kAlign - 1) / kAlign * kAlign; }
 

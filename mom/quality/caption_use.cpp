@@ -176,6 +176,7 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
                        uint64_t seed, const OnProgress& on_progress) {
   if (!pairs.empty() && !pairs.front().media.picture)
     return caption_use_of_codes(model, pairs, candidates, on_progress);
+  const ops::PackedWeights weights(model.parameters());
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
     generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
     std::vector<at::Tensor> noised;
@@ -186,7 +187,7 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
     }
     const modality::Modality& latents = generate::modality_of(model.spec(), feeds_S.front().pictures.front());
     return schedule.noise(model.spec().prediction_of(latents), torch::stack(noised),
-                          torch::stack(generate::step(model, state, feeds_S).predicted),
+                          torch::stack(generate::step(model, state, feeds_S, weights).predicted),
                           torch::tensor(timesteps, torch::kInt64));
   };
   return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,

@@ -283,13 +283,13 @@ TEST(Guidance, OfOneIsNoGuidanceBitForBit) {
                                            DiffusionMethod::kDdpm);
   const auto& shape = model->spec().latents()->latent_shape;
   generate::DecodeState prefix = generate::initial_state(*model, 1);
-  generate::step(*model, prefix, {request.prompt});
+  test::step(*model, prefix, {request.prompt});
   at::Tensor latent = generate::picture_noise(request.key, 0, 0, shape);
   for (int64_t visit = 0; visit < 10; ++visit) {
     generate::DecodeState state = prefix;
     Feed patches;
     patches.append(generate::Picture{latent, sampler.timestep(visit)});
-    latent = sampler.step(visit, latent, generate::step(*model, state, {patches}).predicted[0],
+    latent = sampler.step(visit, latent, test::step(*model, state, {patches}).predicted[0],
                           generate::picture_noise(request.key, 0, visit + 1, shape));
   }
   EXPECT_TRUE(torch::equal(run(model, {request})[0].content.pictures[0].latent_CHW, latent));
@@ -304,7 +304,7 @@ TEST(Guidance, OfCodesMovesTheirLogits) {
   generate::DecodeState state = generate::initial_state(*model, 2);
   std::vector<Feed> feeds = {request.prompt, feed_of({kBos, kBoi})};
   for (int64_t i = 0; i < test::kTinyCodesPerImage; ++i) {
-    const at::Tensor logits_SV = generate::step(*model, state, feeds).logits_SV;
+    const at::Tensor logits_SV = test::step(*model, state, feeds).logits_SV;
     const at::Tensor codes = generate::guide(logits_SV[0], logits_SV[1], 3)
                                  .slice(0, test::kTinyTextIds, test::kTinyTextIds + test::kTinyImageCodes);
     expected.push_back(static_cast<int32_t>(test::kTinyTextIds + codes.argmax().item<int64_t>()));

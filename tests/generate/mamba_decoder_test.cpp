@@ -37,7 +37,7 @@ Tokens tokens_of(const models::ModelSpec& spec, int64_t num_steps, int64_t num_s
 // Logits [S, T, V] of those sequences alone.
 at::Tensor decode(models::Model& model, WeightType type, const Tokens& tokens,
                   const std::vector<size_t>& sequences) {
-  const MambaDecoder decoder(model, type);
+  const MambaDecoder decoder(model, type, ops::PackedWeights(model->parameters()));
   DecodeState state = initial_state(*model, static_cast<int64_t>(sequences.size()));
   std::vector<at::Tensor> logits;
   for (const auto& step : tokens) {
@@ -54,7 +54,7 @@ at::Tensor expected_logits(models::Model& model, const Tokens& tokens) {
   for (const auto& now : tokens) {
     std::vector<Feed> feeds;
     for (const int32_t token : now) feeds.push_back({{token}, {}});
-    logits.push_back(step(*model, state, feeds).logits_SV);
+    logits.push_back(test::step(*model, state, feeds).logits_SV);
   }
   return torch::stack(logits, 1);
 }
@@ -109,7 +109,7 @@ TEST_P(MambaDecoderTest, SameBitsAloneOrBesideOthersAndForAnyThreads) {
 }
 
 TEST_P(MambaDecoderTest, LeavesTheStateItStartedFromAlone) {
-  const MambaDecoder decoder(model_, WeightType::kF32);
+  const MambaDecoder decoder(model_, WeightType::kF32, ops::PackedWeights(model_->parameters()));
   DecodeState parent = initial_state(*model_, 7);
   decoder.step(tokens_[0], parent.model);
   DecodeState branch = parent;
@@ -122,7 +122,7 @@ TEST_P(MambaDecoderTest, LeavesTheStateItStartedFromAlone) {
 TEST(MambaDecoder, OtherBackbonesAreRefused) {
   models::Model model = test::initialised(spec_of(test::Variant{"transformer"}));
   EXPECT_FALSE(MambaDecoder::supports(*model));
-  EXPECT_THROW(MambaDecoder(model, WeightType::kF32), UserError);
+  EXPECT_THROW(MambaDecoder(model, WeightType::kF32, ops::PackedWeights({})), UserError);
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ TEST_P(EveryBackboneSteps, OneByOneIsTheFullPass) {
   const at::Tensor expected = full_pass(model_, feed);
   DecodeState state = generate::initial_state(*model_, 1);
   for (size_t i = 0; i < feed.tokens.size(); ++i) {
-    const StepOutput output = generate::step(*model_, state, {part_of(feed, i, i + 1)});
+    const StepOutput output = test::step(*model_, state, {part_of(feed, i, i + 1)});
     ASSERT_EQ(output.logits_SV.defined(), feed.tokens[i] != kPicture);
     if (output.logits_SV.defined())
       expect_close(output.logits_SV[0], expected[static_cast<int64_t>(i)], "item " + std::to_string(i));
@@ -138,7 +138,7 @@ TEST_P(EveryBackboneSteps, BlocksInABatchAreTheFullPass) {
     }
     if (who.empty()) continue;
     DecodeState part = state.select(who);
-    const StepOutput output = generate::step(*model_, part, blocks);
+    const StepOutput output = test::step(*model_, part, blocks);
     state.replace(who, part);
     for (size_t i = 0; i < who.size(); ++i) {
       const auto s = static_cast<size_t>(who[i]);
@@ -155,11 +155,11 @@ TEST_P(EveryBackboneSteps, SameBitsAloneAndBesideOthers) {
   for (uint64_t seed = 0; seed < 5; ++seed)
     feeds.push_back(document(spec(), seed, 11 + 17 * static_cast<int64_t>(seed)));
   DecodeState together = generate::initial_state(*model_, 5);
-  const StepOutput all = generate::step(*model_, together, feeds);
+  const StepOutput all = test::step(*model_, together, feeds);
   int64_t picture = 0;
   for (size_t s = 0; s < feeds.size(); ++s) {
     DecodeState alone = generate::initial_state(*model_, 1);
-    const StepOutput own = generate::step(*model_, alone, {feeds[s]});
+    const StepOutput own = test::step(*model_, alone, {feeds[s]});
     if (own.logits_SV.defined()) {
       EXPECT_TRUE(torch::equal(own.logits_SV[0], all.logits_SV[static_cast<int64_t>(s)])) << s;
     }
@@ -168,8 +168,8 @@ TEST_P(EveryBackboneSteps, SameBitsAloneAndBesideOthers) {
     Feed next;
     next.append(9);
     DecodeState part = together.select({static_cast<int64_t>(s)});
-    EXPECT_TRUE(torch::equal(generate::step(*model_, alone, {next}).logits_SV,
-                             generate::step(*model_, part, {next}).logits_SV))
+    EXPECT_TRUE(torch::equal(test::step(*model_, alone, {next}).logits_SV,
+                             test::step(*model_, part, {next}).logits_SV))
         << s;
   }
 }
@@ -180,12 +180,12 @@ TEST_P(EveryBackboneSteps, SameBitsWhereverItIsCut) {
   Feed feed = document(spec(), 8, 70);
   feed.append(9);
   DecodeState whole = generate::initial_state(*model_, 1);
-  const at::Tensor expected = generate::step(*model_, whole, {feed}).logits_SV;
+  const at::Tensor expected = test::step(*model_, whole, {feed}).logits_SV;
   for (const size_t cut : {1, 2, 17, 32, 50, 69, 70}) {
     DecodeState state = generate::initial_state(*model_, 1);
-    generate::step(*model_, state, {part_of(feed, 0, cut)});
-    EXPECT_TRUE(torch::equal(
-        generate::step(*model_, state, {part_of(feed, cut, feed.tokens.size())}).logits_SV, expected))
+    test::step(*model_, state, {part_of(feed, 0, cut)});
+    EXPECT_TRUE(torch::equal(test::step(*model_, state, {part_of(feed, cut, feed.tokens.size())}).logits_SV,
+                             expected))
         << cut;
   }
 }
@@ -193,16 +193,16 @@ TEST_P(EveryBackboneSteps, SameBitsWhereverItIsCut) {
 TEST_P(EveryBackboneSteps, ABranchDoesNotDisturbItsParent) {
   const Feed feed = document(spec(), 5, 20), other = document(spec(), 6, 15);
   DecodeState parent = generate::initial_state(*model_, 1);
-  generate::step(*model_, parent, {feed});
+  test::step(*model_, parent, {feed});
   DecodeState shared = parent, branches = parent.select({0, 0, 0});
   EXPECT_LE(branches.num_bytes(), 3 * parent.num_bytes());
   Feed next;
   next.append(9);
-  const at::Tensor expected = generate::step(*model_, shared, {next}).logits_SV;
-  generate::step(*model_, branches, {other, next, other});
-  expect_close(generate::step(*model_, branches, {other, next, other}).logits_SV[1],
-               generate::step(*model_, shared, {next}).logits_SV[0], "branch");
-  EXPECT_TRUE(torch::equal(generate::step(*model_, parent, {next}).logits_SV, expected));
+  const at::Tensor expected = test::step(*model_, shared, {next}).logits_SV;
+  test::step(*model_, branches, {other, next, other});
+  expect_close(test::step(*model_, branches, {other, next, other}).logits_SV[1],
+               test::step(*model_, shared, {next}).logits_SV[0], "branch");
+  EXPECT_TRUE(torch::equal(test::step(*model_, parent, {next}).logits_SV, expected));
 }
 
 }  // namespace

@@ -24,32 +24,15 @@ std::vector<float> numbers(int64_t count, uint64_t seed) {
   return values;
 }
 
-// A matrix's type and whether it is packed.
-struct Kind {
-  WeightType type;
-  bool packed;
-};
-constexpr Kind kKinds[] = {{WeightType::kF32, false},
-                           {WeightType::kF32, true},
-                           {WeightType::kBF16, true},
-                           {WeightType::kInt8, true}};
-std::ostream& operator<<(std::ostream& out, const Kind& kind) {
-  return out << "type " << static_cast<int>(kind.type) << (kind.packed ? ", packed" : "");
-}
+constexpr WeightType kTypes[] = {WeightType::kF32, WeightType::kBF16, WeightType::kInt8};
 
-// R x C weights of one kind.
+// R x C weights of one type.
 struct Packed {
-  Packed(int64_t rows, int64_t columns, Kind kind)
+  Packed(int64_t rows, int64_t columns, WeightType type)
       : weights(numbers(rows * columns, 3)), bias(numbers(rows, 4)), scales(static_cast<size_t>(rows)) {
-    const auto count = static_cast<size_t>(packed_elements(rows, columns, kind.type));
-    matrix = {.data = weights.data(),
-              .bias = bias.data(),
-              .num_rows = rows,
-              .num_columns = columns,
-              .stride = columns,
-              .type = kind.type};
-    if (!kind.packed) return;
-    if (kind.type == WeightType::kInt8) {
+    const auto count = static_cast<size_t>(packed_elements(rows, columns, type));
+    matrix = {.bias = bias.data(), .num_rows = rows, .num_columns = columns, .type = type};
+    if (type == WeightType::kInt8) {
       int8.resize(count);
       quantize_rows(weights.data(), rows, columns, int8.data(), scales.data());
       matrix.data = int8.data();
@@ -57,8 +40,7 @@ struct Packed {
       matrix.scales = scales.data();
       return;
     }
-    matrix.in_panels = true;
-    if (kind.type == WeightType::kF32) {
+    if (type == WeightType::kF32) {
       panels.resize(count);
       pack_panels(weights.data(), rows, columns, panels.data());
       matrix.data = panels.data();
@@ -76,7 +58,7 @@ struct Packed {
     const auto in_panel = static_cast<size_t>((row / 16 * matrix.num_columns + column) * 16 + row % 16);
     if (matrix.type == WeightType::kBF16)
       return std::bit_cast<float>(static_cast<uint32_t>(bf16[in_panel]) << 16);
-    return matrix.in_panels ? panels[in_panel] : weights[static_cast<size_t>(row * matrix.stride + column)];
+    return panels[in_panel];
   }
   std::vector<float> weights, bias, scales, panels;
   std::vector<uint16_t> bf16;
@@ -105,10 +87,10 @@ double bound(const Packed& packed, int64_t row, const std::vector<float>& x) {
 }
 
 TEST_P(Matvec, IsTheSumOfProducts) {
-  for (const Kind& kind : kKinds) {
+  for (const WeightType type : kTypes) {
     for (const int64_t columns : {1, 7, 63, 64, 65, 200, 2100}) {
       for (const int64_t num_tokens : {1, 2, 3, 7, 8, 13, 21}) {
-        const Packed packed(9, columns, kind);
+        const Packed packed(9, columns, type);
         std::vector<std::vector<float>> inputs,
             outputs(static_cast<size_t>(num_tokens), std::vector<float>(9, -1));
         std::vector<const float*> x;
@@ -126,7 +108,7 @@ TEST_P(Matvec, IsTheSumOfProducts) {
             for (int64_t c = 0; c < columns; ++c)
               expected += packed.value(r, c) * inputs[t][static_cast<size_t>(c)];
             ASSERT_NEAR(outputs[t][static_cast<size_t>(r)], expected, bound(packed, r, inputs[t]))
-                << kind << ", columns " << columns << ", row " << r;
+                << "type " << static_cast<int>(type) << ", columns " << columns << ", row " << r;
           }
         }
       }
@@ -137,9 +119,9 @@ TEST_P(Matvec, IsTheSumOfProducts) {
 // A token's products have the same bits alone and beside others, however the rows are cut.
 TEST_P(Matvec, NeighboursChangeNoBit) {
   constexpr int64_t kRows = 37;
-  for (const Kind& kind : kKinds) {
+  for (const WeightType type : kTypes) {
     for (const int64_t columns : {12, 176, 192, 200, 384, 600}) {
-      const Packed packed(kRows, columns, kind);
+      const Packed packed(kRows, columns, type);
       std::vector<std::vector<float>> inputs, alone;
       for (uint64_t t = 0; t < 37; ++t) {
         inputs.push_back(numbers(columns, 10 + t));
@@ -157,8 +139,8 @@ TEST_P(Matvec, NeighboursChangeNoBit) {
         matvec(packed.matrix, 0, 21, x, y);
         matvec(packed.matrix, 21, kRows, x, y);
         for (size_t t = 0; t < num_tokens; ++t)
-          ASSERT_EQ(together[t], alone[t])
-              << kind << ", columns " << columns << ", token " << t << " of " << num_tokens;
+          ASSERT_EQ(together[t], alone[t]) << "type " << static_cast<int>(type) << ", columns " << columns
+                                           << ", token " << t << " of " << num_tokens;
       }
     }
   }
@@ -187,14 +169,14 @@ TEST_P(Matvec, IntegersDoNotOverflow) {
 
 // A row by itself is what a packed matrix holds.
 TEST(RoundRow, IsTheRowOfAMatrix) {
-  for (const Kind& kind : kKinds) {
-    const Packed packed(20, 70, kind);
+  for (const WeightType type : kTypes) {
+    const Packed packed(20, 70, type);
     std::vector<float> row(70);
     for (const int64_t r : {0, 17}) {
-      round_row(packed.weights.data() + r * 70, 70, kind.type, row.data());
+      round_row(packed.weights.data() + r * 70, 70, type, row.data());
       for (int64_t c = 0; c < 70; ++c)
         EXPECT_EQ(row[static_cast<size_t>(c)], static_cast<float>(packed.value(r, c)))
-            << kind << ", column " << c;
+            << "type " << static_cast<int>(type) << ", column " << c;
     }
   }
 }

@@ -114,7 +114,7 @@ TEST(CaptionUse, OfAVelocityIsThatOfTheNoiseItImplies) {
   const std::vector<Pair> pairs = make_pairs(spec, 4);
   const auto by_clean_latents = [&](const std::vector<generate::Feed>& feeds) {
     generate::DecodeState state = generate::initial_state(*model, std::ssize(feeds));
-    const at::Tensor velocity = torch::stack(generate::step(*model, state, feeds).predicted);
+    const at::Tensor velocity = torch::stack(test::step(*model, state, feeds).predicted);
     std::vector<at::Tensor> noise;
     for (size_t i = 0; i < feeds.size(); ++i) {
       const generate::Picture& picture = feeds[i].pictures[0];
@@ -146,13 +146,13 @@ TEST(CaptionUse, OfCodesIsInNatsPerCode) {
     start.append(2);
     for (const int32_t token : caption) start.append(token);
     start.append(4);
-    at::Tensor logits_SV = generate::step(*model, state, {start}).logits_SV;
+    at::Tensor logits_SV = test::step(*model, state, {start}).logits_SV;
     double sum = 0;
     for (const int32_t code : pairs[0].media.tokens) {
       sum -= logits_SV.to(torch::kFloat64).log_softmax(1)[0][code].item<double>();
       generate::Feed next;
       next.append(code);
-      logits_SV = generate::step(*model, state, {next}).logits_SV;
+      logits_SV = test::step(*model, state, {next}).logits_SV;
     }
     return sum / test::kTinyCodesPerImage;
   };

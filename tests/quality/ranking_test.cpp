@@ -23,11 +23,11 @@ generate::Feed tokens(std::initializer_list<int32_t> ids) {
 // Token by token, each drawn from the step's own distribution.
 double step_by_step(models::ModelImpl& model, const Continuation& one) {
   generate::DecodeState state = generate::initial_state(model, 1);
-  at::Tensor logits_SV = generate::step(model, state, {one.before}).logits_SV;
+  at::Tensor logits_SV = test::step(model, state, {one.before}).logits_SV;
   double sum = 0;
   for (const int32_t token : one.text) {
     sum += logits_SV.to(torch::kFloat64).log_softmax(1)[0][token].item<double>();
-    logits_SV = generate::step(model, state, {tokens({token})}).logits_SV;
+    logits_SV = test::step(model, state, {tokens({token})}).logits_SV;
   }
   return sum;
 }

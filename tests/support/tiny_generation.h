@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "mom/generate/step.h"
 #include "tests/support/tiny_model.h"
 
 namespace mom::test {
@@ -31,6 +32,12 @@ inline models::Model lively_model(const models::ModelSpec& spec, uint64_t seed) 
   for (auto& item : model->named_parameters())
     if (item.key() == "lm_head.weight") item.value().mul_(30);
   return model;
+}
+
+// A step of a model whose weights are packed for it alone.
+inline generate::StepOutput step(models::ModelImpl& model, generate::DecodeState& state,
+                                 const std::vector<generate::Feed>& feeds_S) {
+  return generate::step(model, state, feeds_S, ops::PackedWeights(model.parameters()));
 }
 
 }  // namespace mom::test
