@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan fuzz deb format clean
+.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan coverage fuzz deb format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -57,6 +57,11 @@ bench: build  ## time ops and stages, then the training step beside its peer
 
 asan:  ## build and test with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan
+
+coverage:  ## which branches of base, config, formats, data, http and serve the fast tests take: a table
+	@scripts/setup
+	@cmake --preset coverage > /dev/null && cmake --build --preset coverage -j $(JOBS)
+	@scripts/coverage
 
 fuzz:  ## look for inputs that are defects with libFuzzer, a minute for each of what reads bytes (fuzz/)
 	@scripts/setup --with fuzz

@@ -2,6 +2,8 @@
 option(MOM_BUILD_TESTS "Build the tests" ON)
 option(MOM_UNITY "Compile a folder as one file: a faster clean build, a slower rebuild after a small change" ON)
 option(MOM_FUZZ "Build mom-fuzz, which needs Clang (fuzz/)" OFF)
+option(MOM_COVERAGE "Count which branches of the folders in MOM_COVERAGE_FOLDERS are taken (make coverage)" OFF)
+set(MOM_COVERAGE_FOLDERS base config formats data http serve)  # what reads bytes from outside
 set(MOM_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -35,6 +37,10 @@ if(MOM_SANITIZE)
   add_compile_options(-fsanitize=${MOM_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=undefined
                       "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-array-bounds>")
   add_link_options(-fsanitize=${MOM_SANITIZE})
+endif()
+
+if(MOM_COVERAGE)
+  add_link_options(--coverage)
 endif()
 
 find_program(MOM_CCACHE ccache)
