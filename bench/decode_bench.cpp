@@ -10,7 +10,7 @@
 
 #include "bench/bench.h"
 #include "mom/generate/mamba_decoder.h"
-#include "mom/generate/step.h"
+#include "mom/generate/network.h"
 #include "mom/ops/huge_pages.h"
 
 namespace mom::bench {
@@ -35,22 +35,24 @@ models::Model initialised_130m() {
   return model;
 }
 
-generate::Feed some_tokens(int64_t count) {
+generate::Feed some_tokens(int64_t count, int64_t vocabulary = 50280) {
   generate::Feed feed;
-  for (int64_t t = 0; t < count; ++t) feed.append(static_cast<int32_t>((t * 7919 + 11) % 50280));
+  for (int64_t t = 0; t < count; ++t) feed.append(static_cast<int32_t>((t * 7919 + 11) % vocabulary));
   return feed;
 }
 
 // What is kept between two tokens.
 struct Decoding {
   models::Model model;
+  ops::PackedWeights weights;
   generate::MambaDecoder decoder;
   generate::DecodeState state;
   std::vector<int32_t> tokens_S;
 
   Decoding(WeightType type, int64_t num_sequences)
       : model(initialised_130m()),
-        decoder(model, type),
+        weights(model->parameters()),
+        decoder(model, type, weights),
         state(generate::initial_state(*model, num_sequences)) {
     for (int64_t s = 0; s < num_sequences; ++s) tokens_S.push_back(static_cast<int32_t>(11 + s));
   }
@@ -68,7 +70,8 @@ void check(Decoding& decoding, double tolerance) {
                         slow = generate::initial_state(*decoding.model, 1);
   for (const int32_t token : some_tokens(8).tokens) {
     const at::Tensor found = decoding.decoder.step({token}, state.model),
-                     expected = generate::step(*decoding.model, slow, {{{token}, {}}}).logits_SV;
+                     expected =
+                         generate::step(*decoding.model, slow, {{{token}, {}}}, decoding.weights).logits_SV;
     const double error = (found - expected).abs().max().item<double>(),
                  spread = expected.std().item<double>();
     TORCH_CHECK(error <= tolerance * spread, "logits differ by ", error, ", their spread is ", spread);
@@ -111,14 +114,31 @@ int32_t token_of_document(int64_t position) {
   return place < 100 ? 8 + draw : 4096 + draw;
 }
 
+// 8 blocks, text and image codes.
+models::Model small_model(const std::string& backbone, int64_t width) {
+  models::ModelSpec config;
+  config.backbone = backbone;
+  config.d_model = width;
+  config.layers = 4;
+  models::ModelSpec spec = config.resolved();
+  using modality::Modality;
+  spec.vocabulary.add(Modality::tokens("text"), 4096);
+  spec.vocabulary.add(Modality::codes("image", {4, 5}, 64), 1024);
+  spec.modalities = spec.vocabulary.names();
+  spec.vocab_size = spec.vocabulary.size();
+  models::Model model(spec);
+  models::initialise(*model, 1);
+  return model;
+}
+
 // One document at two places: near its beginning, and far from it. All tokens between were decoded one by one.
 class LongDecoding {
  public:
   static constexpr int64_t kNear = 10, kFar = 100'000, kTokens = 100;
 
   explicit LongDecoding(const std::string& backbone)
-      : model_(make_model(backbone)),
-        decoder_(model_, WeightType::kF32),
+      : model_(small_model(backbone, 256)),
+        decoder_(model_, WeightType::kF32, ops::PackedWeights(model_->parameters())),
         state_(generate::initial_state(*model_, 1)) {
     decode(kNear);
     near_ = state_;
@@ -144,21 +164,6 @@ class LongDecoding {
   }
 
  private:
-  static models::Model make_model(const std::string& backbone) {
-    models::ModelSpec config;
-    config.backbone = backbone;
-    config.d_model = 256;
-    config.layers = 4;
-    models::ModelSpec spec = config.resolved();
-    using modality::Modality;
-    spec.vocabulary.add(Modality::tokens("text"), 4096);
-    spec.vocabulary.add(Modality::codes("image", {4, 5}, 64), 1024);
-    spec.modalities = spec.vocabulary.names();
-    spec.vocab_size = spec.vocabulary.size();
-    models::Model model(spec);
-    models::initialise(*model, 1);
-    return model;
-  }
   static int64_t resident_bytes() {
     int64_t all = 0, resident = 0;
     std::ifstream("/proc/self/statm") >> all >> resident;
@@ -199,18 +204,33 @@ void register_decode_benches() {
   add_long_decode("mamba");
   add_long_decode("mixture_of_mamba");
   Register("prefill_130m", "512 tokens of the 130M shape at once, the last one's logits", [] {
-    auto model = std::make_shared<models::Model>(initialised_130m());
+    const auto network = std::make_shared<generate::Network>(initialised_130m());
     const generate::Feed feed = some_tokens(512);
     Bench bench;
     bench.name = "prefill_130m";
     bench.shape = "d 768, 24 blocks, 512 tokens, f32";
     bench.work.tokens = 512;
     bench.run = [=] {
-      generate::DecodeState state = generate::initial_state(**model, 1);
-      generate::step(**model, state, {feed});
+      generate::DecodeState state = generate::initial_state(*network->model(), 1);
+      network->read(state, {feed});
     };
     return bench;
   });
+  Register("read_turn", "ten tokens at once after a long prompt, the last one's logits: a turn of a chat",
+           [] {
+             const auto network = std::make_shared<generate::Network>(small_model("mixture_of_mamba", 192));
+             generate::DecodeState before = generate::initial_state(*network->model(), 1);
+             network->read(before, {some_tokens(256, 4096)});
+             Bench bench;
+             bench.name = "read_turn";
+             bench.shape = "d 192, 8 blocks, 10 tokens, f32";
+             bench.work.tokens = 10;
+             bench.run = [=, feed = some_tokens(10, 4096)] {
+               generate::DecodeState state = before;
+               network->read(state, {feed});
+             };
+             return bench;
+           });
 }
 
 }  // namespace mom::bench
