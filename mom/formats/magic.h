@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <span>
 #include <string_view>
@@ -9,6 +10,8 @@
 namespace mom::formats {
 
 using Bytes = std::span<const std::byte>;
+
+inline uint32_t byte_at(Bytes bytes, size_t at) { return std::to_integer<uint32_t>(bytes[at]); }
 
 inline bool has_at(Bytes bytes, size_t offset, std::string_view magic) {
   return bytes.size() >= offset + magic.size() &&

@@ -11,6 +11,7 @@
 #include "mom/base/error.h"
 #include "mom/formats/magic.h"
 #include "mom/formats/media_kinds.h"
+#include "mom/formats/mp3_frames.h"
 #include "mom/formats/sound_containers.h"
 #include "mom/formats/wav_header.h"
 
@@ -121,6 +122,14 @@ SoundFile open_sound(Stream& stream, SF_INFO& info, SoundKind kind, std::string_
   return file;
 }
 
+// What libsndfile would play a part of, and nothing would say so.
+void check_joined(SoundKind kind, bool mp3_of_two_kinds, Bytes bytes, std::string_view where) {
+  if (!mp3_of_two_kinds && !(kind == SoundKind::kOgg && is_joined_ogg(bytes))) return;
+  throw InputError({std::string(where), "one sound",
+                    "several that were joined, of which the first alone would be read",
+                    "split it, or convert it to one WAV or FLAC"});
+}
+
 // Reads to the end; `visit` gets the interleaved samples of a block.
 SoundInfo for_each_block(Bytes bytes, std::string_view where, const SoundLimits& limits,
                          const std::function<void(std::span<const float>)>& visit) {
@@ -128,6 +137,9 @@ SoundInfo for_each_block(Bytes bytes, std::string_view where, const SoundLimits&
   const SoundKind kind = sound_kind(bytes);
   const auto wav = kind == SoundKind::kWav ? read_wav_header(bytes) : std::nullopt;
   if (wav) check_wav(*wav, where, limits);
+  const Mp3Frames mp3 = kind == SoundKind::kMp3 ? count_mp3_frames(bytes) : Mp3Frames();
+  check_joined(kind, mp3.of_two_kinds, bytes, where);
+  if (mp3.corrected) bytes = *mp3.corrected;
   Stream stream{bytes, wav ? std::span<const Correction>(wav->corrections) : std::span<const Correction>()};
   SF_INFO info{};
   const SoundFile file = open_sound(stream, info, kind, where);

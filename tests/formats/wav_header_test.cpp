@@ -178,7 +178,8 @@ std::string id3(size_t num_bytes) {
 // Taggers leave room in front of the sound, and some do not count it.
 TEST(SoundFile, TagsAndZerosInFrontOfTheSound) {
   const auto samples = sine(440, 16000, 16000);
-  for (const int format : {SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, SF_FORMAT_FLAC | SF_FORMAT_PCM_16}) {
+  for (const int format : {SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III, SF_FORMAT_FLAC | SF_FORMAT_PCM_16,
+                           SF_FORMAT_WAV | SF_FORMAT_PCM_16}) {
     const std::string plain = test::sound_file(format, 16000, 1, samples);
     for (const std::string& lead : {id3(3000), id3(3000) + std::string(1500, '\0'), std::string(1500, '\0'),
                                     id3(10) + id3(3000), id3(0)}) {
