@@ -104,22 +104,37 @@ DraftSegment parse_segment(const Json& json, const std::string& where, const Fin
   return std::string_view(kind) == kText ? parse_text(json, where) : parse_media(json, kind, where, find);
 }
 
-// {"text": "a fox", "file_name": "fox.png"}: a caption whose image would be lost.
+// The first file that a value names, itself or inside of it; empty when there is none.
+std::string named_file(const Json& value, const FindMedia& find) {
+  if (value.is_structured()) {
+    for (const Json& item : value)
+      if (std::string name = named_file(item, find); !name.empty()) return name;
+    return "";
+  }
+  if (!value.is_string()) return "";
+  std::string name = value.get<std::string>();
+  const FileKind kind = split_name(name, KeyRule::kLastDot).kind;
+  const bool plain =
+      kind != FileKind::kImageFile && kind != FileKind::kSoundFile && kind != FileKind::kUnreadMedia;
+  return (plain && !lower_case(name).ends_with(".npy")) || !find(name) ? "" : name;
+}
+
+// {"text": "a fox", "file_name": "fox.png"} or "images": ["fox.png"]: a caption whose image would be lost.
 void check_other_keys(const Json& json, const std::string& where, const FindMedia& find) {
   if (has_value(json, kImage) || has_value(json, kSpeech)) return;
   for (const auto& [key, value] : json.items()) {
-    if (key == kText || key == "key" || !value.is_string()) continue;
-    const std::string name = value.get<std::string>();
-    const FileKind kind = split_name(name, KeyRule::kLastDot).kind;
-    if (lower_case(name).ends_with(".npy") && find(name))
-      throw InputError({where, "arrays in \"segments\"", "\"" + key + "\": \"" + name + "\"",
+    if (key == kText || key == "key") continue;
+    const std::string name = named_file(value, find);
+    if (name.empty()) continue;
+    const std::string found = "\"" + key + "\": " + value.dump().substr(0, 80);
+    if (lower_case(name).ends_with(".npy"))
+      throw InputError({where, "arrays in \"segments\"", found,
                         "write {\"segments\": [{\"text\": ...}, {\"modality\": \"" + key +
                             "\", \"file\": \"" + name + "\"}]}"});
-    if (kind != FileKind::kImageFile && kind != FileKind::kSoundFile && kind != FileKind::kUnreadMedia)
-      continue;
-    if (find(name))
-      throw InputError({where, "media under \"image\" or \"speech\"", "\"" + key + "\": \"" + name + "\"",
-                        "rename the key"});
+    throw InputError({where, "media under \"image\" or \"speech\"", found,
+                      value.is_string()
+                          ? "rename the key"
+                          : "write {\"segments\": [{\"text\": ...}, {\"image\": \"" + name + "\"}, ...]}"});
   }
 }
 

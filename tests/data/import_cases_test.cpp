@@ -313,7 +313,14 @@ TEST_F(ImportCases, ACaptionWhoseImageHasAnotherKeyIsRefused) {
   make_file("a.png", png(1));
   expect_error(make_file("l.jsonl", R"({"text": "a caption", "file_name": "a.png"})"),
                {"l.jsonl:1", "\"file_name\": \"a.png\"", "rename the key"});
-  import(make_file("l.jsonl", R"({"text": "t", "url": "b.png", "key": "a.png"})"));
+  // Also where it is inside of a list or an object.
+  for (const char* line :
+       {R"({"text": "t", "images": ["a.png"]})", R"({"text": "t", "image_files": {"left": "a.png"}})",
+        R"({"text": "t", "messages": [{"role": "user", "content": [{"type": "image", "image": "a.png"}]}]})"})
+    expect_error(make_file("l.jsonl", line), {"l.jsonl:1", "media under", "{\"image\": \"a.png\"}"});
+  import(make_file(
+      "l.jsonl",
+      R"({"text": "t", "url": "b.png", "key": "a.png", "others": ["b.png", 5, null, {"c": "d.wav"}]})"));
   EXPECT_EQ(result(), (Lines{"a.png: t"}));
   EXPECT_EQ(skipping({make_file("l.jsonl", R"({"text": "t"})"
                                            "\n{\"text\": \"long\", \"image\": \"" +
