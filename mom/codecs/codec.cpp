@@ -1,6 +1,7 @@
 #include "mom/codecs/codec.h"
 
 #include <algorithm>
+#include <map>
 #include <type_traits>
 
 #include "mom/base/error.h"
@@ -22,13 +23,41 @@ std::vector<Path> files_below(const Path& folder) {
   return files;
 }
 
-std::string content_hash(const Path& folder, const Json& info_without_hash) {
+using FileHashes = std::map<std::string, std::string>;  // by path
+
+FileHashes hash_files(const Path& folder) {
+  FileHashes hashes;
+  for (const Path& file : files_below(folder))
+    if (file != kInfoFile) hashes[file.generic_string()] = sha256_hex_of_file(folder / file);
+  return hashes;
+}
+
+std::string content_hash(const FileHashes& files, const Json& info_without_hash) {
   std::string listing;
-  for (const Path& file : files_below(folder)) {
-    if (file == kInfoFile) continue;
-    listing += sha256_hex_of_file(folder / file) + "  " + file.generic_string() + "\n";
-  }
+  std::map<Path, std::string> in_order(files.begin(), files.end());
+  for (const auto& [file, hash] : in_order) listing += hash + "  " + file.generic_string() + "\n";
   return sha256_hex(listing + info_without_hash.dump());
+}
+
+// Where the hash does not fit: which file it is. codec.json itself is as it was where the hash fits the files that it lists.
+[[noreturn]] void fail_damaged(const CodecInfo& info, const FileHashes& found,
+                               const Json& info_without_hash) {
+  const std::string advice = "the folder was changed or damaged: train or copy it again";
+  const Json listed = info_without_hash.value("files", Json::object());
+  FileHashes stated;
+  for (const auto& [file, hash] : listed.items())
+    if (hash.is_string()) stated[file] = hash.get<std::string>();
+  if (content_hash(stated, info_without_hash) == info.hash) {
+    for (const auto& [file, hash] : stated)
+      if (const auto at = found.find(file); at == found.end() || at->second != hash)
+        throw InputError({(info.folder / file).string(), "the content that codec.json states",
+                          at == found.end() ? "no such file" : "other bytes (checksum differs)", advice});
+    for (const auto& [file, hash] : found)
+      if (!stated.contains(file))
+        throw InputError({(info.folder / file).string(), "files that codec.json lists", "another", advice});
+  }
+  throw InputError({(info.folder / kInfoFile).string(), "content with the hash " + info.hash,
+                    content_hash(found, info_without_hash), advice});
 }
 
 }  // namespace
@@ -55,22 +84,20 @@ CodecInfo read_codec_info(const Path& folder) {
                    info["config"],
                    info["report"]};
   info.erase("hash");
-  const std::string found = content_hash(folder, info);
-  if (found != result.hash) {
-    throw InputError({where, "content with the hash " + result.hash, found,
-                      "the folder was changed or damaged: train or copy it again"});
-  }
+  const FileHashes found = hash_files(folder);
+  if (content_hash(found, info) != result.hash) fail_damaged(result, found, info);
   return result;
 }
 
 void write_codec_info(const Path& folder, const std::string& kind, const std::string& modality,
                       const Json& config, const Json& report) {
-  Json info = {{"format", "mom-codec"}, {"version", 1},     {"kind", kind},
-               {"modality", modality},  {"config", config}, {"report", report}};
+  const FileHashes files = hash_files(folder);
+  Json info = {{"format", "mom-codec"}, {"version", 1},     {"kind", kind},    {"modality", modality},
+               {"files", files},        {"config", config}, {"report", report}};
   OrderedJson ordered;
   for (const char* key : {"format", "version", "kind", "modality"}) ordered[key] = OrderedJson(info[key]);
-  ordered["hash"] = content_hash(folder, info);
-  for (const char* key : {"config", "report"}) ordered[key] = OrderedJson(info[key]);
+  ordered["hash"] = content_hash(files, info);
+  for (const char* key : {"files", "config", "report"}) ordered[key] = OrderedJson(info[key]);
   publish_json(folder / kInfoFile, ordered);
 }
 

@@ -2,6 +2,7 @@
 //
 //   codec.json           {"format": "mom-codec", "version": 1, "kind": one of codec_kinds.h,
 //                         "modality": the name of what it encodes, "hash": sha256 hex of the folder but for this value,
+//                         "files": {path: sha256 of every other file},
 //                         "config": {...}, "report": {held-out figures}}
 //   tokenizer.model      (text) SentencePiece
 //   model.safetensors    (others) weights
@@ -33,7 +34,7 @@ struct CodecInfo {
   Json report;
 };
 
-// Reads codec.json and recomputes the hash: a folder that was changed by hand or damaged is an InputError.
+// Reads codec.json and recomputes the hash: a folder that was changed by hand or damaged is an InputError, which names the file.
 CodecInfo read_codec_info(const Path& folder);
 
 // Finishes a codec folder that holds all its other files: writes codec.json with the hash, which is the

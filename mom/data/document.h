@@ -2,10 +2,11 @@
 //
 //   dataset.json                {"format": "mom-documents", "version": 2, "skipped": n, "collections": [
 //                                  {"source": "noto", "split": "train", "file": "train-noto.jsonl", "documents": n,
-//                                   "segments": {"text": n, "image": n}}, ...]}
+//                                   "sha256": "...", "segments": {"text": n, "image": n}}, ...],
+//                                 "hash": of the manifest itself (base/manifest.h)}
 //   SPLIT-SOURCE.jsonl          one document per line:
 //       {"key": "...", "free_order": true, "segments": [{"text": "red apple", "keywords": ["fruit", "red"]},
-//          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234}},
+//          {"image": {"file": "media-00000.tar", "offset": 512, "bytes": 1234, "sha256": "..."}},
 //          {"speech": {"file": "media-00000.tar", "offset": 2560, "bytes": 40044, "seconds": 1.25}},
 //          {"modality": "music", "file": "media-00000.tar", "offset": 43008, "bytes": 208}]}    encoded: an .npy file
 //   left_out.jsonl              what the import left out, if anything: {"reason": "...", "place": "...", "message": "..."}
@@ -38,6 +39,7 @@ struct MediaRef {
   std::string file;
   uint64_t offset = 0;
   uint64_t num_bytes = 0;
+  std::string sha256 = {};  // of the bytes; empty: the document does not say
 };
 
 struct Segment {
@@ -61,6 +63,7 @@ struct Collection {
   uint64_t num_documents = 0;
   std::map<std::string, uint64_t> num_segments;  // by modality
   double speech_seconds = 0;                     // of the segments that say their length
+  std::string sha256 = {};                       // of the file; empty: dataset.json does not say
 };
 
 // Whether encoded segments may be of a modality of this name: letters, digits, "_" and "-", and not text.
@@ -85,9 +88,9 @@ class DocumentReader {
   uint64_t skipped() const { return skipped_; }
   // What the held-out documents of a source are, in words for tables and pages; sources without one are missing.
   const std::map<std::string, std::string>& titles() const { return titles_; }
-  // In file order. Errors name file and line.
+  // In file order. Errors name file and line; of a file that is not what dataset.json states, no document is visited.
   void for_each(const Collection& collection, const std::function<void(const Document&)>& visit) const;
-  std::string read_media(const MediaRef& media) const;  // checks the bounds against the tar
+  std::string read_media(const MediaRef& media) const;  // checks bounds and content
 
  private:
   Path folder_;

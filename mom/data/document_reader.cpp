@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
+#include "mom/base/manifest.h"
 #include "mom/base/utf8.h"
 #include "mom/data/document.h"
 
@@ -12,6 +14,7 @@ namespace mom::data {
 namespace {
 
 constexpr uint64_t kMaxMediaBytes = uint64_t{1} << 30;
+constexpr const char* kMakeAnew = "make the documents anew";
 constexpr double kMaxSeconds = 1e9;  // a sum beyond it is nonsense, and would print as such
 
 // A file of the folder itself: no path may lead out of it.
@@ -46,9 +49,14 @@ std::string checked_text(const Json& value, const char* what, const std::string&
   return value.get<std::string>();
 }
 
+// Empty when it is not told.
+std::string checked_sha256(const Json& object, const std::string& where) {
+  return object.contains("sha256") ? json_string(object, "sha256", where) : "";
+}
+
 MediaRef parse_media(const Json& media, const std::string& where) {
   return {checked_name(media, "file", where), checked_count(media, "offset", where),
-          checked_count(media, "bytes", where)};
+          checked_count(media, "bytes", where), checked_sha256(media, where)};
 }
 
 Segment parse_segment(const Json& json, const std::string& where) {
@@ -113,6 +121,7 @@ Collection parse_collection(const Json& json, const std::string& where) {
   for (const auto& [modality, ignored] : json["segments"].items())
     collection.num_segments[modality] = checked_count(json["segments"], modality.c_str(), where);
   collection.speech_seconds = checked_seconds(json, "speech_seconds", where);
+  collection.sha256 = checked_sha256(json, where);
   return collection;
 }
 
@@ -129,7 +138,7 @@ std::string read_range(const Path& path, uint64_t offset, uint64_t num_bytes) {
   if (fd < 0 || done < num_bytes)
     throw InputError({path.string() + ": byte " + std::to_string(offset),
                       std::to_string(num_bytes) + " bytes of a media file",
-                      fd < 0 ? "no such file" : std::to_string(done) + " bytes", "make the documents anew"});
+                      fd < 0 ? "no such file" : std::to_string(done) + " bytes", kMakeAnew});
   return bytes;
 }
 
@@ -149,6 +158,7 @@ DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
     throw InputError({folder.string(), "a documents folder with dataset.json", "none",
                       "make one with 'mom data import' or 'mom data quickstart'"});
   Json json = read_json(manifest);
+  check_hash(json, where, kMakeAnew);
   std::string format = json.is_object() ? json.value("format", Json()).dump() : "none";
   if (format != "\"mom-documents\"")
     throw InputError(
@@ -172,14 +182,21 @@ DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
 void DocumentReader::for_each(const Collection& collection,
                               const std::function<void(const Document&)>& visit) const {
   Path file = folder_ / collection.file;
+  const bool damaged = !collection.sha256.empty() && sha256_hex_of_file(file) != collection.sha256;
   uint64_t num_documents = 0;
-  for_each_line(file, [&](std::string_view line, uint64_t number) {
-    visit(parse_document(line, file.string() + ":" + std::to_string(number)));
-    ++num_documents;
-  });
+  for_each_line(
+      file, [&](std::string_view line, uint64_t number) {  // where it is damaged, for the line that is
+        const Document document = parse_document(line, file.string() + ":" + std::to_string(number));
+        if (!damaged) visit(document);
+        ++num_documents;
+      });
   if (num_documents != collection.num_documents)
     throw InputError({file.string(), std::to_string(collection.num_documents) + " documents",
-                      std::to_string(num_documents), "make the documents anew"});
+                      std::to_string(num_documents), kMakeAnew});
+  if (damaged)
+    throw InputError({file.string(), "the content that dataset.json states", "other bytes (checksum differs)",
+                      std::string(kMakeAnew) +
+                          "; where the change is meant, take \"sha256\" and \"hash\" out of dataset.json"});
 }
 
 std::string DocumentReader::read_media(const MediaRef& media) const {
@@ -193,8 +210,12 @@ std::string DocumentReader::read_media(const MediaRef& media) const {
     throw InputError({file.string() + ": byte " + std::to_string(media.offset),
                       std::to_string(media.num_bytes) + " bytes of a media file",
                       error ? "no such file" : "a file of " + std::to_string(file_bytes) + " bytes",
-                      "make the documents anew"});
-  return read_range(file, media.offset, media.num_bytes);
+                      kMakeAnew});
+  std::string bytes = read_range(file, media.offset, media.num_bytes);
+  if (!media.sha256.empty() && sha256_hex(bytes) != media.sha256)
+    throw InputError({file.string() + ": byte " + std::to_string(media.offset),
+                      "the content that its document states", "other bytes (checksum differs)", kMakeAnew});
+  return bytes;
 }
 
 }  // namespace mom::data

@@ -8,6 +8,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/manifest.h"
 #include "mom/base/utf8.h"
 #include "mom/data/document.h"
 #include "mom/formats/tar.h"
@@ -46,7 +47,8 @@ OrderedJson to_json(const Segment& segment) {
     return json;
   }
   const MediaRef& ref = segment.media;
-  const OrderedJson media{{"file", ref.file}, {"offset", ref.offset}, {"bytes", ref.num_bytes}};
+  OrderedJson media{{"file", ref.file}, {"offset", ref.offset}, {"bytes", ref.num_bytes}};
+  if (!ref.sha256.empty()) media["sha256"] = ref.sha256;
   if (segment.encoded) {
     json["modality"] = segment.modality;
     json.update(media);
@@ -135,7 +137,7 @@ MediaRef DocumentWriter::add_media(std::string_view name, std::string_view bytes
   if (!state.tar) state.open_tar();
   uint64_t offset = state.tar->add(name, bytes);
   state.tar_bytes = offset + bytes.size();
-  return entry->second = {state.tar_name, offset, bytes.size()};
+  return entry->second = {state.tar_name, offset, bytes.size(), entry->first};
 }
 
 void DocumentWriter::add(const std::string& source, const std::string& split, const Document& document) {
@@ -190,6 +192,7 @@ void DocumentWriter::commit() {
     manifest["collections"].push_back({{"source", about.source},
                                        {"split", about.split},
                                        {"file", about.file},
+                                       {"sha256", sha256_hex_of_file(state.publisher.path() / about.file)},
                                        {"documents", about.num_documents},
                                        {"segments", about.num_segments}});
     if (about.speech_seconds > 0)
@@ -197,7 +200,7 @@ void DocumentWriter::commit() {
   }
   if (state.tar) state.tar->close();
   if (state.left_out) state.left_out->close();
-  publish_json(state.publisher.path() / "dataset.json", manifest);
+  publish_json(state.publisher.path() / "dataset.json", with_hash(manifest));
   state.publisher.commit();
 }
 

@@ -11,8 +11,10 @@
 #include <optional>
 
 #include "mom/base/error.h"
+#include "mom/base/hash.h"
 #include "mom/base/lock.h"
 #include "mom/base/log.h"
+#include "mom/base/manifest.h"
 #include "mom/base/parallel.h"
 #include "mom/base/progress.h"
 #include "mom/base/stopwatch.h"
@@ -184,6 +186,7 @@ class Encoder {
     shards.push_back({{"source", collection_->source},
                       {"split", collection_->split},
                       {"file", file},
+                      {"sha256", sha256_hex_of_file(out_ / file)},
                       {"documents", writer_->num_documents()},
                       {"segments", shard_segments_},
                       {"tokens", shard_tokens_}});
@@ -364,7 +367,7 @@ OrderedJson encode_documents(const EncodeOptions& options) {
   if (!options.without.empty()) manifest["without"] = options.without;
   if (!reader.titles().empty()) manifest["titles"] = reader.titles();
   manifest["shards"] = encoder.shards;
-  publish_json(publisher.path() / "dataset.json", manifest);
+  publish_json(publisher.path() / "dataset.json", with_hash(manifest));
   publisher.commit();
   const double seconds = seconds_since(start);
   return {{"documents", encoder.num_documents}, {"skipped", num_skipped},

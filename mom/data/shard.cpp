@@ -4,6 +4,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/manifest.h"
 #include "mom/codecs/codec_set.h"
 
 namespace mom::data {
@@ -12,9 +13,10 @@ namespace {
 using formats::DType;
 
 constexpr int64_t kVersion = 4, kOldestVersion = 2;
+constexpr const char* kEncodeAgain = "encode the documents again";
 
 [[noreturn]] void fail(const Shard& shard, const std::string& expected, const std::string& found) {
-  throw InputError({shard.file->path().string(), expected, found, "encode the documents again"});
+  throw InputError({shard.file->path().string(), expected, found, kEncodeAgain});
 }
 
 // CSR offsets: first 0, never falling, last = `end`.
@@ -177,6 +179,14 @@ void read_latents(Shard& shard, const EncodedDataset& dataset, const std::vector
   }
 }
 
+// After all other checks, which say more of what is wrong.
+void check_bytes(Shard& shard, const Json& entry, const std::string& where) {
+  if (!entry.contains("sha256")) return;
+  shard.sha256 = json_string(entry, "sha256", where);
+  if (sha256_hex_of_file(shard.file->path()) != shard.sha256)
+    fail(shard, "the content that dataset.json states", "other bytes (checksum differs)");
+}
+
 Shard open_shard(const EncodedDataset& dataset, const Json& entry, const std::vector<int64_t>& variants,
                  const std::string& where) {
   Shard shard;
@@ -204,12 +214,13 @@ Shard open_shard(const EncodedDataset& dataset, const Json& entry, const std::ve
     fail(shard, std::to_string(json_int(entry, "documents", where)) + " documents, as dataset.json states",
          std::to_string(shard.num_documents()));
   }
+  check_bytes(shard, entry, where);
   return shard;
 }
 
 const Json& member(const Json& object, const char* key, const std::string& where) {
   if (!object.is_object() || !object.contains(key))
-    throw InputError({where, std::string("\"") + key + "\"", "none", "encode the documents again"});
+    throw InputError({where, std::string("\"") + key + "\"", "none", kEncodeAgain});
   return object[key];
 }
 
@@ -259,7 +270,8 @@ std::string content_sha256(const EncodedDataset& dataset) {
   std::string text;
   for (const auto& [modality, hash] : dataset.codec_hashes) text += modality + " " + hash + "\n";
   for (const Shard& shard : dataset.shards)
-    text += shard.split + " " + shard.source + " " + sha256_hex_of_file(shard.file->path()) + "\n";
+    text += shard.split + " " + shard.source + " " +
+            (shard.sha256.empty() ? sha256_hex_of_file(shard.file->path()) : shard.sha256) + "\n";
   return sha256_hex(text);
 }
 
@@ -274,6 +286,7 @@ EncodedDataset open_encoded(const Path& folder) {
          "make it with 'mom data encode'; where it moved, give its new place (--set data.path=DIR, "
          "mom eval --data DIR)"});
   dataset.manifest = read_json(path);
+  check_hash(dataset.manifest, where, kEncodeAgain);
   const std::string format = json_string(dataset.manifest, "format", where);
   const int64_t version = json_int(dataset.manifest, "version", where);
   if (format != "mom-encoded" || version < kOldestVersion || version > kVersion) {

@@ -7,8 +7,9 @@
 //                                 "image": {"hash", "kind", "variants": K},
 //                                 "speech": {"hash", "kind", "code_rate_hz", "deduplicated"}},
 //                      "skipped": n,
-//                      "shards": [{"source", "split", "file", "documents", "segments": {"text": n, ...},
-//                                  "tokens": {"text": n, ...}}]}
+//                      "shards": [{"source", "split", "file", "sha256", "documents", "segments": {"text": n, ...},
+//                                  "tokens": {"text": n, ...}}],
+//                      "hash": of the manifest itself (base/manifest.h)}
 //                     Version 4 where there are several modalities of latents. Tokens of latents are counted as patches of 2 x 2 latent pixels, those of images in one
 //                     variant. Version 2 has no modality_table (older_modality_table).
 //   SPLIT-SOURCE-00000.safetensors
@@ -52,6 +53,7 @@ namespace mom::data {
 
 struct Shard {
   std::string source, split;
+  std::string sha256;  // of the file; empty: dataset.json does not say
   std::shared_ptr<formats::SafetensorsReader> file;
   std::span<const int64_t> document_segments, segment_parts, segment_latent, part_tokens;
   std::span<const uint8_t> document_free, segment_modality;
@@ -85,7 +87,7 @@ std::string latents_name(const modality::Vocabulary& vocabulary, size_t number);
 // The codecs in the folder, which open_encoded has found to be those of the data.
 codecs::CodecSet codecs_of(const EncodedDataset& dataset);
 
-// Names what a training sees of the data: codecs, and source, split and bytes of every shard. Reads all of them.
+// Names what a training sees of the data: codecs, and source, split and bytes of every shard.
 std::string content_sha256(const EncodedDataset& dataset);
 
 // InputError: not an encoded folder, a shard missing or damaged, a codec copy whose hash is not the one stated.

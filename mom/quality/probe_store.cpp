@@ -23,6 +23,8 @@ constexpr size_t kAside = 10;
 constexpr size_t kFewAside = 40;
 constexpr const char* kFeatures = "features";
 constexpr const char* kThumbnails = "thumbnails";
+constexpr const char* kContent = "content";  // metadata: stored_hash
+constexpr const char* kRemove = "remove the file: it is made anew";
 
 std::vector<Words> words_of_captions(const std::vector<Pair>& pairs, const generate::ModelCodecs& codecs) {
   std::vector<Words> all;
@@ -88,10 +90,23 @@ TrainedProbe train_probe(const std::vector<Pair>& train, const std::vector<Words
   return {std::move(probe), aside, features_NF, thumbnails(pixels_N3SS)};
 }
 
+// What a kept probe states of itself: a damaged one would only give other figures.
+std::string stored_hash(const nn::NamedTensors& tensors, std::map<std::string, std::string> metadata) {
+  metadata.erase(kContent);
+  std::string text = Json(metadata).dump();
+  for (const auto& [name, tensor] : tensors) {
+    const at::Tensor whole = tensor.contiguous();
+    text +=
+        "\n" + name + " " + sha256_hex({static_cast<const char*>(whole.const_data_ptr()), whole.nbytes()});
+  }
+  return sha256_hex(text);
+}
+
 void write(const Path& file, const TrainedProbe& trained) {
   nn::NamedTensors tensors = {{kFeatures, trained.features_NF}, {kThumbnails, trained.thumbnails_NP}};
   std::map<std::string, std::string> metadata = {{"format", kVersion}};
   trained.probe.add_to(tensors, metadata);
+  metadata[kContent] = stored_hash(tensors, metadata);
   try {
     publish_with(file, [&](const Path& made) { nn::write_tensors(made, tensors, metadata); });
   } catch (const ResourceError& error) {
@@ -102,12 +117,15 @@ void write(const Path& file, const TrainedProbe& trained) {
 TrainedProbe read(const Path& file, size_t num_pairs, const std::vector<size_t>& aside) {
   std::map<std::string, std::string> metadata;
   const nn::NamedTensors tensors = nn::load_tensors(file, &metadata);
+  if (metadata.contains(kContent) && metadata[kContent] != stored_hash(tensors, metadata))
+    throw InputError(
+        {file.string(), "the content that its metadata state", "other bytes (checksum differs)", kRemove});
   ContrastiveProbe probe(tensors, metadata, file.string());
   for (const char* name : {kFeatures, kThumbnails})
     if (!tensors.contains(name) || tensors.at(name).dim() != 2 ||
         tensors.at(name).size(0) != static_cast<int64_t>(num_pairs))
-      throw InputError({file.string(), "\"" + std::string(name) + "\" of all training images", "none",
-                        "remove the file: it is made anew"});
+      throw InputError(
+          {file.string(), "\"" + std::string(name) + "\" of all training images", "none", kRemove});
   return {std::move(probe), aside, tensors.at(kFeatures).to(torch::kFloat64), tensors.at(kThumbnails)};
 }
 

@@ -7,12 +7,16 @@
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
 #include "mom/base/log.h"
+#include "mom/base/manifest.h"
 #include "mom/models/weight_files.h"
 
 namespace mom::train {
 namespace {
 
-constexpr const char* kPrefix = "step-";
+constexpr const char *kPrefix = "step-", *kManifest = "manifest.json", *kState = "state.json";
+constexpr const char* kFormat = "mom-checkpoint";
+constexpr int64_t kVersion = 1;
+constexpr size_t kMostDigits = 18;  // of a step
 
 Path checkpoint_folder(const Path& run, int64_t step) {
   char name[32];
@@ -35,7 +39,9 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
     const std::string name = entry.path().filename().string();
     if (name.rfind(kPrefix, 0) != 0 || !entry.is_directory()) continue;
     const std::string digits = name.substr(std::string_view(kPrefix).size());
-    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (digits.empty() || digits.size() > kMostDigits ||
+        digits.find_first_not_of("0123456789") != std::string::npos)
+      continue;
     found.push_back({entry.path(), std::stoll(digits)});
   }
   std::sort(found.begin(), found.end(),
@@ -49,49 +55,78 @@ void save_checkpoint(const Path& run, int64_t step, const std::function<void(con
   std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
   write(folder.path());
-  publish_json(folder.path() / "state.json", state);
+  publish_json(folder.path() / kState, state);
   std::set<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder.path()))
     files.insert(entry.path().filename().string());
   OrderedJson manifest;
-  manifest["format"] = "mom-checkpoint";
-  manifest["version"] = 1;
+  manifest["format"] = kFormat;
+  manifest["version"] = kVersion;
   manifest["step"] = step;
   for (const std::string& name : files)
     manifest["files"][name] = {{"bytes", std::filesystem::file_size(folder.path() / name)},
                                {"sha256", sha256_hex_of_file(folder.path() / name)}};
-  publish_json(folder.path() / "manifest.json", manifest);
+  publish_json(folder.path() / kManifest, with_hash(manifest));
   folder.commit();
   remove_old(run, keep);
 }
 
-void verify_checkpoint(const Path& folder) {
-  const Path path = folder / "manifest.json";
-  const Json manifest = read_json(path);
-  if (!manifest.is_object() || manifest.value("format", "") != "mom-checkpoint" ||
+namespace {
+
+void verify_file(const Path& file, const Json& entry, const std::string& where, const std::string& advice) {
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(file));
+  const int64_t expected = json_int(entry, "bytes", where);
+  if (size != expected)
+    throw InputError({file.string(), std::to_string(expected) + " bytes", std::to_string(size), advice});
+  if (sha256_hex_of_file(file) != json_string(entry, "sha256", where))
+    throw InputError(
+        {file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
+}
+
+Json read_manifest(const Path& path, const std::string& advice) {
+  const std::string where = path.string();
+  if (!std::filesystem::exists(path))
+    throw InputError({where, "the manifest of a checkpoint", "none", advice});
+  Json manifest = read_json(path);
+  check_hash(manifest, where, advice);
+  if (json_string(manifest, "format", where) != kFormat || json_int(manifest, "version", where) != kVersion ||
       !manifest.contains("files"))
-    throw InputError({path.string(), "a checkpoint's manifest", "something else", ""});
+    throw InputError({where, "the manifest of a checkpoint, of version 1", "something else", advice});
+  return manifest;
+}
+
+}  // namespace
+
+void verify_checkpoint(const Path& folder) {
   const std::string advice = "remove " + folder.string() + " to resume from an older checkpoint";
-  for (const std::string& name : {std::string("config.json"), std::string("state.json"),
+  const Path path = folder / kManifest;
+  const Json manifest = read_manifest(path, advice);
+  for (const std::string& name : {std::string("config.json"), std::string(kState),
                                   std::string(models::kWholeWeights), std::string(kOptimizerFile)})
     if (!manifest["files"].contains(name) && !manifest["files"].contains(name + models::kIndexSuffix))
       throw InputError({path.string(), "an entry for " + name, "none", advice});
   for (const auto& [name, entry] : manifest["files"].items()) {
-    const Path file = folder / name;
-    std::error_code error;
-    const auto size = std::filesystem::file_size(file, error);
-    if (error) throw InputError({file.string(), "the file the manifest lists", "none", advice});
-    const int64_t expected = json_int(entry, "bytes", path.string());
-    if (static_cast<int64_t>(size) != expected)
-      throw InputError({file.string(), std::to_string(expected) + " bytes", std::to_string(size), advice});
-    if (sha256_hex_of_file(file) != json_string(entry, "sha256", path.string()))
-      throw InputError(
-          {file.string(), "the content its manifest states", "other bytes (checksum differs)", advice});
+    if (!std::filesystem::exists(folder / name))
+      throw InputError({(folder / name).string(), "the file the manifest lists", "none", advice});
+    verify_file(folder / name, entry, path.string(), advice);
   }
 }
 
+void verify_what_is_there(const Path& checkpoint) {
+  const std::string advice = "copy the checkpoint again; where the change is meant, remove manifest.json";
+  const Path path = checkpoint / kManifest;
+  const Json manifest = read_manifest(path, advice);
+  for (const auto& [name, entry] : manifest["files"].items())
+    if (std::filesystem::exists(checkpoint / name))
+      verify_file(checkpoint / name, entry, path.string(), advice);
+}
+
 Path find_model_folder(const Path& path) {
-  if (std::filesystem::exists(path / "config.json")) return path;
+  if (std::filesystem::exists(path / "config.json")) {
+    if (std::filesystem::exists(path / kManifest) && std::filesystem::exists(path / kState))
+      verify_what_is_there(path);
+    return path;
+  }
   const std::vector<Checkpoint> checkpoints = list_checkpoints(path);
   if (checkpoints.empty())
     throw InputError({path.string(), "a model folder (config.json) or a run with a checkpoint",

@@ -179,7 +179,7 @@ TEST_F(ImageVqTest, DamagedOrForeignFoldersAreRefused) {
   std::string model = read_file(*folder_ / "bad" / "model.safetensors");
   model.back() ^= 1;
   test::write_file(*folder_ / "bad" / "model.safetensors", model);
-  expect_error("hash");
+  expect_error("model.safetensors: expected the content that codec.json states");
   std::filesystem::copy(*folder_ / "codec", *folder_ / "bad", overwrite);
   const CodecInfo info = codec_->info();
   write_codec_info(*folder_ / "bad", "image_vae", "image", info.config, info.report);

@@ -59,6 +59,14 @@ class DocumentTest : public testing::Test {
     return "";
   }
 
+  // As another program writes it: no checksum speaks before the reader has seen what is wrong.
+  void forget_checksums() const {
+    Json manifest = read_json(folder() / "dataset.json");
+    manifest.erase("hash");
+    for (Json& collection : manifest["collections"]) collection.erase("sha256");
+    publish_json(folder() / "dataset.json", manifest);
+  }
+
   void replace_in(const std::string& file, const std::string& from, const std::string& to) {
     std::string content = read_file(folder() / file);
     size_t at = content.find(from);
@@ -101,6 +109,7 @@ TEST_F(DocumentTest, TitlesOfItsSourcesAreKept) {
   writer.commit();
   EXPECT_EQ(DocumentReader(folder()).titles(),
             (std::map<std::string, std::string>{{"pets", "pets of people"}}));
+  forget_checksums();
   replace_in("dataset.json", "\"pets of people\"", "5");
   EXPECT_NE(reading_error().find("a title as a string"), std::string::npos) << reading_error();
 }
@@ -188,8 +197,28 @@ TEST_F(DocumentTest, ReaderTellsFileAndLine) {
   EXPECT_NE(reading_error().find("train-pets.jsonl:1"), std::string::npos) << reading_error();
 }
 
+// tests/train/damage_test.cpp has every bit.
+TEST_F(DocumentTest, ChecksumsFindWhatIsAsGoodAsBefore) {
+  write_example();
+  replace_in("media-00000.tar", "picture bytes", "picture bytez");
+  EXPECT_NE(reading_error().find("media-00000.tar: byte 512: expected the content that its document states"),
+            std::string::npos)
+      << reading_error();
+  replace_in("media-00000.tar", "picture bytez", "picture bytes");
+  replace_in("train-pets.jsonl", "a red", "a bed");
+  EXPECT_NE(reading_error().find("train-pets.jsonl: expected the content that dataset.json states"),
+            std::string::npos)
+      << reading_error();
+  replace_in("dataset.json", "\"skipped\": 3", "\"skipped\": 2");
+  EXPECT_NE(reading_error().find("dataset.json: expected content with the hash"), std::string::npos)
+      << reading_error();
+  forget_checksums();
+  EXPECT_EQ(reading_error(), "");
+}
+
 TEST_F(DocumentTest, ReaderRefusesMediaOutsideTheTarOrTheFolder) {
   write_example();
+  forget_checksums();
   replace_in("train-pets.jsonl", "\"bytes\":13", "\"bytes\":99999999");
   EXPECT_NE(reading_error().find("media-00000.tar: byte"), std::string::npos) << reading_error();
   replace_in("train-pets.jsonl", "\"bytes\":99999999",
@@ -201,6 +230,7 @@ TEST_F(DocumentTest, ReaderRefusesMediaOutsideTheTarOrTheFolder) {
 
 TEST_F(DocumentTest, ReaderTellsMissingDocumentsAndForeignFolders) {
   write_example();
+  forget_checksums();
   publish_file(folder() / "test-pets.jsonl", "");
   EXPECT_NE(reading_error().find("expected 1 documents, found 0"), std::string::npos) << reading_error();
   replace_in("dataset.json", "mom-documents", "mom-encoded");

@@ -28,7 +28,7 @@ class ShardTest : public testing::Test {
   // Sets entry `index` of a tensor in the file's bytes, where the reader says they are.
   template <class T>
   static Path with_entry(const char* name, size_t index, T value) {
-    const Path copy = fresh_copy();
+    const Path copy = copy_without_checksums();
     std::string bytes = read_file(copy / kShard);
     {
       const formats::SafetensorsReader reader(copy / kShard);
@@ -60,7 +60,16 @@ class ShardTest : public testing::Test {
   static void edit_manifest(const Path& folder, const std::function<void(Json&)>& edit) {
     Json manifest = read_json(folder / "dataset.json");
     edit(manifest);
+    manifest.erase("hash");
     test::write_file(folder / "dataset.json", manifest.dump());
+  }
+  // As another program writes it: no checksum speaks before the reader has seen what is wrong.
+  static Path copy_without_checksums() {
+    const Path copy = fresh_copy();
+    edit_manifest(copy, [](Json& manifest) {
+      for (Json& shard : manifest["shards"]) shard.erase("sha256");
+    });
+    return copy;
   }
   static inline test::TempFolder* folder_ = nullptr;
 };
@@ -104,10 +113,26 @@ TEST_F(ShardTest, RefusesDamagedOffsetsAndTokens) {
   expect_refused(with_entry<uint16_t>("latents", 9, 0x7e00), "finite");
 }
 
+// What no other check can see; also not where a training sees it (tests/train/damage_test.cpp has every bit).
+TEST_F(ShardTest, ChecksumsFindWhatIsAsGoodAsBefore) {
+  const Path folder = fresh_copy();
+  const std::string hash = content_sha256(open_encoded(folder));
+  EXPECT_EQ(content_sha256(open_encoded(copy_without_checksums())), hash);  // as older data and runs have it
+  const Path damaged = with_entry<int32_t>("tokens", 0, 319);
+  const std::string bytes = read_file(damaged / kShard);
+  EXPECT_NE(content_sha256(open_encoded(damaged)), hash);
+  test::write_file(fresh_copy() / kShard, bytes);
+  expect_refused(folder, std::string(kShard) + ": expected the content that dataset.json states");
+  std::string manifest = read_file(fresh_copy() / "dataset.json");
+  manifest.replace(manifest.find("\"source\": \"shapes\""), 18, "\"source\": \"shaqes\"");
+  test::write_file(folder / "dataset.json", manifest);
+  expect_refused(folder, "dataset.json: expected content with the hash");
+}
+
 // Other writers of safetensors leave metadata out.
 TEST_F(ShardTest, MarksOfKeywordsAreNeededWhereATextHasKeywords) {
   const auto without_marks = [](const std::string& shard) {
-    const Path folder = fresh_copy();
+    const Path folder = copy_without_checksums();
     std::string bytes = read_file(folder / shard);
     const size_t at = bytes.find("\"colon\"");
     EXPECT_NE(at, std::string::npos);

@@ -40,6 +40,16 @@ TEST(ProbeOf, IsTrainedOnceForWhatItDependsOn) {
   EXPECT_EQ(first.aside, second.aside);
   EXPECT_TRUE(torch::equal(first.probe.encode({{"red"}}), second.probe.encode({{"red"}})));
 
+  // One bit of a thumbnail, which nothing else would notice.
+  std::string bytes = read_file(probes_in(folder.path())[0]);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  test::write_file(probes_in(folder.path())[0], bytes);
+  try {
+    probe_of(folder.path(), train, codecs, options);
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("checksum differs"), std::string::npos) << error.what();
+  }
   test::write_file(probes_in(folder.path())[0], "no probe");
   EXPECT_THROW(probe_of(folder.path(), train, codecs, options), InputError);
   std::swap(train[0].caption, train[1].caption);

@@ -99,6 +99,7 @@ TEST_F(DivergenceTest, GoingBackIsStartingThereWithoutTheBatchesSince) {
   Json manifest = read_json(copy / "manifest.json");
   manifest["files"]["state.json"] = {{"bytes", std::filesystem::file_size(copy / "state.json")},
                                      {"sha256", sha256_hex_of_file(copy / "state.json")}};
+  manifest.erase("hash");
   publish_file(copy / "manifest.json", manifest.dump());
   train::Trainer fresh(recipe, dataset_);
   fresh.resume(copy);

@@ -119,6 +119,39 @@ TEST_F(TrainTest, DamagedCheckpointsAreRefusedByFile) {
   }
 }
 
+// A checkpoint may be copied without what only training needs; what is there is checked.
+TEST_F(TrainTest, ACheckpointIsAModelWithoutItsOptimizer) {
+  test::TempFolder run;
+  train::Trainer trainer(recipe(), dataset_);
+  trainer.step();
+  trainer.save(run.path());
+  const Path folder = train::list_checkpoints(run.path()).back().folder;
+  EXPECT_EQ(train::find_model_folder(folder), folder);
+  std::filesystem::remove(folder / "optimizer.safetensors");
+  EXPECT_EQ(train::find_model_folder(folder), folder);
+  EXPECT_THROW(train::verify_checkpoint(folder), InputError);
+  publish_file(folder / "config.json", read_file(folder / "config.json") + "\n");
+  try {
+    train::find_model_folder(folder);
+    FAIL() << "no error";
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("config.json"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("remove manifest.json"), std::string::npos) << error.what();
+  }
+  std::filesystem::remove(folder / "manifest.json");
+  EXPECT_EQ(train::find_model_folder(folder), folder);
+}
+
+TEST_F(TrainTest, FoldersThatAreNoCheckpointsArePassedOver) {
+  test::TempFolder run;
+  for (const char* name :
+       {"step-00000007", "step-", "step-7x", "step-99999999999999999999999999", "other", ".step-00000008"})
+    std::filesystem::create_directories(run.path() / "checkpoints" / name);
+  const std::vector<train::Checkpoint> found = train::list_checkpoints(run.path());
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].step, 7);
+}
+
 TEST_F(TrainTest, ForeignCheckpointIsRefused) {
   test::TempFolder run;
   train::Trainer dense(recipe("mamba"), dataset_), mixture(recipe(), dataset_);
