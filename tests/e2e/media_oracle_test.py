@@ -11,6 +11,7 @@ import struct
 import subprocess
 import tempfile
 import unittest
+import zlib
 
 import numpy as np
 import soundfile
@@ -51,6 +52,10 @@ def photo(width=45, height=32, mode="RGB"):
     pixels = np.stack([x / x.max(), y, np.abs(np.sin(3 * x + 2 * y))] + [1 - x / x.max()] * (mode in ("RGBA", "CMYK")), -1)
     pixels = (pixels * 255).astype(np.uint8)
     return Image.fromarray(pixels[..., 0] if mode == "L" else pixels, mode)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def shown(data, mode="RGB"):
@@ -166,6 +171,53 @@ class Images(unittest.TestCase):
                  "cmyk.jpg": save(photo(mode="CMYK"), format="JPEG", quality=95, icc_profile=cmyk_profile())}
         self.check(files, tolerance=4, expected=converted)
 
+    def test_quirks_of_writers(self):
+        """What programs leave around and between the pixels, as public reports show it."""
+        png, jpeg = save(photo(), format="PNG"), save(photo(), format="JPEG", quality=95, subsampling=0)
+        webp, gif = save(photo(), format="WEBP", lossless=True), save(photo(), format="GIF")
+        exif = Image.Exif()
+        exif[ORIENTATION] = 6
+        at, end, scan = png.index(b"IDAT") - 4, png.rindex(b"IEND") - 4, jpeg.index(b"\xff\xda")
+        before = lambda *parts: png[:at] + b"".join(parts) + png[at:]
+        files = {
+            "behind.png": png + b"x" * 100,
+            "empty_idat.png": png[:end] + chunk(b"IDAT", b"") + png[end:],
+            "exif_at_end.png": png[:end] + chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")) + png[end:],
+            "text.png": before(chunk(b"iTXt", b"a\0\0\0\0\0" + b"x" * 9_000_000)),
+            "unknown.png": before(chunk(b"abCd", b"x")),
+            "no_profile.png": before(chunk(b"iCCP", b"icc\0\0" + zlib.compress(b"junk" * 10))),
+            "no_gamma.png": before(chunk(b"gAMA", b"\0" * 4)),
+            "behind.webp": webp + b"x" * 9,
+            "behind.gif": gif + b"\0\0x",
+            "no_trailer.gif": gif[:-1],
+        }
+        self.check(files)
+        files = {
+            "behind.jpg": jpeg + b"garbage" * 50,
+            "several.jpg": jpeg + jpeg,  # as cameras write a preview behind it
+            "fill.jpg": jpeg[:2] + b"\xff\xff\xff" + jpeg[2:],
+            "stray.jpg": jpeg[:2] + jpeg[2:scan] + b"\0\1" + jpeg[scan:-2] + b"\0\0\0\0" + jpeg[-2:],
+            "comment.jpg": jpeg[:2] + b"\xff\xfe" + struct.pack(">H", 60000) + b"c" * 59998 + jpeg[2:],
+        }
+        self.check(files, tolerance=3)
+
+    def test_transparency_of_few_and_many_bits(self):
+        """The transparent colour is compared before samples are scaled; Pillow compares it afterwards."""
+        files, right = {}, {}
+        for bits in (1, 2, 4, 16):
+            values = np.arange(64).reshape(8, 8) * (1021 if bits == 16 else 1) % 2**bits
+            packed = values.astype(">u2").view(np.uint8) if bits == 16 else np.packbits(
+                (values[..., None] >> np.arange(bits)[::-1] & 1).reshape(8, -1).astype(np.uint8), axis=1)
+            rows = b"".join(b"\0" + row.tobytes() for row in packed)
+            name, key = f"{bits}.png", int(values[0, 1])
+            files[name] = (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 8, bits, 0, 0, 0, 0)) +
+                           chunk(b"tRNS", struct.pack(">H", key)) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+            right[name] = np.where(values == key, 0, 255)
+        for name, found in decode(files).items():
+            with self.subTest(name):
+                self.assertIsInstance(found, np.ndarray, found)
+                np.testing.assert_array_equal(found[..., 3], right[name])
+
     def test_unreadable_images_are_named(self):
         files = {
             "a.tif": (save(photo(), format="TIFF"), "a TIFF or a camera's raw image"),
@@ -237,6 +289,12 @@ class Sounds(unittest.TestCase):
         files = {"a.opus": opus, "a.ogg": opus, "b.oga": vorbis, "b.ogg": vorbis,
                  "c.flac": coded(16000, format="FLAC", subtype="PCM_24"), "d.mp3": coded(16000, format="MP3"),
                  "e.wav": coded(16000, format="RF64", subtype="PCM_16"), "f.wave": coded(16000, format="WAV", subtype="ULAW")}
+        unknown = bytearray(files["c.flac"])  # as streaming encoders leave it: the length is 0, and so is the checksum
+        unknown[8 + 13] &= 0xF0
+        unknown[8 + 14:8 + 34] = bytes(20)
+        files["unknown.flac"] = bytes(unknown)
+        files["tagged.flac"] = files["c.flac"] + b"TAG" + bytes(125)
+        files["tagged.mp3"] = b"ID3\3\0\0\0\x08\0\0" + bytes(8 << 14) + files["d.mp3"] + b"APETAGEX" + bytes(24)
         for name, (rate, found) in decode(files).items():
             with self.subTest(name):
                 self.assertEqual(rate, 48000 if "OpusHead".encode() in files[name] else 16000)
