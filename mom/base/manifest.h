@@ -1,4 +1,4 @@
-// Manifests of JSON that vouch for themselves: "hash" is the sha256 of the others keys, so that every damaged bit is found.
+// Manifests of JSON that vouch for themselves: "hash" is the sha256 of the other keys, so that every damaged bit is found.
 #pragma once
 
 #include <string>

@@ -106,7 +106,7 @@ void verify_checkpoint(const Path& folder) {
     if (!manifest["files"].contains(name) && !manifest["files"].contains(name + models::kIndexSuffix))
       throw InputError({path.string(), "an entry for " + name, "none", advice});
   for (const auto& [name, entry] : manifest["files"].items()) {
-    if (!std::filesystem::exists(folder / name))
+    if (!std::filesystem::is_regular_file(folder / name))
       throw InputError({(folder / name).string(), "the file the manifest lists", "none", advice});
     verify_file(folder / name, entry, path.string(), advice);
   }
@@ -117,7 +117,7 @@ void verify_what_is_there(const Path& checkpoint) {
   const Path path = checkpoint / kManifest;
   const Json manifest = read_manifest(path, advice);
   for (const auto& [name, entry] : manifest["files"].items())
-    if (std::filesystem::exists(checkpoint / name))
+    if (std::filesystem::is_regular_file(checkpoint / name))
       verify_file(checkpoint / name, entry, path.string(), advice);
 }
 
