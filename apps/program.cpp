@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -25,6 +26,7 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
     std::fprintf(stderr, "%s: error: %s\n", program.c_str(), message);
     return static_cast<int>(code);
   };
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error of a write, which names it
   try {
     if (check) check();
     const ops::SharedCoresWatch watch;

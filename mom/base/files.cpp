@@ -180,6 +180,7 @@ void copy_tree(const Path& from, const Path& to) {
 }
 
 LineAppender::LineAppender(const Path& path) : path_(path) {
+  const bool is_new = !std::filesystem::exists(path);
   Descriptor fd(
       uninterrupted([&] { return ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666); }));
   if (fd.get() < 0) fail_writing(path, errno);
@@ -189,6 +190,7 @@ LineAppender::LineAppender(const Path& path) : path_(path) {
     const off_t whole = whole_lines(fd.get(), status.st_size, path);
     if (whole != status.st_size && uninterrupted([&] { return ::ftruncate(fd.get(), whole); }) != 0)
       fail_writing(path, errno);
+    if (is_new) sync_path(path.has_parent_path() ? path.parent_path() : Path("."));
   }
   fd_ = fd.release();
 }

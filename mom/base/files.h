@@ -44,6 +44,15 @@ class FolderPublisher {
   std::unique_ptr<State> state_;
 };
 
+// Makes a folder and those above it that are missing, each so that its name survives a power cut; whether there were any.
+bool make_folders(const Path& folder);
+
+// A folder that goes as a whole: renamed to a hidden sibling, then removed.
+void remove_folder(const Path& folder);
+
+// What dead processes left in `folder` that they were writing aside or removing, whatever its name was to be.
+void remove_leftovers_in(const Path& folder);
+
 // Puts back a folder that a process moved away to replace it and died before its successor was in place (only
 // on file systems that cannot exchange two names at once). Readers call it before they say that `target` is missing.
 void recover_folder(const Path& target);
@@ -88,7 +97,8 @@ class MappedFile {
 // Copies a file, or a folder with all that is in it, over what is there.
 void copy_tree(const Path& from, const Path& to);
 
-// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is cut off.
+// Appends whole lines to a log such as metrics.jsonl. On opening for append a torn last line (no newline) is cut off;
+// the name of a new file is synced, its lines are by sync().
 class LineAppender {
  public:
   explicit LineAppender(const Path& path);

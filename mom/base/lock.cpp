@@ -38,9 +38,7 @@ Lock Lock::of_output(const Path& target, const Terms& terms) {
 
 Lock::Lock(const Path& what, Path file, const Terms& terms)
     : what_(what), file_(std::move(file)), inherited_(terms.inherited) {
-  std::error_code error;
-  made_folder_ = std::filesystem::create_directories(file_.parent_path(), error);
-  if (error) files_internal::fail_writing(file_.parent_path(), error.value());
+  made_folder_ = make_folders(file_.parent_path());
   const auto deadline = std::chrono::steady_clock::now() + terms.wait;
   while (!try_take()) {
     if (std::chrono::steady_clock::now() >= deadline)

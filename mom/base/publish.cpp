@@ -3,6 +3,7 @@
 // Hidden siblings of a target NAME, named after the process that made them, so that leftovers can be recognised:
 //   .NAME.aside-PID-HOSTRAND   being written; HOSTRAND = 8 hex digits of the host's name, 8 random ones
 //   .NAME.old-PID-HOSTRAND     the target moved away while its successor is renamed into place
+//   .NAME.gone-PID-HOSTRAND    being removed
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <random>
 #include <set>
@@ -72,10 +74,19 @@ class InUse {  // marks a hidden sibling as this process's own
   std::string name_;
 };
 
-// True when `path` is a hidden sibling of `target` of this kind whose maker no longer runs on this host.
-bool left_over(const Path& path, const Path& target, const char* kind) {
+// Also one whose parent has not asked for its end yet (a zombie), which in some containers nobody ever does.
+bool has_ended(pid_t process) {
+  if (::kill(process, 0) != 0) return errno == ESRCH;
+  std::ifstream file("/proc/" + std::to_string(process) + "/stat");
+  std::string stat;
+  std::getline(file, stat);
+  const size_t name_end = stat.rfind(") ");
+  return name_end != std::string::npos && (stat[name_end + 2] == 'Z' || stat[name_end + 2] == 'X');
+}
+
+// True when `path` is a hidden sibling whose name begins with `prefix` (.NAME.KIND-) and whose maker no longer runs on this host.
+bool left_over(const Path& path, const std::string& prefix) {
   const std::string name = path.filename().string();
-  const std::string prefix = "." + target.filename().string() + "." + kind + "-";
   if (!name.starts_with(prefix)) return false;
   const char* end = name.data() + name.size();
   long pid = 0;
@@ -91,14 +102,15 @@ bool left_over(const Path& path, const Path& target, const char* kind) {
     std::lock_guard lock(in_use_mutex_);
     return !in_use_.count(path.string());
   }
-  return ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH;
+  return has_ended(static_cast<pid_t>(pid));
 }
 
 std::vector<Path> leftovers(const Path& target, const char* kind) {
+  const std::string prefix = "." + target.filename().string() + "." + kind + "-";
   std::vector<Path> found;
   std::error_code ignored;  // no such folder: no leftovers
   for (const auto& entry : fs::directory_iterator(target.parent_path(), ignored))
-    if (left_over(entry.path(), target, kind)) found.push_back(entry.path());
+    if (left_over(entry.path(), prefix)) found.push_back(entry.path());
   return found;
 }
 
@@ -182,6 +194,38 @@ void publish_file(const Path& path, std::string_view content) {
   });
 }
 
+bool make_folders(const Path& folder) {
+  if (folder.empty() || fs::is_directory(folder)) return false;
+  const bool made_above = make_folders(folder.parent_path());
+  std::error_code error;
+  const bool made = fs::create_directory(folder, error);
+  if (error) fail_writing(folder, error == std::errc::file_exists ? ENOTDIR : error.value());
+  if (made) sync_path(folder.has_parent_path() ? folder.parent_path() : Path("."));
+  return made || made_above;
+}
+
+void remove_folder(const Path& folder) {
+  const Path target = resolve(folder), gone = hidden_sibling(target, "gone");
+  const InUse in_use(gone);
+  rename_checked(target, gone);
+  sync_path(target.parent_path());  // not a folder of which half is missing, after a power cut
+  fs::remove_all(gone);
+}
+
+void remove_leftovers_in(const Path& folder) {
+  std::vector<Path> found;
+  std::error_code ignored;  // no such folder: no leftovers
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    for (const std::string kind : {".aside-", ".gone-"}) {
+      const std::string name = entry.path().filename().string();
+      const size_t at = name.rfind(kind);
+      if (at != std::string::npos && name.starts_with('.') &&
+          left_over(entry.path(), name.substr(0, at + kind.size())))
+        found.push_back(entry.path());
+    }
+  for (const Path& path : found) fs::remove_all(path, ignored);
+}
+
 void recover_folder(const Path& target) {
   const Path resolved = resolve(target);
   if (fs::exists(fs::symlink_status(resolved))) return;
@@ -200,14 +244,13 @@ struct FolderPublisher::State {
 };
 
 FolderPublisher::FolderPublisher(Path target, bool replace) : target_(resolve(target)), replace_(replace) {
-  std::error_code error;
-  fs::create_directories(target_.parent_path(), error);
-  if (error) fail_writing(target_.parent_path(), error.value());
+  make_folders(target_.parent_path());
   recover_folder(target_);
   remove_leftovers(target_);
   if (!replace_ && occupied(target_)) refuse_existing(target_);
   aside_ = hidden_sibling(target_, "aside");
   state_ = std::make_unique<State>(aside_);
+  std::error_code error;
   fs::create_directory(aside_, error);
   if (error) fail_writing(aside_, error.value());
 }

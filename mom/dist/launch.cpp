@@ -78,10 +78,9 @@ class Ranks {
 
   // Until all have ended.
   void run() {
-    bool asked = false;
     for (; num_running_ > 0; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
-      if (!asked && StopSignals::received() != 0) {
-        asked = true;
+      if (!asked_ && StopSignals::received() != 0) {
+        asked_ = true;
         send(SIGTERM);
       }
       for (Rank& rank : ranks_) poll(rank);
@@ -95,6 +94,10 @@ class Ranks {
   // The error that this end is; nothing where all is well.
   std::optional<Error> error() const {
     const Ended& zero = *ranks_[0].ended;
+    if (stopped_early_ && zero.well()) return std::nullopt;  // it had saved all
+    if (stopped_early_)
+      return Error(ExitCode::kStopped,
+                   "stopped before there was a step to save; run the same command with --resume to go on");
     if (!first_) {
       if (std::none_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return stopped(*rank.ended); }))
         return std::nullopt;
@@ -153,6 +156,7 @@ class Ranks {
   void poll(Rank& rank) {
     if (rank.ended || !(rank.ended = rank.child->poll())) return;
     --num_running_;
+    stopped_early_ |= asked_ && num_sent_ == 0 && rank.ended->signal == SIGTERM;
     if (first_ || rank.ended->well() || stopped(*rank.ended)) return;
     first_ = static_cast<size_t>(&rank - ranks_.data());
     failed_at_ = Clock::now();
@@ -183,6 +187,9 @@ class Ranks {
   std::optional<size_t> first_;  // the rank that failed first
   Clock::time_point failed_at_;
   int num_sent_ = 0;
+  bool asked_ = false,
+       stopped_early_ =
+           false;  // to stop; a rank ended by the signal itself, while it started or after its end
 };
 
 void check_environment() {

@@ -83,7 +83,6 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   progress.finish();
   json["loss"] = loss_json(total, modalities);
   json["tokens"] = tokens_json(total_tokens, modalities);
-  if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
   if (options.samples > 0 && as_it_is) {
     const codecs::CodecSet codecs = data::codecs_of(dataset);
     write_samples(options.run,
@@ -96,6 +95,8 @@ OrderedJson evaluate_run(const EvalOptions& options) {
                    {options.run_decoders, options.decode_limit_s}},
                   run.step);
   }
+  // Last: it says that all of it is done (study/state.h).
+  if (as_it_is && options.split == "validation") publish_json(options.run / "evaluation.json", json);
   return json;
 }
 

@@ -104,7 +104,7 @@ StudyResult write_tables(const StudyConfig& study, const Grid& grid, const Path&
 StudyResult run_study(const StudyOptions& options) {
   const StudyConfig study = load_study(options.study, options.overrides, options.known);
   const Grid grid = expand(study, options.known);
-  for (const char* folder : {"runs", "logs"}) fs::create_directories(options.out / folder);
+  for (const char* folder : {"runs", "logs"}) make_folders(options.out / folder);
   // Children hold it too, and those of a killed study need a moment to go.
   const Lock lock =
       Lock::of_folder(options.out, {"use another --out", std::chrono::seconds(5), /*inherited=*/true});

@@ -27,7 +27,7 @@ Path checkpoint_folder(const Path& run, int64_t step) {
 void remove_old(const Path& run, int64_t keep) {
   std::vector<Checkpoint> all = list_checkpoints(run);
   for (size_t i = 0; keep > 0 && i + static_cast<size_t>(keep) < all.size(); ++i)
-    std::filesystem::remove_all(all[i].folder);
+    remove_folder(all[i].folder);
 }
 
 }  // namespace
@@ -52,7 +52,6 @@ std::vector<Checkpoint> list_checkpoints(const Path& run) {
 void save_checkpoint(const Path& run, int64_t step, const std::function<void(const Path& folder)>& write,
                      const OrderedJson& state, int64_t keep) {
   const Path target = checkpoint_folder(run, step);
-  std::filesystem::create_directories(target.parent_path());
   FolderPublisher folder(target, /*replace=*/true);
   write(folder.path());
   publish_json(folder.path() / kState, state);

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "mom/base/error.h"
 #include "mom/base/machine.h"
 #include "mom/base/progress.h"
 #include "mom/models/counts.h"
@@ -153,6 +154,25 @@ Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int pr
   return plan;
 }
 
+namespace {
+
+// ResourceError where `processes` of this machine, `bytes` each, are more than it has, or the control group may have.
+void require_memory(double bytes, int processes, const char* what) {
+  const auto there = static_cast<double>(read_machine(".").memory_bytes);
+  if (there == 0 || bytes * processes <= there) return;
+  throw ResourceError("memory: expected at most " + format_bytes(there) +
+                      ", all that this machine or control group has, found " +
+                      format_bytes(bytes * processes) + " " + what +
+                      "; train a smaller model, or see train.microbatches, train.recompute and train.shard");
+}
+
+}  // namespace
+
+void require_memory_to_begin(const Recipe& recipe, const data::EncodedDataset& dataset, int processes) {
+  const Memory memory = make_plan(recipe, dataset, processes).memory;
+  require_memory(memory.weights + memory.average + memory.moments, 1, "for weights and optimizer");
+}
+
 void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes, bool json) {
   const Plan plan = make_plan(recipe, dataset, processes);
   const Memory& memory = plan.memory;
@@ -168,7 +188,7 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int p
                            {"process", plan.process_memory_bytes},
                            {"peak", plan.peak_memory_bytes()}};
     std::cout << out.dump(2) << std::endl;
-    return;
+    return require_memory(plan.peak_memory_bytes(), processes, "at most");
   }
   std::printf("model       %s, d_model %lld, %lld blocks, vocabulary %lld\n", plan.spec.backbone.c_str(),
               static_cast<long long>(plan.spec.d_model), static_cast<long long>(plan.spec.num_blocks),
@@ -187,6 +207,8 @@ void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int p
       format_bytes(plan.peak_memory_bytes()).c_str(), processes > 1 ? " in each process" : "",
       format_bytes(state).c_str(), format_bytes(passing).c_str(),
       format_bytes(plan.process_memory_bytes).c_str());
+  std::fflush(stdout);
+  require_memory(plan.peak_memory_bytes(), processes, "at most");
 }
 
 }  // namespace mom::train

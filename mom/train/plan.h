@@ -59,6 +59,9 @@ Memory memory_of_process(const models::ParameterCounts& counts, int64_t processe
 
 // Of one of `processes`, which share the threads of this one.
 Plan make_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes = 1);
+// ResourceError where weights and moments of one process alone are more than the memory that this machine has.
+void require_memory_to_begin(const Recipe& recipe, const data::EncodedDataset& dataset, int processes);
+// Printed, then a ResourceError where it is more than that.
 void print_plan(const Recipe& recipe, const data::EncodedDataset& dataset, int processes, bool json);
 
 }  // namespace mom::train

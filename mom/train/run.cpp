@@ -41,12 +41,14 @@ OrderedJson environment(const dist::Group& group) {
 
 // What the codecs keep of their input, beside the run that is trained on it: codec.json and report/.
 void copy_codec_reports(const Path& run, const data::EncodedDataset& dataset) {
+  FolderPublisher codecs(run / "codecs", /*replace=*/true);
   for (const auto& [modality, hash] : dataset.codec_hashes) {
-    const Path from = dataset.folder / "codecs" / modality, to = run / "codecs" / modality;
+    const Path from = dataset.folder / "codecs" / modality, to = codecs.path() / modality;
     std::filesystem::create_directories(to);
     copy_tree(from / "codec.json", to / "codec.json");
     if (std::filesystem::exists(from / "report")) copy_tree(from / "report", to / "report");
   }
+  codecs.commit();
 }
 
 void start_run_folder(const RunOptions& options, const Recipe& recipe, const models::ModelSpec& spec,
@@ -242,6 +244,7 @@ struct RunFolder {
 RunFolder open_run(const RunOptions& options, Recipe& recipe, const data::EncodedDataset& dataset) {
   RunFolder folder;
   folder.lock.reset(new Lock(Lock::of_folder(options.run, {"train into another folder with --run"})));
+  remove_leftovers_in(options.run / "checkpoints");
   const std::vector<Checkpoint> checkpoints = list_checkpoints(options.run);
   if (!options.resume && std::filesystem::exists(options.run / "metrics.jsonl"))
     throw UserError(
@@ -267,6 +270,7 @@ void train(const RunOptions& options, const std::shared_ptr<dist::Group>& group)
     warn_of_unused_keys(recipe, options.recipe);
     warn_of_keys_for_latents(recipe, *dataset, options.recipe);
     warn_without_validation(*dataset);
+    if (!options.dry_run) require_memory_to_begin(recipe, *dataset, group->size());
   });
   if (options.dry_run) return print_plan(recipe, *dataset, options.processes, options.json);
   if (options.run.empty()) throw UserError("--run: expected the folder to train into, found nothing");

@@ -226,6 +226,19 @@ TEST(FolderPublisher, FoldersOfLivingProcessesAndOfOtherHostsStay) {
   EXPECT_FALSE(fs::exists(folder / dead));
 }
 
+TEST(FolderPublisher, LeftoversOfAProcessNobodyHasWaitedForGo) {
+  TempFolder folder;
+  const pid_t ended = ::fork();
+  if (ended == 0) ::_exit(0);
+  siginfo_t end = {};
+  ASSERT_EQ(::waitid(P_PID, static_cast<id_t>(ended), &end, WEXITED | WNOWAIT), 0);  // it stays a zombie
+  const Path left = folder / (".target.aside-" + std::to_string(ended));
+  fs::create_directory(left);
+  { FolderPublisher publisher(folder / "target", false); }
+  EXPECT_FALSE(fs::exists(left));
+  ::waitpid(ended, nullptr, 0);
+}
+
 TEST(FolderPublisher, RecoversAFolderMovedAwayByADeadProcess) {
   TempFolder folder;
   const Path old = folder / (".target.old-" + std::to_string(dead_process()));
@@ -241,6 +254,33 @@ TEST(FolderPublisher, RecoversAFolderMovedAwayByADeadProcess) {
   EXPECT_FALSE(fs::exists(old));
   EXPECT_EQ(read_file(folder / "target" / "a"), "x");
   recover_folder(folder / "never-there");  // nothing to do
+}
+
+TEST(RemoveFolder, GoesAsAWholeAndTheNextClearsWhatADeadProcessLeft) {
+  TempFolder folder;
+  for (const char* name : {"a", "b"}) fs::create_directories(folder / name / "inner");
+  remove_folder(folder / "a");
+  EXPECT_EQ(names_in(folder.path()), (std::vector<std::string>{"b"}));
+  const std::string dead = std::to_string(dead_process()), alive = std::to_string(::getppid());
+  const std::string unknown = ".gone-x", mine = ".a.gone-" + alive;
+  const std::string only_copy = ".c.old-" + dead;  // perhaps
+  for (const std::string& name : {".a.gone-" + dead, ".step-1.aside-" + dead, only_copy, mine, unknown})
+    fs::create_directories(folder / name / "inner");
+  remove_leftovers_in(folder.path());
+  std::vector<std::string> kept{mine, only_copy, unknown, "b"};
+  std::sort(kept.begin(), kept.end());
+  EXPECT_EQ(names_in(folder.path()), kept);
+  remove_leftovers_in(folder / "never-there");  // nothing to do
+}
+
+TEST(MakeFolders, SaysWhetherItMadeAny) {
+  TempFolder folder;
+  EXPECT_TRUE(make_folders(folder / "a" / "b"));
+  EXPECT_FALSE(make_folders(folder / "a" / "b"));
+  EXPECT_TRUE(make_folders(folder / "a" / "c" / ""));
+  EXPECT_TRUE(fs::is_directory(folder / "a" / "c"));
+  test::write_file(folder / "file", "x");
+  EXPECT_THROW(make_folders(folder / "file" / "d"), InputError);
 }
 
 TEST(FolderPublisher, LeavesAFolderThatALivingProcessIsSwapping) {

@@ -122,7 +122,7 @@ class Memory(unittest.TestCase):
         except OSError as error:
             self.skipTest(f"NOT TESTED: no cgroup with a limit of memory: {error}")
         codes, _, _ = self.train(1, self.recipe("all"), limits[:1])
-        self.assertEqual(codes, [-9])
+        self.assertEqual(codes, [4])  # before it begins: weights and moments alone are more
         codes, _, _ = self.train(4, self.recipe("all"), limits)
         self.assertEqual(codes, [0, 0, 0, 0])
 
