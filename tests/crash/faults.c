@@ -1,6 +1,6 @@
 // Makes one system call of a program fail, for tests: preloaded, it counts the calls that write below MOM_FAULT_ROOT, and of the
 // one numbered MOM_FAULT_AT (from 1) makes what MOM_FAULT_KIND says: ENOSPC, EIO, EINTR, short (half of a write) or kill.
-// MOM_FAULT_LOG: where the names of the calls go, one in a line.
+// MOM_FAULT_LOG: where the names of the calls go, one in a line. durable.h: what of it was synced.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "durable.h"
 
 static atomic_int calls;
 
@@ -79,7 +81,11 @@ ssize_t pwrite(int fd, const void* data, size_t count, off_t at) {
 
 int fsync(int fd) {
   REAL(int, "fsync", int);
-  return fails(file_below_root(fd) ? fault_of("fsync") : NULL) ? -1 : real(fd);
+  const int counts = file_below_root(fd);
+  if (fails(counts ? fault_of("fsync") : NULL)) return -1;
+  const int result = real(fd);
+  if (result == 0 && counts) durable_synced(fd);
+  return result;
 }
 
 int ftruncate(int fd, off_t length) {
@@ -106,11 +112,19 @@ long syscall(long number, ...) {
 
 int mkdir(const char* path, mode_t mode) {
   REAL(int, "mkdir", const char*, mode_t);
-  return fails(below_root(path) ? fault_of("mkdir") : NULL) ? -1 : real(path, mode);
+  const int counts = below_root(path);
+  if (fails(counts ? fault_of("mkdir") : NULL)) return -1;
+  const int result = real(path, mode);
+  if (result == 0 && counts) durable_created(path);
+  return result;
 }
 
-static int opened(const char* name, const char* path, int flags) {
-  return (flags & O_CREAT) != 0 && below_root(path) && fails(fault_of(name));
+static int open_with(const char* name, int (*real)(const char*, int, ...), const char* path, int flags, mode_t mode) {
+  if ((flags & O_CREAT) == 0 || !below_root(path)) return real(path, flags, mode);
+  if (fails(fault_of(name))) return -1;
+  const int is_new = access(path, F_OK) != 0, fd = real(path, flags, mode);
+  if (fd >= 0 && is_new) durable_created(path);
+  return fd;
 }
 
 int open(const char* path, int flags, ...) {
@@ -119,7 +133,7 @@ int open(const char* path, int flags, ...) {
   va_start(rest, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
   va_end(rest);
-  return opened("open", path, flags) ? -1 : real(path, flags, mode);
+  return open_with("open", real, path, flags, mode);
 }
 
 int open64(const char* path, int flags, ...) {
@@ -128,5 +142,5 @@ int open64(const char* path, int flags, ...) {
   va_start(rest, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
   va_end(rest);
-  return opened("open64", path, flags) ? -1 : real(path, flags, mode);
+  return open_with("open64", real, path, flags, mode);
 }

@@ -17,6 +17,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+from power import build  # noqa: E402
 from program import BINARY  # noqa: E402
 from tiny import make_data, write_recipe  # noqa: E402
 
@@ -117,8 +118,7 @@ def main():
     wanted = os.environ.get("MOM_FAULT", "").split(",")
     with tempfile.TemporaryDirectory() as temporary:
         work = pathlib.Path(temporary)
-        shim = work / "faults.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", shim, HERE / "faults.c", "-ldl"], check=True)
+        shim = build(work)
         base = work / "base"
         base.mkdir()
         make_data(base)

@@ -51,6 +51,14 @@ TEST_F(Launch, passesASignalOnAndExitsAsTheRanksDo) {
   EXPECT_TRUE(rank_log(1).ends_with("started\nerror: stopped, saved\n"));
 }
 
+// As ranks that still start: they have nothing to save, and no handler yet.
+TEST_F(Launch, stopsRanksThatTheSignalItselfEnds) {
+  start({"launch", "2", "3", folder_.path().string(), "loop", "60000"}, {});
+  until_started();
+  ranks_[0]->ask_to_stop();
+  expect_error(outcome(), 75, "stopped before there was a step to save");
+}
+
 TEST_F(Launch, namesTheRankThatFailedFirst) {
   launch(3, 0, "error");
   const Outcome all = outcome();
