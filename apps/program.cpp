@@ -7,10 +7,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <new>
 #include <stdexcept>
+#include <string_view>
+#include <system_error>
 
 #include "mom/base/error.h"
 #include "mom/base/files.h"
@@ -20,11 +23,28 @@ namespace mom::app {
 
 void print_json(const OrderedJson& value) { std::cout << value.dump(2) << std::endl; }
 
+namespace {
+
+// A thread that cannot be started, a tensor that LibTorch's allocator has no room for, or a product that oneDNN has none for.
+bool is_lack_of_memory(const std::exception& error) {
+  if (const auto* system = dynamic_cast<const std::system_error*>(&error))
+    return system->code() == std::errc::resource_unavailable_try_again ||
+           system->code() == std::errc::not_enough_memory;
+  const std::string_view text = error.what();
+  return text == "could not create a primitive" ||
+         text.find("can't allocate memory") != std::string_view::npos;
+}
+
+}  // namespace
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<void()>& check) {
   const std::string name = app.get_name(), program = name.substr(0, name.find(' '));
   const auto fail = [&](ExitCode code, const char* message) {
     std::fprintf(stderr, "%s: error: %s\n", program.c_str(), message);
     return static_cast<int>(code);
+  };
+  const auto without_memory = [&](const char* what) {
+    return fail(ExitCode::kNoResource, (std::string("out of memory: ") + what).c_str());
   };
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow further is an error of a write, which names it
   try {
@@ -43,10 +63,12 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<void()
   } catch (const std::bad_alloc&) {
     return fail(ExitCode::kNoResource, "out of memory");
   } catch (const c10::Error& error) {
+    if (is_lack_of_memory(error)) return without_memory(error.what_without_backtrace());
     return fail(ExitCode::kInternal, error.what_without_backtrace());
   } catch (const std::invalid_argument& error) {  // of the kernels: MOM_CPU_CAPABILITY
     return fail(ExitCode::kUsage, error.what());
   } catch (const std::exception& error) {
+    if (is_lack_of_memory(error)) return without_memory(error.what());
     return fail(ExitCode::kInternal, error.what());
   }
   return 0;

@@ -119,6 +119,13 @@ int mkdir(const char* path, mode_t mode) {
   return result;
 }
 
+// Of folders that are removed.
+int unlinkat(int folder, const char* name, int flags) {
+  REAL(int, "unlinkat", int, const char*, int);
+  const int counts = folder == AT_FDCWD ? below_root(name) : file_below_root(folder);
+  return fails(counts ? fault_of("unlinkat") : NULL) ? -1 : real(folder, name, flags);
+}
+
 static int open_with(const char* name, int (*real)(const char*, int, ...), const char* path, int flags, mode_t mode) {
   if ((flags & O_CREAT) == 0 || !below_root(path)) return real(path, flags, mode);
   if (fails(fault_of(name))) return -1;

@@ -1,7 +1,7 @@
 """One system call of a writer fails, or the program is killed in it: afterwards there is the old or the new, never anything between, the
 message says what happened, and the same command then ends with the result of an undisturbed one, byte for byte.
 
-Every writer has each of its calls (open, write, fsync, rename, mkdir, ftruncate) failed with ENOSPC, EIO and EINTR, a write that
+Every writer has each of its calls (open, write, fsync, rename, mkdir, ftruncate, unlinkat) failed with ENOSPC, EIO and EINTR, a write that
 takes half, and SIGKILL (faults.c, preloaded). MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny data;
 MOM_FAULTS: how many trials of each writer and kind (all: 0; 4 where it is not set), spread over its calls. MOM_FAULT=WRITER,KIND,NUMBER repeats
 one trial, whose line is printed where something is wrong. Needs a C compiler.
@@ -52,7 +52,7 @@ def trained(run):
 def writers(base):
     pairs, more = base / "pairs", base / "more"
     documents, encoded = base / "tiny/documents", base / "tiny/encoded"
-    recipe = write_recipe(base / "recipe.toml", encoded, train={"steps": 4}, eval={"every_steps": 2}, checkpoint={"every_steps": 2})
+    recipe = write_recipe(base / "recipe.toml", encoded, train={"steps": 4}, eval={"every_steps": 2}, checkpoint={"every_steps": 2, "keep": 1})
     text, image = base / "tiny/codec-text", base / "tiny/codec-image"
     return [
         Writer("import", lambda root: ["data", "import", str(pairs), "--out", str(root / "out")]),
@@ -66,8 +66,8 @@ def writers(base):
 
 
 def may_have(call, kind):
-    """mkdir is never interrupted (POSIX), and only a write takes less than it is given."""
-    return {"short": "write" in call, "EINTR": call != "mkdir"}.get(kind, True)
+    """mkdir and unlinkat are never interrupted (POSIX), and only a write takes less than it is given."""
+    return {"short": "write" in call, "EINTR": call not in ("mkdir", "unlinkat")}.get(kind, True)
 
 
 def environment_of(shim, root, kind, number):

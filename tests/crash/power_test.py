@@ -3,7 +3,7 @@ the new, never neither nor anything between, and the same command again ends wit
 command has ended well, its result survives.
 
 MOM_BINARY: the program; MOM_TINY_DATA: the test program that writes tiny data; MOM_CUTS: at how many calls of each command, spread over them
-(6; all: 0), each for both ways of losing. MOM_CUT="VERB,NUMBER,WAY" repeats one trial, whose line is printed where something is wrong. Needs
+(6; all: 0), each for both ways of losing (fewer than 4: for one in turn). MOM_CUT="VERB,NUMBER,WAY" repeats one trial, whose line is printed where something is wrong. Needs
 a C compiler.
 """
 
@@ -67,10 +67,12 @@ def trial(bench, verb, number, way):
     return line
 
 
-def numbers_of(count):
-    """0 (the power goes after the end), and calls spread evenly."""
+def cuts_of(count):
+    """(call, way of losing): 0 (the power goes after the end), and calls spread evenly."""
     step = max(1, count // CUTS) if CUTS else 1
-    return [0, *range(1 + step // 2, count + 1, step)]
+    numbers = [0, *range(1 + step // 2, count + 1, step)]
+    both = CUTS == 0 or CUTS >= 4
+    return [(number, way) for i, number in enumerate(numbers) for j, way in enumerate(power.WAYS) if both or i % 2 == j]
 
 
 def main():
@@ -89,13 +91,10 @@ def main():
             assert done.returncode == 0, f"{verb.name}: {done.stderr}"
             verb.remember(bench.root)
             count = len(bench.calls())
-            for number in [int(wanted[1])] if wanted[0] else numbers_of(count):
-                for way in power.WAYS:
-                    if wanted[0] and way != wanted[2]:
-                        continue
-                    line = trial(bench, verb, number, way)
-                    print(json.dumps(line), flush=True)
-                    num_trials, num_wrong = num_trials + 1, num_wrong + ("wrong" in line)
+            for number, way in [(int(wanted[1]), wanted[2])] if wanted[0] else cuts_of(count):
+                line = trial(bench, verb, number, way)
+                print(json.dumps(line), flush=True)
+                num_trials, num_wrong = num_trials + 1, num_wrong + ("wrong" in line)
             print(f"{verb.name}: {count} calls", file=sys.stderr, flush=True)
     print(f"{num_trials} power cuts, {num_wrong} wrong", file=sys.stderr)
     sys.exit(1 if num_wrong or not num_trials else 0)
