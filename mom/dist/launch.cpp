@@ -97,7 +97,8 @@ class Ranks {
     if (stopped_early_ && zero.well()) return std::nullopt;  // it had saved all
     if (stopped_early_)
       return Error(ExitCode::kStopped,
-                   "stopped before there was a step to save; run the same command with --resume to go on");
+                   "stopped with nothing to save, before the first step or after the last; run the same "
+                   "command with --resume to go on");
     if (!first_) {
       if (std::none_of(ranks_.begin(), ranks_.end(), [](const Rank& rank) { return stopped(*rank.ended); }))
         return std::nullopt;

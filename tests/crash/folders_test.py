@@ -90,7 +90,8 @@ class Odd(unittest.TestCase):
             self.assertEqual(hidden, [])
 
     def assert_again_well(self, verb):
-        self.assert_well(self.run_verb(verb))
+        if not verb.is_done(self.root):
+            self.assert_well(self.run_verb(verb))
         self.assertEqual(verb.unlike(self.root), "")
 
 

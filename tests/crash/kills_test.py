@@ -95,7 +95,8 @@ def wrong_end(verb, root, name, end, text):
         return [end["wrong"]]
     if code == 75 and verb.exits_75:
         step = re.search(r"stopped after step (\d+)", text)
-        if isinstance(verb, Train) and (not step or newest_step(root / "out") != int(step[1])):
+        saved = [int(step[1])] if step else [end["before"], STEPS] if "stopped with nothing to save" in text else []
+        if isinstance(verb, Train) and newest_step(root / "out") not in saved:
             return [f"the newest checkpoint is of step {newest_step(root / 'out')}; it said: {text[-300:]}"]
         return []
     if code == 0 and verb.is_done(root):
@@ -112,7 +113,7 @@ def trial(verb, root, plan, log_path):
     ends, wrong = [], []
     for each in plan:
         with open(log_path, "w") as log:
-            end = {"fresh": not (root / "out").exists(), **disturb(verb, root, each, log)}
+            end = {"fresh": not (root / "out").exists(), "before": newest_step(root / "out"), **disturb(verb, root, each, log)}
         text = log_path.read_text(errors="replace")
         name = each.split("@")[0]
         if name == "KILL" and end["hit"] and end["exit"] not in (-9, 0):

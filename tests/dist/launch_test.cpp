@@ -56,7 +56,7 @@ TEST_F(Launch, stopsRanksThatTheSignalItselfEnds) {
   start({"launch", "2", "3", folder_.path().string(), "loop", "60000"}, {});
   until_started();
   ranks_[0]->ask_to_stop();
-  expect_error(outcome(), 75, "stopped before there was a step to save");
+  expect_error(outcome(), 75, "stopped with nothing to save");
 }
 
 TEST_F(Launch, namesTheRankThatFailedFirst) {
