@@ -27,7 +27,7 @@ TEST_F(ImportTest, WebDatasetTar) {
 
 TEST_F(ImportTest, CompressedTarGivesTheSame) {
   Path tar = make_tar({{"cat.txt", "a cat"}, {"cat.png", png(1)}, {"cat.wav", wav(10)}});
-  ASSERT_EQ(std::system(("gzip -k " + tar.string()).c_str()), 0);
+  ASSERT_EQ(std::system(("gzip -k '" + tar.string() + "'").c_str()), 0);
   import(tar);
   Lines plain = result();
   std::filesystem::remove_all(root_ / "out" / "documents");

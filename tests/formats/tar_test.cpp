@@ -163,7 +163,7 @@ TEST(Tar, SparseFilesAreWhole) {
 TEST(Compressed, BlocksOfJoinedFilesAndWhatComesBeforeDamage) {
   TempFolder folder;
   std::string text;
-  for (int i = 0; text.size() < 3'000'000; ++i) text += std::to_string(i * 7919) + " ";
+  for (int64_t i = 0; text.size() < 3'000'000; ++i) text += std::to_string(i * 7919) + " ";
   test::write_file(folder / "t", text);
   const std::string command =
       "cd '" + folder.path().string() +

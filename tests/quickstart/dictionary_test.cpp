@@ -47,7 +47,7 @@ class DictionaryTest : public testing::Test {
     publish_file(root_ / "d.dict",
                  "about\nCat \\Cat\\ n.\n  It purrs.\nDog\nthe market\x92s fa\xE7"
                  "ade");
-    ASSERT_EQ(std::system(("gzip -f " + (root_ / "d.dict").string()).c_str()), 0);
+    ASSERT_EQ(std::system(("gzip -f '" + (root_ / "d.dict").string() + "'").c_str()), 0);
   }
   void TearDown() override { std::filesystem::remove_all(root_); }
   std::vector<Article> read(const std::string& index) {
