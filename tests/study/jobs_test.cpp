@@ -26,12 +26,15 @@ class JobsTest : public testing::Test {
   JobPool pool(std::vector<Job> jobs, int64_t at_once = 2) {
     return JobPool({"/bin/sh", folder_.path(), at_once, 3}, std::move(jobs));
   }
+  std::string quoted(const std::string& name) {
+    return "'" + (folder_ / name).string() + "'";
+  }  // for the shell
   std::string text(const std::string& name) { return read_file(folder_ / name); }
   test::TempFolder folder_;
 };
 
 TEST_F(JobsTest, WhatFailsEndsItsOwnJobOnly) {
-  const std::string file = (folder_ / "after").string();
+  const std::string file = quoted("after");
   auto results = pool({job("bad", {"echo 'mom: error: old' >&2; echo 'mom: error: too wide' >&2; exit 2",
                                    "touch " + file}),
                        job("good", {"echo out; echo threads $OMP_NUM_THREADS", "exit 0"}),
@@ -39,7 +42,7 @@ TEST_F(JobsTest, WhatFailsEndsItsOwnJobOnly) {
                      .run();
   EXPECT_EQ(results[0].error, "too wide");
   EXPECT_EQ(results[0].exit_code, 2);
-  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "after"));
   EXPECT_TRUE(results[1].done);
   EXPECT_EQ(text("good.log"), "out\nthreads 3\n");
   EXPECT_EQ(results[2].error, "ended by signal 9 (Killed)");
@@ -62,8 +65,7 @@ TEST_F(JobsTest, AnErrorOfAnEarlierTryIsNotShownAgain) {
 }
 
 TEST_F(JobsTest, NoMoreAtOnceThanAsked) {
-  const std::string script =
-      "mkdir " + (folder_ / "one").string() + " || exit 9; sleep 0.1; rmdir " + (folder_ / "one").string();
+  const std::string script = "mkdir " + quoted("one") + " || exit 9; sleep 0.1; rmdir " + quoted("one");
   for (const JobResult& result : pool({job("a", {script}), job("b", {script}), job("c", {script})}, 1).run())
     EXPECT_TRUE(result.done) << result.error;
 }
@@ -79,8 +81,8 @@ TEST_F(JobsTest, StdoutGoesWhereACommandSays) {
 TEST_F(JobsTest, ASignalAsksEachOnceAndWaits) {
   const StopSignals signals;
   // Saves for a while, and says so; the next command and the next job are not begun.
-  const std::string saves = "trap 'sleep 0.3; echo saved; exit 75' TERM; touch " + (folder_ / "up").string() +
-                            "; while :; do sleep 0.02; done";
+  const std::string saves =
+      "trap 'sleep 0.3; echo saved; exit 75' TERM; touch " + quoted("up") + "; while :; do sleep 0.02; done";
   JobPool jobs = pool({job("a", {saves, "echo more"}), job("b", {"echo never"})}, 1);
   std::thread sender([&] {
     while (!std::filesystem::exists(folder_ / "up"))
@@ -98,7 +100,7 @@ TEST_F(JobsTest, ASignalAsksEachOnceAndWaits) {
 
 // A process that dies takes its children with it, whatever it dies of.
 TEST_F(JobsTest, ChildrenDieWithUs) {
-  const std::string pid_file = (folder_ / "pid").string();
+  const std::string pid_file = quoted("pid");
   const pid_t middle = ::fork();
   if (middle == 0) {
     Child child("/bin/sh", {"-c", "echo $$ > " + pid_file + "; exec sleep 60"}, {{}, folder_ / "log", ""});
@@ -106,7 +108,7 @@ TEST_F(JobsTest, ChildrenDieWithUs) {
   }
   pid_t pid = 0;
   while (pid == 0) {
-    std::ifstream(pid_file) >> pid;
+    std::ifstream(folder_ / "pid") >> pid;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   EXPECT_EQ(::kill(pid, 0), 0);
