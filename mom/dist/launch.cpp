@@ -188,9 +188,8 @@ class Ranks {
   std::optional<size_t> first_;  // the rank that failed first
   Clock::time_point failed_at_;
   int num_sent_ = 0;
-  bool asked_ = false,
-       stopped_early_ =
-           false;  // to stop; a rank ended by the signal itself, while it started or after its end
+  bool asked_ = false;          // to stop
+  bool stopped_early_ = false;  // a rank ended by the signal itself, while it started or after its last save
 };
 
 void check_environment() {

@@ -24,7 +24,7 @@ HugePages::HugePages(int64_t num_bytes) : size_(num_bytes) {
 at::Tensor HugePages::take(at::IntArrayRef sizes, at::ScalarType type) {
   const int64_t num_bytes =
       rounded(c10::multiply_integers(sizes) * static_cast<int64_t>(c10::elementSize(type)));
-  if (used_ + num_bytes > size_) throw std::logic_error("HugePages: no room");
+  if (!has_room_for(num_bytes)) throw std::logic_error("HugePages: no room");
   char* data = memory_.get() + used_;
   used_ += num_bytes;
   return at::from_blob(
