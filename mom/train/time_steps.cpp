@@ -48,16 +48,17 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
   const int64_t memory_before = peak_allocator_bytes();
   Trainer trainer(recipe, dataset);
   for (int i = 0; i < kWarmups; ++i) trainer.step();
-  std::vector<double> step, data, forward, backward, optimizer;
-  double tokens = 0;
+  std::vector<double> step;
+  double data = 0, forward = 0, backward = 0, optimizer = 0, all = 0, tokens = 0;
   const double flops_before = trainer.flops();
   for (int64_t i = 0; i < steps; ++i) {
     const StepReport report = trainer.step();
     step.push_back(report.seconds);
-    data.push_back(report.data_seconds);
-    forward.push_back(report.forward_seconds);
-    backward.push_back(report.backward_seconds);
-    optimizer.push_back(report.optimizer_seconds);
+    data += report.data_seconds;
+    forward += report.forward_seconds;
+    backward += report.backward_seconds;
+    optimizer += report.optimizer_seconds;
+    all += report.seconds;
     tokens += static_cast<double>(report.num_tokens);
   }
   const int64_t from_allocator = peak_allocator_bytes() - memory_before,
@@ -70,10 +71,10 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
   OrderedJson result;
   result["tokens_per_s"] = tokens / num_steps / step_s;
   result["step_ms"] = 1e3 * step_s;
-  result["data_ms"] = 1e3 * median(data);
-  result["forward_ms"] = 1e3 * median(forward);
-  result["backward_ms"] = 1e3 * median(backward);
-  result["optimizer_ms"] = 1e3 * median(optimizer);
+  result["data_ms"] = 1e3 * step_s * data / all;
+  result["forward_ms"] = 1e3 * step_s * forward / all;
+  result["backward_ms"] = 1e3 * step_s * backward / all;
+  result["optimizer_ms"] = 1e3 * step_s * optimizer / all;
   result["peak_rss_bytes"] = peak_rss_bytes();
   result["training_bytes"] = training_bytes;
   result["model_flops_per_s"] = (trainer.flops() - flops_before) / num_steps / step_s;
