@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan coverage fuzz deb format clean
+.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan coverage fuzz deb wheel test-python format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -71,6 +71,12 @@ fuzz:  ## look for inputs that are defects with libFuzzer, a minute for each of 
 deb: build  ## the Debian package, build/release/mom_*.deb (docs/install.md)
 	rm -f $(BUILD)/mom_*.deb
 	cd $(BUILD) && cpack && rm -rf _CPack_Packages
+
+wheel: setup  ## the Python package, build/wheel/mixture_of_mamba-*.whl (python/README.md)
+	@scripts/wheel
+
+test-python: setup  ## build the wheel and run the fast tests of the Python package
+	@scripts/test-python
 
 check:  ## format, layers, shell scripts and file sizes, in seconds; scripts/setup --with check installs the tools
 	@scripts/check
