@@ -13,7 +13,7 @@ namespace mom::models {
 // logits of text are the same. UserError: not a model of Mamba blocks alone.
 Model text_only(ModelImpl& model);
 
-// config.json of a folder that transformers loads with the code of python/modeling_mixture_of_mamba.py. UserError: a model that
+// config.json of a folder that transformers loads with the code of python/mixture_of_mamba/modeling_mixture_of_mamba.py. UserError: a model that
 // this code does not compute.
 inline constexpr const char* kModelingFile = "modeling_mixture_of_mamba.py";
 OrderedJson hugging_face_config(const ModelSpec& spec);

@@ -1,7 +1,8 @@
 """Mixture-of-Mamba in plain PyTorch, for `transformers` with trust_remote_code; written into a model folder by `mom convert to-hf`.
 
 A Mamba whose four projections may have their own weights per modality, while convolution, state transition and recurrent state
-are shared by the whole sequence (arXiv 2501.16295, on Mamba, arXiv 2312.00752). The scan is a loop over positions.
+are shared by the whole sequence (arXiv 2501.16295, on Mamba, arXiv 2312.00752). The scan is a loop over positions, unless
+the package mixture_of_mamba is installed and the model is on the CPU: then it is that package's.
 
 B batch, T positions, E model width, D inner width, N state slots, R dt rank, K taps, M modalities, I items of latents, Q patches, P patch
 width, F numbers of a patch behind convolutions.
@@ -13,7 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from transformers import GenerationMixin, PretrainedConfig, PreTrainedModel
+from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
+
+try:
+    from mixture_of_mamba import causal_conv1d, selective_scan
+except ImportError:
+    causal_conv1d = selective_scan = None
 
 TIMESTEP_FEATURES = 128
 # The orders that layers visit an item's patches in, in turn: (by columns, backwards).
@@ -26,6 +33,7 @@ class MixtureOfMambaConfig(PretrainedConfig):
     the projections with own weights per modality."""
 
     model_type = "mixture_of_mamba"
+    vocabulary = modality_table = patch_net_channels = None  # config.json has them only where there are any
 
     def __init__(self, vocab_size=50280, hidden_size=768, num_hidden_layers=32, state_size=16, conv_kernel=4, expand=2, intermediate_size=None,
                  time_step_rank=None, use_bias=False, use_conv_bias=True, layer_norm_epsilon=1e-5, initializer_range=0.02, tie_word_embeddings=True,
@@ -38,9 +46,12 @@ class MixtureOfMambaConfig(PretrainedConfig):
         self.use_bias, self.use_conv_bias = use_bias, use_conv_bias
         self.layer_norm_epsilon, self.initializer_range = layer_norm_epsilon, initializer_range
         self.modalities, self.decoupled = list(modalities), list(decoupled)
-        self.vocabulary, self.modality_table = vocabulary, modality_table
+        given = {"vocabulary": vocabulary, "modality_table": modality_table, "patch_net_channels": patch_net_channels}
+        for name, value in given.items():
+            if value is not None:
+                setattr(self, name, value)
         self.image_scan, self.adaptive_norm, self.patch_positions = image_scan, adaptive_norm, patch_positions
-        self.patch_net, self.patch_nets, self.patch_net_channels = patch_net, patch_nets or {}, patch_net_channels
+        self.patch_net, self.patch_nets = patch_net, patch_nets or {}
         self.prediction, self.predictions = prediction, predictions or {}
         super().__init__(tie_word_embeddings=tie_word_embeddings, **kwargs)
 
@@ -139,6 +150,15 @@ class ModalityLinear(nn.Module):
         return y
 
 
+def has_kernels(tensor):
+    return selective_scan is not None and tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.bfloat16)
+
+
+def packed(u_BTD):
+    """Where each sequence begins when all are rows of one matrix."""
+    return torch.arange(u_BTD.shape[0] + 1) * u_BTD.shape[1]
+
+
 class MambaMixer(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
@@ -179,6 +199,12 @@ class MambaMixer(nn.Module):
     def convolve(self, u_BTD, cache):
         u_BDT, taps = u_BTD.transpose(1, 2), self.conv1d.kernel_size[0] - 1
         before = cache.conv.get(self.layer) if cache is not None else None
+        if has_kernels(u_BTD):
+            u_TD, last_BDK = causal_conv1d(u_BTD.flatten(0, 1), self.conv1d.weight[:, 0], self.conv1d.bias, "silu", offsets=packed(u_BTD),
+                                           initial_states=before, return_final_states=True)
+            if cache is not None:
+                cache.conv[self.layer] = last_BDK
+            return u_TD.view(u_BTD.shape)
         u_BDT = F.pad(u_BDT, (taps, 0)) if before is None else torch.cat([before, u_BDT], -1)
         if cache is not None:
             cache.conv[self.layer] = u_BDT[..., u_BDT.shape[-1] - taps:].clone()
@@ -188,6 +214,12 @@ class MambaMixer(nn.Module):
         """state = exp(step a) state + step b u;  y = c . state"""
         a_DN = -self.A_log.float().exp()
         state = cache.state.get(self.layer) if cache is not None else None
+        if has_kernels(u_BTD):
+            u_TD, step_TD, b_TN, c_TN = (t.flatten(0, 1) for t in (u_BTD, step_BTD, b_BTN, c_BTN))
+            y_TD, state = selective_scan(u_TD, step_TD, a_DN, b_TN, c_TN, offsets=packed(u_BTD), initial_states=state, return_last_state=True)
+            if cache is not None:
+                cache.state[self.layer] = state
+            return y_TD.view(u_BTD.shape)
         if state is None:
             state = u_BTD.new_zeros(u_BTD.shape[0], *a_DN.shape)
         ys = []
@@ -216,7 +248,7 @@ class ItemCondition(nn.Module):
         return changed_BTE
 
 
-class Block(nn.Module):
+class Block(GradientCheckpointingLayer):
     def __init__(self, config, layer):
         super().__init__()
         self.layer = layer
@@ -353,6 +385,7 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
     config_class = MixtureOfMambaConfig
     base_model_prefix = "backbone"
     _is_stateful = True
+    supports_gradient_checkpointing = True
     _tied_weights_keys = {"lm_head.weight": "backbone.embeddings.weight"}
 
     def __init__(self, config):
