@@ -5,6 +5,7 @@ selective_scan_fn, causal_conv1d_fn      the same with the signatures of mamba_s
 MixtureOfMambaBlock                      a block for models of your own
 MixtureOfMambaConfig,                    with transformers: what `mom convert to-hf` writes; known to AutoConfig and
 MixtureOfMambaForCausalLM                AutoModelForCausalLM
+accelerate                               makes transformers' Mamba run on the kernels
 """
 
 import torch as _torch
@@ -13,11 +14,12 @@ if tuple(int(part) for part in _torch.__version__.split(".")[:2]) < (2, 10):
     raise ImportError(f"mixture_of_mamba needs torch 2.10 or newer, found {_torch.__version__}")
 
 from . import _transformers  # noqa: E402
+from ._accelerate import accelerate  # noqa: E402
 from .block import MixtureOfMambaBlock  # noqa: E402
 from .ops import causal_conv1d, selective_scan  # noqa: E402
 from .published import causal_conv1d_fn, selective_scan_fn  # noqa: E402
 
-__all__ = ["MixtureOfMambaBlock", "causal_conv1d", "causal_conv1d_fn", "selective_scan", "selective_scan_fn"]
+__all__ = ["MixtureOfMambaBlock", "accelerate", "causal_conv1d", "causal_conv1d_fn", "selective_scan", "selective_scan_fn"]
 
 _transformers.register_when_needed()
 
