@@ -28,8 +28,6 @@ def make_model(**options):
                 parameter.uniform_(-2, 1)
             elif "conv1d" in name:
                 parameter.normal_(std=0.5)
-            elif "embeddings" in name:
-                parameter.normal_(std=0.05)
             elif parameter.dim() == 2 and "A_log" not in name:
                 parameter.normal_(std=(2 if "x_proj" in name else 1) * parameter.shape[-1] ** -0.5)
     return model
@@ -108,7 +106,7 @@ class Model(Comparing):
 
     @unittest.skipUnless(os.environ.get("MOM_BINARY"), "MOM_BINARY names no program")
     def test_in_mom(self):
-        """mom computes the same logits from what save_pretrained writes."""
+        """mom computes the same logits from what save_pretrained writes, to 1e-5 of the largest: both are sums in float32."""
         model, tokens = make_model(), self.tokens[0]
         model.save_pretrained(self.folder)
         modality = (tokens >= VOCABULARY["image"][0]).long()
@@ -116,8 +114,9 @@ class Model(Comparing):
         subprocess.run([os.environ["MOM_BINARY"], "forward", self.folder, "--input", self.folder / "in.safetensors", "--output", self.folder / "out.safetensors"],
                        check=True, capture_output=True)
         with torch.no_grad():
-            difference = (load_file(self.folder / "out.safetensors")["logits"] - model(tokens[None]).logits[0]).abs().max().item()
-        self.assertLessEqual(difference, 1e-5)
+            logits = model(tokens[None]).logits[0]
+        difference = (load_file(self.folder / "out.safetensors")["logits"] - logits).abs().max().item()
+        self.assertLessEqual(difference / logits.abs().max().item(), 1e-5)
 
 
 if __name__ == "__main__":
