@@ -82,7 +82,7 @@ check:  ## format, layers, shell scripts and file sizes, in seconds; scripts/set
 	@scripts/check
 
 format:  ## format the sources
-	@git ls-files -z '*.cpp' '*.h' | xargs -0 clang-format-14 -i
+	@git ls-files -z '*.cpp' '*.h' '*.cu' | xargs -0 clang-format-14 -i
 
 clean:  ## remove what was built (not data, runs, .venv and .deps)
 	rm -rf build
