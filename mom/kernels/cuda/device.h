@@ -15,6 +15,7 @@
 #include <string>
 #define MOM_DEVICE __device__ __forceinline__
 #define MOM_UNROLL _Pragma("unroll")
+#define MOM_NO_UNROLL _Pragma("unroll 1")
 // A kernel for blocks of at most `threads` threads; the compiler keeps registers low enough for `blocks` of them.
 #define MOM_KERNEL(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 #define MOM_SHARED(type, name, size) __shared__ alignas(16) type name[size]
@@ -26,6 +27,7 @@
 #include <source_location>
 #define MOM_DEVICE inline
 #define MOM_UNROLL
+#define MOM_NO_UNROLL
 #define MOM_KERNEL(threads, blocks) void
 #define MOM_SHARED(type, name, size) \
   type* const name = static_cast<type*>(emulated::shared_memory((size) * sizeof(type)))
