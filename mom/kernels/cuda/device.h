@@ -53,6 +53,9 @@ MOM_DEVICE float shuffle_xor(float value, int lanes, unsigned mask = kAllLanes) 
   return __shfl_xor_sync(mask, value, lanes);
 }
 
+// The compiler moves no access to memory across: it would load early, and run out of registers. Promises nothing.
+MOM_DEVICE void keep_order() { __syncwarp(); }
+
 MOM_DEVICE float fma(float a, float b, float c) { return __fmaf_rn(a, b, c); }
 MOM_DEVICE float exp(float x) { return ::expf(x); }
 MOM_DEVICE float log(float x) { return ::logf(x); }
@@ -111,6 +114,8 @@ inline float shuffle_xor(float value, int lanes, unsigned mask = kAllLanes,
   const int from = (thread_index() % kWarp) ^ lanes;
   return std::bit_cast<float>(emulated::shuffle(std::bit_cast<uint32_t>(value), from, mask, site));
 }
+
+inline void keep_order() {}
 
 inline float fma(float a, float b,
                  float c) {  // the product is exact; the sum is rounded twice, to 53 bits first

@@ -23,7 +23,6 @@ struct ScanPieces {
 };
 
 inline int64_t ceil_div(int64_t value, int64_t by) { return (value + by - 1) / by; }
-MOM_DEVICE int64_t round_up(int64_t value, int64_t to) { return (value + to - 1) / to * to; }
 
 inline ScanPieces cut_scan(const ScanInputs& in, float* workspace) {
   ScanPieces pieces;
@@ -132,6 +131,12 @@ MOM_DEVICE int64_t row_of(const ScanInputs& in, int64_t position) {
 }
 MOM_DEVICE float channel_value(const float* values_D, int64_t d) {
   return values_D != nullptr ? values_D[d] : 0.0f;
+}
+
+// Where a piece's last chunk begins; before the piece where it is empty.
+MOM_DEVICE int64_t last_chunk(const Stretch& piece) {
+  const int64_t length = piece.end - piece.begin;
+  return length > 0 ? piece.begin + (length - 1) / kScanChunk * kScanChunk : piece.begin - 1;
 }
 
 // b or c of one group, [position][16]; zero beyond the chunk's end and the last state.

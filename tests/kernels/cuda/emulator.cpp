@@ -9,10 +9,9 @@
 #include <string>
 #include <vector>
 
-#ifdef __SANITIZE_ADDRESS__
+// Compiled without sanitizers for speed, beside code that has them: they are told of every change of stacks.
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#endif
 
 // Keeps the registers that a called function must keep on the stack, and goes on where the other stack stopped.
 extern "C" void mom_switch_stack(void** from, void* to);
@@ -53,9 +52,7 @@ struct Fiber {
   size_t stack_bytes = 0;
 
   void start(char* memory, void (*entry)()) {
-#ifdef __SANITIZE_ADDRESS__
-    ASAN_UNPOISON_MEMORY_REGION(memory, kStackBytes);  // what the frames of an abandoned thread left
-#endif
+    __asan_unpoison_memory_region(memory, kStackBytes);  // what the frames of an abandoned thread left
     stack = memory, stack_bytes = kStackBytes;
     auto** top = reinterpret_cast<void**>(memory + kStackBytes);
     *--top = nullptr;  // alignment, and an end for who walks the stack
@@ -66,14 +63,9 @@ struct Fiber {
 };
 
 void switch_fibers(Fiber& from, Fiber& to, bool ends) {
-#ifdef __SANITIZE_ADDRESS__
   __sanitizer_start_switch_fiber(ends ? nullptr : &from.fake_stack, to.stack, to.stack_bytes);
   mom_switch_stack(&from.stopped_at, to.stopped_at);
   __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
-#else
-  static_cast<void>(ends);
-  mom_switch_stack(&from.stopped_at, to.stopped_at);
-#endif
 }
 
 enum class Waits { kNo, kBarrier, kShuffle, kDone };
@@ -93,12 +85,43 @@ struct Array {
   size_t bytes;
 };
 
+// Threads that can go on, as bits.
+class Ready {
+ public:
+  void clear() { words_.fill(0); }
+  void insert(size_t thread) { words_[thread / 64] |= uint64_t{1} << thread % 64; }
+  // Takes out the one that goes on next by the schedule; -1 where there is none.
+  int take(Schedule schedule, std::mt19937& random, size_t count) {
+    const size_t words = (count + 63) / 64;
+    if (schedule == Schedule::kReversed) {
+      for (size_t w = words; w-- > 0;)
+        if (words_[w] != 0) return remove(w, 63 - static_cast<size_t>(std::countl_zero(words_[w])));
+      return -1;
+    }
+    const size_t begin = schedule == Schedule::kInOrder ? 0 : random() % count;
+    for (size_t i = 0; i <= words; ++i) {  // the first word once more, for its bits before `begin`
+      const size_t w = (begin / 64 + i) % words;
+      const uint64_t bits = i == 0 ? words_[w] & (~uint64_t{0} << begin % 64) : words_[w];
+      if (bits != 0) return remove(w, static_cast<size_t>(std::countr_zero(bits)));
+    }
+    return -1;
+  }
+
+ private:
+  int remove(size_t word, size_t bit) {
+    words_[word] &= ~(uint64_t{1} << bit);
+    return static_cast<int>(word * 64 + bit);
+  }
+  std::array<uint64_t, kMaxThreads / 64> words_{};
+};
+
 struct Machine {
   Schedule schedule = Schedule::kInOrder;
   std::mt19937 random;
   std::unique_ptr<char[]> stacks{new char[kMaxThreads * kStackBytes]};
   Fiber scheduler;
   std::vector<Thread> threads;
+  Ready ready;
   std::vector<Array> arrays;
   const std::function<void()>* kernel = nullptr;
   Index index{};
@@ -110,10 +133,8 @@ Machine& machine() {
 Thread& running() { return machine().threads[static_cast<size_t>(machine().index.thread)]; }
 
 void enter_thread() {
-#ifdef __SANITIZE_ADDRESS__
   Fiber& scheduler = machine().scheduler;
   __sanitizer_finish_switch_fiber(nullptr, &scheduler.stack, &scheduler.stack_bytes);
-#endif
   (*machine().kernel)();
   running().waits = Waits::kDone;
   switch_fibers(running().fiber, machine().scheduler, true);
@@ -137,7 +158,8 @@ std::string place(const Thread& thread) {
 }
 
 bool same_place(const Thread& a, const Thread& b) {
-  return a.site.line() == b.site.line() && std::strcmp(a.site.file_name(), b.site.file_name()) == 0;
+  return a.site.line() == b.site.line() &&
+         a.site.file_name() == b.site.file_name();  // of one kernel: one pointer
 }
 
 // Lets the lanes of a shuffle go on once all have come. `first` is the first thread of their warp.
@@ -163,6 +185,7 @@ void meet_in_shuffle(std::vector<Thread>& threads, size_t arrived) {
       fail("a shuffle reads a lane that does not take part", place(other));
     other.value = given[static_cast<size_t>(from)];
     other.waits = Waits::kNo;
+    machine().ready.insert(first + lane);
   }
 }
 
@@ -178,34 +201,24 @@ void meet_at_barrier(std::vector<Thread>& threads) {
     if (!same_place(thread, *first))
       fail("threads wait at different barriers", place(*first) + " and " + place(thread));
   }
-  for (Thread& thread : threads) thread.waits = Waits::kNo;
-}
-
-// The thread that goes on next, or -1.
-int choose(const std::vector<Thread>& threads) {
-  const int count = static_cast<int>(threads.size());
-  const Schedule schedule = machine().schedule;
-  const bool reversed = schedule == Schedule::kReversed;
-  const int begin = schedule == Schedule::kInOrder ? 0
-                    : reversed                     ? count - 1
-                               : static_cast<int>(machine().random() % static_cast<unsigned>(count));
-  for (int i = 0; i < count; ++i) {
-    const int at = reversed ? begin - i : (begin + i) % count;
-    if (threads[static_cast<size_t>(at)].waits == Waits::kNo) return at;
+  for (size_t i = 0; i < threads.size(); ++i) {
+    threads[i].waits = Waits::kNo;
+    machine().ready.insert(i);
   }
-  return -1;
 }
 
 void run_block(int num_threads) {
   Machine& m = machine();
   m.arrays.clear();
   m.threads.assign(static_cast<size_t>(num_threads), Thread{});
-  for (int i = 0; i < num_threads; ++i)
-    m.threads[static_cast<size_t>(i)].fiber.start(m.stacks.get() + static_cast<size_t>(i) * kStackBytes,
-                                                  &enter_thread);
+  m.ready.clear();
+  for (size_t i = 0; i < m.threads.size(); ++i) {
+    m.threads[i].fiber.start(m.stacks.get() + i * kStackBytes, &enter_thread);
+    m.ready.insert(i);
+  }
   auto is_done = [](const Thread& thread) { return thread.waits == Waits::kDone; };
   for (;;) {
-    const int next = choose(m.threads);
+    const int next = m.ready.take(m.schedule, m.random, m.threads.size());
     if (next < 0) {
       if (std::all_of(m.threads.begin(), m.threads.end(), is_done)) return;
       meet_at_barrier(m.threads);

@@ -46,9 +46,12 @@ struct ScanData {
         dfinal(S * c.D, c.N),
         device_offsets(offsets),
         device_order(order) {
-    Random random(5);
-    auto normal = [&] { return random.normal(); };
-    for (RowBuffer* rows : {&u, &gate, &b, &cc, &skip, &initial, &dy, &dfinal}) rows->fill(normal);
+    Random random(7);
+    gate.fill([&] { return random.normal(); });
+    // Mostly positive, and of a seed with which no result of a single number is a sum of terms that cancel to almost
+    // nothing: such a result has no relative error (docs/numerics.md).
+    for (RowBuffer* rows : {&u, &b, &cc, &skip, &initial, &dy, &dfinal})
+      rows->fill([&] { return random.normal() + 2; });
     dt.fill([&] { return random.uniform(c.dt_low, c.dt_high); });
     a.fill([&] { return -random.uniform(0.1, static_cast<double>(c.N) + 0.1); });
     bias.fill([&] { return 0.1 * random.normal(); });
@@ -70,6 +73,50 @@ struct ScanData {
     return in;
   }
   int64_t row(int64_t position) const { return c.order ? order[static_cast<size_t>(position)] : position; }
+};
+
+// Where results go; those that are not wanted stay NaN.
+struct ScanResults {
+  RowBuffer y, final_state, chunk_states, du, ddt, dgate, db, dc, da, dskip, dbias, dinitial;
+  ScanResults(const ScanData& data, int64_t chunk_floats)
+      : y(data.c.T, data.c.D, data.c.type),
+        final_state(data.S * data.c.D, data.c.N),
+        chunk_states(1, chunk_floats),
+        du(data.c.T, data.c.D, data.c.type, data.gap(data.c.D)),
+        ddt(data.c.T, data.c.D, data.c.type),
+        dgate(data.c.T, data.c.D, data.c.type, data.gap(data.c.D)),
+        db(data.c.T, data.c.N),
+        dc(data.c.T, data.c.N),
+        da(data.c.D, data.c.N),
+        dskip(1, data.c.D),
+        dbias(1, data.c.D),
+        dinitial(data.S * data.c.D, data.c.N) {}
+
+  ScanOutputs outputs() { return {y.mutable_rows(), final_state.floats(), chunk_states.floats()}; }
+  ScanGradients gradients(ScanData& data) {
+    ScanGradients grad;
+    grad.y = data.dy.rows();
+    if (data.c.final_gradient) grad.final_state = data.dfinal.floats();
+    grad.chunk_states = chunk_states.floats();
+    grad.u = du.mutable_rows(), grad.dt = ddt.mutable_rows();
+    if (data.c.gate) grad.gate = dgate.mutable_rows();
+    grad.b = db.floats(), grad.c = dc.floats(), grad.a = da.floats();
+    if (data.c.skip) grad.skip = dskip.floats();
+    if (data.c.bias) grad.dt_bias = dbias.floats();
+    if (data.c.initial) grad.initial = dinitial.floats();
+    return grad;
+  }
+  Results results(const ScanCase& c) const {
+    Results all{{"y", y.values()},   {"final state", final_state.values()},
+                {"du", du.values()}, {"ddt", ddt.values()},
+                {"db", db.values()}, {"dc", dc.values()},
+                {"da", da.values()}};
+    if (c.gate) all.push_back({"dgate", dgate.values()});
+    if (c.skip) all.push_back({"dskip", dskip.values()});
+    if (c.bias) all.push_back({"dbias", dbias.values()});
+    if (c.initial) all.push_back({"dinitial", dinitial.values()});
+    return all;
+  }
 };
 
 // Results in this order: y, final state; gradients of u, dt, b, c, a, then gate, skip, bias, initial where they are.

@@ -1,5 +1,4 @@
-// The selective scan's CUDA kernels in the emulator against the f64 reference, on the shapes of tests/ops. The reference
-// itself is compared with the CPU's kernels, which are tested against autograd.
+// The selective scan's CUDA kernels in the emulator against the f64 reference, on the shapes of tests/ops.
 #include "mom/kernels/cuda/selective_scan.h"
 
 #include "tests/kernels/cuda/scan_case.h"
@@ -8,22 +7,27 @@ namespace mom::kernels::cuda::test {
 namespace {
 
 Results run_scan(ScanData& data) {
-  const ScanCase& c = data.c;
   const ScanInputs in = data.inputs();
-  RowBuffer y(c.T, c.D, c.type), final_state(data.S * c.D, c.N),
-      chunk_states(1, cuda::scan_chunk_state_size(in)), workspace(1, scan_forward_workspace_size(in));
-  selective_scan_forward(in, {y.mutable_rows(), final_state.floats(), chunk_states.floats()},
-                         workspace.floats(), nullptr);
+  ScanResults to(data, cuda::scan_chunk_state_size(in));
+  {
+    RowBuffer workspace(1, scan_forward_workspace_size(in));
+    selective_scan_forward(in, to.outputs(), workspace.floats(), nullptr);
+    machine_finish();
+  }
+  RowBuffer workspace(1, scan_backward_workspace_size(in));
+  selective_scan_backward(in, to.gradients(data), workspace.floats(), nullptr);
   machine_finish();
-  return {{"y", y.values()}, {"final state", final_state.values()}};
+  return to.results(data.c);
+}
+
+double limit_of(const ScanCase& c) {
+  const bool f32 = c.type == Element::kF32 && c.coefficient_type == Element::kF32;
+  return f32 ? kF32Nmse : kBf16Nmse;
 }
 
 void check_scan(const ScanCase& c, const std::string& what) {
   ScanData data(c);
-  Results expected = scan_reference(data);
-  expected.resize(2);
-  const bool f32 = c.type == Element::kF32 && c.coefficient_type == Element::kF32;
-  expect_results([&] { return run_scan(data); }, expected, f32 ? kF32Nmse : kBf16Nmse, what);
+  expect_results([&] { return run_scan(data); }, scan_reference(data), limit_of(c), what);
 }
 
 TEST(CudaSelectiveScan, SizesThatHurt) {
@@ -39,7 +43,7 @@ TEST(CudaSelectiveScan, SizesThatHurt) {
 }
 
 TEST(CudaSelectiveScan, LongSequenceInPieces) {
-  check_scan({.T = 1023, .D = 33, .N = 16}, "T 1023");
+  check_scan({.T = 1023, .D = 5}, "T 1023");
   check_scan({.T = 300, .D = 3, .N = 1}, "N 1");
   check_scan({.T = 300, .D = 5, .N = 37, .gate = false}, "three groups of states");
 }
@@ -61,10 +65,10 @@ TEST(CudaSelectiveScan, LongAndShortSequencesTogether) {
 }
 
 TEST(CudaSelectiveScan, ArgumentsPresentAndAbsent) {
-  for (int bits = 0; bits < 128; ++bits) {
+  for (int bits = 0; bits < 64; ++bits) {
     auto on = [&](int i) { return ((bits >> i) & 1) != 0; };
-    ScanCase c{.T = 35,
-               .D = 9,
+    ScanCase c{.T = 11,
+               .D = 3,
                .N = 4,
                .skip = on(0),
                .gate = on(1),
@@ -72,7 +76,7 @@ TEST(CudaSelectiveScan, ArgumentsPresentAndAbsent) {
                .initial = on(3),
                .order = on(4),
                .strided = on(5),
-               .final_gradient = on(6)};
+               .final_gradient = __builtin_parity(static_cast<unsigned>(bits)) == 0};
     check_scan(c, "case " + std::to_string(bits));
   }
 }
