@@ -150,6 +150,18 @@ void launch(void (*kernel)(Parameters...), Grid grid, int threads, Stream, const
 MOM_DEVICE int lane_index() { return thread_index() % kWarp; }
 MOM_DEVICE int warp_index() { return thread_index() / kWarp; }
 
+// The sum over the lanes of a warp, in each of them.
+MOM_DEVICE float sum_of_warp(float value) {
+  MOM_UNROLL
+  for (int lanes = kWarp / 2; lanes > 0; lanes /= 2) value += shuffle_xor(value, lanes);
+  return value;
+}
+
+MOM_DEVICE float sigmoid(float x) {  // keeps its relative accuracy for very negative x
+  const float w = exp(-abs(x));
+  return (x < 0.0f ? w : 1.0f) / (1.0f + w);
+}
+
 // Four neighbours in one access; `from` is aligned to 16 bytes.
 struct alignas(16) Four {
   float at[4];

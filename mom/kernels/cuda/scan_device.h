@@ -120,10 +120,6 @@ MOM_DEVICE float decay(float x) {
   return e;
 }
 
-MOM_DEVICE float sigmoid(float x) {  // keeps its relative accuracy for very negative x
-  const float w = exp(-abs(x));
-  return (x < 0.0f ? w : 1.0f) / (1.0f + w);
-}
 MOM_DEVICE float softplus(float x) { return max(x, 0.0f) + log1p(exp(-abs(x))); }
 
 MOM_DEVICE int64_t row_of(const ScanInputs& in, int64_t position) {

@@ -1,4 +1,5 @@
 // The f64 references of the CUDA kernels' tests agree with the CPU's kernels, which tests/ops compares with autograd.
+#include "tests/kernels/cuda/conv_case.h"
 #include "tests/kernels/cuda/scan_case.h"
 
 namespace mom::kernels::cuda::test {
@@ -25,6 +26,18 @@ TEST(CudaReference, SelectiveScan) {
     kernels::selective_scan_forward(in, to.outputs(), kernels::serial_for);
     kernels::selective_scan_backward(in, to.gradients(data), kernels::serial_for);
     expect_agreement(to.results(c), scan_reference(data));
+  }
+}
+
+TEST(CudaReference, CausalConv1d) {
+  for (const bool silu : {true, false}) {
+    const ConvCase c{.T = 70, .D = 20, .offsets = {0, 1, 1, 30, 70}, .silu = silu, .order = true};
+    ConvData data(c);
+    ConvResults to(data);
+    kernels::causal_conv1d_forward(data.inputs(), to.y.mutable_rows(), to.final_state.floats(),
+                                   kernels::serial_for);
+    kernels::causal_conv1d_backward(data.inputs(), to.gradients(data), kernels::serial_for);
+    expect_agreement(to.results(c), conv_reference(data));
   }
 }
 
