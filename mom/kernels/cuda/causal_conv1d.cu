@@ -56,7 +56,7 @@ struct Window {
 };
 
 template <class Access, int kTaps>
-MOM_KERNEL(kConvThreads, 5)
+MOM_KERNEL(kConvThreads, 4)
 conv_forward(const ConvInputs in, const MutableRows y, float* final_state) {
   const Stretch run = stretch_of_slot(in.offsets, in.num_sequences, block_x(), kConvRun);
   const int64_t d = block_y() * kConvThreads + thread_index();
@@ -86,7 +86,7 @@ conv_forward(const ConvInputs in, const MutableRows y, float* final_state) {
 // dpre, the gradient before the activation, at position q reaches back to inputs q - (K - 1) .. q: input p is complete when
 // q = p + K - 1. The first run of a sequence also has the inputs before it.
 template <class Access, int kTaps>
-MOM_KERNEL(kConvThreads, 5)
+MOM_KERNEL(kConvThreads, 4)
 conv_backward(const ConvInputs in, const ConvGradients grad, float* partials) {
   const Stretch run = stretch_of_slot(in.offsets, in.num_sequences, block_x(), kConvRun);
   const int64_t d = block_y() * kConvThreads + thread_index(), states = in.num_taps - 1;

@@ -9,7 +9,7 @@ constexpr int kGatherThreads = 128, kGatherWarps = kGatherThreads / kWarp;
 
 template <class Access>
 MOM_KERNEL(kGatherThreads, 8)
-gather(const GatherPlan plan, const Rows in, const MutableRows out) {
+gather_row(const GatherPlan plan, const Rows in, const MutableRows out) {
   const int64_t row = block_x() * kGatherWarps + warp_index();
   if (row >= plan.num_rows) return;
   const int64_t first = plan.offsets != nullptr ? plan.offsets[row] : row,
@@ -27,7 +27,8 @@ gather(const GatherPlan plan, const Rows in, const MutableRows out) {
 
 template <class Access>
 MOM_KERNEL(kGatherThreads, 8)
-dot(int64_t count, int64_t width, const int64_t* left_rows, const Rows left, const Rows right, float* dots) {
+row_dot(int64_t count, int64_t width, const int64_t* left_rows, const Rows left, const Rows right,
+        float* dots) {
   const int64_t j = block_x() * kGatherWarps + warp_index();
   if (j >= count) return;
   const int64_t row = left_rows[j];
@@ -43,8 +44,8 @@ dot(int64_t count, int64_t width, const int64_t* left_rows, const Rows left, con
 void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out, Stream stream) {
   with_access(
       [&](auto access) {
-        launch(gather<decltype(access)>, {(plan.num_rows + kGatherWarps - 1) / kGatherWarps}, kGatherThreads,
-               stream, plan, in, out);
+        launch(gather_row<decltype(access)>, {(plan.num_rows + kGatherWarps - 1) / kGatherWarps},
+               kGatherThreads, stream, plan, in, out);
       },
       in, out);
 }
@@ -53,7 +54,7 @@ void row_dots(int64_t count, int64_t width, const int64_t* left_rows, const Rows
               float* dots, Stream stream) {
   with_access(
       [&](auto access) {
-        launch(dot<decltype(access)>, {(count + kGatherWarps - 1) / kGatherWarps}, kGatherThreads, stream,
+        launch(row_dot<decltype(access)>, {(count + kGatherWarps - 1) / kGatherWarps}, kGatherThreads, stream,
                count, width, left_rows, left, right, dots);
       },
       left, right);

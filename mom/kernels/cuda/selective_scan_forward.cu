@@ -143,7 +143,8 @@ scan_forward(const ScanInputs in, const ScanOutputs out, const ScanPieces pieces
 }
 
 // From the pieces' summaries, the state before each: a thread for a state of a sequence, channels side by side.
-MOM_KERNEL(256, 4) carry_states(const ScanInputs in, const ScanPieces pieces) {
+MOM_KERNEL(256, 4)
+carry_states(const ScanInputs in, const ScanPieces pieces) {
   const int64_t index = block_x() * 256 + thread_index();
   if (index >= in.num_sequences * state_size(in)) return;
   const int64_t sequence = index / state_size(in), n = index % state_size(in) / in.num_channels,

@@ -9,7 +9,7 @@ constexpr int kSwigluThreads = 256;
 
 template <class Access>
 MOM_KERNEL(kSwigluThreads, 4)
-forward(const SwigluInputs in, const MutableRows y) {
+swiglu_element(const SwigluInputs in, const MutableRows y) {
   const int64_t index = block_x() * kSwigluThreads + thread_index(), row = index / in.width,
                 column = index % in.width;
   if (row >= in.num_rows) return;
@@ -19,7 +19,7 @@ forward(const SwigluInputs in, const MutableRows y) {
 
 template <class Access>
 MOM_KERNEL(kSwigluThreads, 4)
-backward(const SwigluInputs in, const Rows dy, const MutableRows dgate, const MutableRows dup) {
+swiglu_gradient(const SwigluInputs in, const Rows dy, const MutableRows dgate, const MutableRows dup) {
   const int64_t index = block_x() * kSwigluThreads + thread_index(), row = index / in.width,
                 column = index % in.width;
   if (row >= in.num_rows) return;
@@ -37,7 +37,9 @@ Grid grid_of(const SwigluInputs& in) {
 
 void swiglu_forward(const SwigluInputs& in, const MutableRows& y, Stream stream) {
   with_access(
-      [&](auto access) { launch(forward<decltype(access)>, grid_of(in), kSwigluThreads, stream, in, y); },
+      [&](auto access) {
+        launch(swiglu_element<decltype(access)>, grid_of(in), kSwigluThreads, stream, in, y);
+      },
       in.gate, in.up, y);
 }
 
@@ -45,7 +47,7 @@ void swiglu_backward(const SwigluInputs& in, const Rows& dy, const MutableRows& 
                      Stream stream) {
   with_access(
       [&](auto access) {
-        launch(backward<decltype(access)>, grid_of(in), kSwigluThreads, stream, in, dy, dgate, dup);
+        launch(swiglu_gradient<decltype(access)>, grid_of(in), kSwigluThreads, stream, in, dy, dgate, dup);
       },
       in.gate, in.up, dy, dgate, dup);
 }

@@ -59,6 +59,22 @@ TEST(CudaCausalConv1d, ArgumentsPresentAndAbsent) {
   }
 }
 
+// What is not a number reaches the outputs under whose taps it is, and no others; fewer taps than the kernel has are no taps.
+TEST(CudaCausalConv1d, NanReachesNoFurtherThanTheTaps) {
+  for (const int64_t K : {3, 4}) {
+    ConvData data({.T = 40, .D = 2, .K = K});
+    data.x.set(2 * 20, NAN);   // position 20, channel 0
+    data.dy.set(2 * 30, NAN);  // the gradient at position 30
+    const Results results = run_conv(data);
+    for (int64_t t = 0; t < 40; ++t) {
+      const bool near = t >= 20 && t<20 + K, by_gradient = t> 30 - K && t <= 30;
+      EXPECT_EQ(std::isnan(results[0].values[static_cast<size_t>(2 * t)]), near) << "y at " << t;
+      const bool reached = by_gradient || (t > 20 - K && t < 20 + K);
+      EXPECT_EQ(std::isnan(results[2].values[static_cast<size_t>(2 * t)]), reached) << "dx at " << t;
+    }
+  }
+}
+
 TEST(CudaCausalConv1d, Bfloat16) {
   check_conv({.T = 70, .D = 20, .order = true, .strided = true, .type = Element::kBF16}, "bf16");
 }
