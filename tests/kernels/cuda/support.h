@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -128,13 +129,28 @@ class Integers {
 };
 
 // Sum of squared differences over sum of squares of what is expected; 0 where both are all zero. NaN fails any limit.
-inline double nmse(const std::vector<double>& got, const std::vector<double>& expected) {
+struct Deviation {
   double error = 0, size = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    error += (got[i] - expected[i]) * (got[i] - expected[i]);
-    size += expected[i] * expected[i];
+  void add(const std::vector<double>& got, const std::vector<double>& expected) {
+    for (size_t i = 0; i < expected.size(); ++i) {
+      error += (got[i] - expected[i]) * (got[i] - expected[i]);
+      size += expected[i] * expected[i];
+    }
   }
-  return error == 0 ? 0 : error / size;
+  double nmse() const { return error == 0 ? 0 : error / size; }
+};
+inline double nmse(const std::vector<double>& got, const std::vector<double>& expected) {
+  Deviation deviation;
+  deviation.add(got, expected);
+  return deviation.nmse();
+}
+// By name of a result, over many cases. A result of one number may be a sum of terms that cancel to almost nothing, which
+// has no relative error (docs/numerics.md); over cases of all sizes it is measured by what such sums are.
+using Deviations = std::map<std::string, Deviation>;
+inline void expect_small(const Deviations& deviations, double limit) {
+  for (const auto& [name, deviation] : deviations) {
+    EXPECT_TRUE(deviation.nmse() <= limit) << name << ": NMSE " << deviation.nmse() << ", at most " << limit;
+  }
 }
 
 struct Result {
@@ -143,9 +159,10 @@ struct Result {
 };
 using Results = std::vector<Result>;
 
-// run() in all schedules gives the same bits, and they are what is expected.
+// run() in all schedules gives the same bits, and they are what is expected; with `deviations`, what they deviate by is added
+// to these, for expect_small().
 inline void expect_results(const std::function<Results()>& run, const Results& expected, double limit,
-                           const std::string& what) {
+                           const std::string& what, Deviations* deviations = nullptr) {
   Results first;
   for (int schedule = 0; schedule < machine_schedules(); ++schedule) {
     machine_schedule(schedule);
@@ -160,6 +177,10 @@ inline void expect_results(const std::function<Results()>& run, const Results& e
         const bool same =
             other.empty() || std::memcmp(result.values.data(), other.data(), 8 * other.size()) == 0;
         ASSERT_TRUE(same) << where << ": other bits than in the first schedule";
+        continue;
+      }
+      if (deviations) {
+        (*deviations)[result.name].add(result.values, expected[i].values);
         continue;
       }
       const double error = nmse(result.values, expected[i].values);
