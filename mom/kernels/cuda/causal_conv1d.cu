@@ -10,10 +10,6 @@ constexpr int kConvThreads = 128, kAhead = 8;
 constexpr int64_t kConvRun = 128;  // positions
 constexpr int kMaxTaps = static_cast<int>(kMaxConvTaps);
 
-MOM_DEVICE int64_t row_of(const ConvInputs& in, int64_t position) {
-  return in.order != nullptr ? in.order[position] : position;
-}
-
 // The input at a position of the sequence, or at one of the K - 1 before it.
 template <class Access>
 MOM_DEVICE float input_at(const ConvInputs& in, int64_t sequence, int64_t position, int64_t d) {
@@ -144,8 +140,7 @@ conv_backward(const ConvInputs in, const ConvGradients grad, float* partials) {
 }
 
 Grid grid_of(const ConvInputs& in) {
-  return {num_slots(in.num_tokens, in.num_sequences, kConvRun),
-          (in.num_channels + kConvThreads - 1) / kConvThreads};
+  return {num_slots(in.num_tokens, in.num_sequences, kConvRun), ceil_div(in.num_channels, kConvThreads)};
 }
 
 }  // namespace

@@ -6,6 +6,14 @@
 
 namespace mom::kernels::cuda {
 
+inline int64_t ceil_div(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
+// The row of a position, of a scan's or a convolution's inputs.
+template <class Inputs>
+MOM_DEVICE int64_t row_of(const Inputs& in, int64_t position) {
+  return in.order != nullptr ? in.order[position] : position;
+}
+
 struct F32Access {
   static MOM_DEVICE float load(const Rows& rows, int64_t row, int64_t column) {
     return static_cast<const float*>(rows.data)[row * rows.stride + column];

@@ -44,8 +44,8 @@ row_dot(int64_t count, int64_t width, const int64_t* left_rows, const Rows left,
 void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out, Stream stream) {
   with_access(
       [&](auto access) {
-        launch(gather_row<decltype(access)>, {(plan.num_rows + kGatherWarps - 1) / kGatherWarps},
-               kGatherThreads, stream, plan, in, out);
+        launch(gather_row<decltype(access)>, {ceil_div(plan.num_rows, kGatherWarps)}, kGatherThreads, stream,
+               plan, in, out);
       },
       in, out);
 }
@@ -54,8 +54,8 @@ void row_dots(int64_t count, int64_t width, const int64_t* left_rows, const Rows
               float* dots, Stream stream) {
   with_access(
       [&](auto access) {
-        launch(row_dot<decltype(access)>, {(count + kGatherWarps - 1) / kGatherWarps}, kGatherThreads, stream,
-               count, width, left_rows, left, right, dots);
+        launch(row_dot<decltype(access)>, {ceil_div(count, kGatherWarps)}, kGatherThreads, stream, count,
+               width, left_rows, left, right, dots);
       },
       left, right);
 }

@@ -1,6 +1,6 @@
 #include "mom/kernels/cuda/partial_sums.h"
 
-#include "mom/kernels/cuda/device.h"
+#include "mom/kernels/cuda/device_rows.h"
 
 namespace mom::kernels::cuda {
 namespace {
@@ -18,7 +18,7 @@ add_in_order(const float* partials, int64_t count, int64_t stride, int64_t width
 
 void add_partials(const float* partials, int64_t count, int64_t stride, int64_t width, float* to,
                   Stream stream) {
-  launch(add_in_order, {(width + 255) / 256}, 256, stream, partials, count, stride, width, to);
+  launch(add_in_order, {ceil_div(width, 256)}, 256, stream, partials, count, stride, width, to);
 }
 
 }  // namespace mom::kernels::cuda

@@ -71,7 +71,7 @@ norm_weight(const NormInputs in, const NormGradients grad, float* partials) {
   partials[block_x() * in.width + column] = sum;
 }
 
-int64_t blocks_of_rows(const NormInputs& in) { return (in.num_rows + kNormRows - 1) / kNormRows; }
+int64_t blocks_of_rows(const NormInputs& in) { return ceil_div(in.num_rows, kNormRows); }
 
 }  // namespace
 
@@ -81,8 +81,8 @@ void add_rms_norm_forward(const NormInputs& in, const MutableRows& normed, const
                           float* scale, Stream stream) {
   with_access(
       [&](auto access) {
-        launch(norm_forward<decltype(access)>, {(in.num_rows + kNormWarps - 1) / kNormWarps}, kNormThreads,
-               stream, in, normed, sum, scale);
+        launch(norm_forward<decltype(access)>, {ceil_div(in.num_rows, kNormWarps)}, kNormThreads, stream, in,
+               normed, sum, scale);
       },
       in.x, normed);
 }
@@ -91,10 +91,9 @@ void add_rms_norm_backward(const NormInputs& in, const NormGradients& grad, floa
   with_access(
       [&](auto access) {
         using Access = decltype(access);
-        launch(norm_backward<Access>, {(in.num_rows + kNormWarps - 1) / kNormWarps}, kNormThreads, stream, in,
-               grad);
-        launch(norm_weight<Access>, {blocks_of_rows(in), (in.width + kWarp - 1) / kWarp}, kNormThreads,
-               stream, in, grad, workspace);
+        launch(norm_backward<Access>, {ceil_div(in.num_rows, kNormWarps)}, kNormThreads, stream, in, grad);
+        launch(norm_weight<Access>, {blocks_of_rows(in), ceil_div(in.width, kWarp)}, kNormThreads, stream, in,
+               grad, workspace);
       },
       grad.normed);
   add_partials(workspace, blocks_of_rows(in), in.width, in.width, grad.weight, stream);

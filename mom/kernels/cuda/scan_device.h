@@ -17,12 +17,11 @@ constexpr int kScanTile = kScanPositions * kScanStride;
 // What a piece of a sequence begins with, forward or backward, by slot. Null where no sequence has two pieces.
 struct ScanPieces {
   int64_t length = 0, slots = 0;
+  int64_t floats = 0;       // of the workspace
   bool several = false;     // a sequence may have several
   float* states = nullptr;  // [slot][N][D]; also where states wait that do not fit into registers
   float* steps = nullptr;   // [slot][D]: sum of step
 };
-
-inline int64_t ceil_div(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 inline ScanPieces cut_scan(const ScanInputs& in, float* workspace) {
   ScanPieces pieces;
@@ -40,13 +39,9 @@ inline ScanPieces cut_scan(const ScanInputs& in, float* workspace) {
   if (pieces.several || in.num_states > kGroupStates) {
     pieces.states = workspace;
     pieces.steps = workspace + pieces.slots * in.num_states * in.num_channels;
+    pieces.floats = pieces.slots * (in.num_states + 1) * in.num_channels;
   }
   return pieces;
-}
-inline int64_t pieces_size(const ScanInputs& in) {
-  const ScanPieces pieces = cut_scan(in, nullptr);
-  const bool needed = pieces.several || in.num_states > kGroupStates;
-  return needed ? pieces.slots * (in.num_states + 1) * in.num_channels : 0;
 }
 
 // A thread's channel and states while it scans.
@@ -122,11 +117,13 @@ MOM_DEVICE float decay(float x) {
 
 MOM_DEVICE float softplus(float x) { return max(x, 0.0f) + log1p(exp(-abs(x))); }
 
-MOM_DEVICE int64_t row_of(const ScanInputs& in, int64_t position) {
-  return in.order != nullptr ? in.order[position] : position;
-}
 MOM_DEVICE float channel_value(const float* values_D, int64_t d) {
   return values_D != nullptr ? values_D[d] : 0.0f;
+}
+// The step of a position that exists; 0 of one that does not, so that its state stays as it is.
+MOM_DEVICE float step_of(const ScanInputs& in, float dt, float bias, bool exists) {
+  const float step = in.dt_softplus ? softplus(dt + bias) : dt + bias;
+  return exists ? step : 0.0f;
 }
 
 // Where a piece's last chunk begins; before the piece where it is empty.

@@ -39,9 +39,7 @@ MOM_DEVICE void stage_inputs(const ScanInputs& in, const Rows& dy_rows, int64_t 
     MOM_UNROLL
     for (int i = 0; i < kAhead; ++i) {
       const int t = first + i * kScanWarps + warp_index(), at = t * kScanStride + lane_index();
-      float step = dt[i] + bias;
-      if (in.dt_softplus) step = softplus(step);
-      if (!channel_exists || begin + t >= end) step = 0.0f;
+      const float step = step_of(in, dt[i], bias, channel_exists && begin + t < end);
       step_tile[at] = step;
       if (!kSummary) du_tile[at] = step * u[i];
       dy_tile[at] = dy[i];
@@ -381,8 +379,8 @@ int64_t coefficients_size(const ScanInputs& in) {
 }  // namespace
 
 int64_t scan_backward_workspace_size(const ScanInputs& in) {
-  return pieces_size(in) + coefficients_size(in) +
-         cut_scan(in, nullptr).slots * (in.num_states + 2) * in.num_channels;
+  const ScanPieces pieces = cut_scan(in, nullptr);
+  return pieces.floats + coefficients_size(in) + pieces.slots * (in.num_states + 2) * in.num_channels;
 }
 
 void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad, float* workspace,
@@ -390,7 +388,7 @@ void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad, fl
   const ScanPieces pieces = cut_scan(in, workspace);
   ScanPartials partials;
   partials.padded_states = padded_states_of(in);
-  partials.coefficients = workspace + pieces_size(in);
+  partials.coefficients = workspace + pieces.floats;
   partials.channels = partials.coefficients + coefficients_size(in);
   const Grid grid{pieces.slots, ceil_div(in.num_channels, kScanChannels)};
   with_access(

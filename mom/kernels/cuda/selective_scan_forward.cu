@@ -26,9 +26,7 @@ MOM_DEVICE void stage_inputs(const ScanInputs& in, int64_t begin, int64_t end, f
     MOM_UNROLL
     for (int i = 0; i < kAhead; ++i) {
       const int t = first + i * kScanWarps + warp_index(), at = t * kScanStride + lane_index();
-      float step = dt[i] + bias;
-      if (in.dt_softplus) step = softplus(step);
-      if (!channel_exists || begin + t >= end) step = 0.0f;
+      const float step = step_of(in, dt[i], bias, channel_exists && begin + t < end);
       step_tile[at] = step;
       du_tile[at] = step * u[i];
       if (y_tile != nullptr) y_tile[at] = skip * u[i];
@@ -168,7 +166,7 @@ int64_t scan_chunk_state_size(const ScanInputs& in) {
   return num_slots(in.num_tokens, in.num_sequences, kScanChunk) * in.num_channels * in.num_states;
 }
 
-int64_t scan_forward_workspace_size(const ScanInputs& in) { return pieces_size(in); }
+int64_t scan_forward_workspace_size(const ScanInputs& in) { return cut_scan(in, nullptr).floats; }
 
 void selective_scan_forward(const ScanInputs& in, const ScanOutputs& out, float* workspace, Stream stream) {
   const ScanPieces pieces = cut_scan(in, workspace);
