@@ -22,7 +22,13 @@ class ScanPlan {
   static constexpr int64_t kPieceTokens = 512;  // a multiple of kScanChunk
   static constexpr int64_t kMinTiles = 16;  // below, blocks are made narrower: a sequence alone has few tiles
 
-  explicit ScanPlan(const ScanInputs& in) : padded_states((in.num_states + 3) / 4 * 4) {
+  // What scan_chunk_state_size() is at most, whatever the offsets are.
+  static int64_t most_chunk_state_size(const ScanInputs& in) {
+    const int64_t chunks = (in.num_tokens + (kScanChunk - 1) * in.num_sequences) / kScanChunk;
+    return chunks * blocks_of(in, kMaxScanBlock) * kMaxScanBlock * padded(in.num_states);
+  }
+
+  explicit ScanPlan(const ScanInputs& in) : padded_states(padded(in.num_states)) {
     cut(in);
     block = kMaxScanBlock;
     while (block > kMinScanBlock && num_units_of_phase(0) * blocks_of(in, block) < kMinTiles) block /= 2;
@@ -50,6 +56,7 @@ class ScanPlan {
   int64_t block, num_blocks, padded_states;  // channels in a block
 
  private:
+  static int64_t padded(int64_t num_states) { return (num_states + 3) / 4 * 4; }
   static int64_t blocks_of(const ScanInputs& in, int64_t width) {
     return (in.num_channels + width - 1) / width;
   }

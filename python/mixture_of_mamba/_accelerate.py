@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .ops import causal_conv1d, selective_scan
+from .ops import causal_conv1d, equal_offsets, selective_scan
 
 
 def _can_run(mixer, hidden_states, cache_params):
@@ -30,7 +30,7 @@ def _states(mixer, cache_params):
 
 def _mix(mixer, hidden_states, cache_params, attention_mask):
     batch, length, _ = hidden_states.shape
-    offsets = torch.arange(batch + 1) * length
+    offsets = equal_offsets(batch, length)
     mask_T1 = None if attention_mask is None else attention_mask[:, -length:].reshape(-1, 1).to(hidden_states.dtype)
     masked = lambda rows: rows if mask_T1 is None else rows * mask_T1
     last_SDK, state_SDN = _states(mixer, cache_params)

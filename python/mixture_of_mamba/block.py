@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ._checks import describe
-from .ops import causal_conv1d, selective_scan
+from .ops import causal_conv1d, equal_offsets, selective_scan
 
 PROJECTIONS = ("in_proj", "x_proj", "dt_proj", "out_proj")
 
@@ -179,7 +179,7 @@ class MixtureOfMambaBlock(nn.Module):
         if x.dim() == 3:
             if offsets is not None:
                 raise ValueError("[MixtureOfMambaBlock] offsets: only with packed x [T, E]")
-            offsets = torch.arange(x.shape[0] + 1, device=x.device) * x.shape[1]
+            offsets = equal_offsets(x.shape[0], x.shape[1], x.device)
         rows = x.reshape(-1, width)
         routing = None
         if self.is_decoupled:

@@ -19,6 +19,11 @@ def _wants_gradient(*tensors):
     return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
+def equal_offsets(batch, length, device=None):
+    """Offsets [batch + 1] of sequences of one length."""
+    return torch.arange(batch + 1, device=device) * length
+
+
 def selective_scan(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, *, offsets=None,
                    initial_states=None, order=None, return_last_state=False):
     """The recurrence inside a Mamba mixer (arXiv 2312.00752).

@@ -19,10 +19,6 @@ def _whole(rows_TD, batch):
     return rows_TD.view(batch, rows_TD.shape[0] // batch if batch else 0, rows_TD.shape[1]).transpose(1, 2)
 
 
-def _offsets(batch, length, like):
-    return torch.arange(batch + 1, device=like.device) * length
-
-
 def _groups_of(check, name, value, batch, dim, length, states):
     """Checks B or C -> its number of groups; 0 where it is constant in time."""
     if value.dim() == 2:
@@ -89,7 +85,7 @@ def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_
     for name, value in (("D", D), ("delta_bias", delta_bias)):
         check.tensor(name, value, (dim,), optional=True)
 
-    offsets = _offsets(batch, length, u)
+    offsets = ops.equal_offsets(batch, length, u.device)
     u, delta, z = (None if t is None else _rows(t) for t in (u, delta, z))
     if 0 in (groups_b, groups_c):
         out, state = _scan_slot_by_slot(u, delta, A, B, C, D, z, delta_bias, delta_softplus, offsets)
@@ -137,7 +133,7 @@ def causal_conv1d_fn(x, weight, bias=None, seq_idx=None, initial_states=None, re
     if final_states_out is not None and not return_final_states:
         raise ValueError(f"[{op}] final_states_out: needs return_final_states=True")
     if seq_idx is None:
-        offsets = _offsets(batch, length, x)
+        offsets = ops.equal_offsets(batch, length, x.device)
     else:
         if not isinstance(seq_idx, torch.Tensor) or seq_idx.dtype not in (torch.int32, torch.int64) or seq_idx.shape != (batch, length):
             got = describe(seq_idx) if isinstance(seq_idx, torch.Tensor) else type(seq_idx).__name__

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "mom/kernels/scan_plan.h"
 #include "tensors.h"
 
 namespace mom::python {
@@ -43,14 +44,6 @@ struct Scan {
     in.initial = floats_of(initial);
   }
 
-  // What the states of chunks need at most, whatever the offsets are: the size that the fake implementation states.
-  int64_t most_chunk_states() const {
-    const int64_t chunks =
-        (in.num_tokens + (kernels::kScanChunk - 1) * in.num_sequences) / kernels::kScanChunk;
-    const int64_t block = kernels::kMaxScanBlock;
-    return chunks * ((in.num_channels + block - 1) / block * block) * ((in.num_states + 3) / 4 * 4);
-  }
-
   const int64_t num_tokens;
   const Positions positions;
   Tensor u, dt, b, c, a;
@@ -77,7 +70,9 @@ std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& u_TD, const Tensor& dt_
   const Tensor y = empty_as(u_TD);
   const Tensor final_state =
       empty_f32(u_TD, {scan.in.num_sequences, scan.in.num_channels, scan.in.num_states});
-  const Tensor chunk_states = empty_f32(u_TD, {keep_chunk_states ? scan.most_chunk_states() : 0});
+  // Of the size that the fake implementation states, which knows no offsets.
+  const Tensor chunk_states =
+      empty_f32(u_TD, {keep_chunk_states ? kernels::ScanPlan::most_chunk_state_size(scan.in) : 0});
   if (keep_chunk_states) {
     float* states = mutable_floats_of(chunk_states);
     std::fill(states + kernels::scan_chunk_state_size(scan.in), states + chunk_states.numel(), 0.0f);
