@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <numeric>
 
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
@@ -49,7 +50,7 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
   Trainer trainer(recipe, dataset);
   for (int i = 0; i < kWarmups; ++i) trainer.step();
   std::vector<double> step;
-  double data = 0, forward = 0, backward = 0, optimizer = 0, all = 0, tokens = 0;
+  double data = 0, forward = 0, backward = 0, optimizer = 0, tokens = 0;
   const double flops_before = trainer.flops();
   for (int64_t i = 0; i < steps; ++i) {
     const StepReport report = trainer.step();
@@ -58,12 +59,12 @@ OrderedJson time_steps(const std::string& recipe_file, const std::vector<std::st
     forward += report.forward_seconds;
     backward += report.backward_seconds;
     optimizer += report.optimizer_seconds;
-    all += report.seconds;
     tokens += static_cast<double>(report.num_tokens);
   }
   const int64_t from_allocator = peak_allocator_bytes() - memory_before,
                 training_bytes = from_allocator > 0 ? from_allocator + bytes_of_rows() : 0;
-  const double step_s = median(step), num_steps = static_cast<double>(steps);
+  const double step_s = median(step), num_steps = static_cast<double>(steps),
+               all = std::reduce(step.begin(), step.end());
   const models::ModelSpec& spec = trainer.model().spec();
   const double gemm = gemm_flops_per_s(recipe.data.batch_tokens / recipe.train.microbatches,
                                        2 * spec.mixers.get<nn::MambaConfig>().d_inner, spec.d_model,
