@@ -60,7 +60,7 @@ struct Step {
         objective(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform);
     loss.total.backward();
     double squares = 0;
-    for (const double chunk : train::chunk_squares(gradient, {0, parameters.length()})) squares += chunk;
+    squares += train::chunk_squares(gradient, {0, parameters.length()}).sum().item<double>();
     optimizer.step(gradient, 1e-3, std::sqrt(squares));
     return loss.total.item<double>();
   }

@@ -53,7 +53,8 @@ nn::ModalityLinear latent_adapter(int64_t in, int64_t out, const nn::Initialiser
 at::Tensor timestep_features(const at::Tensor& timesteps_I) {
   const int64_t half = kTimestepFeatures / 2;
   at::Tensor frequency =
-      torch::exp(torch::arange(half, torch::kFloat32) * (-std::log(10000.0) / static_cast<double>(half)));
+      torch::exp(torch::arange(half, torch::TensorOptions(torch::kFloat32).device(timesteps_I.device())) *
+                 (-std::log(10000.0) / static_cast<double>(half)));
   at::Tensor angle = timesteps_I.to(torch::kFloat32).unsqueeze(1) * frequency;
   return torch::cat({angle.cos(), angle.sin()}, 1);
 }
@@ -145,6 +146,15 @@ at::Tensor ModelImpl::own_items(const at::Tensor& items_I, const ModelInput& inp
   return items_I.narrow(0, before, num_items(input, k));
 }
 
+void ModelInput::move_to(c10::Device device) {
+  const auto move = [&](at::Tensor& tensor) {
+    if (tensor.defined()) tensor = tensor.to(device, /*non_blocking=*/true);
+  };
+  move(tokens_T);
+  move(timesteps_I);
+  for (at::Tensor& of_modality : patches_QP) move(of_modality);
+}
+
 void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const at::Tensor&)>& done) {
   torch::NoGradGuard no_grad;
   for (nn::Parameter& parameter : nn::parameters_of(model)) {
@@ -155,7 +165,11 @@ void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const 
 
 void initialise(nn::Parameter& parameter, uint64_t seed) {
   const uint64_t key = stream_key({seed, fnv1a64("initialise"), fnv1a64(parameter.name)});
-  parameter.traits.init(parameter.tensor, at::make_generator<at::CPUGeneratorImpl>(key));
+  const at::Generator generator = at::make_generator<at::CPUGeneratorImpl>(key);
+  if (parameter.tensor.device().is_cpu()) return parameter.traits.init(parameter.tensor, generator);
+  at::Tensor drawn = torch::empty(parameter.tensor.sizes(), torch::kFloat32);  // the same on every device
+  parameter.traits.init(drawn, generator);
+  parameter.tensor.copy_(drawn);
 }
 
 at::Tensor ModelImpl::embed_timesteps(const ModelInput& input) {
@@ -236,7 +250,8 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
       positions_T.push_back(t - context.attention->offsets_S1[s] + context.attention->num_cached(s));
   const auto& attention = spec_.mixers.get<nn::AttentionConfig>();
   context.rotary_TW = ops::rotary_table(torch::tensor(positions_T, torch::kInt64),
-                                        spec_.d_model / attention.heads, attention.rope_theta);
+                                        spec_.d_model / attention.heads, attention.rope_theta)
+                          .to(device(), /*non_blocking=*/true);
   return context;
 }
 
@@ -362,8 +377,9 @@ at::Tensor ModelImpl::noise_loss(const at::Tensor& hidden_TE, const ModelInput& 
   const int64_t first = input.routing.group_begin(adapter.modality);
   return ops::linear_squared_error(
       hidden_TE, adapter.patch_out->weight(0), adapter.patch_out->bias(0),
-      torch::arange(first, first + input.routing.group_size(adapter.modality), torch::kInt64), noise_QP,
-      scale);
+      torch::arange(first, first + input.routing.group_size(adapter.modality),
+                    torch::TensorOptions(torch::kInt64).device(hidden_TE.device())),
+      noise_QP, scale);
 }
 
 std::vector<nn::ItemGrid> latent_grids(const ModelSpec& spec, const nn::Routing& routing) {

@@ -28,6 +28,9 @@ struct PatchSkips {
 };
 
 struct ModelInput {
+  // What is computed with, on a device; routing stays in host memory (nn/routing.h).
+  void move_to(c10::Device device);
+
   nn::Routing routing;
   at::Tensor tokens_T;  // i64, in row order; rows of a continuous modality are not read
   // With latents: f32 noised patches of each modality of latents, by number, in row order (= order of the items).
@@ -87,6 +90,7 @@ class ModelImpl : public nn::Module {
   // Of a modality of latents, by number; null where patches are linear.
   const nn::UNet& unet(size_t latents = 0) const { return adapters_.at(latents).unet; }
   void set_compute(const Compute& compute) { compute_ = compute; }
+  c10::Device device() const { return embeddings_.device(); }
   // What reading single tokens needs (generate/mamba_decoder.h).
   const at::Tensor& embeddings() const { return embeddings_; }  // [V, E]
   const at::Tensor& lm_head() const { return lm_head_; }        // [V, E]

@@ -92,6 +92,12 @@ void add(LossReport& to, const LossReport& from) {
   for (size_t m = 0; m < from.size(); ++m) to[m].add(from[m]);
 }
 
+LossReport with_sums(LossReport terms, const at::Tensor& sums_M) {
+  const at::Tensor host = sums_M.cpu();
+  for (size_t m = 0; m < terms.size(); ++m) terms[m].sum = host.const_data_ptr<double>()[m];
+  return terms;
+}
+
 LossReport count_terms(const data::Batch& batch, const ModelSpec& spec) {
   LossReport report(spec.modalities.size());
   const int64_t* modality = batch.target_modalities_R.const_data_ptr<int64_t>();
@@ -201,17 +207,17 @@ NoisedInput make_input(const data::Batch& batch, const ModelSpec& spec, const Sc
     timesteps.push_back(timesteps_I);
   }
   if (!timesteps.empty())
-    noised.input.timesteps_I = timesteps.size() == 1 ? timesteps[0] : torch::cat(timesteps);
+    noised.timesteps_I = noised.input.timesteps_I =
+        timesteps.size() == 1 ? timesteps[0] : torch::cat(timesteps);
   return noised;
 }
 
 namespace {
 
 // Each modality's nats, by the modality of the target. f64, in the order of the rows.
-void add_nats(LossReport& report, const at::Tensor& nats_R, const at::Tensor& modalities_R) {
-  const at::Tensor sums_M = torch::zeros({static_cast<int64_t>(report.size())}, torch::kFloat64)
-                                .index_add_(0, modalities_R, nats_R.to(torch::kFloat64));
-  for (size_t m = 0; m < report.size(); ++m) report[m].sum += sums_M.const_data_ptr<double>()[m];
+void add_nats(const at::Tensor& sums_M, const at::Tensor& nats_R, const at::Tensor& modalities_R) {
+  sums_M.add_(torch::zeros_like(sums_M).index_add_(0, modalities_R.to(sums_M.device(), /*non_blocking=*/true),
+                                                   nats_R.to(torch::kFloat64)));
 }
 
 struct Targets {
@@ -237,8 +243,8 @@ std::map<double, Targets> targets_by_weight(const data::Batch& batch,
 }
 
 struct LatentLoss {
-  at::Tensor scaled;  // differentiable
-  double noise_squares = 0;
+  at::Tensor scaled;         // differentiable
+  at::Tensor noise_squares;  // f64 scalar
 };
 
 // w(t) of min-SNR weighting, f64 [I].
@@ -255,23 +261,25 @@ LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const a
   if (prediction == Prediction::kNoise && !min_snr) {
     const at::Tensor loss =
         model.noise_loss(hidden_TE, noised.input, noised.target_QP[latents], scale, latents);
-    return {loss, loss.item<double>() / scale};
+    return {loss, loss.detach().to(torch::kFloat64) / scale};
   }
   // Errors by image: each has its own weight, and its own part in the noise's.
   int64_t before = 0;  // items of other modalities
   for (size_t k = 0; k < latents; ++k) before += noised.noise_ICHW[k].size(0);
-  const at::Tensor timesteps_I =
-      noised.input.timesteps_I.narrow(0, before, noised.noise_ICHW[latents].size(0));
+  const at::Tensor timesteps_I = noised.timesteps_I.narrow(0, before, noised.noise_ICHW[latents].size(0));
+  const auto on_device = [&](const at::Tensor& host) {
+    return host.to(hidden_TE.device(), /*non_blocking=*/true);
+  };
   const at::Tensor squares_I = (model.noise(hidden_TE, noised.input, latents) - noised.target_QP[latents])
                                    .square()
                                    .view({timesteps_I.size(0), -1})
                                    .sum(1);
   const at::Tensor noise_squares_I =
-      squares_I.detach().to(torch::kFloat64) * schedule.noise_error_ratio(prediction, timesteps_I);
+      squares_I.detach().to(torch::kFloat64) * on_device(schedule.noise_error_ratio(prediction, timesteps_I));
   const at::Tensor weighted_I =
-      min_snr ? squares_I * min_snr_weights(schedule, prediction, timesteps_I).to(torch::kFloat32)
+      min_snr ? squares_I * on_device(min_snr_weights(schedule, prediction, timesteps_I).to(torch::kFloat32))
               : squares_I;
-  return {scale * weighted_I.sum(), noise_squares_I.sum().item<double>()};
+  return {scale * weighted_I.sum(), noise_squares_I.sum()};
 }
 
 }  // namespace
@@ -291,15 +299,22 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     noised.input.balance_weight = config_.balance_weight * token_sum(terms, vocabulary_).count /
                                   std::max(1.0, token_sum(step_terms, vocabulary_).count);
   }
+  const c10::Device device = model.device();
+  noised.input.move_to(device);
+  for (at::Tensor& target_QP : noised.target_QP) target_QP = target_QP.to(device, /*non_blocking=*/true);
   const at::Tensor hidden_TE = model.forward(noised.input);
-  BatchLoss loss{torch::zeros({}, torch::kFloat32), terms, {}};
+  const auto f64 = torch::TensorOptions(torch::kFloat64).device(device);
+  BatchLoss loss{torch::zeros({}, f64.dtype(torch::kFloat32)),
+                 terms,
+                 torch::zeros({static_cast<int64_t>(terms.size())}, f64),
+                 {}};
   if (noised.input.experts) loss.experts = *noised.input.experts;
   if (batch.target_rows_R.size(0) > 0) {
     const double scale = 1 / token_sum(step_terms, vocabulary_).count;
     for (const auto& [weight, targets] : targets_by_weight(batch, vocabulary_)) {
       const ops::CrossEntropy tokens =
           model.next_token_loss(hidden_TE, targets.rows_R, targets.ids_R, weight * scale, config_.z_loss);
-      add_nats(loss.report, tokens.nats_R, targets.modalities_R);
+      add_nats(loss.sums_M, tokens.nats_R, targets.modalities_R);
       loss.total = loss.total + tokens.loss;
     }
   }
@@ -312,7 +327,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
     const double scale = (weight > 0 ? weight : 1) / step_terms[index].count;
     const LatentLoss of_latents = latent_loss(model, schedules_.of(k), hidden_TE, noised, k,
                                               config_.loss_weighting == "min_snr", scale);
-    loss.report[index].sum = of_latents.noise_squares;
+    loss.sums_M[static_cast<int64_t>(index)].copy_(of_latents.noise_squares);
     if (weight > 0) loss.total = loss.total + of_latents.scaled;
   }
   // A stretch that has nothing to predict passes on the gradients of its neighbours.
@@ -324,9 +339,11 @@ LossReport held_out_loss(ModelImpl& model, const Objective& objective,
                          const std::vector<data::Batch>& batches, const BlockCalls& calls) {
   torch::NoGradGuard no_grad;
   LossReport report(model.spec().modalities.size());
-  for (const data::Batch& batch : batches)
-    add(report,
-        objective(model, batch, count_terms(batch, model.spec()), Timesteps::kStratified, calls).report);
+  for (const data::Batch& batch : batches) {
+    const BatchLoss loss =
+        objective(model, batch, count_terms(batch, model.spec()), Timesteps::kStratified, calls);
+    add(report, loss.report());
+  }
   return report;
 }
 

@@ -67,9 +67,15 @@ struct BlockCalls {
   nn::RelayPtr relay;
 };
 
+// Counts with their sums, f64 [M], which come from their device: this waits for it.
+LossReport with_sums(LossReport terms, const at::Tensor& sums_M);
+
 struct BatchLoss {
+  LossReport report() const { return with_sums(terms, sums_M); }
+
   at::Tensor total;          // scalar, differentiable; already divided by the step's counts
-  LossReport report;         // this batch's sums
+  LossReport terms;          // this batch's counts
+  at::Tensor sums_M;         // f64: this batch's sums, on the model's device
   nn::ExpertReport experts;  // backbones with experts, in training: how their routers spread this batch
 };
 
@@ -102,6 +108,7 @@ Schedules schedules_of(const ModelSpec& spec);
 // image_first_max_timestep, of spec.diffusion_steps; of a schedule with others the same share.
 struct NoisedInput {
   ModelInput input;
+  at::Tensor timesteps_I;  // input's, in host memory
   // By number of the modality of latents.
   std::vector<at::Tensor> noise_ICHW;
   std::vector<at::Tensor> target_QP;  // what the model is to predict

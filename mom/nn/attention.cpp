@@ -74,7 +74,8 @@ at::Tensor AttentionMixerImpl::forward(const at::Tensor& x_TE, const BlockContex
   const Routing& routing = context.routing;
   const ops::AttentionPlan& plan = *context.attention;
   auto rotated = [&](ModalityLinear& projection, int64_t heads) {
-    return ops::rotary(projection->forward(x_TE, routing), routing.order_T, context.rotary_TW, heads);
+    return ops::rotary(projection->forward(x_TE, routing), routing.order_on(x_TE.device()), context.rotary_TW,
+                       heads);
   };
   const at::Tensor q_THW = rotated(q_proj_, config_.heads);
   at::Tensor k_LHW = rotated(k_proj_, config_.key_value_heads);

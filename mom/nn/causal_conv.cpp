@@ -45,9 +45,9 @@ at::Tensor CausalConvImpl::forward(const at::Tensor& x_TD, const Routing& routin
     first_inputs_SDK = context.relay->initial_states(
         context.block, place, {routing.num_sequences(), weight_.size(0), weight_.size(2) - 1},
         x_TD.scalar_type(), x_TD);
-  auto [y_TD, last_inputs_SDK] =
-      ops::causal_conv1d(x_TD, weight_.squeeze(1), ops::if_defined(bias_), /*silu=*/true, routing.offsets_S1,
-                         ops::if_defined(first_inputs_SDK), routing.order_T);
+  auto [y_TD, last_inputs_SDK] = ops::causal_conv1d(
+      x_TD, weight_.squeeze(1), ops::if_defined(bias_), /*silu=*/true, routing.offsets_on(x_TD.device()),
+      ops::if_defined(first_inputs_SDK), routing.order_on(x_TD.device()));
   if (state) state->conv_SDK = last_inputs_SDK;
   return context.relay ? context.relay->pass_on(context.block, place, y_TD, last_inputs_SDK) : y_TD;
 }

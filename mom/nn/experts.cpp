@@ -32,7 +32,7 @@ struct AuxiliaryLoss : torch::autograd::Function<AuxiliaryLoss> {
     return y.view_as(y);
   }
   static variable_list backward(torch::autograd::AutogradContext*, const variable_list& grads) {
-    return {grads[0], torch::ones({}, torch::kFloat32)};
+    return {grads[0], torch::ones({}, grads[0].options().dtype(torch::kFloat32))};
   }
 };
 
@@ -161,7 +161,9 @@ ExpertsMixerImpl::ExpertsMixerImpl(const ExpertsConfig& config, const Trunk& tru
 ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& probabilities_TE,
                                                          const BlockContext& context) const {
   const int64_t num_tokens = probabilities_TE.size(0), k = config_.experts_per_token;
-  auto [chosen_Tk, experts_Tk] = probabilities_TE.topk(k, 1);
+  auto [chosen_Tk, experts_on_device_Tk] = probabilities_TE.topk(k, 1);
+  const at::Tensor experts_Tk =
+      experts_on_device_Tk.cpu();  // how many rows an expert takes, the host must know
   const at::Tensor gates_Tk = k == 1 ? chosen_Tk : chosen_Tk / chosen_Tk.sum(1, true);
   const double share = static_cast<double>(k * num_tokens) / static_cast<double>(config_.experts);
   const int64_t capacity = context.training ? ceil_of(config_.capacity_factor * share) : 0;
@@ -172,7 +174,8 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& proba
   choice.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
   if (num_tokens == 0) return choice;
   const at::Tensor fraction_E =
-      choice.choices_ME.sum(0).to(torch::kFloat32) / static_cast<double>(k * num_tokens);
+      choice.choices_ME.sum(0).to(torch::kFloat32).to(probabilities_TE.device(), /*non_blocking=*/true) /
+      static_cast<double>(k * num_tokens);
   choice.balance = static_cast<double>(config_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
   return choice;
 }
@@ -183,7 +186,8 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_experts(const at::Tensor& prob
   const double factor = config_.capacity_factor > 0 ? config_.capacity_factor : 1;
   const int64_t take = std::min(
       num_tokens, ceil_of(factor * static_cast<double>(num_tokens) / static_cast<double>(config_.experts)));
-  auto [gates_EC, rows_EC] = probabilities_TE.t().topk(take, 1);
+  auto [gates_EC, rows_on_device_EC] = probabilities_TE.t().topk(take, 1);
+  const at::Tensor rows_EC = rows_on_device_EC.cpu();
   Choice choice;
   choice.dispatch = dispatch_expert_choice(rows_EC, num_tokens);
   choice.gates = gates_EC.reshape(-1);
@@ -217,8 +221,9 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
   Routing groups;
   groups.group_offsets_M1 = torch::tensor(choice.dispatch.offsets_E1, torch::kInt64);
   const at::Tensor out_NE = experts_.forward(ops::take_rows(x_TE, map), groups);
-  const at::Tensor gates_N = torch::cat({choice.gates, torch::zeros({1})})
-                                 .index_select(0, torch::tensor(choice.dispatch.gate_index_N, torch::kInt64));
+  const at::Tensor gates_N = torch::cat({choice.gates, torch::zeros({1}, choice.gates.options())})
+                                 .index_select(0, torch::tensor(choice.dispatch.gate_index_N, torch::kInt64)
+                                                      .to(x_TE.device(), /*non_blocking=*/true));
   const at::Tensor y_TE = ops::add_rows(out_NE, gates_N, map);
   if (!context.training || context.balance_weight == 0 || !choice.balance.defined()) return y_TE;
   return AuxiliaryLoss::apply(y_TE, choice.balance * context.balance_weight);

@@ -30,13 +30,16 @@ void find_items(BlockContext& context) {
 
 at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
                              const at::Tensor& last_SE) {
-  const at::Tensor rows_I = torch::tensor(context.before_I, torch::kInt64);
-  const at::Tensor found_IE = rows_TE.index_select(0, rows_I.clamp_min(0)), absent_I = rows_I.lt(0);
+  const auto on_device = [&](const at::Tensor& host) {
+    return host.to(rows_TE.device(), /*non_blocking=*/true);
+  };
+  const at::Tensor rows_I = torch::tensor(context.before_I, torch::kInt64), absent_I = rows_I.lt(0);
+  const at::Tensor found_IE = rows_TE.index_select(0, on_device(rows_I.clamp_min(0)));
   if (!absent_I.any().item<bool>()) return found_IE;
-  const at::Tensor other_IE = last_SE.defined()
-                                  ? last_SE.index_select(0, torch::tensor(context.sequence_I, torch::kInt64))
-                                  : torch::zeros_like(found_IE);
-  return torch::where(absent_I.unsqueeze(1), other_IE.to(rows_TE.scalar_type()), found_IE);
+  const at::Tensor other_IE =
+      last_SE.defined() ? last_SE.index_select(0, on_device(torch::tensor(context.sequence_I, torch::kInt64)))
+                        : torch::zeros_like(found_IE);
+  return torch::where(on_device(absent_I).unsqueeze(1), other_IE.to(rows_TE.scalar_type()), found_IE);
 }
 
 at::Tensor ItemConditionImpl::forward(const at::Tensor& normed_TE, const at::Tensor& time_IE,

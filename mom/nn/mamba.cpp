@@ -61,7 +61,7 @@ MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)
 
 at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
   const auto& o = config_;
-  const Routing routing = in_scan_order(context.routing, context.grids, order_);
+  const Routing& routing = context.routing_in(order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {o.d_inner, o.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, context, state);
   const auto dt_b_c = split_columns(x_proj_->forward(x_TD, routing), {o.dt_rank, o.state_size, o.state_size});
@@ -77,7 +77,7 @@ at::Tensor MambaMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& c
   auto [y_TD, scan_state] = ops::selective_scan(
       x_TD, dt_TD, -A_log_.exp(), dt_b_c[1], dt_b_c[2], D_, x_and_gate[1],
       fuse_bias ? std::optional<at::Tensor>(dt_proj_->bias(0)) : std::nullopt, /*dt_softplus=*/true,
-      routing.offsets_S1, ops::if_defined(initial_SDN), routing.order_T);
+      routing.offsets_on(x_TD.device()), ops::if_defined(initial_SDN), routing.order_on(x_TD.device()));
   if (state) state->recurrent_SDN = scan_state;
   if (context.relay) y_TD = context.relay->pass_on(context.block, Relay::Place::kScan, y_TD, scan_state);
   return out_proj_->forward(y_TD, routing);

@@ -33,6 +33,9 @@ using ExpertReport = std::map<int64_t, ExpertLoad>;  // by block
 
 // What one forward pass says to all of its blocks.
 struct BlockContext {
+  // `routing` in a mixer's scan order, made once for all blocks.
+  const Routing& routing_in(ScanOrder order) const;
+
   Routing routing;
   std::vector<ItemGrid> grids;  // of latents, by number of their modality
   int64_t block = 0;
@@ -47,6 +50,7 @@ struct BlockContext {
   // Backbones with experts only; the balance loss times this weight joins the gradient.
   double balance_weight = 0;
   std::shared_ptr<ExpertReport> experts;  // may be null
+  std::shared_ptr<std::map<ScanOrder, Routing>> visited = std::make_shared<std::map<ScanOrder, Routing>>();
 };
 
 // What a mixer costs per token, the same for every modality. FLOPs: forward, multiply-add = 2.

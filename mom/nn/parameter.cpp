@@ -8,7 +8,8 @@
 namespace mom::nn {
 namespace {
 
-thread_local bool on_meta_device = false, without_memory = false;
+thread_local bool on_meta_device = false;
+thread_local std::optional<c10::Device> without_memory_on;
 
 }  // namespace
 
@@ -42,7 +43,10 @@ Initialiser init_residual(int64_t fan_in, int64_t num_blocks) {
 
 at::Tensor Module::add_parameter(const std::string& name, at::IntArrayRef sizes, ParameterTraits traits) {
   traits_[name] = std::move(traits);
-  if (without_memory) return register_parameter(name, torch::empty({1}, torch::kFloat32).expand(sizes));
+  if (without_memory_on)
+    return register_parameter(
+        name,
+        torch::empty({1}, torch::TensorOptions(torch::kFloat32).device(*without_memory_on)).expand(sizes));
   return register_parameter(
       name,
       torch::empty(
@@ -75,8 +79,8 @@ std::vector<Parameter> parameters_of(const torch::nn::Module& root) {
   return parameters;
 }
 
-WithoutMemory::WithoutMemory() : previous_(std::exchange(without_memory, true)) {}
-WithoutMemory::~WithoutMemory() { without_memory = previous_; }
+WithoutMemory::WithoutMemory(c10::Device device) : previous_(std::exchange(without_memory_on, device)) {}
+WithoutMemory::~WithoutMemory() { without_memory_on = previous_; }
 
 OnMetaDevice::OnMetaDevice() : previous_(on_meta_device) { on_meta_device = true; }
 OnMetaDevice::~OnMetaDevice() { on_meta_device = previous_; }

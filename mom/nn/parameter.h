@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,17 +76,17 @@ class OnMetaDevice {
   bool previous_;
 };
 
-// While it lives, parameters this thread adds have their shape and no memory of their own, which something else gives them
-// before they are used (set_data). They must not be read or written before.
+// While it lives, parameters this thread adds have their shape, a device and no memory of their own, which something else gives
+// them before they are used (set_data). They must not be read or written before.
 class WithoutMemory {
  public:
-  WithoutMemory();
+  explicit WithoutMemory(c10::Device device = at::kCPU);
   ~WithoutMemory();
   WithoutMemory(const WithoutMemory&) = delete;
   WithoutMemory& operator=(const WithoutMemory&) = delete;
 
  private:
-  bool previous_;
+  std::optional<c10::Device> previous_;
 };
 
 // A module without anything of its own: it gives the names of what is in it their next part, as in

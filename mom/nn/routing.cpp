@@ -55,7 +55,8 @@ Routing with_random_sets(Routing routing, const std::vector<int64_t>& seen_S) {
 }
 
 at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing) {
-  return rows_TE.index_select(0, routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1));
+  const at::Tensor last_S = routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1);
+  return rows_TE.index_select(0, last_S.to(rows_TE.device(), /*non_blocking=*/true));
 }
 
 }  // namespace mom::nn

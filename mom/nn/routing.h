@@ -1,6 +1,6 @@
 // Which row a token lives in. Rows are modality-major: all positions of modality 0 first, then modality 1,
 // ..., each in sequence order, so that a projection of one modality is one GEMM on one contiguous slice. Made
-// once per batch. T packed tokens, S sequences, M modalities.
+// once per batch, in host memory; a device that computes has copies. T packed tokens, S sequences, M modalities.
 //
 // A token's weight set in projections that have several is its modality's, or, as a control, one of M chosen at random
 // (`random` below): as many weights, each for as many tokens, but what shares a set has nothing else in common. The
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mom/ops/device_copies.h"
 #include "mom/ops/row_map.h"
 
 namespace mom::nn {
@@ -28,6 +29,10 @@ struct Routing {
   ops::RowMapPtr rows_by_set;
   at::Tensor set_offsets_M1;
 
+  ops::DeviceCopies copies;
+
+  at::Tensor order_on(c10::Device device) const { return copies.of(order_T, device); }
+  at::Tensor offsets_on(c10::Device device) const { return copies.of(offsets_S1, device); }
   int64_t num_tokens() const { return order_T.size(0); }
   int64_t num_modalities() const { return group_offsets_M1.size(0) - 1; }
   int64_t num_sequences() const { return offsets_S1.size(0) - 1; }

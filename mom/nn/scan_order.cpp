@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "mom/nn/mixer.h"
+
 namespace mom::nn {
 namespace {
 
@@ -82,6 +84,12 @@ Routing in_scan_order(const Routing& routing, const std::vector<ItemGrid>& grids
   if (order == ScanOrder::kRaster) return visited;
   for (const ItemGrid& grid : grids) visited = with_grid_visited(visited, grid, order);
   return visited;
+}
+
+const Routing& BlockContext::routing_in(ScanOrder order) const {
+  const auto [found, added] = visited->try_emplace(order);
+  if (added) found->second = in_scan_order(routing, grids, order);
+  return found->second;
 }
 
 }  // namespace mom::nn

@@ -57,7 +57,7 @@ SsmMixerImpl::SsmMixerImpl(const SsmConfig& config, const Trunk& trunk)
 }
 
 at::Tensor SsmMixerImpl::forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) {
-  const Routing routing = in_scan_order(context.routing, context.grids, order_);
+  const Routing& routing = context.routing_in(order_);
   const auto x_and_gate = split_columns(in_proj_->forward(x_TE, routing), {config_.d_inner, config_.d_inner});
   const at::Tensor x_TD = conv_->forward(x_and_gate[0], routing, context, state);
   const ops::DiagonalSsm ssm{log_dt_.exp(), torch::complex(-A_log_.exp(), A_imag_),

@@ -40,6 +40,7 @@ int64_t check_offsets(std::string_view op, std::string_view name, const std::opt
                   offsets->numel() >= 1,
               "[", op, "] ", name, ": expected [groups + 1] i64, got ",
               offsets->defined() ? describe(*offsets) : "an undefined tensor");
+  if (!offsets->device().is_cpu()) return offsets->numel() - 1;
   const std::vector<int64_t> values = offsets_or_whole(offsets, num_rows);
   TORCH_CHECK(values.front() == 0 && values.back() == num_rows, "[", op, "] ", name,
               ": expected first 0 and last ", num_rows, " (the number of rows), got ", values.front(),
@@ -57,7 +58,8 @@ void check_order(std::string_view op, const std::optional<at::Tensor>& order_T, 
                   order_T->numel() == num_rows,
               "[", op, "] order_T: expected [", num_rows, "] i64, got ",
               order_T->defined() ? describe(*order_T) : "an undefined tensor");
-  const at::Tensor order = order_T->cpu().contiguous();
+  if (!order_T->device().is_cpu()) return;
+  const at::Tensor order = order_T->contiguous();
   const int64_t* rows = order.const_data_ptr<int64_t>();
   std::vector<bool> seen(num_rows, false);
   for (int64_t t = 0; t < num_rows; ++t) {
@@ -74,9 +76,13 @@ std::vector<int64_t> offsets_or_whole(const std::optional<at::Tensor>& offsets, 
   return {values, values + host.numel()};
 }
 
-at::Tensor host_offsets(const std::optional<at::Tensor>& offsets, int64_t num_rows) {
-  if (offsets) return offsets->cpu().contiguous();
-  return at::tensor({int64_t{0}, num_rows}, at::kLong);
+at::Tensor offsets_on(const std::optional<at::Tensor>& offsets, int64_t num_rows, c10::Device device) {
+  const at::Tensor given = offsets ? *offsets : at::tensor({int64_t{0}, num_rows}, at::kLong);
+  return given.to(device, /*non_blocking=*/true).contiguous();
+}
+
+at::Tensor order_on(const std::optional<at::Tensor>& order_T, c10::Device device) {
+  return order_T ? order_T->to(device, /*non_blocking=*/true).contiguous() : at::Tensor();
 }
 
 at::Tensor or_undefined(const std::optional<at::Tensor>& tensor) { return tensor ? *tensor : at::Tensor(); }

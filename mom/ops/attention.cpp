@@ -160,9 +160,9 @@ at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW,
       at::Tensor score = torch::matmul(q, heads_first(k_LHW, part.k_begin, part.k_end).transpose(-1, -2)) /
                          std::sqrt(static_cast<double>(q.size(-1)));
       if (part.causal)
-        score =
-            score.masked_fill(torch::ones(score.sizes().slice(2), torch::kBool).triu(1).to(score.device()),
-                              -std::numeric_limits<double>::infinity());
+        score = score.masked_fill(
+            torch::ones(score.sizes().slice(2), score.options().dtype(torch::kBool)).triu(1),
+            -std::numeric_limits<double>::infinity());
       scores.push_back(score);
       values.push_back(heads_first(v_LHW, part.k_begin, part.k_end));
     }
@@ -175,8 +175,10 @@ at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW,
 at::Tensor attention(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
                      const AttentionPlanPtr& plan) {
   check_arguments(q_THW, k_LHW, v_LHW, *plan);
-  const Backend backend = choose_backend(kAttention, why_not_cpu({q_THW, k_LHW, v_LHW}));
-  if (backend == Backend::kReference) return attention_reference(q_THW, k_LHW, v_LHW, *plan);
+  const Backend backend = choose_backend(kAttention, {q_THW, k_LHW, v_LHW});
+  // A device's own fused attention has another log-sum and other limits than the CPU's, by which parts are joined below.
+  if (backend == Backend::kReference || !q_THW.device().is_cpu())
+    return attention_reference(q_THW, k_LHW, v_LHW, *plan);
   const at::Tensor q = q_THW.contiguous(), k = k_LHW.contiguous(), v = v_LHW.contiguous();
   const at::Tensor y = any_requires_grad({q, k, v}) ? AttentionFunction::apply(q, k, v, plan)
                                                     : run_forward(q, k, v, *plan).y_THW;

@@ -8,8 +8,8 @@
 #include "mom/ops/backend.h"
 #include "mom/ops/causal_conv1d_reference.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
@@ -63,7 +63,7 @@ torch::autograd::variable_list run_forward(const ConvArguments& a, bool check) {
   const auto f32 = a.x.options().dtype(at::kFloat);
   at::Tensor y = at::empty(a.x.sizes(), a.x.options());
   at::Tensor final_SKD = at::empty({a.num_sequences(), a.num_taps() - 1, a.x.size(1)}, f32);
-  kernels::causal_conv1d_forward(kernel.in, mutable_rows_of(y), mutable_floats_of(final_SKD), parallel_tiles);
+  kernels_of(a.x).causal_conv1d_forward(kernel.in, mutable_rows_of(y), mutable_floats_of(final_SKD));
   at::Tensor final_SDK = final_SKD.transpose(1, 2).contiguous().to(a.x.scalar_type());
   if (check)
     check_values(kCausalConv1d, {"y_TD", "final_state_SDK"}, {y, final_SDK}, reference_of(a), a.floats());
@@ -81,11 +81,9 @@ torch::autograd::variable_list run_backward(const ConvArguments& a, const at::Te
   at::Tensor dweight_KD = at::empty(kernel.weight_KD.sizes(), f32), dbias, dinitial_SKD;
   if (a.bias.defined()) dbias = at::empty(a.bias.sizes(), f32);
   if (a.initial.defined()) dinitial_SKD = at::empty(kernel.initial_SKD.sizes(), f32);
-  kernels::causal_conv1d_backward(
-      kernel.in,
-      {rows_of(dy_rows), floats_of(dfinal_SKD), mutable_rows_of(dx), mutable_floats_of(dweight_KD),
-       mutable_floats_of(dbias), mutable_floats_of(dinitial_SKD)},
-      parallel_tiles);
+  kernels_of(a.x).causal_conv1d_backward(
+      kernel.in, {rows_of(dy_rows), floats_of(dfinal_SKD), mutable_rows_of(dx), mutable_floats_of(dweight_KD),
+                  mutable_floats_of(dbias), mutable_floats_of(dinitial_SKD)});
   torch::autograd::variable_list grads{dx, dweight_KD.t(), dbias,
                                        dinitial_SKD.defined() ? dinitial_SKD.transpose(1, 2) : at::Tensor()};
   if (check) check_gradients(kCausalConv1d, kConvNames, grads, reference_of(a), a.floats(), {dy, dfinal});
@@ -140,7 +138,7 @@ std::string why_not(const ConvArguments& a) {
     return "the kernel takes at most " + std::to_string(kernels::kMaxConvTaps) + " taps, not " +
            std::to_string(a.num_taps());
   }
-  return why_not_cpu(a.floats());
+  return "";
 }
 
 }  // namespace
@@ -154,12 +152,12 @@ std::tuple<at::Tensor, at::Tensor> causal_conv1d(const at::Tensor& x_TD, const a
       x_TD, weight_DK, or_undefined(bias_D), or_undefined(initial_state_SDK), {}, or_undefined(order_T),
       silu};
   check_arguments(a, offsets_S1);
-  const Backend backend = choose_backend(kCausalConv1d, why_not(a));
+  const Backend backend = choose_backend(kCausalConv1d, a.floats(), why_not(a));
   if (backend == Backend::kReference) {
     return causal_conv1d_reference(x_TD, weight_DK, bias_D, silu, offsets_S1, initial_state_SDK, order_T);
   }
-  a.offsets_S1 = host_offsets(offsets_S1, x_TD.size(0));
-  if (order_T) a.order_T = order_T->cpu().contiguous();
+  a.offsets_S1 = offsets_on(offsets_S1, x_TD.size(0), x_TD.device());
+  a.order_T = order_on(order_T, x_TD.device());
   const bool check = backend == Backend::kCheck;
   auto results = any_requires_grad(a.floats())
                      ? ConvFunction::apply(a.x, a.weight, bias_D, initial_state_SDK, a.offsets_S1,

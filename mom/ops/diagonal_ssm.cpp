@@ -37,10 +37,15 @@ at::ScalarType real_type(const at::Tensor& u) {
 // Steps whose powers are in memory at once.
 constexpr int64_t kChunk = 64;
 
+// l in [begin, begin + count), f64 [count, 1, 1].
+at::Tensor steps(int64_t begin, int64_t count, const at::Tensor& like) {
+  return torch::arange(begin, begin + count, torch::TensorOptions(torch::kFloat64).device(like.device()))
+      .view({-1, 1, 1});
+}
+
 // exp(l * exponent) for l in [begin, begin + count): [count, D, N].
 at::Tensor powers(const at::Tensor& exponent_DN, int64_t begin, int64_t count) {
-  return (exponent_DN.unsqueeze(0) * torch::arange(begin, begin + count, torch::kFloat64).view({-1, 1, 1}))
-      .exp();
+  return (exponent_DN.unsqueeze(0) * steps(begin, count, exponent_DN)).exp();
 }
 
 // response[l] = 2 Re sum_n weight exp(l * exponent), f64 [L, D]. The powers are many times larger than inputs and
@@ -69,8 +74,7 @@ struct ResponseFunction : torch::autograd::Function<ResponseFunction> {
       const at::Tensor pulled =
           2 * dresponse_LD.narrow(0, begin, count).unsqueeze(2) * torch::conj(powers(exponent, begin, count));
       dweight += pulled.sum(0);
-      const at::Tensor l = torch::arange(begin, begin + count, torch::kFloat64).view({-1, 1, 1});
-      dexponent += (pulled * l).sum(0) * torch::conj(weight);
+      dexponent += (pulled * steps(begin, count, exponent)).sum(0) * torch::conj(weight);
     }
     return {dexponent, dweight, {}};
   }
@@ -154,7 +158,8 @@ std::tuple<at::Tensor, at::Tensor> diagonal_ssm_recurrence(const at::Tensor& u_T
                                                            const std::optional<at::Tensor>& initial_state_SDN,
                                                            const at::Tensor& order_T) {
   check_arguments(u_TD, ssm);
-  const at::Tensor u = u_TD.to(real_type(u_TD)).index_select(0, order_T);
+  const at::Tensor order = order_on(order_T, u_TD.device());
+  const at::Tensor u = u_TD.to(real_type(u_TD)).index_select(0, order);
   const auto complex_type = u.scalar_type() == at::kDouble ? at::kComplexDouble : at::kComplexFloat;
   const Sampled sampled = sample(ssm);
   const at::Tensor a_bar = sampled.a_bar_DN.to(complex_type), b_bar = sampled.b_bar_DN.to(complex_type),
@@ -171,7 +176,8 @@ std::tuple<at::Tensor, at::Tensor> diagonal_ssm_recurrence(const at::Tensor& u_T
   }
   at::Tensor y = u * ssm.skip_D.to(u.scalar_type());
   if (!outputs.empty()) y = y + torch::stack(outputs);
-  const at::Tensor rows = torch::empty_like(order_T).index_copy_(0, order_T, torch::arange(order_T.size(0)));
+  const at::Tensor rows =
+      torch::empty_like(order).index_copy_(0, order, torch::arange(order.size(0), order.options()));
   const at::Tensor state = states.empty() ? torch::zeros({0, a_bar.size(0), a_bar.size(1)}, a_bar.options())
                                           : torch::stack(states);
   return {y.index_select(0, rows).to(u_TD.scalar_type()), state};

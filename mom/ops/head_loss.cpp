@@ -3,15 +3,14 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "mom/kernels/softmax_loss.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/embedding.h"
 #include "mom/ops/gemm.h"
 #include "mom/ops/head_loss_reference.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
@@ -19,12 +18,13 @@ namespace {
 constexpr int64_t kPieceElements = 8 << 20,
                   kMinPieceRows = 128;  // outputs of a piece: 32 MiB where rows are short
 
-// One kind of loss: outputs [R, O] of a piece that begins at row `first` -> its sum; the gradient of scale *
-// sum replaces the outputs, in their own dtype.
-using PieceLoss = std::function<double(at::Tensor& outputs, int64_t first, double scale, bool with_gradient)>;
+// One kind of loss: outputs [R, O] of a piece that begins at row `first` -> its sum, an f64 scalar; the gradient of
+// scale * sum replaces the outputs, in their own dtype.
+using PieceLoss =
+    std::function<at::Tensor(at::Tensor& outputs, int64_t first, double scale, bool with_gradient)>;
 
 struct Result {
-  double sum = 0;
+  at::Tensor sum;                   // f64 scalar
   at::Tensor hidden, weight, bias;  // gradients of scale * sum, where wanted
 };
 
@@ -36,7 +36,7 @@ Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
   const int64_t piece =
       std::min(num_rows, std::max(kMinPieceRows, kPieceElements / std::max<int64_t>(1, num_outputs)));
   const at::Tensor factor = weight.to(type);
-  Result result;
+  Result result{at::zeros({}, hidden.options().dtype(at::kDouble)), {}, {}, {}};
   if (with_gradient) {
     result.hidden = at::zeros_like(hidden, at::MemoryFormat::Contiguous);
     result.weight = at::zeros(weight.sizes(), weight.options().dtype(at::kFloat));
@@ -49,7 +49,7 @@ Result run(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor&
                      inputs = hidden.index_select(0, at_rows).to(type);
     at::Tensor outputs = outputs_of_piece.narrow(0, 0, count);
     multiply(inputs, factor.t(), outputs, false, bias);
-    result.sum += loss(outputs, first, scale, with_gradient);
+    result.sum.add_(loss(outputs, first, scale, with_gradient));
     if (!with_gradient) continue;
     const at::Tensor of_inputs = at::empty(inputs.sizes(), inputs.options());
     multiply(outputs, factor, of_inputs);
@@ -76,7 +76,7 @@ at::Tensor run_checked(const Head& head, const std::vector<at::Tensor>& inputs, 
                        bool with_gradient, std::vector<at::Tensor>* grads) {
   const Result result =
       run(inputs[0], inputs[1], inputs[2], rows, head.scale, head.type, head.loss, with_gradient);
-  const at::Tensor value = at::scalar_tensor(head.scale * result.sum, inputs[0].options().dtype(at::kFloat));
+  const at::Tensor value = (result.sum * head.scale).to(at::kFloat);
   if (with_gradient) *grads = {result.hidden, result.weight, result.bias};
   if (head.check) check_values(head.op, {"loss"}, {value}, head.reference, inputs);
   if (head.check && with_gradient)
@@ -99,10 +99,11 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
                                                  torch::autograd::variable_list output_grads) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "[head loss] has no second derivative: use backend reference");
     torch::autograd::variable_list grads = ctx->get_saved_variables();
-    const double factor = output_grads[0].item<double>();
-    for (size_t i = 0; i < kHeadNames.size() && factor != 1.0;
-         ++i) {  // 1 where this is the loss that backward() begins with
-      if (grads[i].defined()) grads[i] = grads[i] * factor;
+    // 1 where this is the loss that backward() begins with; a GPU multiplies sooner than it says so.
+    const at::Tensor& factor = output_grads[0];
+    if (!factor.device().is_cpu() || factor.item<double>() != 1) {
+      for (size_t i = 0; i < kHeadNames.size(); ++i)
+        if (grads[i].defined()) grads[i] = grads[i] * factor;
     }
     if (grads.size() > kHeadNames.size()) {
       add_to_leaf(grads.back(), grads[1]);
@@ -114,26 +115,25 @@ struct HeadFunction : torch::autograd::Function<HeadFunction> {
   }
 };
 
-// The sum of a piece's nats, z-loss included; nats_P gets each row's nats alone.
-double cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale, double z_weight,
-                              bool with_gradient, at::Tensor nats_P) {
+// The sum of a piece's nats, z-loss included, f64; nats_P gets each row's nats alone.
+at::Tensor cross_entropy_of_piece(at::Tensor& logits, const at::Tensor& targets, double scale,
+                                  double z_weight, bool with_gradient, at::Tensor nats_P) {
   at::Tensor wide = logits.to(at::kFloat);  // itself in f32
   const at::Tensor log_sum = z_weight == 0 ? at::Tensor() : at::empty({logits.size(0)}, wide.options());
-  kernels::softmax_loss(
+  kernels_of(wide).softmax_loss(
       mutable_rows_of(wide), wide.size(0), wide.size(1), targets.const_data_ptr<int64_t>(),
       static_cast<float>(scale), static_cast<float>(z_weight),
       {nats_P.mutable_data_ptr<float>(), log_sum.defined() ? log_sum.mutable_data_ptr<float>() : nullptr,
-       with_gradient ? mutable_rows_of(logits) : kernels::MutableRows{}},
-      parallel_tiles);
-  double sum = nats_P.sum(at::kDouble).item<double>();
-  if (log_sum.defined()) sum += z_weight * log_sum.square().sum(at::kDouble).item<double>();
+       with_gradient ? mutable_rows_of(logits) : kernels::MutableRows{}});
+  at::Tensor sum = nats_P.sum(at::kDouble);
+  if (log_sum.defined()) sum = sum + z_weight * log_sum.square().sum(at::kDouble);
   return sum;
 }
 
-double squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale,
-                              bool with_gradient) {
+at::Tensor squared_error_of_piece(at::Tensor& outputs, const at::Tensor& target, double scale,
+                                  bool with_gradient) {
   outputs.sub_(target);
-  const double sum = outputs.square().sum(at::kDouble).item<double>();
+  at::Tensor sum = outputs.square().sum(at::kDouble);
   if (with_gradient) outputs.mul_(2 * scale);
   return sum;
 }
@@ -151,7 +151,7 @@ void check_arguments(const char* op, const at::Tensor& hidden, const at::Tensor&
 at::Tensor apply(Head head, const at::Tensor& hidden, const at::Tensor& weight,
                  const std::optional<at::Tensor>& bias, const at::Tensor& rows) {
   const std::vector<at::Tensor> inputs{hidden, weight, or_undefined(bias)};
-  const Backend backend = choose_backend(head.op, why_not_cpu(inputs));
+  const Backend backend = choose_backend(head.op, inputs);
   if (backend == Backend::kReference) return head.reference(inputs)[0];
   head.check = backend == Backend::kCheck;
   if (any_requires_grad(inputs)) return HeadFunction::apply(hidden, weight, bias, rows, head);
@@ -167,14 +167,16 @@ CrossEntropy linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor&
   check_arguments(kOp, hidden_TE, weight_VE, std::nullopt, rows_R);
   TORCH_CHECK(targets_R.sizes() == rows_R.sizes() && targets_R.scalar_type() == at::kLong, "[", kOp,
               "] targets_R: expected i64 as rows_R, got ", describe(targets_R));
-  const at::Tensor targets = targets_R.contiguous();
-  TORCH_CHECK(targets.numel() == 0 ||
-                  (targets.min().item<int64_t>() >= 0 && targets.max().item<int64_t>() < weight_VE.size(0)),
-              "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
-  if (choose_backend(kOp, why_not_cpu({hidden_TE, weight_VE})) == Backend::kReference)
-    return linear_cross_entropy_reference(hidden_TE, weight_VE, rows_R, targets, options);
+  TORCH_CHECK(
+      !targets_R.device().is_cpu() || targets_R.numel() == 0 ||
+          (targets_R.min().item<int64_t>() >= 0 && targets_R.max().item<int64_t>() < weight_VE.size(0)),
+      "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
+  const at::Tensor targets = targets_R.to(hidden_TE.device(), /*non_blocking=*/true).contiguous(),
+                   rows = rows_R.to(hidden_TE.device(), /*non_blocking=*/true);
+  if (choose_backend(kOp, {hidden_TE, weight_VE}) == Backend::kReference)
+    return linear_cross_entropy_reference(hidden_TE, weight_VE, rows, targets, options);
   CrossEntropy result;
-  result.nats_R = at::zeros({rows_R.size(0)}, at::kFloat);
+  result.nats_R = at::zeros({rows_R.size(0)}, hidden_TE.options().dtype(at::kFloat));
   const double z_weight = options.z_weight;
   const PieceLoss loss = [=, nats = result.nats_R](at::Tensor& logits, int64_t first, double factor,
                                                    bool with_gradient) {
@@ -183,11 +185,11 @@ CrossEntropy linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor&
                                   nats.narrow(0, first, count));
   };
   const TensorFunction reference = [=](const std::vector<at::Tensor>& t) {
-    return std::vector<at::Tensor>{linear_cross_entropy_reference(t[0], t[1], rows_R, targets, options).loss};
+    return std::vector<at::Tensor>{linear_cross_entropy_reference(t[0], t[1], rows, targets, options).loss};
   };
   result.loss =
       apply({kOp, options.scale, hidden_TE.scalar_type(), loss, reference, false, options.into_leaf},
-            hidden_TE, weight_VE, std::nullopt, rows_R);
+            hidden_TE, weight_VE, std::nullopt, rows);
   return result;
 }
 
@@ -197,15 +199,16 @@ at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& w
   constexpr const char* kOp = "linear_squared_error";
   check_arguments(kOp, hidden_TE, weight_PE, bias_P, rows_R);
   check_float(kOp, "target_RP", target_RP, {rows_R.size(0), weight_PE.size(0)});
-  const PieceLoss loss = [target_RP](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
-    return squared_error_of_piece(outputs, target_RP.narrow(0, first, outputs.size(0)), factor,
-                                  with_gradient);
+  const at::Tensor rows = rows_R.to(hidden_TE.device(), /*non_blocking=*/true),
+                   target = target_RP.to(hidden_TE.device(), /*non_blocking=*/true);
+  const PieceLoss loss = [target](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
+    return squared_error_of_piece(outputs, target.narrow(0, first, outputs.size(0)), factor, with_gradient);
   };
   const TensorFunction reference = [=](const std::vector<at::Tensor>& t) {
     return std::vector<at::Tensor>{
-        linear_squared_error_reference(t[0], t[1], if_defined(t[2]), rows_R, target_RP, scale)};
+        linear_squared_error_reference(t[0], t[1], if_defined(t[2]), rows, target, scale)};
   };
-  return apply({kOp, scale, at::kFloat, loss, reference}, hidden_TE, weight_PE, bias_P, rows_R);
+  return apply({kOp, scale, at::kFloat, loss, reference}, hidden_TE, weight_PE, bias_P, rows);
 }
 
 }  // namespace mom::ops

@@ -5,6 +5,7 @@
 //   hidden_TE   [T, E]  f32 or bf16            rows_R     i64 [R], rising rows of hidden_TE
 //   weight_OE   [O, E]  f32 (or as hidden)     targets_R  i64 [R], below V
 //   bias_O      [O]     f32, optional          target_RO  f32 [R, O]
+// rows_R, targets_R and target_RO may be in host memory, where the numbers of targets_R are checked, or where hidden is.
 //
 //   linear_cross_entropy  = scale * sum over r of (nats[r] + z_weight * log_sum[r]^2)
 //     nats[r]    = -log softmax(logits[r])[target[r]]

@@ -3,12 +3,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-#include "mom/kernels/rms_norm.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 #include "mom/ops/rms_norm_reference.h"
 
 namespace mom::ops {
@@ -53,10 +52,10 @@ variable_list run_forward(const std::vector<at::Tensor>& tensors, const Plan& pl
   at::Tensor scale = at::empty({x.size(0)}, f32);
   for (size_t m = 0; m + 1 < plan.offsets.size(); ++m) {
     const at::Tensor weight = as_f32(tensors[2 + m]);
-    kernels::add_rms_norm_forward(
+    kernels_of(x).add_rms_norm_forward(
         kernel_inputs(group(x, plan, m), group(residual, plan, m), weight, plan.eps),
         mutable_rows_of(group(normed, plan, m)), mutable_rows_of(group(sum, plan, m)),
-        mutable_floats_of(group(scale, plan, m)), parallel_tiles);
+        mutable_floats_of(group(scale, plan, m)));
   }
   if (plan.check)
     check_values(
@@ -102,11 +101,11 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
       all.push_back(saved[4 + m]);
       const at::Tensor weight = as_f32(saved[4 + m]), rows = group(sum, plan, m);
       grads.push_back(at::empty(weight.sizes(), weight.options()));
-      kernels::add_rms_norm_backward(kernel_inputs(rows, {}, weight, plan.eps),
-                                     {rows_of(group(dnormed, plan, m)), rows_of(group(dsum, plan, m)),
-                                      rows_of(rows), floats_of(group(scale, plan, m)),
-                                      mutable_rows_of(group(dx, plan, m)), mutable_floats_of(grads.back())},
-                                     parallel_tiles);
+      kernels_of(rows).add_rms_norm_backward(
+          kernel_inputs(rows, {}, weight, plan.eps),
+          {rows_of(group(dnormed, plan, m)), rows_of(group(dsum, plan, m)), rows_of(rows),
+           floats_of(group(scale, plan, m)), mutable_rows_of(group(dx, plan, m)),
+           mutable_floats_of(grads.back())});
     }
     if (plan.check) {
       std::vector<std::string> names{"x_TE", "residual_TE"};
@@ -132,7 +131,7 @@ std::tuple<at::Tensor, at::Tensor> run(const at::Tensor& x, const std::optional<
     check_same_device(kRmsNorm, "weight_E", weight, x);
     floats.push_back(weight);
   }
-  const Backend backend = choose_backend(kRmsNorm, why_not_cpu(floats));
+  const Backend backend = choose_backend(kRmsNorm, floats);
   const Plan plan{std::move(offsets), residual.has_value(), backend == Backend::kCheck, eps};
   if (backend == Backend::kReference) {
     auto results = reference(floats, plan);

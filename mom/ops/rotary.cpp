@@ -5,12 +5,11 @@
 
 #include <cmath>
 
-#include "mom/kernels/rotary.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
@@ -24,7 +23,7 @@ kernels::RotaryPlan plan_of(const at::Tensor& order, const at::Tensor& table, in
 
 at::Tensor run_forward(const at::Tensor& x, const at::Tensor& order, const at::Tensor& table, int64_t heads) {
   const at::Tensor rows = with_dense_rows(x), y = at::empty(x.sizes(), x.options());
-  kernels::rotate(plan_of(order, table, heads), rows_of(rows), mutable_rows_of(y), parallel_tiles);
+  kernels_of(x).rotate(plan_of(order, table, heads), rows_of(rows), mutable_rows_of(y));
   return y.view({x.size(0), heads, -1});
 }
 
@@ -41,8 +40,8 @@ struct RotaryFunction : torch::autograd::Function<RotaryFunction> {
     const auto saved = ctx->get_saved_variables();
     const at::Tensor dy = grads[0].contiguous().view({grads[0].size(0), -1});
     const at::Tensor dx = at::empty(dy.sizes(), dy.options());
-    kernels::rotate_back(plan_of(saved[0], saved[1], ctx->saved_data["heads"].toInt()), rows_of(dy),
-                         mutable_rows_of(dx), parallel_tiles);
+    kernels_of(dy).rotate_back(plan_of(saved[0], saved[1], ctx->saved_data["heads"].toInt()), rows_of(dy),
+                               mutable_rows_of(dx));
     return {dx, {}, {}, {}};
   }
 };
@@ -71,9 +70,10 @@ at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::T
               "] x_TE: expected a multiple of 2 x ", heads, " columns, got ", describe(x_TE));
   check_float(kRotary, "table_TW", table_TW, {x_TE.size(0), x_TE.size(1) / heads});
   check_order(kRotary, order_T, x_TE.size(0));
-  const Backend backend = choose_backend(kRotary, why_not_cpu({x_TE}));
+  const Backend backend = choose_backend(kRotary, {x_TE});
   if (backend == Backend::kReference) return rotary_reference(x_TE, order_T, table_TW, heads);
-  const at::Tensor order = order_T.contiguous(), table = as_f32(table_TW);
+  const at::Tensor order = order_on(order_T, x_TE.device()),
+                   table = as_f32(table_TW.to(x_TE.device(), /*non_blocking=*/true));
   const at::Tensor y = any_requires_grad({x_TE}) ? RotaryFunction::apply(x_TE, order, table, heads)
                                                  : run_forward(x_TE, order, table, heads);
   if (backend == Backend::kCheck)

@@ -3,12 +3,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-#include "mom/kernels/gather_rows.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
@@ -17,13 +16,9 @@ using torch::autograd::variable_list;
 
 constexpr const char *kTake = "take_rows", *kAdd = "add_rows";
 
-at::Tensor sources_tensor(const RowMap& map, const at::Tensor& like) {
-  return torch::tensor(map.sources(), torch::kInt64).to(like.device());
-}
-
 // Slots without a source take row T: zeros when read, dropped when written.
 at::Tensor padded_sources(const RowMap& map, const at::Tensor& like) {
-  const at::Tensor sources = sources_tensor(map, like);
+  const at::Tensor sources = map.sources_N(like.device());
   return torch::where(sources.lt(0), torch::full_like(sources, map.num_sources()), sources);
 }
 
@@ -41,20 +36,21 @@ at::Tensor add_reference(const at::Tensor& x, const at::Tensor& weights, const R
 at::Tensor take_forward(const at::Tensor& x, const at::Tensor& weights, const RowMap& map) {
   const at::Tensor rows = with_dense_rows(x), w = as_f32(weights);
   const at::Tensor y = at::empty({map.num_slots(), x.size(1)}, x.options());
-  kernels::gather_rows({map.num_slots(), x.size(1), nullptr, map.sources().data(), floats_of(w)},
-                       rows_of(rows), mutable_rows_of(y), parallel_tiles);
+  const at::Tensor sources = map.sources_N(x.device());
+  kernels_of(y).gather_rows(
+      {map.num_slots(), x.size(1), nullptr, sources.const_data_ptr<int64_t>(), floats_of(w)}, rows_of(rows),
+      mutable_rows_of(y));
   return y;
 }
 
 at::Tensor add_forward(const at::Tensor& x, const at::Tensor& weights, const RowMap& map) {
   // The kernel reads weights in the order of its sum.
-  const at::Tensor rows = with_dense_rows(x);
-  const at::Tensor w = weights.defined()
-                           ? as_f32(weights).index_select(0, torch::tensor(map.slots(), torch::kInt64))
-                           : weights;
+  const at::Tensor rows = with_dense_rows(x), slots = map.slots(x.device()), first = map.first_T1(x.device());
+  const at::Tensor w = weights.defined() ? as_f32(weights).index_select(0, slots) : weights;
   const at::Tensor y = at::empty({map.num_sources(), x.size(1)}, x.options());
-  kernels::gather_rows({map.num_sources(), x.size(1), map.first().data(), map.slots().data(), floats_of(w)},
-                       rows_of(rows), mutable_rows_of(y), parallel_tiles);
+  kernels_of(y).gather_rows({map.num_sources(), x.size(1), first.const_data_ptr<int64_t>(),
+                             slots.const_data_ptr<int64_t>(), floats_of(w)},
+                            rows_of(rows), mutable_rows_of(y));
   return y;
 }
 
@@ -96,8 +92,9 @@ struct AddFunction : torch::autograd::Function<AddFunction> {
     if (saved[0].defined()) {
       const at::Tensor x = with_dense_rows(saved[0]);
       result[1] = at::empty({map->num_slots()}, dy.options().dtype(at::kFloat));
-      kernels::row_dots(map->num_slots(), x.size(1), map->sources().data(), rows_of(dy), rows_of(x),
-                        mutable_floats_of(result[1]), parallel_tiles);
+      const at::Tensor sources = map->sources_N(x.device());
+      kernels_of(x).row_dots(map->num_slots(), x.size(1), sources.const_data_ptr<int64_t>(), rows_of(dy),
+                             rows_of(x), mutable_floats_of(result[1]));
     }
     return result;
   }
@@ -105,36 +102,36 @@ struct AddFunction : torch::autograd::Function<AddFunction> {
 
 }  // namespace
 
-RowMap::RowMap(std::vector<int64_t> sources_N, int64_t num_sources)
-    : sources_(std::move(sources_N)), first_(static_cast<size_t>(num_sources) + 1, 0) {
-  for (const int64_t source : sources_) {
-    TORCH_CHECK(source >= -1 && source < num_sources, "[row_map] sources_N: expected -1 to ", num_sources - 1,
-                ", got ", source);
-    if (source >= 0) ++first_[static_cast<size_t>(source) + 1];
+RowMap::RowMap(const at::Tensor& sources_N, int64_t num_sources)
+    : sources_N_(sources_N), first_T1_(torch::zeros({num_sources + 1}, torch::kInt64)) {
+  const int64_t* sources = sources_N_.const_data_ptr<int64_t>();
+  int64_t* first = first_T1_.mutable_data_ptr<int64_t>();
+  for (int64_t n = 0; n < num_slots(); ++n) {
+    TORCH_CHECK(sources[n] >= -1 && sources[n] < num_sources, "[row_map] sources_N: expected -1 to ",
+                num_sources - 1, ", got ", sources[n]);
+    if (sources[n] >= 0) ++first[sources[n] + 1];
   }
-  for (size_t t = 1; t < first_.size(); ++t) first_[t] += first_[t - 1];
-  slots_.resize(static_cast<size_t>(first_.back()));
-  std::vector<int64_t> next(first_.begin(), first_.end() - 1);
-  for (size_t n = 0; n < sources_.size(); ++n)
-    if (sources_[n] >= 0)
-      slots_[static_cast<size_t>(next[static_cast<size_t>(sources_[n])]++)] = static_cast<int64_t>(n);
+  for (int64_t t = 0; t < num_sources; ++t) first[t + 1] += first[t];
+  slots_ = torch::empty({first[num_sources]}, torch::kInt64);
+  int64_t* slots = slots_.mutable_data_ptr<int64_t>();
+  std::vector<int64_t> next(first, first + num_sources);
+  for (int64_t n = 0; n < num_slots(); ++n)
+    if (sources[n] >= 0) slots[next[static_cast<size_t>(sources[n])]++] = n;
 }
 
-RowMapPtr make_row_map(std::vector<int64_t> sources_N, int64_t num_sources) {
-  return c10::make_intrusive<RowMap>(std::move(sources_N), num_sources);
+RowMapPtr make_row_map(const std::vector<int64_t>& sources_N, int64_t num_sources) {
+  return make_row_map(torch::tensor(sources_N, torch::kInt64), num_sources);
 }
 
 RowMapPtr make_row_map(const at::Tensor& sources_N, int64_t num_sources) {
-  TORCH_CHECK(sources_N.dim() == 1 && sources_N.scalar_type() == at::kLong,
-              "[row_map] sources_N: expected i64 [N], got ", describe(sources_N));
-  const at::Tensor dense = sources_N.cpu().contiguous();
-  const int64_t* data = dense.const_data_ptr<int64_t>();
-  return make_row_map(std::vector<int64_t>(data, data + dense.size(0)), num_sources);
+  TORCH_CHECK(sources_N.dim() == 1 && sources_N.scalar_type() == at::kLong && sources_N.device().is_cpu(),
+              "[row_map] sources_N: expected i64 [N] in host memory, got ", describe(sources_N));
+  return c10::make_intrusive<RowMap>(sources_N.contiguous(), num_sources);
 }
 
 at::Tensor take_rows(const at::Tensor& x_TE, const RowMapPtr& map) {
   check_float(kTake, "x_TE", x_TE, {map->num_sources(), -1});
-  const Backend backend = choose_backend(kTake, why_not_cpu({x_TE}));
+  const Backend backend = choose_backend(kTake, {x_TE});
   if (backend == Backend::kReference) return take_reference(x_TE, *map);
   const at::Tensor y =
       any_requires_grad({x_TE}) ? TakeFunction::apply(x_TE, map) : take_forward(x_TE, {}, *map);
@@ -149,7 +146,7 @@ at::Tensor add_rows(const at::Tensor& x_NE, const std::optional<at::Tensor>& wei
   check_float(kAdd, "x_NE", x_NE, {map->num_slots(), -1});
   check_float(kAdd, "weights_N", weights_N, {map->num_slots()});
   const std::vector<at::Tensor> floats{x_NE, or_undefined(weights_N)};
-  const Backend backend = choose_backend(kAdd, why_not_cpu(floats));
+  const Backend backend = choose_backend(kAdd, floats);
   if (backend == Backend::kReference) return add_reference(x_NE, floats[1], *map);
   const at::Tensor y = any_requires_grad(floats) ? AddFunction::apply(x_NE, weights_N, map)
                                                  : add_forward(x_NE, floats[1], *map);

@@ -16,27 +16,31 @@
 #include <optional>
 #include <vector>
 
+#include "mom/ops/device_copies.h"
+
 namespace mom::ops {
 
 class RowMap : public torch::CustomClassHolder {
  public:
-  // sources_N: each -1 to num_sources - 1.
-  RowMap(std::vector<int64_t> sources_N, int64_t num_sources);
+  // sources_N: i64 in host memory, each -1 to num_sources - 1.
+  RowMap(const at::Tensor& sources_N, int64_t num_sources);
 
-  int64_t num_slots() const { return static_cast<int64_t>(sources_.size()); }
-  int64_t num_sources() const { return static_cast<int64_t>(first_.size()) - 1; }
-  const std::vector<int64_t>& sources() const { return sources_; }
-  // The slots of source t, rising: slots()[first()[t]] .. slots()[first()[t + 1] - 1].
-  const std::vector<int64_t>& first() const { return first_; }
-  const std::vector<int64_t>& slots() const { return slots_; }
+  int64_t num_slots() const { return sources_N_.size(0); }
+  int64_t num_sources() const { return first_T1_.size(0) - 1; }
+  // i64, on a device: the host's at no cost, another's copied once.
+  at::Tensor sources_N(c10::Device device) const { return copies_.of(sources_N_, device); }
+  // The slots of source t, rising: slots[first[t]] .. slots[first[t + 1] - 1].
+  at::Tensor first_T1(c10::Device device) const { return copies_.of(first_T1_, device); }
+  at::Tensor slots(c10::Device device) const { return copies_.of(slots_, device); }
 
  private:
-  std::vector<int64_t> sources_, first_, slots_;
+  at::Tensor sources_N_, first_T1_, slots_;  // in host memory
+  DeviceCopies copies_;
 };
 using RowMapPtr = c10::intrusive_ptr<RowMap>;
 
-RowMapPtr make_row_map(std::vector<int64_t> sources_N, int64_t num_sources);
-RowMapPtr make_row_map(const at::Tensor& sources_N, int64_t num_sources);  // i64
+RowMapPtr make_row_map(const std::vector<int64_t>& sources_N, int64_t num_sources);
+RowMapPtr make_row_map(const at::Tensor& sources_N, int64_t num_sources);  // i64 in host memory
 
 at::Tensor take_rows(const at::Tensor& x_TE, const RowMapPtr& map);
 at::Tensor add_rows(const at::Tensor& x_NE, const std::optional<at::Tensor>& weights_N, const RowMapPtr& map);

@@ -3,12 +3,11 @@
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "mom/kernels/selective_scan.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 #include "mom/ops/selective_scan_reference.h"
 
 namespace mom::ops {
@@ -83,11 +82,11 @@ Forward run_forward(const ScanArguments& x, bool keep_chunk_states, bool check) 
   Forward result{at::empty(x.u.sizes(), x.u.options()),
                  at::empty({x.num_sequences(), x.a.size(0), x.a.size(1)}, f32),
                  {}};
-  if (keep_chunk_states) result.chunk_states = at::empty({kernels::scan_chunk_state_size(kernel.in)}, f32);
-  kernels::selective_scan_forward(kernel.in,
-                                  {mutable_rows_of(result.y), mutable_floats_of(result.final_state),
-                                   mutable_floats_of(result.chunk_states)},
-                                  parallel_tiles);
+  if (keep_chunk_states)
+    result.chunk_states = at::empty({kernels_of(x.u).scan_chunk_state_size(kernel.in)}, f32);
+  kernels_of(x.u).selective_scan_forward(kernel.in,
+                                         {mutable_rows_of(result.y), mutable_floats_of(result.final_state),
+                                          mutable_floats_of(result.chunk_states)});
   if (check)
     check_values(kSelectiveScan, {"y_TD", "final_state_SDN"}, {result.y, result.final_state}, reference_of(x),
                  x.floats());
@@ -123,7 +122,7 @@ std::vector<at::Tensor> run_backward(const ScanArguments& x, const at::Tensor& c
   grad.gate = mutable_rows_of(grads[6]);
   grad.dt_bias = mutable_floats_of(grads[7]);
   grad.initial = mutable_floats_of(grads[8]);
-  kernels::selective_scan_backward(kernel.in, grad, parallel_tiles);
+  kernels_of(x.u).selective_scan_backward(kernel.in, grad);
   if (check) check_gradients(kSelectiveScan, kScanNames, grads, reference_of(x), x.floats(), {dy, dfinal});
   return grads;
 }
@@ -211,13 +210,13 @@ std::tuple<at::Tensor, at::Tensor> selective_scan(
                   or_undefined(order_T),
                   dt_softplus};
   check_arguments(x, offsets_S1);
-  const Backend backend = choose_backend(kSelectiveScan, why_not_cpu(x.floats()));
+  const Backend backend = choose_backend(kSelectiveScan, x.floats());
   if (backend == Backend::kReference) {
     return selective_scan_reference(u_TD, dt_TD, a_DN, b_TN, c_TN, skip_D, gate_TD, dt_bias_D, dt_softplus,
                                     offsets_S1, initial_state_SDN, order_T);
   }
-  x.offsets_S1 = host_offsets(offsets_S1, u_TD.size(0));
-  if (x.order_T.defined()) x.order_T = x.order_T.cpu().contiguous();
+  x.offsets_S1 = offsets_on(offsets_S1, u_TD.size(0), u_TD.device());
+  x.order_T = order_on(order_T, u_TD.device());
   const bool check = backend == Backend::kCheck;
   if (!any_requires_grad(x.floats())) {
     Forward result = run_forward(x, /*keep_chunk_states=*/false, check);

@@ -3,12 +3,11 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/types.h>
 
-#include "mom/kernels/swiglu.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
-#include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
@@ -22,7 +21,7 @@ kernels::SwigluInputs inputs_of(const at::Tensor& gate, const at::Tensor& up) {
 
 at::Tensor run_forward(const at::Tensor& gate, const at::Tensor& up) {
   const at::Tensor y = at::empty(gate.sizes(), gate.options());
-  kernels::swiglu_forward(inputs_of(gate, up), mutable_rows_of(y), parallel_tiles);
+  kernels_of(gate).swiglu_forward(inputs_of(gate, up), mutable_rows_of(y));
   return y;
 }
 
@@ -39,8 +38,8 @@ struct SwigluFunction : torch::autograd::Function<SwigluFunction> {
     const at::Tensor dy = with_dense_rows(grads[0]);
     const at::Tensor dgate = at::empty(saved[0].sizes(), saved[0].options()),
                      dup = at::empty(saved[1].sizes(), saved[1].options());
-    kernels::swiglu_backward(inputs_of(saved[0], saved[1]), rows_of(dy), mutable_rows_of(dgate),
-                             mutable_rows_of(dup), parallel_tiles);
+    kernels_of(dy).swiglu_backward(inputs_of(saved[0], saved[1]), rows_of(dy), mutable_rows_of(dgate),
+                                   mutable_rows_of(dup));
     return {dgate, dup};
   }
 };
@@ -55,7 +54,7 @@ at::Tensor swiglu_reference(const at::Tensor& gate_TF, const at::Tensor& up_TF) 
 at::Tensor swiglu(const at::Tensor& gate_TF, const at::Tensor& up_TF) {
   check_float(kSwiglu, "gate_TF", gate_TF, {-1, -1});
   check_float(kSwiglu, "up_TF", up_TF, gate_TF.sizes());
-  const Backend backend = choose_backend(kSwiglu, why_not_cpu({gate_TF, up_TF}));
+  const Backend backend = choose_backend(kSwiglu, {gate_TF, up_TF});
   if (backend == Backend::kReference) return swiglu_reference(gate_TF, up_TF);
   const at::Tensor gate = with_dense_rows(gate_TF), up = with_dense_rows(up_TF);
   const at::Tensor y =

@@ -73,7 +73,7 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
     for (const nn::Parameter& parameter : decaying[static_cast<int64_t>(block)]) add(parameter);
   }
   block_begins_.push_back(length);
-  values_ = row_of_zeros(std::max(length, padded));
+  values_ = row_of_zeros(std::max(length, padded), model->device());
   torch::NoGradGuard no_grad;
   const std::vector<at::Tensor> of_model = parameters_of(*model), here = views(values_);
   for (size_t i = 0; i < here.size(); ++i)
@@ -81,7 +81,7 @@ FlatParameters::FlatParameters(models::Model model, int64_t padded) {
   share_with(model);
 }
 
-at::Tensor FlatParameters::zeros() const { return row_of_zeros(length()); }
+at::Tensor FlatParameters::zeros() const { return row_of_zeros(length(), device()); }
 
 Range FlatParameters::range_of(size_t name) const {
   return {begins_[name], c10::multiply_integers(shapes_[name])};

@@ -22,12 +22,13 @@ class FlatParameters {
   static int64_t length_of(models::ModelImpl& model);
   static int64_t edge_of(models::ModelImpl& model);
   // Moves the weights of `model` here, or makes zeros for one without memory (nn/parameter.h). The layout is `padded` long
-  // at least.
+  // at least, and on the model's device.
   explicit FlatParameters(models::Model model, int64_t padded = 0);
   FlatParameters(const FlatParameters&) = delete;
   FlatParameters& operator=(const FlatParameters&) = delete;
 
   const at::Tensor& values() const { return values_; }  // [length]
+  c10::Device device() const { return values_.device(); }
   int64_t length() const { return values_.size(0); }
   int64_t decay_begin() const { return decay_begin_; }  // weights from it on take weight decay
   int64_t num_blocks() const { return static_cast<int64_t>(block_begins_.size()) - 2; }

@@ -106,7 +106,7 @@ Microbatches::Microbatches(models::Model model, const models::Compute& compute, 
       workers_(division.at_once, division.threads_each) {
   if (own_.empty()) own_ = {{0, parameters.length()}};
   for (int64_t i = 1; i < division.at_once; ++i) {
-    const nn::WithoutMemory shared;
+    const nn::WithoutMemory shared(parameters.device());
     models::Model replica(model->spec());
     parameters.share_with(replica);
     models_.push_back(replica);
@@ -141,6 +141,7 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
                                        const models::LossReport& step_terms, const BeginPass& begin_pass) {
   Result result;
   result.parts.resize(batches.size());
+  std::vector<at::Tensor> sums(batches.size());
   nn::GradientTree tree(batches.size(), [this](const at::Tensor& into, const at::Tensor& other) {
     for (const Range& range : own_)
       into.narrow(0, range.begin, range.length).add_(other.narrow(0, range.begin, range.length));
@@ -161,7 +162,8 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
     if (loss.total.requires_grad()) loss.total.backward();
     if (pass) pass->finish();
     if (relay) relay->finish(), result.relay_seconds += relay->seconds();  // one microbatch at a time
-    part.loss = std::move(loss.report);
+    part.loss = std::move(loss.terms);
+    sums[i] = loss.sums_M;
     part.experts = std::move(loss.experts);
     part.attended_pairs = models::attended_pairs(model->spec(), batch.routing);
     for (at::Tensor& spent : tree.add(i, std::move(gradient))) {
@@ -172,6 +174,7 @@ Microbatches::Result Microbatches::run(const std::vector<data::Batch>& batches,
   });
   result.seconds = seconds_since(start);
   result.gradient = tree.sum();
+  result.sums_PM = torch::stack(sums);
   free_.push_back(result.gradient);
   return result;
 }

@@ -56,7 +56,8 @@ class Microbatches {
     static Part read(const std::vector<double>& numbers, size_t& at, const Part& like);
   };
   struct Result {
-    std::vector<Part> parts;   // by microbatch
+    std::vector<Part> parts;   // by microbatch; of losses only the counts
+    at::Tensor sums_PM;        // f64: their losses' sums, on the device
     at::Tensor gradient;       // the sum, a row; valid until the next run
     double seconds = 0;        // of the wall clock
     double relay_seconds = 0;  // of them, waited for the states of other stretches

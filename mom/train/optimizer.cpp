@@ -46,15 +46,32 @@ double sum_of_squares(const float* x, int64_t count) {
 
 }  // namespace
 
-std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range) {
+namespace {
+
+at::Tensor chunk_squares_on_device(const at::Tensor& flat, const Range& range) {
+  const auto squares = [&](int64_t begin, int64_t rows, int64_t length) {
+    return at::linalg_vector_norm(flat.narrow(0, begin, rows * length).view({rows, length}), 2, {1}, false,
+                                  at::kDouble)
+        .square();
+  };
+  const int64_t whole = range.length / kChunk, rest = range.length % kChunk;
+  const at::Tensor sums = squares(range.begin, whole, kChunk);
+  return rest == 0 ? sums : at::cat({sums, squares(range.begin + whole * kChunk, 1, rest)});
+}
+
+}  // namespace
+
+at::Tensor chunk_squares(const at::Tensor& flat, const Range& range) {
+  if (!flat.device().is_cpu()) return chunk_squares_on_device(flat, range);
   const float* x = flat.const_data_ptr<float>();
-  std::vector<double> sums(static_cast<size_t>((range.length + kChunk - 1) / kChunk));
-  ops::parallel_tiles(static_cast<int64_t>(sums.size()), [&](int64_t chunk) {
+  at::Tensor sums_of_chunks = at::empty({(range.length + kChunk - 1) / kChunk}, at::kDouble);
+  double* sums = sums_of_chunks.mutable_data_ptr<double>();
+  ops::parallel_tiles(sums_of_chunks.size(0), [&](int64_t chunk) {
     const int64_t begin = range.begin + chunk * kChunk,
                   end = std::min(begin + kChunk, range.begin + range.length);
-    sums[static_cast<size_t>(chunk)] = sum_of_squares(x + begin, end - begin);
+    sums[chunk] = sum_of_squares(x + begin, end - begin);
   });
-  return sums;
+  return sums_of_chunks;
 }
 
 AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<Range> own,
@@ -69,11 +86,11 @@ AdamW::AdamW(FlatParameters& parameters, const TrainConfig& config, std::vector<
 void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm,
                  const std::function<void(size_t)>& done) {
   torch::NoGradGuard no_grad;
+  const auto number = [&](double value) { return torch::full({}, value, parameters_.values().options()); };
   // The fused kernel divides gradients by a scale as it reads them.
   std::optional<at::Tensor> scale;
-  if (config_.clip_norm > 0 && norm > config_.clip_norm)
-    scale = torch::scalar_tensor(norm / config_.clip_norm, torch::kFloat32);
-  const at::Tensor count = torch::scalar_tensor(static_cast<double>(++state_.steps_done), torch::kFloat32);
+  if (config_.clip_norm > 0 && norm > config_.clip_norm) scale = number(norm / config_.clip_norm);
+  const at::Tensor count = number(static_cast<double>(++state_.steps_done));
   const auto update = [&](int64_t begin, int64_t end, double factor, double weight_decay) {
     if (begin >= end) return;
     aligned(begin, end, [&](int64_t first, int64_t last) {

@@ -20,9 +20,9 @@ namespace mom::train {
 double learning_rate_at(const TrainConfig& config, int64_t step);
 
 // Sums of squares of `flat`'s numbers in chunks of kChunk, f64, each in a fixed order of its own: chunk c is
-// [c kChunk, (c + 1) kChunk), of those in `range`, which begins with a chunk.
+// [c kChunk, (c + 1) kChunk), of those in `range`, which begins with a chunk. On the device of `flat`.
 constexpr int64_t kChunk = dist::ShardPlan::kChunk;
-std::vector<double> chunk_squares(const at::Tensor& flat, const Range& range);
+at::Tensor chunk_squares(const at::Tensor& flat, const Range& range);
 
 class AdamW {
  public:

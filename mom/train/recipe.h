@@ -25,6 +25,7 @@ struct TrainConfig {
   int64_t sequence_ranks = 1;
   double ema_decay = 0;  // 0: off
   std::string precision = "float32";
+  std::string device = "cpu";
   bool recompute = false;
   std::string on_divergence = "stop";
   int64_t max_rollbacks = 3;

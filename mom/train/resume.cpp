@@ -15,8 +15,8 @@ Effect effect_of(const std::string& table, const std::string& key, const std::st
                  const std::string& after) {
   const std::string reference = "\"reference\"";
   if (table == "eval" || table == "checkpoint" || key == "data.path" || key == "train.recompute" ||
-      key == "train.shard" || key == "train.sequence_ranks" || key == "train.on_divergence" ||
-      key == "train.max_rollbacks")
+      key == "train.device" || key == "train.shard" || key == "train.sequence_ranks" ||
+      key == "train.on_divergence" || key == "train.max_rollbacks")
     return Effect::kNone;
   if (key == "model.scan_backend")
     return before == reference || after == reference ? Effect::kOther : Effect::kNone;

@@ -16,7 +16,8 @@ std::atomic<int64_t> all_bytes{0};
 
 }  // namespace
 
-at::Tensor row_of_zeros(int64_t length) {
+at::Tensor row_of_zeros(int64_t length, c10::Device device) {
+  if (!device.is_cpu()) return at::zeros({length}, at::TensorOptions(at::kFloat).device(device));
   const auto bytes = static_cast<size_t>(std::max<int64_t>(length, 1)) * sizeof(float);
   void* memory =
       mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -21,11 +21,12 @@ inline Range common(const Range& a, const Range& b) {
   return {begin, std::max<int64_t>(0, std::min(a.end(), b.end()) - begin)};
 }
 
-// Zeros that take memory page by page, when they are first written. std::bad_alloc where there is no room for the addresses.
-at::Tensor row_of_zeros(int64_t length);
-// Of all rows there are, as if all of their pages had been written: the allocator does not know of them.
+// Zeros. In the host's memory they take it page by page, when they are first written; std::bad_alloc where there is no room for
+// the addresses.
+at::Tensor row_of_zeros(int64_t length, c10::Device device = at::kCPU);
+// Of all rows in the host's memory, as if all of their pages had been written: the allocator does not know of them.
 int64_t bytes_of_rows();
-// The memory of whole pages inside `range` goes back to the system; its numbers are zero from now on, those at its ends that
+// In the host's memory: that of whole pages inside `range` goes back to the system; its numbers are zero from now on, those at its ends that
 // share a page with others undefined.
 void give_back(const at::Tensor& row, const Range& range);
 

@@ -77,7 +77,7 @@ void RowFiles::write(const Path& folder, const std::string& name, const std::vec
   std::vector<formats::TensorToWrite> entries;
   for (const RowTensor* tensor : shares[rank])
     entries.push_back({tensor->name, {formats::DType::kF32, parameters_.shape_of(tensor->weight), {}}, [&] {
-                         fetched = next();
+                         fetched = next().cpu();
                          return nn::view_of(fetched).bytes;
                        }});
   if (rank == 0) entries.insert(entries.end(), more.begin(), more.end());

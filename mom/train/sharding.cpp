@@ -267,6 +267,10 @@ at::Tensor Sharding::gather(const std::vector<Wish>& by_rank) const {
 
 void Sharding::scatter(const at::Tensor& values, const Range& range, const at::Tensor& row) const {
   torch::NoGradGuard no_grad;
+  if (group_.size() == 1) {
+    row.narrow(0, range.begin, range.length).copy_(values);
+    return;
+  }
   const at::Tensor nothing = torch::empty({0}, row.options());
   visit_owners(range, [&](int owner, const Range& part) {
     std::vector<at::Tensor> to(static_cast<size_t>(group_.size()), nothing), from = to;

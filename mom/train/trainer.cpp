@@ -12,6 +12,7 @@
 #include "mom/base/stopwatch.h"
 #include "mom/models/convert.h"
 #include "mom/ops/backend.h"
+#include "mom/ops/device.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/passes.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 // Without memory: FlatParameters has it.
 models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
-  const nn::WithoutMemory in_one_row;
+  const nn::WithoutMemory in_one_row(ops::device_of(recipe.train.device));
   return models::Model(make_spec(recipe, dataset));
 }
 
@@ -30,7 +31,8 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
                  std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
-      division_(divide(recipe.train, group_->rank(), group_->size(), at::get_num_threads())),
+      division_(divide(recipe.train, group_->rank(), group_->size(),
+                       recipe.train.device == "cpu" ? at::get_num_threads() : 1)),
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
@@ -194,11 +196,20 @@ Microbatches::Result Trainer::pass_sharded(const std::vector<data::Batch>& batch
 }
 
 void Trainer::share(const Microbatches::Result& result, StepReport& report) {
+  // The step's one wait for the device.
+  std::vector<at::Tensor> numbers{result.sums_PM.flatten()};
+  for (const Range& range : sharding_.own()) numbers.push_back(chunk_squares(result.gradient, range));
+  const at::Tensor on_host = torch::cat(numbers).cpu();
+  const double *sum = on_host.const_data_ptr<double>(), *squares_begin = sum + result.sums_PM.numel(),
+               *squares_end = sum + on_host.numel();
+  std::vector<Microbatches::Part> own_parts = result.parts;
+  for (Microbatches::Part& part : own_parts)
+    for (models::LossSum& of_modality : part.loss) of_modality.sum = *sum++;
   // Of this process: the wish to stop, how long it computed, its microbatches, the squares of its part of the gradient.
   std::vector<double> mine{
       StopSignals::received() != 0 ? 1.0 : 0.0,
       result.seconds - result.relay_seconds - (shards_all() ? report.communication_seconds : 0)};
-  for (const Microbatches::Part& part : result.parts) part.append_to(mine);
+  for (const Microbatches::Part& part : own_parts) part.append_to(mine);
   // ... and, where it has looked ahead, what it reads of the table.
   const size_t rows_at = mine.size();
   if (table_ && next_.valid()) {
@@ -206,10 +217,7 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
     mine.insert(mine.end(), rows.begin(), rows.end());
   }
   const size_t squares_at = mine.size();
-  for (const Range& range : sharding_.own()) {
-    const std::vector<double> squares = chunk_squares(result.gradient, range);
-    mine.insert(mine.end(), squares.begin(), squares.end());
-  }
+  mine.insert(mine.end(), squares_begin, squares_end);
   const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
   rows_read_.reset();
   if (rows_at < squares_at) rows_read_ = table_->read_by_all(all, rows_at);
@@ -345,7 +353,7 @@ void Trainer::check_finite() {
                                 average_ ? average_->values() : at::Tensor()})
     for (const Range& own : sharding_.own())
       if (row.defined())
-        for (const double sum : chunk_squares(row, own)) bad += std::isfinite(sum) ? 0 : 1;
+        bad += static_cast<double>(chunk_squares(row, own).isfinite().logical_not().sum().item<int64_t>());
   for (const std::vector<double>& of_rank : group_->gather_doubles({bad})) bad += of_rank[0];
   if (bad > 0)
     throw DivergedError("step " + std::to_string(steps_done_) +

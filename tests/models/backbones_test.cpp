@@ -267,8 +267,8 @@ TEST_P(EveryBackbone, LearnsToCopyInEverySetting) {
           objective(*model, batch, models::count_terms(batch, spec), models::Timesteps::kUniform);
       loss.total.backward();
       adam.step();
-      if (step < 5) models::add(first, loss.report);
-      if (step >= 145) models::add(last, loss.report);
+      if (step < 5) models::add(first, loss.report());
+      if (step >= 145) models::add(last, loss.report());
     }
     for (size_t m = 0; m < spec.modalities.size(); ++m)
       EXPECT_LT(last[m].mean(), 0.4 * first[m].mean())

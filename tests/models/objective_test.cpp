@@ -69,10 +69,10 @@ TEST(Objective, IsTextMeanPlusWeightedNoiseError) {
   const double text = -(log_p[0][3] + log_p[1][9] + log_p[5][11]).item<double>() / 3;
   const double image =
       (model->noise(hidden, noised.input) - noised.target_QP[0]).square().mean().item<double>();
-  EXPECT_NEAR(loss.report[0].mean(), text, 1e-5);
-  EXPECT_NEAR(loss.report[1].mean(), image, 1e-5);
+  EXPECT_NEAR(loss.report()[0].mean(), text, 1e-5);
+  EXPECT_NEAR(loss.report()[1].mean(), image, 1e-5);
   EXPECT_NEAR(loss.total.item<double>(), text + 3 * image, 1e-4);
-  EXPECT_NEAR(objective.combined_loss(loss.report), text + 3 * image, 1e-4);
+  EXPECT_NEAR(objective.combined_loss(loss.report()), text + 3 * image, 1e-4);
 }
 
 // What is trained is the velocity's error, what is reported that of the noise that follows from it.
@@ -97,8 +97,8 @@ TEST(Objective, OfAVelocityTheErrorOfItsNoiseIsReported) {
     trained += (noise * std::sqrt(a) - clean * std::sqrt(1 - a) - velocity[i]).square().mean().item<double>();
     reported += (noise - (velocity[i] * std::sqrt(a) + x * std::sqrt(1 - a))).square().mean().item<double>();
   }
-  EXPECT_NEAR(loss.total.item<double>(), loss.report[0].mean() + 3 * trained / 2, 1e-4);
-  EXPECT_NEAR(loss.report[1].mean(), reported / 2, 1e-5);
+  EXPECT_NEAR(loss.total.item<double>(), loss.report()[0].mean() + 3 * trained / 2, 1e-4);
+  EXPECT_NEAR(loss.report()[1].mean(), reported / 2, 1e-5);
   EXPECT_GT(std::abs(trained - reported), 0.01);
   loss.total.backward();
   EXPECT_GT(model->named_parameters()["patch_out.weight"].grad().abs().max().item<double>(), 0);
@@ -132,9 +132,9 @@ TEST(Objective, MinSnrWeighsTheCleanLatentsError) {
         weighted += std::min(a / (1 - a), 5.0) *
                     (clean[i] - batch.items[0].latents_ICHW[i]).square().mean().item<double>() / 2;
       }
-      EXPECT_NEAR(loss.total.item<double>(), loss.report[0].mean() + 5 * weighted, 1e-3 * (1 + weighted));
-      EXPECT_NEAR(loss.report[1].mean(),
-                  unweighted(*model, batch, terms, models::Timesteps::kUniform).report[1].mean(), 1e-5);
+      EXPECT_NEAR(loss.total.item<double>(), loss.report()[0].mean() + 5 * weighted, 1e-3 * (1 + weighted));
+      EXPECT_NEAR(loss.report()[1].mean(),
+                  unweighted(*model, batch, terms, models::Timesteps::kUniform).report()[1].mean(), 1e-5);
     }
   }
 }
@@ -149,8 +149,8 @@ TEST(Objective, NoImageWeightStillReportsTheImageLoss) {
       models::Objective(config, model->spec().vocabulary)(*model, batch, terms, models::Timesteps::kUniform);
   const auto with =
       models::Objective({}, model->spec().vocabulary)(*model, batch, terms, models::Timesteps::kUniform);
-  EXPECT_NEAR(without.report[1].mean(), with.report[1].mean(), 1e-6);
-  EXPECT_NEAR(without.total.item<double>(), without.report[0].mean(), 1e-6);
+  EXPECT_NEAR(without.report()[1].mean(), with.report()[1].mean(), 1e-6);
+  EXPECT_NEAR(without.total.item<double>(), without.report()[0].mean(), 1e-6);
 }
 
 TEST(Objective, DrawsDependOnTheBatchAlone) {
@@ -217,7 +217,7 @@ TEST(Objective, TheCapHoldsInTrainingAndInHeldOutEvaluation) {
         .item<double>();
   };
   const models::LossReport trained =
-      capped(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform).report;
+      capped(*model, batch, models::count_terms(batch, model->spec()), models::Timesteps::kUniform).report();
   EXPECT_NEAR(trained[1].mean(), expected(models::Timesteps::kUniform, 20), 1e-5);
   EXPECT_GT(std::abs(trained[1].mean() - expected(models::Timesteps::kUniform, 0)), 1e-2);
   EXPECT_NEAR(models::held_out_loss(*model, capped, {batch})[1].mean(),
@@ -274,10 +274,10 @@ TEST(Objective, TokensOfEveryModalityShareOneSoftmaxAndAreReportedApart) {
                                .gather(1, made.batch.target_ids_R.unsqueeze(1))
                                .squeeze(1);
   EXPECT_NEAR(loss.total.item<double>(), nats.mean().item<double>(), 1e-5);
-  EXPECT_NEAR(loss.report[1].mean(), ((nats[2] + nats[3]) / 2).item<double>(),
+  EXPECT_NEAR(loss.report()[1].mean(), ((nats[2] + nats[3]) / 2).item<double>(),
               1e-5);  // at <boi> and the first code
-  EXPECT_NEAR(loss.report[2].mean(), nats[6].item<double>(), 1e-5);
-  EXPECT_NEAR(objective.combined_loss(loss.report), nats.mean().item<double>(), 1e-5);
+  EXPECT_NEAR(loss.report()[2].mean(), nats[6].item<double>(), 1e-5);
+  EXPECT_NEAR(objective.combined_loss(loss.report()), nats.mean().item<double>(), 1e-5);
 }
 
 TEST(Objective, WeightsCountTheTokensOfAModalityMoreOrLess) {
@@ -291,7 +291,7 @@ TEST(Objective, WeightsCountTheTokensOfAModalityMoreOrLess) {
     const models::Objective objective(config, made.spec.vocabulary);
     models::BatchLoss loss = objective(*model, made.batch, terms, models::Timesteps::kUniform);
     loss.total.backward();
-    EXPECT_NEAR(objective.combined_loss(loss.report), loss.total.item<double>(), 1e-5);
+    EXPECT_NEAR(objective.combined_loss(loss.report()), loss.total.item<double>(), 1e-5);
     return std::pair{loss, model->named_parameters()["lm_head.weight"].grad()};
   };
   const auto [plain, plain_grad] = trained({});
@@ -299,8 +299,9 @@ TEST(Objective, WeightsCountTheTokensOfAModalityMoreOrLess) {
   EXPECT_TRUE(torch::equal(ones.total, plain.total));
   EXPECT_TRUE(torch::equal(ones_grad, plain_grad));
   const auto [loss, grad] = trained({{"image", 5}, {"speech", 0}});
-  for (size_t m = 0; m < 3; ++m) EXPECT_NEAR(loss.report[m].sum, plain.report[m].sum, 1e-5) << "unweighted";
-  EXPECT_NEAR(loss.total.item<double>(), (plain.report[0].sum + 5 * plain.report[1].sum) / 9, 1e-5);
+  for (size_t m = 0; m < 3; ++m)
+    EXPECT_NEAR(loss.report()[m].sum, plain.report()[m].sum, 1e-5) << "unweighted";
+  EXPECT_NEAR(loss.total.item<double>(), (plain.report()[0].sum + 5 * plain.report()[1].sum) / 9, 1e-5);
   const auto [texts, text_grad] = trained({{"image", 0}, {"speech", 0}});
   const auto [images, image_grad] = trained({{"text", 0}, {"speech", 0}});
   EXPECT_TRUE(torch::allclose(grad, text_grad + 5 * image_grad, 1e-4, 1e-6));
@@ -328,7 +329,7 @@ TEST(Objective, ZLossIsTrainedButNotReported) {
                                  .logsumexp(1);
   EXPECT_NEAR(with_z.total.item<double>() - plain.total.item<double>(),
               0.01 * log_sum.square().mean().item<double>(), 1e-5);
-  EXPECT_EQ(with_z.report[0].sum, plain.report[0].sum);
+  EXPECT_EQ(with_z.report()[0].sum, plain.report()[0].sum);
 }
 
 TEST(Spec, VocabularyAndCodecsSurviveTheConfig) {

@@ -238,16 +238,18 @@ TEST(SeveralLatentsObjective, LossesWeightsAndDrawsAreEachModalitysOwn) {
       const at::Tensor noise =
           objective.schedule().noise(prediction, images(noised.input.patches_QP[k]),
                                      images(predicting->noise(hidden, noised.input, k)), own_t);
-      EXPECT_NEAR(loss.report[k + 1].mean(), (noise - noised.noise_ICHW[k]).square().mean().item<double>(),
+      EXPECT_NEAR(loss.report()[k + 1].mean(), (noise - noised.noise_ICHW[k]).square().mean().item<double>(),
                   2e-4)
           << k;
     }
     if (std::string(weighting) == "uniform") {
       EXPECT_NEAR(loss.total.item<double>(),
-                  2 * loss.report[0].mean() + 3 * loss.report[1].mean() + 0.5 * loss.report[2].mean(), 1e-4);
+                  2 * loss.report()[0].mean() + 3 * loss.report()[1].mean() + 0.5 * loss.report()[2].mean(),
+                  1e-4);
     }
-    EXPECT_NEAR(objective.combined_loss(loss.report),
-                2 * loss.report[0].mean() + 3 * loss.report[1].mean() + 0.5 * loss.report[2].mean(), 1e-9);
+    EXPECT_NEAR(objective.combined_loss(loss.report()),
+                2 * loss.report()[0].mean() + 3 * loss.report()[1].mean() + 0.5 * loss.report()[2].mean(),
+                1e-9);
   }
   // The first modality's draws are those that it has alone.
   const models::ModelSpec alone = spec_of({kPhoto}, test::Variant{"mixture_of_mamba"});
@@ -308,7 +310,7 @@ TEST(SeveralLatentsSettings, OfOneByNameAreAsOfTheOnlyOne) {
     };
     const models::BatchLoss found = loss_of(model, named, with), expected = loss_of(alone, plain, without);
     EXPECT_NEAR(found.total.item<double>(), expected.total.item<double>(), 1e-5) << one.name;
-    EXPECT_NEAR(found.report[1].mean(), expected.report[1].mean(), 1e-5) << one.name;
+    EXPECT_NEAR(found.report()[1].mean(), expected.report()[1].mean(), 1e-5) << one.name;
     const at::Tensor t =
         models::make_input(with, both, models::schedules_of(both), models::Timesteps::kUniform, 400)
             .input.timesteps_I;

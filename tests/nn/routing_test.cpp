@@ -22,9 +22,10 @@ Routing mixed_routing() {
 std::vector<int64_t> sets_by_position(const Routing& routing) {
   std::vector<int64_t> set_of_row(static_cast<size_t>(routing.num_tokens()), -1), sets;
   const int64_t* offsets = routing.set_offsets_M1.const_data_ptr<int64_t>();
+  const at::Tensor rows = routing.rows_by_set->sources_N(torch::kCPU);
   for (int64_t set = 0; set < kSets; ++set)
     for (int64_t n = offsets[set]; n < offsets[set + 1]; ++n)
-      set_of_row[static_cast<size_t>(routing.rows_by_set->sources()[static_cast<size_t>(n)])] = set;
+      set_of_row[static_cast<size_t>(rows[n].item<int64_t>())] = set;
   for (int64_t t = 0; t < routing.num_tokens(); ++t)
     sets.push_back(set_of_row[static_cast<size_t>(routing.order_T[t].item<int64_t>())]);
   return sets;

@@ -170,7 +170,7 @@ TEST(AddRmsNorm, SameBitsForOneAndTwoThreads) {
 
 TEST(Backend, NamesAndScope) {
   EXPECT_EQ(parse_backend("check"), Backend::kCheck);
-  EXPECT_THROW(parse_backend("cuda"), UserError);
+  EXPECT_THROW(parse_backend("gpu"), UserError);
   set_backend(Backend::kReference);
   {
     ScopedBackend cpu(Backend::kCpu);

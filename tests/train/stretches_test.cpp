@@ -256,7 +256,7 @@ Outcome outcome(Model& model, const Batch& whole, int count, int rank,
   loss.total.backward();
   if (relay) relay->finish();
   Outcome result{{loss.total.item<double>()}, {}};
-  for (const models::LossSum& of_modality : loss.report)
+  for (const models::LossSum& of_modality : loss.report())
     result.losses.insert(result.losses.end(), {of_modality.sum, of_modality.count});
   for (const auto& item : model->named_parameters()) {
     const at::Tensor& gradient = item.value().grad();

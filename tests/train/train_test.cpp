@@ -363,7 +363,7 @@ TEST(AdamW, ClipsTheGlobalNorm) {
       numel += item.value().numel();
     }
     double squares = 0;
-    for (const double chunk : train::chunk_squares(flat, {0, parameters.length()})) squares += chunk;
+    squares += train::chunk_squares(flat, {0, parameters.length()}).sum().item<double>();
     const double norm = std::sqrt(squares);
     EXPECT_NEAR(norm, gradient * std::sqrt(static_cast<double>(numel)), 1e-6);
     optimizer.step(flat, 0.01, norm);

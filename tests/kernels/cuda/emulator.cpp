@@ -9,9 +9,12 @@
 #include <string>
 #include <vector>
 
-// Compiled without sanitizers for speed, beside code that has them: they are told of every change of stacks.
+// Compiled without sanitizers for speed: where the code beside it has them, they are told of every change of stacks.
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
+#pragma weak __asan_unpoison_memory_region
+#pragma weak __sanitizer_start_switch_fiber
+#pragma weak __sanitizer_finish_switch_fiber
 
 // Keeps the registers that a called function must keep on the stack, and goes on where the other stack stopped.
 extern "C" void mom_switch_stack(void** from, void* to);
@@ -52,7 +55,8 @@ struct Fiber {
   size_t stack_bytes = 0;
 
   void start(char* memory, void (*entry)()) {
-    __asan_unpoison_memory_region(memory, kStackBytes);  // what the frames of an abandoned thread left
+    if (__asan_unpoison_memory_region)
+      __asan_unpoison_memory_region(memory, kStackBytes);  // what the frames of an abandoned thread left
     stack = memory, stack_bytes = kStackBytes;
     auto** top = reinterpret_cast<void**>(memory + kStackBytes);
     *--top = nullptr;  // alignment, and an end for who walks the stack
@@ -63,9 +67,10 @@ struct Fiber {
 };
 
 void switch_fibers(Fiber& from, Fiber& to, bool ends) {
-  __sanitizer_start_switch_fiber(ends ? nullptr : &from.fake_stack, to.stack, to.stack_bytes);
+  if (__sanitizer_start_switch_fiber)
+    __sanitizer_start_switch_fiber(ends ? nullptr : &from.fake_stack, to.stack, to.stack_bytes);
   mom_switch_stack(&from.stopped_at, to.stopped_at);
-  __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
+  if (__sanitizer_finish_switch_fiber) __sanitizer_finish_switch_fiber(from.fake_stack, nullptr, nullptr);
 }
 
 enum class Waits { kNo, kBarrier, kShuffle, kDone };
@@ -134,7 +139,8 @@ Thread& running() { return machine().threads[static_cast<size_t>(machine().index
 
 void enter_thread() {
   Fiber& scheduler = machine().scheduler;
-  __sanitizer_finish_switch_fiber(nullptr, &scheduler.stack, &scheduler.stack_bytes);
+  if (__sanitizer_finish_switch_fiber)
+    __sanitizer_finish_switch_fiber(nullptr, &scheduler.stack, &scheduler.stack_bytes);
   (*machine().kernel)();
   running().waits = Waits::kDone;
   switch_fibers(running().fiber, machine().scheduler, true);

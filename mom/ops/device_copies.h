@@ -1,0 +1,22 @@
+// Copies, on the device that computes, of what the host decides by: offsets, orders, maps of rows.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+
+namespace mom::ops {
+
+// Made at the first use, and shared by all copies of this object. From any thread.
+class DeviceCopies {
+ public:
+  DeviceCopies();
+  // `host` itself where that is its device. `host` must not change afterwards.
+  at::Tensor of(const at::Tensor& host, c10::Device device) const;
+
+ private:
+  struct Copies;
+  std::shared_ptr<Copies> copies_;
+};
+
+}  // namespace mom::ops
