@@ -20,10 +20,12 @@ class CudaKernels : public ops::DeviceKernels {
                                const kernels::ScanGradients& grad) const override;
   void causal_conv1d_forward(const kernels::ConvInputs& in, const kernels::MutableRows& y,
                              float* final_state_SKD) const override;
-  void causal_conv1d_backward(const kernels::ConvInputs& in, const kernels::ConvGradients& grad) const override;
+  void causal_conv1d_backward(const kernels::ConvInputs& in,
+                              const kernels::ConvGradients& grad) const override;
   void add_rms_norm_forward(const kernels::NormInputs& in, const kernels::MutableRows& normed,
                             const kernels::MutableRows& sum, float* scale_T) const override;
-  void add_rms_norm_backward(const kernels::NormInputs& in, const kernels::NormGradients& grad) const override;
+  void add_rms_norm_backward(const kernels::NormInputs& in,
+                             const kernels::NormGradients& grad) const override;
   void softmax_loss(const kernels::MutableRows& logits, int64_t num_rows, int64_t vocabulary,
                     const int64_t* targets, float scale, float z_weight,
                     const kernels::SoftmaxLossOutputs& outputs) const override;

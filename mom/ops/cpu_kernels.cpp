@@ -18,7 +18,8 @@ class CpuKernels final : public DeviceKernels {
   void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad) const override {
     kernels::selective_scan_backward(in, grad, parallel_tiles);
   }
-  void causal_conv1d_forward(const ConvInputs& in, const MutableRows& y, float* final_state_SKD) const override {
+  void causal_conv1d_forward(const ConvInputs& in, const MutableRows& y,
+                             float* final_state_SKD) const override {
     kernels::causal_conv1d_forward(in, y, final_state_SKD, parallel_tiles);
   }
   void causal_conv1d_backward(const ConvInputs& in, const ConvGradients& grad) const override {

@@ -8,7 +8,8 @@
 namespace mom::ops {
 namespace {
 
-using Table = std::array<std::atomic<const DeviceKernels*>, static_cast<size_t>(c10::COMPILE_TIME_MAX_DEVICE_TYPES)>;
+using Table =
+    std::array<std::atomic<const DeviceKernels*>, static_cast<size_t>(c10::COMPILE_TIME_MAX_DEVICE_TYPES)>;
 
 std::atomic<const DeviceKernels*>& entry(c10::DeviceType type) {
   static Table table{};

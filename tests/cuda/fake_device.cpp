@@ -195,11 +195,12 @@ at::Scalar number_of(const at::Tensor& self) {
 
 // LibTorch has no fallback for these two.
 at::Tensor convolution(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
-                       at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, bool transposed,
-                       at::IntArrayRef output_padding, int64_t groups) {
+                       at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+                       bool transposed, at::IntArrayRef output_padding, int64_t groups) {
   ++operators;
   const InsideOperator inside;
-  return at::convolution(x.cpu(), weight.cpu(), bias && bias->defined() ? std::optional(bias->cpu()) : std::nullopt, stride, padding,
+  return at::convolution(x.cpu(), weight.cpu(),
+                         bias && bias->defined() ? std::optional(bias->cpu()) : std::nullopt, stride, padding,
                          dilation, transposed, output_padding, groups)
       .to(x.device());
 }
@@ -213,7 +214,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> convolution_backward(
   auto [dx, dweight, dbias] =
       at::convolution_backward(dy.cpu(), x.cpu(), weight.cpu(), std::nullopt, stride, padding, dilation,
                                transposed, output_padding, groups, mask);
-  const auto back = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(x.device()) : tensor; };
+  const auto back = [&](const at::Tensor& tensor) {
+    return tensor.defined() ? tensor.to(x.device()) : tensor;
+  };
   return {back(dx), back(dweight), back(dbias)};
 }
 
@@ -236,7 +239,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_local_scalar_dense", &number_of);
   library.impl("convolution_overrideable", &convolution);
   library.impl("convolution_backward_overrideable", &convolution_backward);
-  library.impl("view", [](const at::Tensor& self, at::IntArrayRef sizes) { return at::native::view(self, sizes); });
+  library.impl("view",
+               [](const at::Tensor& self, at::IntArrayRef sizes) { return at::native::view(self, sizes); });
   library.impl("as_strided", [](const at::Tensor& self, at::IntArrayRef sizes, at::IntArrayRef strides,
                                 std::optional<int64_t> offset) {
     return at::native::as_strided_tensorimpl(self, sizes, strides, offset);
