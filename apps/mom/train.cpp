@@ -28,6 +28,10 @@ void add_train_verb(CLI::App& app) {
   verb->add_option("RECIPE", options->recipe, "recipe, TOML")->required();
   verb->add_option("--run", options->run, "folder to train into");
   verb->add_option("--set", options->overrides, "override a key: table.key=value (repeat)")->take_all();
+  verb->add_option_function<std::string>(
+      "--device",
+      [options](const std::string& device) { options->overrides.push_back("train.device=" + device); },
+      "what computes, as train.device: cpu, or cuda where the build has it");
   CLI::Option* resume = verb->add_flag(
       "--resume", options->resume,
       "resume from the run's newest checkpoint; start if there is none. Data that moved and other "

@@ -8,6 +8,7 @@
 #include "mom/models/objective.h"
 #include "mom/models/quantize.h"
 #include "mom/ops/backend.h"
+#include "mom/ops/device.h"
 #include "mom/train/held_out.h"
 #include "mom/train/trained_run.h"
 
@@ -42,7 +43,8 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const train::TrainedRun run = train::open_trained_run(options.run);
   const train::Recipe& recipe = run.recipe;
   models::Model model = models::load_model(
-      run.model_folder, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel);
+      run.model_folder, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel,
+      ops::device_of(options.device));
   models::round_weights(*model, options.weights);
   const bool as_it_is = options.data.empty() && options.weights == "float32" && !options.last_weights;
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));

@@ -14,6 +14,7 @@ struct EvalOptions {
   std::string split = "validation";
   int64_t max_tokens = 0;           // about how many tokens of each set, spread evenly over it; 0: all
   bool last_weights = false;        // those of the last step, where the run keeps an average
+  std::string device = "cpu";       // what computes: a recipe's train.device
   std::string weights = "float32";  // or rounded first: bfloat16, int8 (models/quantize.h)
   int64_t samples = 8;              // of each modality, written to RUN/samples (samples.h); 0: none
   bool run_decoders = false;        // for them, decode commands of codecs from outside are run

@@ -8,8 +8,10 @@ void add_predicted(OrderedJson& items, const Sampled& of, const modality::Modali
                    const Path& folder) {
   const codecs::MediaCodec& codec = of.codecs.media(codes.name);
   for (const SampledDocument& sampled : documents_with_one(of, codes)) {
-    const at::Tensor hidden_TE = of.model.forward(clean_input(sampled.batch, of).input);
-    const at::Tensor logits_TV = of.model.logits(hidden_TE).index_select(0, sampled.batch.routing.order_T);
+    models::ModelInput input = clean_input(sampled.batch, of).input;
+    input.move_to(of.model.device());
+    const at::Tensor logits_TV =
+        of.model.logits(of.model.forward(input)).cpu().index_select(0, sampled.batch.routing.order_T);
     const at::Tensor likeliest_T = logits_TV.slice(1, codes.begin, codes.end).argmax(1).to(torch::kInt32);
     std::vector<int32_t> original, predicted;  // counted from 0 in their codec
     for (size_t t = 0; t < sampled.document.positions.size(); ++t) {

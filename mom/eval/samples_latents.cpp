@@ -26,8 +26,9 @@ void add_denoised(OrderedJson& items, const Sampled& of, const modality::Modalit
     const at::Tensor& original = sampled.batch.items[k].latents_ICHW;
     const at::Tensor input = schedule.add_noise(original, noised.noise_ICHW[k], timestep_I);
     noised.input.patches_QP[k] = models::patchify(input, latents.patch_size);
+    noised.input.move_to(of.model.device());
     const at::Tensor predicted =
-        models::unpatchify(of.model.noise(of.model.forward(noised.input), noised.input, k),
+        models::unpatchify(of.model.noise(of.model.forward(noised.input), noised.input, k).cpu(),
                            latents.latent_shape, latents.patch_size);
     const at::Tensor clean = schedule.clean(spec.prediction_of(latents), input, predicted, timestep_I);
     const std::vector<codecs::Media> decoded = codec.decode_items(

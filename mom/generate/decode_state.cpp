@@ -26,7 +26,7 @@ void put(std::vector<T>& to, const std::vector<int64_t>& indices, const std::vec
 }
 
 at::Tensor with_rows(const at::Tensor& to, const at::Tensor& indices, const at::Tensor& from) {
-  return to.defined() ? to.index_copy(0, indices, from) : at::Tensor();
+  return to.defined() ? to.index_copy(0, indices.to(to.device()), from) : at::Tensor();
 }
 
 }  // namespace
@@ -46,7 +46,7 @@ DecodeState DecodeState::select(const std::vector<int64_t>& sequences) const {
   if (is_identity(sequences, num_sequences())) return *this;
   const at::Tensor rows = torch::tensor(sequences, torch::kInt64);
   auto take = [&](const at::Tensor& tensor) {
-    return tensor.defined() ? tensor.index_select(0, rows) : at::Tensor();
+    return tensor.defined() ? tensor.index_select(0, rows.to(tensor.device())) : at::Tensor();
   };
   DecodeState selected;
   selected.model.num_tokens_S = pick(model.num_tokens_S, sequences);
@@ -112,7 +112,8 @@ void DecodeState::append(const DecodeState& other) {
 DecodeState initial_state(const models::ModelImpl& model, int64_t num_sequences) {
   DecodeState state{model.initial_state(num_sequences)};
   const models::ModelSpec& spec = model.spec();
-  const at::Tensor zeros_SE = torch::zeros({num_sequences, spec.d_model});
+  const at::Tensor zeros_SE =
+      torch::zeros({num_sequences, spec.d_model}, torch::TensorOptions().device(model.device()));
   if (spec.tells_convolutions()) state.model.hidden_SE = zeros_SE;
   for (nn::MixerState& block : state.model.blocks)
     if (spec.adaptive_norm) block.normed_SE = zeros_SE;

@@ -86,7 +86,7 @@ class Teller {
 class Generation {
  public:
   explicit Generation(const GenerateOptions& options)
-      : options_(options), loaded_(options.run, options.codecs, options.last_weights) {
+      : options_(options), loaded_(options.run, options.codecs, options.last_weights, options.device) {
     check_options_for(options, spec());
     media_ = codecs_.media_kind(options.modality);
     endings_ = endings_of(options, codecs_);

@@ -30,8 +30,9 @@ struct GenerateOptions {
   std::string modality = modality::kTextName;  // of what is asked for
   // Of the steps of single tokens: float32, bfloat16 or int8; empty: the folder's.
   std::optional<std::string> weights;
-  bool last_weights = false;  // those of the last step, where the run keeps an average
-  bool interleaved = false;   // everything the model writes, until the end of the document
+  bool last_weights = false;   // those of the last step, where the run keeps an average
+  std::string device = "cpu";  // what computes: a recipe's train.device
+  bool interleaved = false;    // everything the model writes, until the end of the document
   int64_t count = 1;
   std::optional<int64_t> max_tokens;  // empty: 256
   Path out, grid;

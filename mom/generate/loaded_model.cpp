@@ -1,6 +1,7 @@
 #include "mom/generate/loaded_model.h"
 
 #include "mom/ops/backend.h"
+#include "mom/ops/device.h"
 #include "mom/train/checkpoint.h"
 #include "mom/train/recipe.h"
 
@@ -18,10 +19,11 @@ Path codecs_folder(const Path& run, const Path& codecs) {
 
 }  // namespace
 
-LoadedModel::LoadedModel(const Path& run, const Path& codecs, bool last_weights)
+LoadedModel::LoadedModel(const Path& run, const Path& codecs, bool last_weights, const std::string& device)
     : folder_(train::find_model_folder(run)),
       model_(models::load_model(folder_,
-                                last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel)),
+                                last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel,
+                                ops::device_of(device))),
       codecs_(model_->spec(), codecs_folder(run, codecs), folder_) {}
 
 Network LoadedModel::network(const std::optional<std::string>& weights) const {

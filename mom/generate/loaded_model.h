@@ -9,8 +9,8 @@ namespace mom::generate {
 class LoadedModel {
  public:
   // `run`: a run folder (newest checkpoint, codecs of its data) or a model folder; `codecs`: a folder with one for each
-  // modality, or empty. InputError: files that cannot be used.
-  LoadedModel(const Path& run, const Path& codecs, bool last_weights);
+  // modality, or empty; `device`: what computes (ops/device.h). InputError: files that cannot be used.
+  LoadedModel(const Path& run, const Path& codecs, bool last_weights, const std::string& device = "cpu");
 
   const Path& folder() const { return folder_; }  // of the model
   const models::Model& model() const { return model_; }

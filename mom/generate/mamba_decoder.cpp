@@ -112,9 +112,9 @@ void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const
 
 bool MambaDecoder::supports(const models::ModelImpl& model) {
   const auto& blocks = model.blocks();
-  return !blocks.empty() && std::all_of(blocks.begin(), blocks.end(), [](const nn::Block& block) {
-    return block->mixer->has_decode_step();
-  });
+  return !blocks.empty() && model.device().is_cpu() &&
+         std::all_of(blocks.begin(), blocks.end(),
+                     [](const nn::Block& block) { return block->mixer->has_decode_step(); });
 }
 
 MambaDecoder::MambaDecoder(models::Model model, WeightType weights, const ops::PackedWeights& panels)

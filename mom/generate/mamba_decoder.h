@@ -17,7 +17,7 @@ namespace mom::generate {
 
 class MambaDecoder {
  public:
-  // Whether every block of the network has a decode step (nn/decode_step.h).
+  // Whether every block of the network has a decode step (nn/decode_step.h); and it is on a CPU.
   static bool supports(const models::ModelImpl& model);
   // `panels`: of the model's parameters; f32 weights are taken from there. UserError where it does not support the model.
   MambaDecoder(models::Model model, kernels::WeightType weights, const ops::PackedWeights& panels);

@@ -7,14 +7,16 @@ namespace mom::generate {
 
 Network::Network(models::Model model, const std::string& weights)
     : model_(std::move(model)),
-      panels_(std::make_shared<const ops::PackedWeights>(model_->parameters())),
+      panels_(std::make_shared<const ops::PackedWeights>(
+          model_->device().is_cpu() ? model_->parameters() : std::vector<at::Tensor>())),
       cuts_exactly_(!model_->spec().has_mixer("attention")) {
   const kernels::WeightType type = models::weight_type_of(weights);
   if (MambaDecoder::supports(*model_)) {
     decoder_ = std::make_shared<const MambaDecoder>(model_, type, *panels_);
   } else if (type != kernels::WeightType::kF32) {
-    throw UserError({"--weights", "float32: only networks of Mamba blocks decode with fewer bits",
-                     "'" + weights + "' for " + model_->spec().backbone, ""});
+    throw UserError({"--weights", "float32: only networks of Mamba blocks on a CPU decode with fewer bits",
+                     "'" + weights + "' for " + model_->spec().backbone + " on " + model_->device().str(),
+                     ""});
   }
 }
 

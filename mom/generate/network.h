@@ -1,6 +1,7 @@
 // A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; single tokens
 // through mamba_decoder.h where the network has only such blocks. Both multiply by one copy of the weights, in panels. A
-// sequence's numbers have the same bits whatever other sequences are beside it.
+// sequence's numbers have the same bits whatever other sequences are beside it. A network on another device than the CPU
+// computes everything by the training kernels, its last bits depend on what is beside, and logits come back for every token.
 #pragma once
 
 #include <memory>

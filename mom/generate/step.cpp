@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "mom/models/diffusion.h"
 
@@ -85,22 +86,24 @@ models::ModelInput packed(const models::ModelSpec& spec, const std::vector<Feed>
 StepOutput step(models::ModelImpl& model, DecodeState& state, const std::vector<Feed>& feeds_S,
                 const ops::PackedWeights& weights) {
   const torch::NoGradGuard no_grad;
-  const ops::ScopedRowwise rowwise(weights);
+  std::optional<ops::ScopedRowwise> rowwise;
+  if (model.device().is_cpu()) rowwise.emplace(weights);
   const models::ModelSpec& spec = model.spec();
   TORCH_CHECK(static_cast<int64_t>(feeds_S.size()) == state.num_sequences(), "[step] expected ",
               state.num_sequences(), " feeds, got ", feeds_S.size());
-  const models::ModelInput input = packed(spec, feeds_S);
+  models::ModelInput input = packed(spec, feeds_S);
+  input.move_to(model.device());
   const at::Tensor hidden_TE = model.forward(input, &state.model);
   StepOutput output;
   const bool wants_logits = std::any_of(feeds_S.begin(), feeds_S.end(),
                                         [](const Feed& feed) { return feed.tokens.back() != kPicture; });
-  if (wants_logits) output.logits_SV = model.logits(nn::last_rows(hidden_TE, input.routing));
+  if (wants_logits) output.logits_SV = model.logits(nn::last_rows(hidden_TE, input.routing)).cpu();
   const std::vector<const modality::Modality*> continuous = spec.vocabulary.continuous();
   std::vector<at::Tensor> predicted_ICHW(continuous.size());
   for (size_t k = 0; k < continuous.size(); ++k)
     if (input.patches_QP[k].size(0) > 0)
-      predicted_ICHW[k] = models::unpatchify(model.noise(hidden_TE, input, k), continuous[k]->latent_shape,
-                                             continuous[k]->patch_size);
+      predicted_ICHW[k] = models::unpatchify(model.noise(hidden_TE, input, k).cpu(),
+                                             continuous[k]->latent_shape, continuous[k]->patch_size);
   std::vector<int64_t> next(continuous.size(), 0);
   for (const Feed& feed : feeds_S)
     for (const Picture& picture : feed.pictures)

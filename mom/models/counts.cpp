@@ -10,7 +10,7 @@ namespace mom::models {
 namespace {
 
 Model on_meta_device(const ModelSpec& spec) {
-  nn::OnMetaDevice meta;
+  nn::OnDevice meta(at::kMeta);
   return Model(spec);
 }
 

@@ -324,7 +324,8 @@ at::Tensor ModelImpl::forward(const ModelInput& input, ModelState* state) {
 
 ModelState ModelImpl::initial_state(int64_t num_sequences) const {
   ModelState state;
-  for (const nn::Block& block : blocks_) state.blocks.push_back(block->mixer->initial_state(num_sequences));
+  for (const nn::Block& block : blocks_)
+    state.blocks.push_back(block->mixer->initial_state(num_sequences).on(device()));
   state.num_tokens_S.assign(static_cast<size_t>(num_sequences), 0);
   return state;
 }

@@ -144,7 +144,7 @@ inline const std::map<std::string, std::string> kWeightsMetadata = {
     {"format", "pt"}};  // of model.safetensors
 // InputError: a tensor missing, unexpected or of another shape (the first few, in the file's names), a foreign or damaged
 // file.
-Model load_model(const Path& folder, WeightsOf which = WeightsOf::kModel);
+Model load_model(const Path& folder, WeightsOf which = WeightsOf::kModel, c10::Device device = at::kCPU);
 void load_weights(ModelImpl& model, const Path& folder, WeightsOf which = WeightsOf::kModel);
 nn::NamedTensors named_weights(ModelImpl& model);
 

@@ -12,7 +12,7 @@ namespace mom::models {
 
 nn::NamedTensors named_weights(ModelImpl& model) {
   nn::NamedTensors tensors;
-  for (auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value().detach());
+  for (auto& item : model.named_parameters()) tensors.emplace(item.key(), item.value().detach().cpu());
   return tensors;
 }
 
@@ -118,11 +118,12 @@ void load_weights(ModelImpl& model, const Path& folder, WeightsOf which) {
   problems.throw_if_any(file);
 }
 
-Model load_model(const Path& folder, WeightsOf which) {
+Model load_model(const Path& folder, WeightsOf which, c10::Device device) {
   const Path config = folder / "config.json";
   if (!std::filesystem::exists(config))
     throw InputError({folder.string(), "a model folder with config.json and model.safetensors",
                       "no config.json", "give a model folder or a run"});
+  const nn::OnDevice computes(device);
   Model model(spec_from_json(read_json(config), config.string()));
   load_weights(*model, folder, which);
   return model;

@@ -83,7 +83,7 @@ void ModelSpec::describe(config::Table& table) {
               "scale and shift the norms of an image's patches by its timestep and by the token before it "
               "(latents only)");
   table.field("scan_backend", scan_backend, "implementation of the ops; check runs both and compares")
-      .one_of({"auto", "reference", "cpu", "check"});
+      .one_of({"auto", "reference", "cpu", "cuda", "check"});
   for (const nn::MixerKind& kind : nn::mixer_kinds()) {
     config::Table own = table_of(mixers.at(kind.name));
     for (const config::Field& field : own.fields())

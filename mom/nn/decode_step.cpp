@@ -8,6 +8,14 @@
 
 namespace mom::nn {
 
+MixerState MixerState::on(c10::Device device) const {
+  const auto move = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(device) : tensor; };
+  MixerState state{move(conv_SDK), move(recurrent_SDN), {}, {}, move(normed_SE)};
+  for (const at::Tensor& tensor : keys) state.keys.push_back(move(tensor));
+  for (const at::Tensor& tensor : values) state.values.push_back(move(tensor));
+  return state;
+}
+
 using kernels::WeightType;
 
 PackedMatrix WeightPacker::matrix(const at::Tensor& weight_RC, const at::Tensor& bias_R) {

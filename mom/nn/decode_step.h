@@ -23,6 +23,8 @@ class ModalityLinearImpl;
 // What a mixer carries from one call to the next. Each fills in what it needs; all stay undefined or empty where there
 // is nothing to carry. S sequences.
 struct MixerState {
+  MixerState on(c10::Device device) const;
+
   at::Tensor conv_SDK;                   // [S, D, K - 1], the convolution's last inputs
   at::Tensor recurrent_SDN;              // [S, D, N] f32 (Mamba), complex (ssm)
   std::vector<at::Tensor> keys, values;  // attention, one per sequence: [length, heads, width], keys rotated

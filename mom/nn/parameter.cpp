@@ -8,7 +8,7 @@
 namespace mom::nn {
 namespace {
 
-thread_local bool on_meta_device = false;
+thread_local c10::Device parameter_device = torch::kCPU;
 thread_local std::optional<c10::Device> without_memory_on;
 
 }  // namespace
@@ -48,10 +48,7 @@ at::Tensor Module::add_parameter(const std::string& name, at::IntArrayRef sizes,
         name,
         torch::empty({1}, torch::TensorOptions(torch::kFloat32).device(*without_memory_on)).expand(sizes));
   return register_parameter(
-      name,
-      torch::empty(
-          sizes,
-          torch::TensorOptions().dtype(torch::kFloat32).device(on_meta_device ? torch::kMeta : torch::kCPU)));
+      name, torch::empty(sizes, torch::TensorOptions(torch::kFloat32).device(parameter_device)));
 }
 
 void Module::belong_to(int64_t modality) {
@@ -82,7 +79,7 @@ std::vector<Parameter> parameters_of(const torch::nn::Module& root) {
 WithoutMemory::WithoutMemory(c10::Device device) : previous_(std::exchange(without_memory_on, device)) {}
 WithoutMemory::~WithoutMemory() { without_memory_on = previous_; }
 
-OnMetaDevice::OnMetaDevice() : previous_(on_meta_device) { on_meta_device = true; }
-OnMetaDevice::~OnMetaDevice() { on_meta_device = previous_; }
+OnDevice::OnDevice(c10::Device device) : previous_(std::exchange(parameter_device, device)) {}
+OnDevice::~OnDevice() { parameter_device = previous_; }
 
 }  // namespace mom::nn

@@ -2,7 +2,7 @@
 // who passes through it. Counts, optimizer, initialisation, quantisation and decoding read this; nothing is inferred
 // from a parameter's name.
 //
-// A network is built on the meta device to be counted: shapes without memory.
+// A network is built on the device that computes with it, or on the meta device to be counted: shapes without memory.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -64,16 +64,16 @@ struct Parameter {
 // All parameters below `root`, in the order of named_parameters(). Every one must have been added by add_parameter.
 std::vector<Parameter> parameters_of(const torch::nn::Module& root);
 
-// While it lives, parameters this thread adds have no memory.
-class OnMetaDevice {
+// While it lives, parameters this thread adds are on a device; on the meta device (at::kMeta) without memory.
+class OnDevice {
  public:
-  OnMetaDevice();
-  ~OnMetaDevice();
-  OnMetaDevice(const OnMetaDevice&) = delete;
-  OnMetaDevice& operator=(const OnMetaDevice&) = delete;
+  explicit OnDevice(c10::Device device);
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
 
  private:
-  bool previous_;
+  c10::Device previous_;
 };
 
 // While it lives, parameters this thread adds have their shape, a device and no memory of their own, which something else gives

@@ -5,6 +5,7 @@
 #include "mom/models/objective.h"
 #include "mom/ops/backend.h"
 #include "tests/cuda/fake_device.h"
+#include "tests/cuda/model_on.h"
 #include "tests/support/tiny_model.h"
 
 namespace mom {
@@ -35,14 +36,6 @@ class OnTheDevice : public testing::TestWithParam<test::Variant> {
 INSTANTIATE_TEST_SUITE_P(Backbones, OnTheDevice, testing::ValuesIn(test::all_variants()),
                          [](const auto& variant) { return variant.param.name(); });
 
-models::Model copy_on(c10::Device device, models::Model model) {
-  const nn::WithoutMemory until_set(device);
-  models::Model copy(model->spec());
-  const auto from = model->parameters(), to = copy->parameters();
-  for (size_t i = 0; i < to.size(); ++i) to[i].set_data(from[i].detach().to(device));
-  return copy;
-}
-
 double error_of(const at::Tensor& got, const at::Tensor& expected) {
   const at::Tensor g = got.cpu().to(torch::kFloat64), e = expected.to(torch::kFloat64);
   return ((g - e).square().sum() / e.square().sum().clamp_min(1e-30)).item<double>();
@@ -50,7 +43,7 @@ double error_of(const at::Tensor& got, const at::Tensor& expected) {
 
 TEST_P(OnTheDevice, LossesAndGradientsAreTheCpus) {
   models::Model here = test::initialised(test::tiny_backbone(GetParam()));
-  models::Model there = copy_on(test::fake_device(), here);
+  models::Model there = test::model_on(test::fake_device(), here);
   const data::Batch batch = test::small_batch(here->spec());
   const models::Objective objective({}, here->spec().vocabulary);
   const models::LossReport terms = models::count_terms(batch, here->spec());

@@ -45,6 +45,27 @@ TEST_F(TrainingOnTheDevice, StepsAreTheCpusAndWaitOnce) {
   }
 }
 
+TEST_F(TrainingOnTheDevice, EverySettingAndExperts) {
+  test::TempFolder folder;
+  const auto spoken = std::make_shared<data::EncodedDataset>(
+      data::open_encoded(test::make_tiny_spoken(folder.path() / "spoken")));
+  for (const auto& [setting, backbone] : {std::pair{"chameleon", "mixture_of_mamba"},
+                                          {"three_modality", "mixture_of_mamba"},
+                                          {"three_modality", "mixture_of_transformers"},
+                                          {"three_modality", "moe_mamba"}}) {
+    train::Recipe recipe = TrainTest::recipe(backbone);
+    recipe.setting = setting;
+    recipe.data.path = spoken->folder.string();
+    train::Trainer here(recipe, spoken), on_device(there(recipe), spoken);
+    for (int step = 0; step < 2; ++step) {
+      const train::StepReport expected = here.step(), found = on_device.step();
+      EXPECT_NEAR(found.total_loss, expected.total_loss, 1e-4 * expected.total_loss) << setting << backbone;
+      for (size_t m = 0; m < found.loss.size(); ++m)
+        EXPECT_NEAR(found.loss[m].mean(), expected.loss[m].mean(), 1e-3) << setting << backbone << m;
+    }
+  }
+}
+
 TEST_F(TrainingOnTheDevice, RecomputationAveragesAndHeldOutLosses) {
   train::Recipe recipe = TrainTest::recipe();
   recipe.train.recompute = true;
