@@ -49,6 +49,9 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       optimizer_(parameters_, recipe.train, sharding_.own(), paces_.learning()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
+  if (group_->size() > 1 && !model_->device().is_cpu())
+    throw UserError({"train.device", "cpu in several processes, which exchange host memory",
+                     recipe.train.device, "train in one process"});
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   parameters_.freeze(paces_.frozen_names());
   if (group_->size() > 1 && !shards_all() && !model_->spec().tie_word_embeddings)
