@@ -2,6 +2,7 @@
 option(MOM_BUILD_TESTS "Build the tests" ON)
 option(MOM_UNITY "Compile a folder as one file: a faster clean build, a slower rebuild after a small change" ON)
 option(MOM_PYTHON_PACKAGE "Build only the library of the Python package (python/)" OFF)
+option(MOM_CUDA "Build for NVIDIA GPUs, too (docs/gpu.md)" OFF)
 option(MOM_FUZZ "Build mom-fuzz, which needs Clang (fuzz/)" OFF)
 option(MOM_COVERAGE "Count which branches of the folders in MOM_COVERAGE_FOLDERS are taken (make coverage)" OFF)
 set(MOM_COVERAGE_FOLDERS base config formats data http serve)  # what reads bytes from outside
@@ -28,7 +29,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)
   set(MOM_WARNINGS "")  # compiled with GCC; Clang is for fuzz/ alone
 endif()
 # Sums are ordered by us, not by the compiler: no -ffast-math, and no contraction differences between twins.
-add_compile_options(-fno-math-errno)
+add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>)
 # GCC looks for garbage often by default; with these it hardly does: a tenth less time, a few percent more memory.
 add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:--param=ggc-min-expand=1000;--param=ggc-min-heapsize=4000000>")
 

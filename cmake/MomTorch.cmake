@@ -1,8 +1,10 @@
 # LibTorch: from CMAKE_PREFIX_PATH, or from the torch package of a Python interpreter.
-if(NOT Torch_DIR)
+if(MOM_CUDA)
+  include(MomCuda)
+elseif(NOT Torch_DIR)
   find_package(Torch CONFIG QUIET)
 endif()
-if(NOT Torch_FOUND)
+if(NOT Torch_FOUND AND NOT MOM_CUDA)
   find_program(MOM_PYTHON NAMES python3 HINTS ${CMAKE_SOURCE_DIR}/.venv/bin NO_CACHE)
   execute_process(COMMAND ${MOM_PYTHON} -c "import torch; print(torch.utils.cmake_prefix_path)"
                   OUTPUT_VARIABLE MOM_TORCH_PREFIX OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

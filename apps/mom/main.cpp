@@ -7,6 +7,9 @@
 #include "mom/base/error.h"
 #include "mom/base/log.h"
 #include "mom/base/nearest.h"
+#ifdef MOM_CUDA
+#include "mom/cuda/gpus.h"
+#endif
 
 namespace mom::app {
 
@@ -24,6 +27,9 @@ void check_verb(const CLI::App& app, const std::string& word) {
 }
 
 int run(int argc, char** argv) {
+#ifdef MOM_CUDA
+  cuda::add_gpus();
+#endif
   CLI::App app("mom: pre-train, compare and sample multimodal state-space models", "mom");
   app.require_subcommand(1);
   app.set_version_flag("--version", MOM_VERSION);

@@ -27,7 +27,7 @@ c10::Device device_of(const std::string& name) {
   if (device->is_cpu()) return *device;
   if (!find_kernels(device->type()))
     throw UserError({"device", "cpu, which is all that this build computes on", "'" + name + "'",
-                     "docs/gpu.md says how far the work on GPUs is"});
+                     "for NVIDIA GPUs build with `cmake --preset cuda` (docs/gpu.md)"});
   const auto* guard = c10::impl::device_guard_impl_registry[static_cast<size_t>(device->type())].load();
   const int64_t count = guard ? guard->deviceCount() : 0;
   const int64_t index = device->has_index() ? device->index() : 0;
