@@ -147,12 +147,8 @@ at::Tensor ModelImpl::own_items(const at::Tensor& items_I, const ModelInput& inp
 }
 
 void ModelInput::move_to(c10::Device device) {
-  const auto move = [&](at::Tensor& tensor) {
-    if (tensor.defined()) tensor = tensor.to(device, /*non_blocking=*/true);
-  };
-  move(tokens_T);
-  move(timesteps_I);
-  for (at::Tensor& of_modality : patches_QP) move(of_modality);
+  for (at::Tensor* tensor : {&tokens_T, &timesteps_I}) *tensor = ops::on_device(*tensor, device);
+  for (at::Tensor& of_modality : patches_QP) of_modality = ops::on_device(of_modality, device);
 }
 
 void initialise(ModelImpl& model, uint64_t seed, const std::function<void(const at::Tensor&)>& done) {
@@ -249,9 +245,9 @@ nn::BlockContext ModelImpl::make_context(const ModelInput& input, const ModelSta
     for (int64_t t = context.attention->offsets_S1[s]; t < context.attention->offsets_S1[s + 1]; ++t)
       positions_T.push_back(t - context.attention->offsets_S1[s] + context.attention->num_cached(s));
   const auto& attention = spec_.mixers.get<nn::AttentionConfig>();
-  context.rotary_TW = ops::rotary_table(torch::tensor(positions_T, torch::kInt64),
-                                        spec_.d_model / attention.heads, attention.rope_theta)
-                          .to(device(), /*non_blocking=*/true);
+  context.rotary_TW = ops::on_device(ops::rotary_table(torch::tensor(positions_T, torch::kInt64),
+                                                       spec_.d_model / attention.heads, attention.rope_theta),
+                                     device());
   return context;
 }
 

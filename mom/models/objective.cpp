@@ -216,7 +216,7 @@ namespace {
 
 // Each modality's nats, by the modality of the target. f64, in the order of the rows.
 void add_nats(const at::Tensor& sums_M, const at::Tensor& nats_R, const at::Tensor& modalities_R) {
-  sums_M.add_(torch::zeros_like(sums_M).index_add_(0, modalities_R.to(sums_M.device(), /*non_blocking=*/true),
+  sums_M.add_(torch::zeros_like(sums_M).index_add_(0, ops::on_device(modalities_R, sums_M.device()),
                                                    nats_R.to(torch::kFloat64)));
 }
 
@@ -267,9 +267,7 @@ LatentLoss latent_loss(ModelImpl& model, const CosineSchedule& schedule, const a
   int64_t before = 0;  // items of other modalities
   for (size_t k = 0; k < latents; ++k) before += noised.noise_ICHW[k].size(0);
   const at::Tensor timesteps_I = noised.timesteps_I.narrow(0, before, noised.noise_ICHW[latents].size(0));
-  const auto on_device = [&](const at::Tensor& host) {
-    return host.to(hidden_TE.device(), /*non_blocking=*/true);
-  };
+  const auto on_device = [&](const at::Tensor& host) { return ops::on_device(host, hidden_TE.device()); };
   const at::Tensor squares_I = (model.noise(hidden_TE, noised.input, latents) - noised.target_QP[latents])
                                    .square()
                                    .view({timesteps_I.size(0), -1})
@@ -301,7 +299,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   }
   const c10::Device device = model.device();
   noised.input.move_to(device);
-  for (at::Tensor& target_QP : noised.target_QP) target_QP = target_QP.to(device, /*non_blocking=*/true);
+  for (at::Tensor& target_QP : noised.target_QP) target_QP = ops::on_device(target_QP, device);
   const at::Tensor hidden_TE = model.forward(noised.input);
   const auto f64 = torch::TensorOptions(torch::kFloat64).device(device);
   BatchLoss loss{torch::zeros({}, f64.dtype(torch::kFloat32)),

@@ -5,11 +5,12 @@
 #include <algorithm>
 
 #include "mom/nn/modality_linear.h"
+#include "mom/ops/device_copies.h"
 
 namespace mom::nn {
 
 MixerState MixerState::on(c10::Device device) const {
-  const auto move = [&](const at::Tensor& tensor) { return tensor.defined() ? tensor.to(device) : tensor; };
+  const auto move = [&](const at::Tensor& tensor) { return ops::on_device(tensor, device); };
   MixerState state{move(conv_SDK), move(recurrent_SDN), {}, {}, move(normed_SE)};
   for (const at::Tensor& tensor : keys) state.keys.push_back(move(tensor));
   for (const at::Tensor& tensor : values) state.values.push_back(move(tensor));

@@ -174,7 +174,7 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& proba
   choice.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
   if (num_tokens == 0) return choice;
   const at::Tensor fraction_E =
-      choice.choices_ME.sum(0).to(torch::kFloat32).to(probabilities_TE.device(), /*non_blocking=*/true) /
+      ops::on_device(choice.choices_ME.sum(0).to(torch::kFloat32), probabilities_TE.device()) /
       static_cast<double>(k * num_tokens);
   choice.balance = static_cast<double>(config_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
   return choice;
@@ -221,9 +221,10 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
   Routing groups;
   groups.group_offsets_M1 = torch::tensor(choice.dispatch.offsets_E1, torch::kInt64);
   const at::Tensor out_NE = experts_.forward(ops::take_rows(x_TE, map), groups);
-  const at::Tensor gates_N = torch::cat({choice.gates, torch::zeros({1}, choice.gates.options())})
-                                 .index_select(0, torch::tensor(choice.dispatch.gate_index_N, torch::kInt64)
-                                                      .to(x_TE.device(), /*non_blocking=*/true));
+  const at::Tensor gates_N =
+      torch::cat({choice.gates, torch::zeros({1}, choice.gates.options())})
+          .index_select(
+              0, ops::on_device(torch::tensor(choice.dispatch.gate_index_N, torch::kInt64), x_TE.device()));
   const at::Tensor y_TE = ops::add_rows(out_NE, gates_N, map);
   if (!context.training || context.balance_weight == 0 || !choice.balance.defined()) return y_TE;
   return AuxiliaryLoss::apply(y_TE, choice.balance * context.balance_weight);

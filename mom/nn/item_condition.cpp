@@ -30,9 +30,7 @@ void find_items(BlockContext& context) {
 
 at::Tensor rows_before_items(const at::Tensor& rows_TE, const BlockContext& context,
                              const at::Tensor& last_SE) {
-  const auto on_device = [&](const at::Tensor& host) {
-    return host.to(rows_TE.device(), /*non_blocking=*/true);
-  };
+  const auto on_device = [&](const at::Tensor& host) { return ops::on_device(host, rows_TE.device()); };
   const at::Tensor rows_I = torch::tensor(context.before_I, torch::kInt64), absent_I = rows_I.lt(0);
   const at::Tensor found_IE = rows_TE.index_select(0, on_device(rows_I.clamp_min(0)));
   if (!absent_I.any().item<bool>()) return found_IE;

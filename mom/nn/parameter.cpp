@@ -9,7 +9,7 @@ namespace mom::nn {
 namespace {
 
 thread_local c10::Device parameter_device = torch::kCPU;
-thread_local std::optional<c10::Device> without_memory_on;
+thread_local bool without_memory = false;
 
 }  // namespace
 
@@ -43,12 +43,9 @@ Initialiser init_residual(int64_t fan_in, int64_t num_blocks) {
 
 at::Tensor Module::add_parameter(const std::string& name, at::IntArrayRef sizes, ParameterTraits traits) {
   traits_[name] = std::move(traits);
-  if (without_memory_on)
-    return register_parameter(
-        name,
-        torch::empty({1}, torch::TensorOptions(torch::kFloat32).device(*without_memory_on)).expand(sizes));
+  const auto options = torch::TensorOptions(torch::kFloat32).device(parameter_device);
   return register_parameter(
-      name, torch::empty(sizes, torch::TensorOptions(torch::kFloat32).device(parameter_device)));
+      name, without_memory ? torch::empty({1}, options).expand(sizes) : torch::empty(sizes, options));
 }
 
 void Module::belong_to(int64_t modality) {
@@ -76,8 +73,8 @@ std::vector<Parameter> parameters_of(const torch::nn::Module& root) {
   return parameters;
 }
 
-WithoutMemory::WithoutMemory(c10::Device device) : previous_(std::exchange(without_memory_on, device)) {}
-WithoutMemory::~WithoutMemory() { without_memory_on = previous_; }
+WithoutMemory::WithoutMemory() : previous_(std::exchange(without_memory, true)) {}
+WithoutMemory::~WithoutMemory() { without_memory = previous_; }
 
 OnDevice::OnDevice(c10::Device device) : previous_(std::exchange(parameter_device, device)) {}
 OnDevice::~OnDevice() { parameter_device = previous_; }

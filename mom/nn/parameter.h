@@ -10,7 +10,6 @@
 
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,17 +75,17 @@ class OnDevice {
   c10::Device previous_;
 };
 
-// While it lives, parameters this thread adds have their shape, a device and no memory of their own, which something else gives
-// them before they are used (set_data). They must not be read or written before.
+// While it lives, parameters this thread adds have their shape and no memory of their own, which something else gives them
+// before they are used (set_data): on the device of OnDevice. They must not be read or written before.
 class WithoutMemory {
  public:
-  explicit WithoutMemory(c10::Device device = at::kCPU);
+  WithoutMemory();
   ~WithoutMemory();
   WithoutMemory(const WithoutMemory&) = delete;
   WithoutMemory& operator=(const WithoutMemory&) = delete;
 
  private:
-  std::optional<c10::Device> previous_;
+  bool previous_;
 };
 
 // A module without anything of its own: it gives the names of what is in it their next part, as in

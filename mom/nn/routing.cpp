@@ -56,7 +56,7 @@ Routing with_random_sets(Routing routing, const std::vector<int64_t>& seen_S) {
 
 at::Tensor last_rows(const at::Tensor& rows_TE, const Routing& routing) {
   const at::Tensor last_S = routing.order_T.index_select(0, routing.offsets_S1.slice(0, 1) - 1);
-  return rows_TE.index_select(0, last_S.to(rows_TE.device(), /*non_blocking=*/true));
+  return rows_TE.index_select(0, ops::on_device(last_S, rows_TE.device()));
 }
 
 }  // namespace mom::nn

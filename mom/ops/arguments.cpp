@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "mom/ops/device_copies.h"
+
 namespace mom::ops {
 
 std::string describe(const at::Tensor& tensor) {
@@ -78,11 +80,11 @@ std::vector<int64_t> offsets_or_whole(const std::optional<at::Tensor>& offsets, 
 
 at::Tensor offsets_on(const std::optional<at::Tensor>& offsets, int64_t num_rows, c10::Device device) {
   const at::Tensor given = offsets ? *offsets : at::tensor({int64_t{0}, num_rows}, at::kLong);
-  return given.to(device, /*non_blocking=*/true).contiguous();
+  return on_device(given, device).contiguous();
 }
 
 at::Tensor order_on(const std::optional<at::Tensor>& order_T, c10::Device device) {
-  return order_T ? order_T->to(device, /*non_blocking=*/true).contiguous() : at::Tensor();
+  return order_T ? on_device(*order_T, device).contiguous() : at::Tensor();
 }
 
 at::Tensor or_undefined(const std::optional<at::Tensor>& tensor) { return tensor ? *tensor : at::Tensor(); }

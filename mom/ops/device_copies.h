@@ -7,6 +7,9 @@
 
 namespace mom::ops {
 
+// The tensor itself where that is its device, else a copy that the host does not wait for. Undefined stays undefined.
+at::Tensor on_device(const at::Tensor& tensor, c10::Device device);
+
 // Made at the first use, and shared by all copies of this object. From any thread.
 class DeviceCopies {
  public:

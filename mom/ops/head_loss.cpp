@@ -6,6 +6,7 @@
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_copies.h"
 #include "mom/ops/device_kernels.h"
 #include "mom/ops/embedding.h"
 #include "mom/ops/gemm.h"
@@ -171,8 +172,8 @@ CrossEntropy linear_cross_entropy(const at::Tensor& hidden_TE, const at::Tensor&
       !targets_R.device().is_cpu() || targets_R.numel() == 0 ||
           (targets_R.min().item<int64_t>() >= 0 && targets_R.max().item<int64_t>() < weight_VE.size(0)),
       "[", kOp, "] targets_R: expected below ", weight_VE.size(0));
-  const at::Tensor targets = targets_R.to(hidden_TE.device(), /*non_blocking=*/true).contiguous(),
-                   rows = rows_R.to(hidden_TE.device(), /*non_blocking=*/true);
+  const at::Tensor targets = on_device(targets_R, hidden_TE.device()).contiguous(),
+                   rows = on_device(rows_R, hidden_TE.device());
   if (choose_backend(kOp, {hidden_TE, weight_VE}) == Backend::kReference)
     return linear_cross_entropy_reference(hidden_TE, weight_VE, rows, targets, options);
   CrossEntropy result;
@@ -199,8 +200,8 @@ at::Tensor linear_squared_error(const at::Tensor& hidden_TE, const at::Tensor& w
   constexpr const char* kOp = "linear_squared_error";
   check_arguments(kOp, hidden_TE, weight_PE, bias_P, rows_R);
   check_float(kOp, "target_RP", target_RP, {rows_R.size(0), weight_PE.size(0)});
-  const at::Tensor rows = rows_R.to(hidden_TE.device(), /*non_blocking=*/true),
-                   target = target_RP.to(hidden_TE.device(), /*non_blocking=*/true);
+  const at::Tensor rows = on_device(rows_R, hidden_TE.device()),
+                   target = on_device(target_RP, hidden_TE.device());
   const PieceLoss loss = [target](at::Tensor& outputs, int64_t first, double factor, bool with_gradient) {
     return squared_error_of_piece(outputs, target.narrow(0, first, outputs.size(0)), factor, with_gradient);
   };

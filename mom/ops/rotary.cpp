@@ -8,6 +8,7 @@
 #include "mom/ops/arguments.h"
 #include "mom/ops/backend.h"
 #include "mom/ops/compare.h"
+#include "mom/ops/device_copies.h"
 #include "mom/ops/device_kernels.h"
 #include "mom/ops/kernel_views.h"
 
@@ -73,7 +74,7 @@ at::Tensor rotary(const at::Tensor& x_TE, const at::Tensor& order_T, const at::T
   const Backend backend = choose_backend(kRotary, {x_TE});
   if (backend == Backend::kReference) return rotary_reference(x_TE, order_T, table_TW, heads);
   const at::Tensor order = order_on(order_T, x_TE.device()),
-                   table = as_f32(table_TW.to(x_TE.device(), /*non_blocking=*/true));
+                   table = as_f32(on_device(table_TW, x_TE.device()));
   const at::Tensor y = any_requires_grad({x_TE}) ? RotaryFunction::apply(x_TE, order, table, heads)
                                                  : run_forward(x_TE, order, table, heads);
   if (backend == Backend::kCheck)

@@ -106,7 +106,8 @@ Microbatches::Microbatches(models::Model model, const models::Compute& compute, 
       workers_(division.at_once, division.threads_each) {
   if (own_.empty()) own_ = {{0, parameters.length()}};
   for (int64_t i = 1; i < division.at_once; ++i) {
-    const nn::WithoutMemory shared(parameters.device());
+    const nn::OnDevice computes(parameters.device());
+    const nn::WithoutMemory shared;
     models::Model replica(model->spec());
     parameters.share_with(replica);
     models_.push_back(replica);

@@ -21,7 +21,8 @@ namespace {
 
 // Without memory: FlatParameters has it.
 models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
-  const nn::WithoutMemory in_one_row(ops::device_of(recipe.train.device));
+  const nn::OnDevice computes(ops::device_of(recipe.train.device));
+  const nn::WithoutMemory in_one_row;
   return models::Model(make_spec(recipe, dataset));
 }
 
@@ -32,7 +33,7 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
       division_(divide(recipe.train, group_->rank(), group_->size(),
-                       recipe.train.device == "cpu" ? at::get_num_threads() : 1)),
+                       ops::device_of(recipe.train.device).is_cpu() ? at::get_num_threads() : 1)),
       model_(new_model(recipe, *dataset)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
