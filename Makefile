@@ -72,11 +72,11 @@ deb: build  ## the Debian package, build/release/mom_*.deb (docs/install.md)
 	rm -f $(BUILD)/mom_*.deb
 	cd $(BUILD) && cpack && rm -rf _CPack_Packages
 
-wheel: setup  ## the Python package, build/wheel/mixture_of_mamba-*.whl (python/README.md)
+wheel: configure  ## the Python packages, build/wheel/mixture_of_mamba*.whl (python/README.md)
 	@scripts/wheel
 
-test-python: setup  ## build the wheel and run the fast tests of the Python package
-	@scripts/test-python
+test-python: build  ## build the wheels and run the fast tests of the Python packages
+	ctest --preset $(PRESET) -L fast -R '^python\.'
 
 check:  ## format, layers, shell scripts and file sizes, in seconds; scripts/setup --with check installs the tools
 	@scripts/check

@@ -134,6 +134,7 @@ Asked asked_by(const GenerateOptions& o) {
 
 Request make_request(const Asked& asked, const models::ModelSpec& spec, const DocumentRules& rules,
                      const ModelCodecs& codecs, const Path& model_folder) {
+  require_modality(spec, "--modality", asked.modality);
   Request request;
   request.prompt = make_prompt(asked, spec, rules, codecs);
   const bool text = asks_text(asked.modality, spec);

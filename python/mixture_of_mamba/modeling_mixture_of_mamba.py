@@ -8,6 +8,8 @@ B batch, T positions, E model width, D inner width, N state slots, R dt rank, K 
 width, F numbers of a patch behind convolutions.
 """
 
+import functools
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -124,18 +126,41 @@ class RmsNorm(nn.Module):
         return rms_norm(x, self.weight, self.epsilon)
 
 
+# What parameters start from, as in `mom train`; a module's `starts` say which of its own starts how.
+zeros = nn.init.zeros_
+fan_in = functools.partial(nn.init.kaiming_uniform_, a=5**0.5)  # uniform in +-1 / sqrt(inputs)
+
+
+def within(bound):
+    return functools.partial(nn.init.uniform_, a=-bound, b=bound)
+
+
+@torch.no_grad()
+def steps(bias):
+    """softplus(bias) log-uniform in [1e-3, 1e-1] (mamba-ssm)."""
+    if not getattr(bias, "_is_hf_initialized", False):
+        step = torch.empty_like(bias, dtype=torch.float32).uniform_(math.log(1e-3), math.log(1e-1)).exp()
+        bias.copy_(step + torch.log(-torch.expm1(-step)))
+
+
+def starting(module, weight, bias=zeros):
+    module.starts = {"weight": weight, "bias": bias} if hasattr(module, "bias") else {"weight": weight}
+    return module
+
+
 class ModalityLinear(nn.Module):
     """A linear layer with one weight, or with one per modality; parameters `weight`, or `MODALITY.weight`."""
 
-    def __init__(self, config, part, inputs, outputs, bias):
+    def __init__(self, config, part, inputs, outputs, bias, start=fan_in, start_bias=zeros):
         super().__init__()
         self.decoupled = part in config.decoupled
         if self.decoupled:
             for name in config.modalities:
-                self._modules[name] = nn.Linear(inputs, outputs, bias)
+                self._modules[name] = starting(nn.Linear(inputs, outputs, bias), start, start_bias)
         else:
             self.weight = nn.Parameter(torch.empty(outputs, inputs))
             self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+            starting(self, start, start_bias)
 
     def forward(self, x, modality_BT):
         if not self.decoupled:
@@ -154,9 +179,14 @@ def has_kernels(tensor):
     return selective_scan is not None and tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.bfloat16)
 
 
-def packed(u_BTD):
+def packed(u_BTD, offsets):
     """Where each sequence begins when all are rows of one matrix."""
-    return torch.arange(u_BTD.shape[0] + 1) * u_BTD.shape[1]
+    return torch.arange(u_BTD.shape[0] + 1) * u_BTD.shape[1] if offsets is None else offsets
+
+
+def one_by_one(function, offsets, *rows_1TD):
+    """function of the rows of each sequence of a packed row."""
+    return torch.cat([function(*(rows[:, begin:end] for rows in rows_1TD)) for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist())], 1)
 
 
 class MambaMixer(nn.Module):
@@ -167,20 +197,20 @@ class MambaMixer(nn.Module):
         self.in_proj = ModalityLinear(config, "in_proj", width, 2 * inner, config.use_bias)
         self.conv1d = nn.Conv1d(inner, inner, config.conv_kernel, groups=inner, bias=config.use_conv_bias)
         self.x_proj = ModalityLinear(config, "x_proj", inner, sum(self.sizes), False)
-        self.dt_proj = ModalityLinear(config, "dt_proj", config.time_step_rank, inner, True)
+        self.dt_proj = ModalityLinear(config, "dt_proj", config.time_step_rank, inner, True, within(config.time_step_rank**-0.5), steps)
         self.A_log = nn.Parameter(torch.arange(1, config.state_size + 1).float().log().repeat(inner, 1))
         self.D = nn.Parameter(torch.ones(inner))
-        self.out_proj = ModalityLinear(config, "out_proj", inner, width, config.use_bias)
+        self.out_proj = ModalityLinear(config, "out_proj", inner, width, config.use_bias, within((inner * config.num_hidden_layers)**-0.5))
 
-    def forward(self, x, modality_BT, mask_BT1, cache, items=()):
+    def forward(self, x, modality_BT, mask_BT1, cache, items=(), offsets=None):
         order_BT = self.order_of(items, modality_BT)
         if order_BT is not None:  # inside items, so that modalities stay where they are
             x, mask_BT1 = x.take_along_dim(order_BT[..., None], 1), mask_BT1.take_along_dim(order_BT[..., None], 1)
         u, gate = self.in_proj(x, modality_BT).chunk(2, -1)
-        u = self.convolve(u * mask_BT1, cache) * mask_BT1
+        u = self.convolve(u * mask_BT1, cache, offsets) * mask_BT1
         dt, b, c = self.x_proj(u, modality_BT).split(self.sizes, -1)
         step = F.softplus(self.dt_proj(dt, modality_BT).float())
-        y = self.scan(u.float(), step, b.float(), c.float(), cache) + self.D.float() * u
+        y = self.scan(u.float(), step, b.float(), c.float(), cache, offsets) + self.D.float() * u
         y = self.out_proj(y.to(x.dtype) * F.silu(gate), modality_BT)
         return y if order_BT is None else torch.empty_like(y).scatter_(1, order_BT[..., None].expand_as(y), y)
 
@@ -196,30 +226,34 @@ class MambaMixer(nn.Module):
             order_BT[some.batch_I[:, None], some.positions_IL] = some.positions_IL[:, patches.flip(0) if backwards else patches]
         return order_BT
 
-    def convolve(self, u_BTD, cache):
+    def convolve(self, u_BTD, cache, offsets=None):
         u_BDT, taps = u_BTD.transpose(1, 2), self.conv1d.kernel_size[0] - 1
         before = cache.conv.get(self.layer) if cache is not None else None
         if has_kernels(u_BTD):
-            u_TD, last_BDK = causal_conv1d(u_BTD.flatten(0, 1), self.conv1d.weight[:, 0], self.conv1d.bias, "silu", offsets=packed(u_BTD),
+            u_TD, last_BDK = causal_conv1d(u_BTD.flatten(0, 1), self.conv1d.weight[:, 0], self.conv1d.bias, "silu", offsets=packed(u_BTD, offsets),
                                            initial_states=before, return_final_states=True)
             if cache is not None:
                 cache.conv[self.layer] = last_BDK
             return u_TD.view(u_BTD.shape)
+        if offsets is not None:
+            return one_by_one(lambda u: self.convolve(u, None), offsets, u_BTD)
         u_BDT = F.pad(u_BDT, (taps, 0)) if before is None else torch.cat([before, u_BDT], -1)
         if cache is not None:
             cache.conv[self.layer] = u_BDT[..., u_BDT.shape[-1] - taps:].clone()
         return F.silu(self.conv1d(u_BDT)).transpose(1, 2)
 
-    def scan(self, u_BTD, step_BTD, b_BTN, c_BTN, cache):
+    def scan(self, u_BTD, step_BTD, b_BTN, c_BTN, cache, offsets=None):
         """state = exp(step a) state + step b u;  y = c . state"""
         a_DN = -self.A_log.float().exp()
         state = cache.state.get(self.layer) if cache is not None else None
         if has_kernels(u_BTD):
             u_TD, step_TD, b_TN, c_TN = (t.flatten(0, 1) for t in (u_BTD, step_BTD, b_BTN, c_BTN))
-            y_TD, state = selective_scan(u_TD, step_TD, a_DN, b_TN, c_TN, offsets=packed(u_BTD), initial_states=state, return_last_state=True)
+            y_TD, state = selective_scan(u_TD, step_TD, a_DN, b_TN, c_TN, offsets=packed(u_BTD, offsets), initial_states=state, return_last_state=True)
             if cache is not None:
                 cache.state[self.layer] = state
             return y_TD.view(u_BTD.shape)
+        if offsets is not None:
+            return one_by_one(lambda *rows: self.scan(*rows, None), offsets, u_BTD, step_BTD, b_BTN, c_BTN)
         if state is None:
             state = u_BTD.new_zeros(u_BTD.shape[0], *a_DN.shape)
         ys = []
@@ -237,7 +271,7 @@ class ItemCondition(nn.Module):
 
     def __init__(self, width):
         super().__init__()
-        self.modulation = nn.Linear(width, 2 * width)
+        self.modulation = starting(nn.Linear(width, 2 * width), zeros)
 
     def forward(self, normed_BTE, items, last_BE):
         changed_BTE = normed_BTE.clone()
@@ -256,12 +290,12 @@ class Block(GradientCheckpointingLayer):
         self.condition = ItemCondition(config.hidden_size) if config.adaptive_norm and config.latents else None
         self.mixer = MambaMixer(config, layer)
 
-    def forward(self, residual, modality_BT, mask_BT1, cache, items=()):
+    def forward(self, residual, modality_BT, mask_BT1, cache, items=(), offsets=None):
         normed = self.norm(residual)
         if self.condition is not None:
             last_BE = replace_last(cache, self.layer, normed)
             normed = self.condition(normed, items, last_BE) if items else normed
-        return residual + self.mixer(normed, modality_BT, mask_BT1, cache, items).float()
+        return residual + self.mixer(normed, modality_BT, mask_BT1, cache, items, offsets).float()
 
 
 def replace_last(cache, key, rows_BTE):
@@ -276,7 +310,7 @@ def replace_last(cache, key, rows_BTE):
 class Backbone(nn.Module):
     def __init__(self, config):
         super().__init__()
-        self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.embeddings = starting(nn.Embedding(config.vocab_size, config.hidden_size), functools.partial(nn.init.normal_, std=config.initializer_range))
         self.layers = nn.ModuleList([Block(config, layer) for layer in range(config.num_hidden_layers)])
         self.norm_f = RmsNorm(config.hidden_size, config.layer_norm_epsilon)
 
@@ -284,7 +318,7 @@ class Backbone(nn.Module):
 def patchify(latents_ICHW, side):
     items, channels, rows, columns = latents_ICHW.shape
     cut = latents_ICHW.reshape(items, channels, rows // side, side, columns // side, side)
-    return cut.permute(0, 2, 4, 1, 3, 5).reshape(items, -1, channels * side * side)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(items, (rows // side) * (columns // side), channels * side * side)
 
 
 def unpatchify(patches_ILP, latents):
@@ -298,13 +332,11 @@ def conv3x3(x_IHWC, weight, stride=1):
 
 
 def convolution(inputs, outputs):
-    weight = nn.Parameter(torch.empty(outputs, inputs, 3, 3))
-    nn.init.kaiming_uniform_(weight, a=5**0.5)
-    return weight
+    return nn.Parameter(fan_in(torch.empty(outputs, inputs, 3, 3)))
 
 
 def linear_weight(inputs, outputs):
-    return nn.Parameter(torch.randn(outputs, inputs) * inputs**-0.5)
+    return nn.Parameter(fan_in(torch.empty(outputs, inputs)))
 
 
 class ResidualBlock(nn.Module):
@@ -342,7 +374,7 @@ class PatchNet(nn.Module):
             if level + 1 < self.levels:
                 setattr(self, f"coarser{level}", convolution(own, 2 * own))
                 setattr(self, f"finer{level}", linear_weight(2 * own, 4 * own))
-        self.norm_out, self.conv_out = nn.Parameter(torch.ones(channels[0])), convolution(channels[0], latents.shape[0])
+        self.norm_out, self.conv_out = nn.Parameter(torch.ones(channels[0])), nn.Parameter(torch.zeros(latents.shape[0], channels[0], 3, 3))
 
     def encode(self, patches_ILP, items):
         """Patches of noised latents -> [I, L, F]; leaves the skips with the items."""
@@ -392,7 +424,7 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         width = config.hidden_size
         self.backbone = Backbone(config)
-        self.lm_head = nn.Linear(width, config.vocab_size, bias=False)
+        self.lm_head = starting(nn.Linear(width, config.vocab_size, bias=False), fan_in)
         for latents in config.latents.values():
             self.add_adapter(latents)
         self.post_init()
@@ -400,16 +432,20 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
     def add_adapter(self, latents):
         """Parameters of one modality of latents are called patch_in.weight; of several, patch_in.MODALITY.weight."""
         config, width, patch = self.config, self.config.hidden_size, latents.patch_width
+        def linear(inputs, outputs, start=None):  # their biases start as their weights do
+            bound = within(inputs**-0.5)
+            return starting(nn.Linear(inputs, outputs), start or bound, start or bound)
+
         parts = {}
-        if latents.patch_net != "linear":
+        if latents.patch_net != "linear":  # its last convolution starts at 0, and with it the first prediction
             parts["patch_net"] = PatchNet(config, latents)
             patch = parts["patch_net"].features
             if config.adaptive_norm:
-                parts["before_out"] = nn.Linear(width, width)
-        parts |= {"patch_in": nn.Linear(patch, width), "patch_out": nn.Linear(width, patch)}
-        parts |= {"timestep_in": nn.Linear(TIMESTEP_FEATURES, width), "timestep_out": nn.Linear(width, width)}
+                parts["before_out"] = linear(width, width, zeros)
+        parts |= {"patch_in": linear(patch, width), "patch_out": linear(width, patch, zeros if latents.patch_net == "linear" else None)}
+        parts |= {"timestep_in": linear(TIMESTEP_FEATURES, width), "timestep_out": linear(width, width)}
         if config.patch_positions:
-            parts |= {"patch_rows": nn.Embedding(latents.rows, width), "patch_columns": nn.Embedding(latents.columns, width)}
+            parts |= {name: starting(nn.Embedding(count, width), zeros) for name, count in (("patch_rows", latents.rows), ("patch_columns", latents.columns))}
         for name, part in parts.items():
             if len(config.latents) == 1:
                 setattr(self, name, part)
@@ -422,6 +458,11 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
         """A part of what stands between items and trunk, or None."""
         part = self._modules.get(name)
         return part if part is None or len(self.config.latents) == 1 else part._modules.get(latents.name)
+
+    def _init_weights(self, module):
+        for name, start in getattr(module, "starts", {}).items():
+            if getattr(module, name) is not None:
+                start(getattr(module, name))
 
     def get_input_embeddings(self):
         return self.backbone.embeddings
@@ -447,7 +488,7 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
             modality[(begin <= input_ids) & (input_ids < end)] = m
         return modality
 
-    def find_items(self, modality_BT, mask_BT):
+    def find_items(self, modality_BT, mask_BT, offsets=None):
         """The items of latents that a batch has."""
         found = []
         for latents in self.config.latents.values():
@@ -461,7 +502,8 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
                 raise ValueError(f"an item of {latents.name} has {length} patches in a row")
             if len(position) > 0:
                 batch, first = batch[:, 0], position[:, 0]
-                found.append(Items(latents, batch, position, (first == 0) | (mask_BT[batch, (first - 1).clamp_min(0)] == 0)))
+                starts = first == 0 if offsets is None else torch.isin(first, offsets)
+                found.append(Items(latents, batch, position, starts | (mask_BT[batch, (first - 1).clamp_min(0)] == 0)))
         return found
 
     def embed_items(self, items, patches_QP, timesteps):
@@ -491,16 +533,19 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
         return patches.flatten(0, 1)
 
     def forward(self, input_ids, modality_ids=None, patches=None, timesteps=None, attention_mask=None, cache_params=None, use_cache=None, labels=None,
-                logits_to_keep=0, return_dict=None, **kwargs):
+                logits_to_keep=0, return_dict=None, offsets=None, **kwargs):
         """input_ids, modality_ids [B, T]: modality_ids follow from the vocabulary when not given. patches [Q, P], timesteps [items]: of the
-        positions of latents, in order; with several modalities of latents dicts by name. attention_mask: 0 for padding before a text. Returns
-        logits [B, T, V], and with patches their noise or velocity."""
+        positions of latents, in order; with several modalities of latents dicts by name. attention_mask: 0 for padding before a text. offsets
+        [S + 1]: the one row is S sequences without padding, positions [offsets[s], offsets[s + 1]); the state starts anew with each of them, and
+        no token predicts the next one's first. Returns logits [B, T, V], and with patches their noise or velocity."""
+        if offsets is not None:
+            labels = self.check_packed(offsets, input_ids, labels, cached=use_cache or cache_params is not None)
         modality = self.modality_of(input_ids) if modality_ids is None else modality_ids
         if use_cache and cache_params is None:
             cache_params = Cache()
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1]:]
         residual = self.backbone.embeddings(input_ids).float()
-        items = self.find_items(modality, mask)
+        items = self.find_items(modality, mask, offsets)
         for some in items:
             given = [one.get(some.latents.name) if isinstance(one, dict) else one for one in (patches, timesteps)]
             if given[0] is None or given[1] is None:
@@ -508,7 +553,7 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
             residual[some.batch_I[:, None], some.positions_IL] = self.embed_items(some, *given).float()
         mask = mask[..., None].to(self.backbone.embeddings.weight.dtype)
         for block in self.backbone.layers:
-            residual = block(residual, modality, mask, cache_params, items)
+            residual = block(residual, modality, mask, cache_params, items, offsets)
         if cache_params is not None:
             cache_params.seen += input_ids.shape[1]
         hidden = self.backbone.norm_f(residual)
@@ -526,6 +571,13 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
             loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=-100)
         output = MixtureOfMambaOutput(loss=loss, logits=logits, cache_params=cache_params, **predicted)
         return output.to_tuple() if return_dict is False else output
+
+    def check_packed(self, offsets, input_ids, labels, cached):
+        """The labels without those of the first tokens."""
+        good = offsets.dim() == 1 and len(offsets) > 1 and offsets[0] == 0 and offsets[-1] == input_ids.shape[1] and bool((offsets.diff() > 0).all())
+        if input_ids.shape[0] != 1 or cached or not good:
+            raise ValueError(f"offsets rise from 0 to the length of the one row, which has no cache; found {offsets.tolist()} and input_ids {list(input_ids.shape)}")
+        return labels if labels is None else labels.index_fill(1, offsets[:-1], -100)
 
     def prepare_inputs_for_generation(self, input_ids, modality_ids=None, cache_params=None, use_cache=True, attention_mask=None, **kwargs):
         modality = self.modality_of(input_ids)

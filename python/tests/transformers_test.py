@@ -10,6 +10,7 @@ from unittest import mock
 
 import mixture_of_mamba as mom
 import torch
+import torch.nn.functional as F
 from mixture_of_mamba import modeling_mixture_of_mamba as modeling
 from safetensors.torch import load_file, save_file
 from support import Comparing
@@ -104,19 +105,62 @@ class Model(Comparing):
         with mock.patch.object(modeling, "selective_scan", None):
             self.assertTrue(torch.equal(model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=30, do_sample=False), texts[0]))
 
+    def test_packed(self):
+        """Sequences in one row are what each is alone, with kernels and without, values and gradients."""
+        offsets = torch.tensor([0, 1, 14, 40, 80])
+        tokens = torch.randint(0, 97, (1, 80))
+        latents = {"vocabulary": {"text": [0, 97], "image": [97, 97]}, "adaptive_norm": True, "image_scan": "alternate",
+                   "modality_table": {"text": {"representation": "tokens"}, "image": {"representation": "latents", "latent_shape": [2, 4, 4], "patch_size": 2}}}
+        modality = torch.zeros_like(tokens)
+        modality[0, 1:5] = modality[0, 50:54] = 1
+        items = {"modality_ids": modality, "patches": torch.randn(8, 8), "timesteps": torch.tensor([3, 700])}
+        for options, more in (({}, {}), (latents, items)):
+            model = make_model(**options).train()
+            with torch.no_grad():
+                for parameter in model.parameters():  # also those that start at zero
+                    parameter.add_(0.05 * torch.randn_like(parameter))
+            for scan in (modeling.selective_scan, None):
+                with mock.patch.object(modeling, "selective_scan", scan):
+                    model.zero_grad()
+                    together = model(tokens, labels=tokens, offsets=offsets, **more)
+                    together.loss.backward()
+                    gradients = [p.grad.clone() for p in model.parameters() if p.grad is not None]
+                    model.zero_grad()
+                    total, q = 0, 0
+                    for begin, end in zip(offsets[:-1], offsets[1:]):
+                        own = {name: value[:, begin:end] for name, value in more.items() if name == "modality_ids"}
+                        if count := int(own["modality_ids"].sum()) // 4 if more else 0:
+                            own |= {"patches": more["patches"][4 * q:4 * (q + count)], "timesteps": more["timesteps"][q:q + count]}
+                            q += count
+                        alone = model(tokens[:, begin:end], **own).logits
+                        self.check_close(together.logits[:, begin:end], alone.double(), str((begin, end)), most=1e-9)
+                        total = total + F.cross_entropy(alone[0, :-1], tokens[0, begin + 1:end], reduction="sum")
+                    (total / (80 - 4)).backward()
+                    self.assertAlmostEqual(together.loss.item(), total.item() / (80 - 4), places=5)
+                    for got, expected in zip(gradients, (p.grad for p in model.parameters() if p.grad is not None)):
+                        self.check_close(got, expected.double(), most=1e-8)
+        for wrong in (torch.tensor([0, 81]), torch.tensor([1, 80]), torch.tensor([0, 9, 9, 80]), torch.tensor([0])):
+            with self.assertRaisesRegex(ValueError, "offsets rise from 0"):
+                make_model()(tokens, offsets=wrong)
+        with self.assertRaisesRegex(ValueError, "no cache"):
+            make_model()(tokens, offsets=offsets, use_cache=True)
+
     @unittest.skipUnless(os.environ.get("MOM_BINARY"), "MOM_BINARY names no program")
     def test_in_mom(self):
-        """mom computes the same logits from what save_pretrained writes, to 1e-5 of the largest: both are sums in float32."""
-        model, tokens = make_model(), self.tokens[0]
-        model.save_pretrained(self.folder)
-        modality = (tokens >= VOCABULARY["image"][0]).long()
-        save_file({"tokens": tokens, "modality": modality}, self.folder / "in.safetensors")
-        subprocess.run([os.environ["MOM_BINARY"], "forward", self.folder, "--input", self.folder / "in.safetensors", "--output", self.folder / "out.safetensors"],
-                       check=True, capture_output=True)
-        with torch.no_grad():
-            logits = model(tokens[None]).logits[0]
-        difference = (load_file(self.folder / "out.safetensors")["logits"] - logits).abs().max().item()
-        self.assertLessEqual(difference / logits.abs().max().item(), 1e-5)
+        """mom computes the same logits from what save_pretrained writes, to 1e-5 of the largest: both are sums in float32. In all settings of
+        tokens alone: text, text and images (Chameleon), and both with speech."""
+        for vocabulary in ({"text": [0, 97]}, VOCABULARY, {"text": [0, 40], "image": [40, 60], "speech": [60, 97]}):
+            folder, names = self.folder / str(len(vocabulary)), list(vocabulary)
+            model, tokens = make_model(vocabulary=vocabulary, modalities=names), self.tokens[0]
+            model.save_pretrained(folder)
+            modality = sum((tokens >= vocabulary[name][0]).long() for name in names[1:]) if names[1:] else torch.zeros_like(tokens)
+            save_file({"tokens": tokens, "modality": modality}, folder / "in.safetensors")
+            subprocess.run([os.environ["MOM_BINARY"], "forward", folder, "--input", folder / "in.safetensors", "--output", folder / "out.safetensors"],
+                           check=True, capture_output=True)
+            with torch.no_grad():
+                logits = model(tokens[None]).logits[0]
+            difference = (load_file(folder / "out.safetensors")["logits"] - logits).abs().max().item()
+            self.assertLessEqual(difference / logits.abs().max().item(), 1e-5, names)
 
 
 if __name__ == "__main__":

@@ -30,9 +30,32 @@ print(mom.__file__)
 """
 
 
-def find_wheel():
-    wheel, = (ROOT / "build/wheel").glob("*.whl")
+# A package that is not installed is named; one that is, works.
+IMPORT_ENGINE = """
+import sys
+from mixture_of_mamba import Engine, data
+assert Engine.__module__ == "mixture_of_mamba_engine.engine" and data.Encoded.__module__ == "mixture_of_mamba_engine.data"
+data.describe_codec(sys.argv[1] + "/music", "music", codebook_size=9)
+with data.ShardWriter(sys.argv[1] + "/data", [sys.argv[1] + "/music"]) as writer:
+    writer.add([("music", [1, 2, 3])], source="songs")
+batch = next(iter(data.Encoded(sys.argv[1] + "/data")))
+print(batch["input_ids"].tolist()[0][:5])
+"""
+
+
+def find_wheel(package="mixture_of_mamba"):
+    wheel, = (ROOT / "build/wheel").glob(f"{package}-*.whl")
     return wheel
+
+
+def carried(archive):
+    """The libraries in a wheel that are not ours, by name, and the licences beside them."""
+    names = archive.namelist()
+    licences = {pathlib.Path(name).name for name in names if ".dist-info/licenses/" in name}
+    table = next(name for name in names if name.endswith("licenses/CARRIED"))
+    by_library = dict(line.split(": ") for line in archive.read(table).decode().splitlines())
+    libraries = {pathlib.Path(name).name for name in names if ".libs/" in name and not pathlib.Path(name).name.startswith("libmom_")}
+    return libraries, by_library, licences
 
 
 def without(*names):
@@ -76,6 +99,40 @@ class Wheel(unittest.TestCase):
         self.assertTrue(re.findall(r"UND (aoti_torch_\S+)", symbols))
         self.assertIn("mixture_of_mamba/py.typed", names)
         self.assertFalse([name for name in names if "test" in name or name.endswith((".pyc", ".cpp"))], names)
+
+    def test_licences(self):
+        """Of every library of others that a wheel carries."""
+        for package, some in (("mixture_of_mamba", "libhwy"), ("mixture_of_mamba_engine", "libsndfile")):
+            with zipfile.ZipFile(find_wheel(package)) as archive:
+                libraries, by_library, licences = carried(archive)
+                self.assertTrue(any(name.startswith(some) for name in libraries))
+                self.assertEqual(libraries, set(by_library))
+                self.assertLessEqual(set(by_library.values()) | {"LICENSE"}, licences)
+                for name in set(by_library.values()):
+                    text = next(archive.read(path) for path in archive.namelist() if path.endswith(f"licenses/{name}"))
+                    self.assertIn(b"opyright", text, name)
+
+    def test_the_engine(self):
+        """Its wheel says which torch it is for, has nothing of torch's in it, and works beside torch, numpy and Pillow."""
+        wheel = find_wheel("mixture_of_mamba_engine")
+        with zipfile.ZipFile(wheel) as archive:
+            names = archive.namelist()
+            about = archive.read(next(name for name in names if name.endswith(".dist-info/METADATA"))).decode()
+        self.assertIn("Requires-Dist: torch==2.13.*", about)
+        self.assertFalse([name for name in names if re.search(r"libtorch|libc10|libgomp|test", name)], names)
+        with tempfile.TemporaryDirectory() as folder:
+            environment = FreshEnvironment(folder)
+            environment.install("--no-deps", find_wheel())
+            (environment.site / "torch.pth").write_text(str(pathlib.Path(torch.__file__).parent.parent))
+            done = environment.run("-c", IMPORT_ENGINE, folder)
+            self.assertIn("pip install mixture_of_mamba_engine", done.stderr)
+            environment.install("--no-deps", wheel)
+            environment.install("numpy", "pillow")
+            done = environment.run("-c", IMPORT_ENGINE, folder)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, "[2, 8, 11, 12, 13]\n")
+            version = "import torch; torch.__version__ = '2.12.0'; import mixture_of_mamba_engine"
+            self.assertIn("was built for torch 2.13, found 2.12.0", environment.run("-c", version).stderr)
 
     def test_beside_torch_alone(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -71,6 +71,13 @@ class CheckLayers(unittest.TestCase):
         self.fails("mom/train/run.cpp:1 -> mom/data/loader.h: includes ATen/core/Tensor.h, but mom/train/CMakeLists.txt "
                    "does not list mom_torch", mom__data__loader_dot_h='#include "mom/base/hash.h"\n#include <ATen/core/Tensor.h>\n')
 
+    def test_a_file_of_another_folder_that_is_compiled(self):
+        """Then its headers may be included, too; those of further folders not."""
+        link = "add_library(mom_train MODULE run.cpp ${CMAKE_SOURCE_DIR}/mom/data/loader.cpp)"
+        self.assertEqual(self.problems(mom__train__CMakeLists_dot_txt=link), [])
+        self.fails("mom/train/run.cpp:2: includes mom/base/hash.h, but mom/train/CMakeLists.txt does not list mom/base",
+                   mom__train__CMakeLists_dot_txt=link, mom__train__run_dot_cpp='#include "mom/data/loader.h"\n#include "mom/base/hash.h"\n')
+
     def test_a_listed_folder_that_nothing_includes(self):
         self.fails("mom/train/CMakeLists.txt: lists base, but no file includes mom/base",
                    mom__train__CMakeLists_dot_txt="mom_library(train DEPENDS base data)")
