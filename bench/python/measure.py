@@ -1,4 +1,4 @@
-"""See run. The shape is that of Mamba-130M; weights are random, and all three programs have the same number of them."""
+"""See run. The shape is that of Mamba-130M; weights are random, and all programs have about as many of them."""
 
 import argparse
 import contextlib
@@ -11,7 +11,7 @@ import time
 import mixture_of_mamba as mom
 import torch
 from mambapy.mamba import Mamba, MambaConfig as MambapyConfig
-from transformers import MambaConfig, MambaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 from transformers.utils import logging
 
 PROMISES = {"training step": 20, "prefill": 20, "decoding": 3}  # times as fast as transformers by itself
@@ -50,6 +50,20 @@ class Transformers:
         for _ in range(count):
             chosen.append(self.model(chosen[-1], cache_params=cache, use_cache=True).logits.argmax(-1))
         return torch.cat(chosen, 1)
+
+
+class Transformer(Transformers):
+    """A Llama of as many parameters, with PyTorch's own attention."""
+
+    def __init__(self, layers, width, vocabulary):
+        super().__init__(LlamaForCausalLM(LlamaConfig(vocab_size=vocabulary, hidden_size=width, intermediate_size=3 * width, num_hidden_layers=layers,
+                                                      num_attention_heads=width // 64, tie_word_embeddings=True)), False)
+
+    @torch.no_grad()
+    def decode(self, start, count):
+        token, cache = start.logits[:, -1:].argmax(-1), start.past_key_values
+        for _ in range(count):
+            token = self.model(token, past_key_values=cache, use_cache=True).logits.argmax(-1)
 
 
 class Mambapy:
@@ -98,7 +112,8 @@ def main():
     logging.set_verbosity_error()
     layers, width, vocabulary = (2, 64, 500) if asked.small else (24, 768, 50280)
     model = MambaForCausalLM(MambaConfig(vocab_size=vocabulary, hidden_size=width, num_hidden_layers=layers))
-    programs = {"transformers": Transformers(model, False), "accelerated": Transformers(model, True), "mambapy": Mambapy(layers, width, 16, vocabulary)}
+    programs = {"transformers": Transformers(model, False), "accelerated": Transformers(model, True), "mambapy": Mambapy(layers, width, 16, vocabulary),
+                "transformer": Transformer(layers // 2, width, vocabulary)}
     tokens = torch.randint(0, vocabulary, (1, asked.length))
 
     times, logits, chosen = {}, {}, {}

@@ -147,7 +147,7 @@ class Model(Comparing):
 
     @unittest.skipUnless(os.environ.get("MOM_BINARY"), "MOM_BINARY names no program")
     def test_in_mom(self):
-        """mom computes the same logits from what save_pretrained writes, to 1e-5 of the largest: both are sums in float32. In all settings of
+        """mom computes the same logits from what save_pretrained writes, to 1e-5 of the largest (of trained models to 1e-5: export_test). In all settings of
         tokens alone: text, text and images (Chameleon), and both with speech."""
         for vocabulary in ({"text": [0, 97]}, VOCABULARY, {"text": [0, 40], "image": [40, 60], "speech": [60, 97]}):
             folder, names = self.folder / str(len(vocabulary)), list(vocabulary)

@@ -22,7 +22,10 @@ class Exports(TinyData, Exporting):
     def setUpClass(cls):
         super().setUpClass()
         cls.runs = {}
-        for name, setting, data in (("spoken", "three_modality", "spoken/encoded"), ("latents", "transfusion", "encoded")):
+        spoken = cls.root / "tiny" / "spoken"
+        run_mom("data", "encode", spoken / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--without", "speech",
+                "--out", cls.root / "tiny" / "codes")
+        for name, setting, data in (("spoken", "three_modality", "spoken/encoded"), ("codes", "chameleon", "codes"), ("latents", "transfusion", "encoded")):
             recipe = write_recipe(cls.root / f"{name}.toml", cls.root / "tiny" / data, setting, train={"steps": 12, "learning_rate": 0.02})
             run_mom("train", recipe, "--run", cls.root / name)
             cls.runs[name] = cls.root / name
@@ -53,17 +56,24 @@ class Exports(TinyData, Exporting):
                     self.assertIsInstance(json.loads(run_mom("generate", self.out, "--prompt", "The red", "--max-tokens", 5, "--json"))["text"], str)
 
     def test_all_modalities_in_transformers(self):
-        """Codes of three modalities; which is which follows from the ids, or is said."""
-        run = self.runs["spoken"]
+        """Codes of two and of three modalities; which is which follows from the ids, or is said."""
+        for name in ("codes", "spoken"):
+            with self.subTest(name):
+                self.out = self.folder / name
+                self.check_codes(self.runs[name])
+
+    def check_codes(self, run):
         config = json.loads((self.convert("to-hf", run) / "config.json").read_text())
-        tokens = torch.randint(0, config["vocab_size"], (60,), generator=torch.Generator().manual_seed(2))
-        modality = sum((tokens >= config["vocabulary"][name][0]).long() for name in ("image", "speech"))
+        others, random = config["modalities"][1:], torch.Generator().manual_seed(2)
+        modality = torch.randint(0, 1 + len(others), (60,), generator=random)
+        begin, end = torch.tensor([config["vocabulary"][name] for name in config["modalities"]])[modality].T
+        tokens = begin + torch.randint(0, 1 << 30, (60,), generator=random) % (end - begin)
         expected = self.forward(run, tokens=tokens, modality=modality)["logits"]
         model = self.load(self.out)
         with torch.no_grad():
             self.check_close(model(tokens[None]).logits[0], expected)
             self.check_close(model(tokens[None], modality_ids=modality[None]).logits[0], expected)
-            swapped = model(tokens[None], modality_ids=(2 - modality)[None]).logits[0]
+            swapped = model(tokens[None], modality_ids=(len(others) - modality)[None]).logits[0]
             self.assertGreater((swapped - expected).abs().max().item(), 100 * MAX_DIFFERENCE)
             # In two parts with a cache, and two texts side by side with padding before the shorter one.
             first = model(tokens[None, :23], use_cache=True)
