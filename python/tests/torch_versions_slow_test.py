@@ -55,7 +55,7 @@ class Versions(unittest.TestCase):
                     done = environment.run(HERE / f"{test}.py")
                     self.assertEqual(done.returncode, 0, f"{test}: {done.stderr}")
                 used = environment.run("-c", "import torch; print(torch.__version__)").stdout.strip()
-                self.assertEqual(used, packages["torch"])
+                self.assertEqual(used.split("+")[0], packages["torch"].split("+")[0])
                 ran.append(packages["torch"])
         print("ran with torch", *ran)
         if not ran:
