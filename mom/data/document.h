@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "mom/base/error.h"
 #include "mom/base/files.h"
 #include "mom/base/json.h"
 #include "mom/modality/modality.h"
@@ -78,6 +79,17 @@ bool may_be_free(const Segments& segments) {
     for (size_t j = 0; j < i; ++j)
       if (segments[i].modality == segments[j].modality) return false;
   return true;
+}
+
+// InputError beginning with `where`: no segment, or an order that is free of such as have one.
+template <class Segments>
+void check_segments(const Segments& segments, bool free_order, const std::string& where) {
+  if (segments.empty()) throw InputError({where, "at least one segment", "none", ""});
+  if (!free_order || (segments.size() >= 2 && may_be_free(segments))) return;
+  throw InputError(
+      {where, "two segments or more, one a modality, as \"free_order\" says",
+       std::to_string(segments.size()) + " segments" + (segments.size() < 2 ? "" : ", several of a modality"),
+       ""});
 }
 
 class DocumentReader {

@@ -145,9 +145,8 @@ class Encoder {
     const std::string sample = sample_name(*collection_, item.document);
     item.encoded.free_order = item.document.free_order;
     try {
-      if (item.document.segments.empty()) throw InputError({sample, "at least one segment", "none", ""});
       for (const Segment& segment : item.document.segments) prepare_segment(item, segment, sample);
-      if (item.document.free_order) check_free(item.document, sample);
+      check_segments(item.document.segments, item.document.free_order, sample);
     } catch (const InputError& error) {
       item.error = error.what();
     }
@@ -188,15 +187,6 @@ class Encoder {
     return with_media(reader_, segment.media, sample, [&](auto bytes, const std::string& where) {
       return codec.read(bytes, where, options_.variants, key);
     });
-  }
-
-  static void check_free(const Document& document, const std::string& sample) {
-    const size_t num_segments = document.segments.size();
-    if (num_segments >= 2 && may_be_free(document.segments)) return;
-    throw InputError(
-        {sample, "two segments or more, one a modality, as \"free_order\" says",
-         std::to_string(num_segments) + " segments" + (num_segments < 2 ? "" : ", several of a modality"),
-         ""});
   }
 
   // Items of one codec go through it together.

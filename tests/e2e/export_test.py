@@ -9,7 +9,7 @@ import unittest
 from exporting import MAX_DIFFERENCE, NEW_TOKENS, TOO_CLOSE, Exporting, stir
 from hf_parity_test import make_llama, make_model
 from program import run_mom, try_mom
-from tiny import TinyData, write_recipe
+from tiny import TinyData, encode_codes, write_recipe
 
 import torch
 from transformers import AutoTokenizer, MambaForCausalLM
@@ -22,9 +22,7 @@ class Exports(TinyData, Exporting):
     def setUpClass(cls):
         super().setUpClass()
         cls.runs = {}
-        spoken = cls.root / "tiny" / "spoken"
-        run_mom("data", "encode", spoken / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--without", "speech",
-                "--out", cls.root / "tiny" / "codes")
+        encode_codes(cls.root, cls.root / "tiny" / "codes")
         for name, setting, data in (("spoken", "three_modality", "spoken/encoded"), ("codes", "chameleon", "codes"), ("latents", "transfusion", "encoded")):
             recipe = write_recipe(cls.root / f"{name}.toml", cls.root / "tiny" / data, setting, train={"steps": 12, "learning_rate": 0.02})
             run_mom("train", recipe, "--run", cls.root / name)

@@ -11,7 +11,7 @@ import unittest
 
 from hf_parity_test import make_model
 from program import run_mom, try_mom
-from tiny import TinyData, write_recipe
+from tiny import TinyData, encode_codes, write_recipe
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -27,9 +27,7 @@ class StartFrom(TinyData):
         super().setUpClass()
         cls.latents, cls.spoken = cls.root / "tiny" / "encoded", cls.root / "tiny" / "spoken" / "encoded"
         cls.codes = cls.root / "codes"
-        codecs = cls.root / "tiny" / "spoken"
-        run_mom("data", "encode", codecs / "documents", "--codecs", codecs / "codec-text", codecs / "codec-image", "--without", "speech",
-                "--out", cls.codes)
+        encode_codes(cls.root, cls.codes)
         cls.dense = cls.root / "dense"
         cls.model = make_model(3, vocab_size=TEXT_IDS + 8, hidden_size=32, num_hidden_layers=2, tie_word_embeddings=False)
         cls.model.save_pretrained(cls.dense)

@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 import unittest
 
+from program import run_mom
+
 os.environ["OMP_NUM_THREADS"] = "1"  # of the program and all it starts: on matrices this small threads only wait for each other
 
 RECIPE = {
@@ -21,6 +23,12 @@ RECIPE = {
 def make_data(root):
     """Writes below root/tiny: documents, encoded with continuous pictures, and spoken/, encoded as tokens of three modalities."""
     subprocess.run([os.environ["MOM_TINY_DATA"], str(root / "tiny")], check=True, capture_output=True)
+
+
+def encode_codes(root, out):
+    """Captions and pictures of the spoken data as tokens, without their sounds."""
+    spoken = root / "tiny" / "spoken"
+    run_mom("data", "encode", spoken / "documents", "--codecs", spoken / "codec-text", spoken / "codec-image", "--without", "speech", "--out", out)
 
 
 class TinyData(unittest.TestCase):

@@ -1,5 +1,7 @@
 """The classes of the library, and bytes as they take them."""
 
+import io
+
 import numpy as np
 import torch
 
@@ -11,6 +13,12 @@ def native(name):
 def as_tensor(data: bytes) -> torch.Tensor:
     """uint8 [bytes]."""
     return torch.from_numpy(np.frombuffer(data, dtype=np.uint8).copy())
+
+
+def npy_file(array) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.ascontiguousarray(array))
+    return file.getvalue()
 
 
 def signed(number: int) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from ._native import as_tensor, native, signed
+from ._native import as_tensor, native, npy_file, signed
 
 
 class Encoded(torch.utils.data.IterableDataset):
@@ -163,9 +162,7 @@ def _content(modality, content):
         if array.dtype.kind == "f":
             raise TypeError("ids of text are integers")
         return torch.from_numpy(array.astype(np.int64).ravel())
-    file = io.BytesIO()
-    np.save(file, np.ascontiguousarray(array))
-    return as_tensor(file.getvalue())
+    return as_tensor(npy_file(array))
 
 
 def describe_codec(folder, modality: str, *, codebook_size: int = 0, codes_per_item: int = 0, shape: Sequence[int] = (), mean=None, std=None,

@@ -16,7 +16,7 @@ from typing import NamedTuple, Union
 import numpy as np
 import PIL.Image
 
-from ._native import as_tensor, native, signed
+from ._native import as_tensor, native, npy_file, signed
 
 Part = Union[str, bytes, os.PathLike, PIL.Image.Image, tuple]
 
@@ -71,9 +71,7 @@ def _part(part: Part) -> tuple[str, bytes]:
     if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], str):
         modality, content = part
         if isinstance(content, np.ndarray):
-            file = io.BytesIO()
-            np.save(file, content)
-            return modality, file.getvalue()
+            return modality, npy_file(content)
         if isinstance(content, str):
             return modality, content.encode()
         if isinstance(content, os.PathLike):

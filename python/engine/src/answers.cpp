@@ -3,6 +3,7 @@
 #include <torch/library.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -20,8 +21,8 @@ namespace {
 // Of generate::Event::Kind.
 constexpr std::array<const char*, 6> kKinds = {"text", "image", "sound", "array", "preview", "end"};
 
-// The wish, what happened, which answer, its data, the modality of an array, the number of a preview or, of an end, how many
-// tokens it was cut at (1) or not (0).
+// The wish, what happened, which answer, its data, the modality of an array, and the number of a preview or, of an end, 1 where
+// max_tokens cut it and 0 where it came by itself.
 using Told = std::tuple<int64_t, std::string, int64_t, at::Tensor, std::string, int64_t>;
 
 // A library has warnings to print and nothing else.

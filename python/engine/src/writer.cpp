@@ -33,14 +33,11 @@ class Writer : public torch::CustomClassHolder {
            const std::vector<std::string>& keywords) {
     const std::string document = "document " + key + " of " + split + "-" + source;
     data::EncodedDocument encoded{free_order, {}};
-    if (modalities.empty()) throw InputError({document, "at least one segment", "none", ""});
     for (size_t i = 0; i < modalities.size(); ++i)
       encoded.segments.push_back(segment(modalities[i], contents.at(i), keywords,
                                          document + ", segment " + std::to_string(i + 1),
                                          key + (i == 0 ? "" : "#" + std::to_string(i))));
-    if (free_order && (encoded.segments.size() < 2 || !data::may_be_free(encoded.segments)))
-      throw InputError({document, "two segments or more, one a modality, as free_order says",
-                        std::to_string(encoded.segments.size()), ""});
+    data::check_segments(encoded.segments, free_order, document);
     open().add(source, split, encoded);
   }
 
