@@ -5,7 +5,7 @@ are shared by the whole sequence (arXiv 2501.16295, on Mamba, arXiv 2312.00752).
 the package mixture_of_mamba is installed and the model is on the CPU: then it is that package's.
 
 B batch, T positions, E model width, D inner width, N state slots, R dt rank, K taps, M modalities, I items of latents, Q patches, P patch
-width, F numbers of a patch behind convolutions.
+width, F numbers of a patch behind convolutions. X rows, one for each of B T tokens, those of a modality side by side (Rows).
 """
 
 import functools
@@ -102,14 +102,79 @@ class Items:
     batch_I: torch.Tensor  # whose they are
     positions_IL: torch.Tensor  # of their patches
     starts_I: torch.Tensor  # True where no token of this call stands before the item
+    rows_IL: torch.Tensor = None  # of their patches
+    row_before_I: torch.Tensor = None  # of the tokens before them
     time_IE: torch.Tensor = None
     skips: list = field(default_factory=list)
 
-    def before(self, rows_BTE, last_BE):
-        """The row of the token before each item; `last_BE`: of the last tokens before this call. Zeros where nothing stands before."""
-        first = self.positions_IL[:, 0]
-        rows_IE = torch.where(self.starts_I[:, None], 0, rows_BTE[self.batch_I, (first - 1).clamp_min(0)])
-        return rows_IE if last_BE is None else torch.where((first == 0)[:, None], last_BE[self.batch_I], rows_IE)
+    def before(self, values_XE, last_BE):
+        """What the row of the token before each item has; `last_BE`: of the last tokens before this call. Zeros where nothing stands before."""
+        values_IE = torch.where(self.starts_I[:, None], 0, values_XE[self.row_before_I])
+        return values_IE if last_BE is None else torch.where((self.positions_IL[:, :1] == 0), last_BE[self.batch_I], values_IE)
+
+
+class Rows:
+    """Where the tokens of a batch are: in rows, those of a modality side by side, so that each weight is multiplied with one block of rows."""
+
+    def __init__(self, modality_BT, num_modalities, items=(), mask_BT=None, offsets=None):
+        self.shape, device = modality_BT.shape, modality_BT.device
+        modality, count = modality_BT.flatten(), modality_BT.numel()
+        self.sizes = torch.bincount(modality, minlength=num_modalities).tolist()
+        self.position_of_row = self.row_of_position = None  # rows are in the order of positions already
+        if count not in self.sizes:
+            self.position_of_row = torch.argsort(modality, stable=True)
+            self.row_of_position = torch.empty_like(self.position_of_row).scatter_(0, self.position_of_row, torch.arange(count, device=device))
+        self.items, self.packed = items, offsets is not None
+        self.offsets = torch.arange(self.shape[0] + 1) * self.shape[1] if offsets is None else offsets
+        self.mask_X1 = None if mask_BT is None else self.of_positions(mask_BT.reshape(-1, 1))
+        self.orders = {}
+        numbers_BT = self.in_rows(torch.arange(count, device=device)).view(self.shape)
+        self.last_B = numbers_BT[:, -1]
+        for some in items:
+            some.rows_IL = numbers_BT[some.batch_I[:, None], some.positions_IL]
+            some.row_before_I = numbers_BT[some.batch_I, (some.positions_IL[:, 0] - 1).clamp_min(0)]
+
+    def of_positions(self, values):
+        """[B T, ...] by position -> by row."""
+        return values if self.position_of_row is None else values.index_select(0, self.position_of_row)
+
+    def in_positions(self, values):
+        """[X, ...] by row -> by position."""
+        return values if self.row_of_position is None else values.index_select(0, self.row_of_position)
+
+    def in_rows(self, positions):
+        return positions if self.row_of_position is None else self.row_of_position[positions]
+
+    def masked(self, values_XD):
+        return values_XD if self.mask_X1 is None else values_XD * self.mask_X1.to(values_XD.dtype)
+
+    def order(self, by_columns, backwards):
+        """The row that is visited at each position, inside items as said, or None where that is in turn."""
+        scan = (by_columns, backwards) if self.items else (False, False)
+        if scan not in self.orders:
+            self.orders[scan] = self.order_of(*scan)
+        return self.orders[scan]
+
+    def order_of(self, by_columns, backwards):
+        if not (by_columns or backwards):
+            return self.row_of_position
+        visited_BT = torch.arange(self.shape[0] * self.shape[1], device=self.last_B.device).view(self.shape)
+        for some in self.items:
+            patches = torch.arange(some.positions_IL.shape[1], device=visited_BT.device).view(some.latents.rows, some.latents.columns)
+            patches = (patches.T if by_columns else patches).flatten()
+            of_item_IL = some.positions_IL[:, patches.flip(0) if backwards else patches]
+            visited_BT[some.batch_I[:, None], some.positions_IL] = some.batch_I[:, None] * self.shape[1] + of_item_IL
+        return self.in_rows(visited_BT.flatten())
+
+    def each_sequence(self, function, order, *values):
+        """function of the values of sequences [B, T, ...], or of each packed one [1, T, ...], visited in order, for plain code -> by row."""
+        visited = [value if order is None else value.index_select(0, order) for value in values]
+        if self.packed:
+            ends = self.offsets.tolist()
+            y = torch.cat([function(*(value[None, begin:end] for value in visited)) for begin, end in zip(ends, ends[1:])], 1)
+        else:
+            y = function(*(value.view(*self.shape, -1) for value in visited))
+        return y.flatten(0, 1) if order is None else torch.empty_like(y.flatten(0, 1)).index_copy(0, order, y.flatten(0, 1))
 
 
 def rms_norm(x, weight, epsilon):
@@ -162,37 +227,22 @@ class ModalityLinear(nn.Module):
             self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
             starting(self, start, start_bias)
 
-    def forward(self, x, modality_BT):
+    def forward(self, x_XI, rows):
         if not self.decoupled:
-            return F.linear(x, self.weight, self.bias)
-        y = None
-        for m, linear in enumerate(self._modules.values()):
-            chosen = modality_BT == m
-            rows = linear(x[chosen])
-            if y is None:
-                y = rows.new_zeros(*x.shape[:-1], rows.shape[-1])
-            y[chosen] = rows
-        return y
+            return F.linear(x_XI, self.weight, self.bias)
+        # Those without rows, too: all weights have gradients.
+        return torch.cat([linear(part) for linear, part in zip(self._modules.values(), x_XI.split(rows.sizes))])
 
 
 def has_kernels(tensor):
     return selective_scan is not None and tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.bfloat16)
 
 
-def packed(u_BTD, offsets):
-    """Where each sequence begins when all are rows of one matrix."""
-    return torch.arange(u_BTD.shape[0] + 1) * u_BTD.shape[1] if offsets is None else offsets
-
-
-def one_by_one(function, offsets, *rows_1TD):
-    """function of the rows of each sequence of a packed row."""
-    return torch.cat([function(*(rows[:, begin:end] for rows in rows_1TD)) for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist())], 1)
-
-
 class MambaMixer(nn.Module):
     def __init__(self, config, layer):
         super().__init__()
-        self.layer, self.image_scan, width, inner = layer, config.image_scan, config.hidden_size, config.intermediate_size
+        orders, width, inner = SCAN_ORDERS[config.image_scan], config.hidden_size, config.intermediate_size
+        self.layer, self.scan_order = layer, orders[layer % len(orders)]
         self.sizes = [config.time_step_rank, config.state_size, config.state_size]
         self.in_proj = ModalityLinear(config, "in_proj", width, 2 * inner, config.use_bias)
         self.conv1d = nn.Conv1d(inner, inner, config.conv_kernel, groups=inner, bias=config.use_conv_bias)
@@ -202,68 +252,55 @@ class MambaMixer(nn.Module):
         self.D = nn.Parameter(torch.ones(inner))
         self.out_proj = ModalityLinear(config, "out_proj", inner, width, config.use_bias, within((inner * config.num_hidden_layers)**-0.5))
 
-    def forward(self, x, modality_BT, mask_BT1, cache, items=(), offsets=None):
-        order_BT = self.order_of(items, modality_BT)
-        if order_BT is not None:  # inside items, so that modalities stay where they are
-            x, mask_BT1 = x.take_along_dim(order_BT[..., None], 1), mask_BT1.take_along_dim(order_BT[..., None], 1)
-        u, gate = self.in_proj(x, modality_BT).chunk(2, -1)
-        u = self.convolve(u * mask_BT1, cache, offsets) * mask_BT1
-        dt, b, c = self.x_proj(u, modality_BT).split(self.sizes, -1)
-        step = F.softplus(self.dt_proj(dt, modality_BT).float())
-        y = self.scan(u.float(), step, b.float(), c.float(), cache, offsets) + self.D.float() * u
-        y = self.out_proj(y.to(x.dtype) * F.silu(gate), modality_BT)
-        return y if order_BT is None else torch.empty_like(y).scatter_(1, order_BT[..., None].expand_as(y), y)
+    def forward(self, x_XE, rows, cache):
+        order = rows.order(*self.scan_order)
+        u, gate = self.in_proj(x_XE, rows).chunk(2, -1)
+        u = rows.masked(self.convolve(rows.masked(u), rows, order, cache))
+        dt, b, c = self.x_proj(u, rows).split(self.sizes, -1)
+        return self.out_proj(self.scan(u, self.dt_proj(dt, rows), b, c, gate, rows, order, cache), rows)
 
-    def order_of(self, items, modality_BT):
-        """The position that is visited at each position: inside items as image_scan says, one order per layer in turn."""
-        by_columns, backwards = SCAN_ORDERS[self.image_scan][self.layer % len(SCAN_ORDERS[self.image_scan])]
-        if not items or not (by_columns or backwards):
-            return None
-        order_BT = torch.arange(modality_BT.shape[1], device=modality_BT.device).repeat(modality_BT.shape[0], 1)
-        for some in items:
-            patches = torch.arange(some.positions_IL.shape[1], device=order_BT.device).view(some.latents.rows, some.latents.columns)
-            patches = (patches.T if by_columns else patches).flatten()
-            order_BT[some.batch_I[:, None], some.positions_IL] = some.positions_IL[:, patches.flip(0) if backwards else patches]
-        return order_BT
-
-    def convolve(self, u_BTD, cache, offsets=None):
-        u_BDT, taps = u_BTD.transpose(1, 2), self.conv1d.kernel_size[0] - 1
+    def convolve(self, u_XD, rows, order, cache):
         before = cache.conv.get(self.layer) if cache is not None else None
-        if has_kernels(u_BTD):
-            u_TD, last_BDK = causal_conv1d(u_BTD.flatten(0, 1), self.conv1d.weight[:, 0], self.conv1d.bias, "silu", offsets=packed(u_BTD, offsets),
+        if has_kernels(u_XD):
+            y_XD, last_BDK = causal_conv1d(u_XD, self.conv1d.weight[:, 0], self.conv1d.bias, "silu", offsets=rows.offsets, order=order,
                                            initial_states=before, return_final_states=True)
             if cache is not None:
                 cache.conv[self.layer] = last_BDK
-            return u_TD.view(u_BTD.shape)
-        if offsets is not None:
-            return one_by_one(lambda u: self.convolve(u, None), offsets, u_BTD)
-        u_BDT = F.pad(u_BDT, (taps, 0)) if before is None else torch.cat([before, u_BDT], -1)
-        if cache is not None:
-            cache.conv[self.layer] = u_BDT[..., u_BDT.shape[-1] - taps:].clone()
-        return F.silu(self.conv1d(u_BDT)).transpose(1, 2)
+            return y_XD
 
-    def scan(self, u_BTD, step_BTD, b_BTN, c_BTN, cache, offsets=None):
-        """state = exp(step a) state + step b u;  y = c . state"""
+        def plain(u_BTD):
+            u_BDT, taps = u_BTD.transpose(1, 2), self.conv1d.kernel_size[0] - 1
+            u_BDT = F.pad(u_BDT, (taps, 0)) if before is None else torch.cat([before, u_BDT], -1)
+            if cache is not None:
+                cache.conv[self.layer] = u_BDT[..., u_BDT.shape[-1] - taps:].clone()
+            return F.silu(self.conv1d(u_BDT)).transpose(1, 2)
+
+        return rows.each_sequence(plain, order, u_XD)
+
+    def scan(self, u_XD, dt_XD, b_XN, c_XN, gate_XD, rows, order, cache):
+        """state = exp(step a) state + step b u;  y = (c . state + D u) silu(gate)"""
         a_DN = -self.A_log.float().exp()
-        state = cache.state.get(self.layer) if cache is not None else None
-        if has_kernels(u_BTD):
-            u_TD, step_TD, b_TN, c_TN = (t.flatten(0, 1) for t in (u_BTD, step_BTD, b_BTN, c_BTN))
-            y_TD, state = selective_scan(u_TD, step_TD, a_DN, b_TN, c_TN, offsets=packed(u_BTD, offsets), initial_states=state, return_last_state=True)
+        before = cache.state.get(self.layer) if cache is not None else None
+        if has_kernels(u_XD):
+            y_XD, state = selective_scan(u_XD, dt_XD, a_DN, b_XN, c_XN, self.D, gate_XD, delta_softplus=True, offsets=rows.offsets, order=order,
+                                         initial_states=before, return_last_state=True)
             if cache is not None:
                 cache.state[self.layer] = state
-            return y_TD.view(u_BTD.shape)
-        if offsets is not None:
-            return one_by_one(lambda *rows: self.scan(*rows, None), offsets, u_BTD, step_BTD, b_BTN, c_BTN)
-        if state is None:
-            state = u_BTD.new_zeros(u_BTD.shape[0], *a_DN.shape)
-        ys = []
-        for t in range(u_BTD.shape[1]):
-            step_BD1 = step_BTD[:, t, :, None]
-            state = torch.exp(step_BD1 * a_DN) * state + step_BD1 * b_BTN[:, t, None] * u_BTD[:, t, :, None]
-            ys.append((state * c_BTN[:, t, None]).sum(-1))
-        if cache is not None:
-            cache.state[self.layer] = state
-        return torch.stack(ys, 1) if ys else torch.zeros_like(u_BTD)
+            return y_XD
+
+        def plain(u_BTD, step_BTD, b_BTN, c_BTN):
+            state = u_BTD.new_zeros(u_BTD.shape[0], *a_DN.shape) if before is None else before
+            ys = []
+            for t in range(u_BTD.shape[1]):
+                step_BD1 = step_BTD[:, t, :, None]
+                state = torch.exp(step_BD1 * a_DN) * state + step_BD1 * b_BTN[:, t, None] * u_BTD[:, t, :, None]
+                ys.append((state * c_BTN[:, t, None]).sum(-1))
+            if cache is not None:
+                cache.state[self.layer] = state
+            return torch.stack(ys, 1) if ys else torch.zeros_like(u_BTD)
+
+        y_XD = rows.each_sequence(plain, order, u_XD.float(), F.softplus(dt_XD.float()), b_XN.float(), c_XN.float())
+        return (y_XD + self.D.float() * u_XD.float()).to(u_XD.dtype) * F.silu(gate_XD)
 
 
 class ItemCondition(nn.Module):
@@ -273,13 +310,12 @@ class ItemCondition(nn.Module):
         super().__init__()
         self.modulation = starting(nn.Linear(width, 2 * width), zeros)
 
-    def forward(self, normed_BTE, items, last_BE):
-        changed_BTE = normed_BTE.clone()
+    def forward(self, normed_XE, items, last_BE):
+        changed_XE = normed_XE.clone()
         for some in items:
-            scale, shift = self.modulation(F.silu(some.before(normed_BTE, last_BE) + some.time_IE))[:, None].chunk(2, -1)
-            at = some.batch_I[:, None], some.positions_IL
-            changed_BTE[at] = normed_BTE[at] * (1 + scale) + shift
-        return changed_BTE
+            scale, shift = self.modulation(F.silu(some.before(normed_XE, last_BE) + some.time_IE))[:, None].chunk(2, -1)
+            changed_XE[some.rows_IL] = normed_XE[some.rows_IL] * (1 + scale) + shift
+        return changed_XE
 
 
 class Block(GradientCheckpointingLayer):
@@ -290,20 +326,20 @@ class Block(GradientCheckpointingLayer):
         self.condition = ItemCondition(config.hidden_size) if config.adaptive_norm and config.latents else None
         self.mixer = MambaMixer(config, layer)
 
-    def forward(self, residual, modality_BT, mask_BT1, cache, items=(), offsets=None):
-        normed = self.norm(residual)
+    def forward(self, residual_XE, rows, cache):
+        normed = self.norm(residual_XE)
         if self.condition is not None:
-            last_BE = replace_last(cache, self.layer, normed)
-            normed = self.condition(normed, items, last_BE) if items else normed
-        return residual + self.mixer(normed, modality_BT, mask_BT1, cache, items, offsets).float()
+            last_BE = replace_last(cache, self.layer, normed, rows)
+            normed = self.condition(normed, rows.items, last_BE) if rows.items else normed
+        return residual_XE + self.mixer(normed, rows, cache).float()
 
 
-def replace_last(cache, key, rows_BTE):
-    """The last position's rows of the call before, for which those of this one are put."""
+def replace_last(cache, key, values_XE, rows):
+    """What the last positions of the call before had, for which those of this one are put."""
     if cache is None:
         return None
     last_BE = cache.normed.get(key)
-    cache.normed[key] = rows_BTE[:, -1].clone()
+    cache.normed[key] = values_XE[rows.last_B]
     return last_BE
 
 
@@ -521,14 +557,14 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
             embedded_ILE = embedded_ILE + (part("patch_rows").weight[:, None] + part("patch_columns").weight).flatten(0, 1)
         return embedded_ILE
 
-    def predict_items(self, items, hidden_BTE, last_BE):
+    def predict_items(self, items, hidden_XE, last_BE):
         """[Q, P] of what the final normed rows say; `last_BE`: those of the last tokens before this call."""
         part = lambda name: self.part(name, items.latents)
-        patches = part("patch_out")(hidden_BTE[items.batch_I[:, None], items.positions_IL])
+        patches = part("patch_out")(hidden_XE[items.rows_IL])
         if part("patch_net") is not None:
             time_IE = items.time_IE
             if part("before_out") is not None:
-                time_IE = time_IE + part("before_out")(items.before(hidden_BTE, last_BE))
+                time_IE = time_IE + part("before_out")(items.before(hidden_XE, last_BE))
             patches = part("patch_net").decode(patches, items, time_IE)
         return patches.flatten(0, 1)
 
@@ -544,22 +580,22 @@ class MixtureOfMambaForCausalLM(PreTrainedModel, GenerationMixin):
         if use_cache and cache_params is None:
             cache_params = Cache()
         mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1]:]
-        residual = self.backbone.embeddings(input_ids).float()
         items = self.find_items(modality, mask, offsets)
+        rows = Rows(modality, len(self.config.modalities), items, None if attention_mask is None else mask, offsets)
+        residual = self.backbone.embeddings(rows.of_positions(input_ids.flatten())).float()
         for some in items:
             given = [one.get(some.latents.name) if isinstance(one, dict) else one for one in (patches, timesteps)]
             if given[0] is None or given[1] is None:
                 raise ValueError(f"positions of {some.latents.name} need patches and timesteps")
-            residual[some.batch_I[:, None], some.positions_IL] = self.embed_items(some, *given).float()
-        mask = mask[..., None].to(self.backbone.embeddings.weight.dtype)
+            residual[some.rows_IL] = self.embed_items(some, *given).float()
         for block in self.backbone.layers:
-            residual = block(residual, modality, mask, cache_params, items, offsets)
+            residual = block(residual, rows, cache_params)
         if cache_params is not None:
             cache_params.seen += input_ids.shape[1]
         hidden = self.backbone.norm_f(residual)
         kept = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
-        logits = self.lm_head(hidden[:, kept]).float()
-        last_BE = replace_last(cache_params, "final", hidden) if "before_out" in self._modules else None
+        logits = self.lm_head(rows.in_positions(hidden).view(*input_ids.shape, -1)[:, kept]).float()
+        last_BE = replace_last(cache_params, "final", hidden, rows) if "before_out" in self._modules else None
         predicted = {"noise": {}, "velocity": {}}
         for some in items:
             predicted[some.latents.prediction][some.latents.name] = self.predict_items(some, hidden, last_BE)

@@ -62,7 +62,9 @@ class Block(Comparing):
             theirs.load_state_dict(block.state_dict())
             x, modality = inputs()
             with torch.no_grad(), mock.patch.object(modeling, "selective_scan", None):  # without the kernels
-                self.check_close(block(x, modality), theirs(x, modality, torch.ones(BATCH, LENGTH, 1), None).double())
+                rows = modeling.Rows(modality, len(config.modalities))
+            found = rows.in_positions(theirs(rows.of_positions(x.flatten(0, 1)), rows, None)).view(x.shape)
+            self.check_close(block(x, modality), found.double())
 
     def test_one_modality_is_mamba(self):
         block = MixtureOfMambaBlock(WIDTH, ["text"], d_state=8)
