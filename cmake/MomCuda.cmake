@@ -31,6 +31,19 @@ endforeach()
 add_link_options(-Wl,--no-as-needed)
 add_compile_definitions(USE_C10D_GLOO USE_DISTRIBUTED USE_RPC USE_TENSORPIPE)  # as torch was built
 
+# The runtime's wheel lacks headers that its headers include: nvcc brings them.
+function(mom_use_cuda_headers target)
+  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+endfunction()
+
+set(MOM_NCCL_HEADERS ${packages}/nvidia/nccl/include)
+# c10d's NCCL, and MOM_CUDA, for TARGET.
+function(mom_use_nccl target)
+  target_compile_definitions(${target} PRIVATE MOM_CUDA USE_C10D_NCCL)
+  target_include_directories(${target} SYSTEM PRIVATE ${MOM_NCCL_HEADERS})
+  mom_use_cuda_headers(${target})
+endfunction()
+
 # mom_add_gpu_kernels(TARGET): what nvcc makes of mom/kernels/cuda, and MOM_CUDA for TARGET and who links it.
 function(mom_add_gpu_kernels target)
   file(GLOB kernels CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/mom/kernels/cuda/*.cu)
@@ -38,6 +51,5 @@ function(mom_add_gpu_kernels target)
   target_include_directories(${target}_kernels PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(${target} PUBLIC MOM_CUDA)
   target_link_libraries(${target} PUBLIC ${target}_kernels)
-  # The runtime's wheel lacks headers that its headers include: nvcc brings them.
-  target_include_directories(${target} SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
+  mom_use_cuda_headers(${target})
 endfunction()

@@ -2,6 +2,7 @@
 option(MOM_BUILD_TESTS "Build the tests" ON)
 option(MOM_UNITY "Compile a folder as one file: a faster clean build, a slower rebuild after a small change" ON)
 option(MOM_PYTHON_PACKAGE "Build only the library of the Python package (python/)" OFF)
+option(MOM_OPS_ONLY "Build only the ops library" OFF)
 option(MOM_CUDA "Build for NVIDIA GPUs, too (docs/gpu.md)" OFF)
 option(MOM_FUZZ "Build mom-fuzz, which needs Clang (fuzz/)" OFF)
 option(MOM_COVERAGE "Count which branches of the folders in MOM_COVERAGE_FOLDERS are taken (make coverage)" OFF)

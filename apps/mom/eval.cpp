@@ -165,9 +165,7 @@ void add_eval_verb(CLI::App& app) {
       ->capture_default_str();
   verb->add_flag("--last-weights", options->last_weights,
                  "the weights of the last step, where the run keeps an average (train.ema_decay)");
-  verb->add_option("--device", options->device,
-                   "what computes, as train.device: cpu, or cuda where the build has it")
-      ->capture_default_str();
+  add_device_option(*verb, options->device);
   verb->add_option("--samples", options->samples, "samples of each modality to write into RUN/samples")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -197,8 +195,7 @@ void add_eval_verb(CLI::App& app) {
           ->expected(0, 1)
           ->excludes(generation)
           ->excludes(caption_use);
-  for (const char* other :
-       {"--weights", "--last-weights", "--device", "--samples", "--max-tokens", "--run-decoders"})
+  for (const char* other : {"--weights", "--last-weights", "--samples", "--max-tokens", "--run-decoders"})
     for (CLI::Option* instead : {generation, caption_use, grid}) instead->excludes(verb->get_option(other));
   add_quality_options(*verb, *quality, *generation);
   verb->add_flag("--json", asked->json, "one JSON object");
@@ -207,6 +204,7 @@ void add_eval_verb(CLI::App& app) {
     quality->run = options->run;
     quality->data = options->data;
     quality->split = options->split;
+    quality->device = options->device;
     if (asked->generation) {
       const OrderedJson result = quality::evaluate_generation(*quality);
       return asked->json ? print_json(result) : print_quality(result);

@@ -106,9 +106,7 @@ void add_generate_verb(CLI::App& app) {
       ->check(CLI::IsMember(models::weight_types()));
   verb->add_flag("--last-weights", options->last_weights,
                  "the weights of the last step, where the run keeps an average (train.ema_decay)");
-  verb->add_option("--device", options->device,
-                   "what computes, as train.device: cpu, or cuda where the build has it")
-      ->capture_default_str();
+  add_device_option(*verb, options->device);
   add_prompt(*verb, *options);
   add_target(*verb, *options);
   add_sampling(*verb, *options);

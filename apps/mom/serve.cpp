@@ -26,6 +26,7 @@ void add_serve_verb(CLI::App& app) {
       ->check(CLI::IsMember(models::weight_types()));
   verb->add_flag("--last-weights", worker.last_weights,
                  "the weights of the last step, where the run keeps an average (train.ema_decay)");
+  add_device_option(*verb, worker.device);
   verb->add_option("--model-id", options->model_ids,
                    "the model's name for clients, once for each RUN; by default the folder's")
       ->expected(1)

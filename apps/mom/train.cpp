@@ -31,7 +31,7 @@ void add_train_verb(CLI::App& app) {
   verb->add_option_function<std::string>(
       "--device",
       [options](const std::string& device) { options->overrides.push_back("train.device=" + device); },
-      "what computes, as train.device: cpu, or cuda where the build has it");
+      kDeviceHelp);
   CLI::Option* resume = verb->add_flag(
       "--resume", options->resume,
       "resume from the run's newest checkpoint; start if there is none. Data that moved and other "

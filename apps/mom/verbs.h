@@ -5,6 +5,12 @@
 
 namespace mom::app {
 
+inline constexpr const char* kDeviceHelp =
+    "what computes, as train.device: cpu, or cuda where the build has it";
+inline void add_device_option(CLI::App& verb, std::string& value) {
+  verb.add_option("--device", value, kDeviceHelp)->capture_default_str();
+}
+
 void add_data_verb(CLI::App& app);
 void add_codec_verb(CLI::App& app);
 void add_train_verb(CLI::App& app);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "mom/dist/nccl.h"
 #include "mom/dist/store.h"
 
 namespace mom::dist {
@@ -27,6 +28,7 @@ class GlooGroup : public Group {
                                     : Gloo::createDeviceForHostname(address)};
       options->threads = 1;  // of collective operations, which are not used
       gloo_ = c10::make_intrusive<Gloo>(store, place.rank, place.size, options);
+      devices_ = nccl_exchanges(place, store, timeout);
     });
   }
 
@@ -34,6 +36,7 @@ class GlooGroup : public Group {
 
   int rank() const override { return place_.rank; }
   int size() const override { return place_.size; }
+  int local_rank() const override { return place_.local_rank; }
   void leave(const std::string& why) override { peers_.leave(Peers::Reason::kOwnError, why); }
 
   // Turns what goes wrong in `operate` into PeerError.
@@ -60,6 +63,7 @@ class GlooGroup : public Group {
   Place place_;
   Peers peers_;
   c10::intrusive_ptr<Gloo> gloo_;
+  std::unique_ptr<DeviceExchanges> devices_;
   std::string lost_;  // why operations fail; empty: they do not
   int next_ = 0;
 };
@@ -88,6 +92,12 @@ std::unique_ptr<Pending> GlooGroup::start_exchange(std::vector<at::Tensor> to, s
   const int tag = next_;
   next_ = (next_ + 1) & 0x7fffffff;
   peers_.enter(tag);
+  if (!to[static_cast<size_t>(rank())].device().is_cpu()) {
+    TORCH_CHECK(devices_, "[dist] this build moves no device's memory between processes");
+    std::unique_ptr<Pending> started;
+    guarded([&] { started = devices_->start(std::move(to), std::move(from)); });
+    return started;
+  }
   std::vector<c10::intrusive_ptr<c10d::Work>> works;
   guarded([&] {
     for (int step = 1; step < size(); ++step) {

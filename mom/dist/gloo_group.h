@@ -1,5 +1,6 @@
-// The group of processes: c10d's Gloo, of which only sends and receives are used. (Its reduce-scatter is an all-reduce of
-// twice the volume, its all-gather copies everything once more, and its sums have no fixed order.)
+// The group of processes: c10d's Gloo, and its NCCL for what is on GPUs, of which only sends and receives are used. (Gloo's
+// reduce-scatter is an all-reduce of twice the volume, its all-gather copies everything once more, and its sums have no fixed
+// order.)
 #pragma once
 
 #include <memory>

@@ -9,9 +9,7 @@ namespace {
 
 // c10d's operations know few types, and none of them matters here.
 at::Tensor as_bytes(const at::Tensor& tensor) {
-  TORCH_CHECK(tensor.is_contiguous() && tensor.device().is_cpu(),
-              "[dist] expected a contiguous tensor on the CPU, got strides ", tensor.strides(), " on ",
-              tensor.device());
+  TORCH_CHECK(tensor.is_contiguous(), "[dist] expected a contiguous tensor, got strides ", tensor.strides());
   return tensor.detach().flatten().view(at::kByte);
 }
 

@@ -1,7 +1,7 @@
 // Processes that train one model together. All operations are collective: every rank calls the same ones in the same
 // order, with sizes that fit. They only move bytes; sums are ours (tree_sum.h), because their order must be fixed.
 //
-// Tensors are contiguous, on the CPU, of any type. A rank that dies, leaves or does not answer within the timeout ends the
+// Tensors are contiguous, of any type; those of an exchange all on the CPU or all on this process's device. A rank that dies, leaves or does not answer within the timeout ends the
 // operations of the others with PeerError. Implementations: alone and threads (here), Gloo (rendezvous.h).
 #pragma once
 
@@ -34,6 +34,7 @@ class Group {
   virtual ~Group() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  virtual int local_rank() const { return 0; }  // among the processes of this machine
 
   // to[r] goes to rank r, from[r] comes from rank r: what from[r] of rank s has room for is what to[s] of rank r has.
   // Nothing is sent for empty tensors. to[rank()] is copied to from[rank()], unless they are the same memory.

@@ -35,7 +35,7 @@ struct Engine::Impl {
   std::map<Id, std::exception_ptr> failures;  // of listeners
 
   Impl(const std::string& run, const Options& options)
-      : model(run, options.codecs, options.last_weights),
+      : model(run, options.codecs, options.last_weights, options.device),
         rules(model.rules()),
         engine(model.network(options.weights), rules, {options.cache_bytes}) {}
 

@@ -24,6 +24,7 @@ struct Options {
   std::string codecs = {};                   // a folder with one per modality; empty: those of the run's data
   std::optional<std::string> weights = {};   // of text and codes: float32, bfloat16 or int8; empty: as stored
   bool last_weights = false;                 // of the last step, where the run keeps an average
+  std::string device = "cpu";                // what computes: a recipe's train.device
   int64_t cache_bytes = int64_t{256} << 20;  // of states of prompts that were read
 };
 

@@ -44,7 +44,7 @@ OrderedJson evaluate_run(const EvalOptions& options) {
   const train::Recipe& recipe = run.recipe;
   models::Model model = models::load_model(
       run.model_folder, options.last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel,
-      ops::device_of(options.device));
+      ops::use_device(options.device));
   models::round_weights(*model, options.weights);
   const bool as_it_is = options.data.empty() && options.weights == "float32" && !options.last_weights;
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));

@@ -23,7 +23,7 @@ LoadedModel::LoadedModel(const Path& run, const Path& codecs, bool last_weights,
     : folder_(train::find_model_folder(run)),
       model_(models::load_model(folder_,
                                 last_weights ? models::WeightsOf::kLastStep : models::WeightsOf::kModel,
-                                ops::device_of(device))),
+                                ops::use_device(device))),
       codecs_(model_->spec(), codecs_folder(run, codecs), folder_) {}
 
 Network LoadedModel::network(const std::optional<std::string>& weights) const {

@@ -8,6 +8,7 @@
 
 #include "mom/base/error.h"
 #include "mom/config/schema.h"
+#include "mom/ops/device_copies.h"
 #include "mom/ops/modality_linear.h"
 #include "mom/ops/row_map.h"
 
@@ -59,6 +60,12 @@ at::Tensor count_taken(const at::Tensor& rows_EC, const Routing& routing) {
     counts[m].copy_(rows_EC.ge(begin).logical_and(rows_EC.lt(end)).sum(1));
   }
   return counts;
+}
+
+// Of the routers' distributions, in nats, summed over the rows; 0 where no report wants it.
+at::Tensor entropy_of(const at::Tensor& probabilities_TE, const BlockContext& context) {
+  if (!context.experts) return torch::zeros({}, probabilities_TE.options());
+  return torch::special::entr(probabilities_TE.detach()).sum();
 }
 
 }  // namespace
@@ -162,8 +169,11 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& proba
                                                          const BlockContext& context) const {
   const int64_t num_tokens = probabilities_TE.size(0), k = config_.experts_per_token;
   auto [chosen_Tk, experts_on_device_Tk] = probabilities_TE.topk(k, 1);
-  const at::Tensor experts_Tk =
-      experts_on_device_Tk.cpu();  // how many rows an expert takes, the host must know
+  const at::Tensor mean_E = probabilities_TE.mean(0);
+  // How many rows an expert takes, the host must know: a block's one wait.
+  const std::vector<at::Tensor> here =
+      ops::on_host({experts_on_device_Tk, mean_E.detach(), entropy_of(probabilities_TE, context)});
+  const at::Tensor& experts_Tk = here[0];
   const at::Tensor gates_Tk = k == 1 ? chosen_Tk : chosen_Tk / chosen_Tk.sum(1, true);
   const double share = static_cast<double>(k * num_tokens) / static_cast<double>(config_.experts);
   const int64_t capacity = context.training ? ceil_of(config_.capacity_factor * share) : 0;
@@ -171,12 +181,16 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& proba
   choice.dispatch = dispatch_token_choice(experts_Tk, context.routing.order_T, config_.experts, capacity,
                                           block_multiple(num_tokens));
   choice.gates = gates_Tk.reshape(-1);
-  choice.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
+  choice.load.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
+  choice.load.entropy_nats = here[2].item<double>();
   if (num_tokens == 0) return choice;
   const at::Tensor fraction_E =
-      ops::on_device(choice.choices_ME.sum(0).to(torch::kFloat32), probabilities_TE.device()) /
-      static_cast<double>(k * num_tokens);
-  choice.balance = static_cast<double>(config_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
+      choice.load.choices_ME.sum(0).to(torch::kFloat32) / static_cast<double>(k * num_tokens);
+  const auto balance = [&](const at::Tensor& f_E, const at::Tensor& p_E) {
+    return static_cast<double>(config_.experts) * (f_E * p_E).sum();
+  };
+  choice.balance = balance(ops::on_device(fraction_E, mean_E.device()), mean_E);
+  choice.load.balance = balance(fraction_E, here[1]).item<double>() * static_cast<double>(num_tokens);
   return choice;
 }
 
@@ -187,11 +201,14 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_experts(const at::Tensor& prob
   const int64_t take = std::min(
       num_tokens, ceil_of(factor * static_cast<double>(num_tokens) / static_cast<double>(config_.experts)));
   auto [gates_EC, rows_on_device_EC] = probabilities_TE.t().topk(take, 1);
-  const at::Tensor rows_EC = rows_on_device_EC.cpu();
+  const std::vector<at::Tensor> here =
+      ops::on_host({rows_on_device_EC, entropy_of(probabilities_TE, context)});
+  const at::Tensor& rows_EC = here[0];
   Choice choice;
   choice.dispatch = dispatch_expert_choice(rows_EC, num_tokens);
   choice.gates = gates_EC.reshape(-1);
-  choice.choices_ME = count_taken(rows_EC, context.routing);
+  choice.load.choices_ME = count_taken(rows_EC, context.routing);
+  choice.load.entropy_nats = here[1].item<double>();
   return choice;
 }
 
@@ -204,17 +221,13 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
   const at::Tensor all = torch::tensor({int64_t{0}, x_TE.size(0)}, torch::kInt64);
   const at::Tensor probabilities_TE =
       ops::modality_linear_of_parameters(x_TE.to(torch::kFloat32), {router_}, {}, all).softmax(1);
-  const Choice choice =
+  Choice choice =
       expert_choice ? choose_experts(probabilities_TE, context) : choose_tokens(probabilities_TE, context);
   if (context.experts) {
-    ExpertLoad load;
-    load.choices_ME = choice.choices_ME;
+    ExpertLoad& load = choice.load;
     load.num_tokens = x_TE.size(0);
     load.num_choices = expert_choice ? x_TE.size(0) : x_TE.size(0) * config_.experts_per_token;
     load.num_dropped = choice.dispatch.num_dropped;
-    load.entropy_nats = torch::special::entr(probabilities_TE.detach()).sum().item<double>();
-    if (choice.balance.defined())
-      load.balance = choice.balance.item<double>() * static_cast<double>(load.num_tokens);
     (*context.experts)[context.block] = load;
   }
   const ops::RowMapPtr map = ops::make_row_map(choice.dispatch.rows_N, x_TE.size(0));

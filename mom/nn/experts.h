@@ -57,9 +57,9 @@ class ExpertsMixerImpl : public Mixer {
  private:
   struct Choice {
     Dispatch dispatch;
-    at::Tensor gates;  // flat, differentiable
-    at::Tensor balance;
-    at::Tensor choices_ME;
+    at::Tensor gates;    // flat, differentiable
+    at::Tensor balance;  // differentiable; undefined where there is none
+    ExpertLoad load;     // the entropy only where the context wants a report
   };
   Choice choose_tokens(const at::Tensor& probabilities_TE, const BlockContext& context) const;
   Choice choose_experts(const at::Tensor& probabilities_TE, const BlockContext& context) const;

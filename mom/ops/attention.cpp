@@ -146,6 +146,32 @@ void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   check_float(kAttention, "v_LHW", v, k.sizes());
 }
 
+// Another device's fused attention (LibTorch's), a query range at a time: its log-sum and limits are its own, so that parts are not
+// joined by them but looked at together, through a mask.
+at::Tensor attention_on_device(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
+                               const AttentionPlan& plan) {
+  std::vector<at::Tensor> ranges;
+  for (size_t p = 0; p < plan.parts.size();) {
+    const size_t first = p, last = end_of_range(plan, p);
+    const AttentionPart& part = plan.parts[first];
+    const at::Tensor q = heads_first(q_THW, part.q_begin, part.q_end);
+    std::vector<at::Tensor> keys, values, seen;
+    for (; p < last; ++p) {
+      const AttentionPart& each = plan.parts[p];
+      keys.push_back(heads_first(k_LHW, each.k_begin, each.k_end));
+      values.push_back(heads_first(v_LHW, each.k_begin, each.k_end));
+      if (last - first == 1) continue;
+      const at::Tensor all = torch::ones({q.size(2), keys.back().size(2)}, q.options().dtype(torch::kBool));
+      seen.push_back(each.causal ? all.tril() : all);
+    }
+    const std::optional<at::Tensor> mask = seen.empty() ? std::nullopt : std::optional(torch::cat(seen, 1));
+    const at::Tensor y = at::scaled_dot_product_attention(q, torch::cat(keys, 2), torch::cat(values, 2), mask,
+                                                          0.0, /*is_causal=*/!mask && part.causal);
+    ranges.push_back(y[0].transpose(0, 1));
+  }
+  return ranges.empty() ? torch::empty_like(q_THW) : torch::cat(ranges);
+}
+
 }  // namespace
 
 at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
@@ -176,9 +202,8 @@ at::Tensor attention(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at:
                      const AttentionPlanPtr& plan) {
   check_arguments(q_THW, k_LHW, v_LHW, *plan);
   const Backend backend = choose_backend(kAttention, {q_THW, k_LHW, v_LHW});
-  // A device's own fused attention has another log-sum and other limits than the CPU's, by which parts are joined below.
-  if (backend == Backend::kReference || !q_THW.device().is_cpu())
-    return attention_reference(q_THW, k_LHW, v_LHW, *plan);
+  if (backend == Backend::kReference) return attention_reference(q_THW, k_LHW, v_LHW, *plan);
+  if (!q_THW.device().is_cpu()) return attention_on_device(q_THW, k_LHW, v_LHW, *plan);
   const at::Tensor q = q_THW.contiguous(), k = k_LHW.contiguous(), v = v_LHW.contiguous();
   const at::Tensor y = any_requires_grad({q, k, v}) ? AttentionFunction::apply(q, k, v, plan)
                                                     : run_forward(q, k, v, *plan).y_THW;

@@ -8,7 +8,8 @@
 // Returns y_THW (as q).
 //
 // Runs in ATen's flash attention, part by part of the plan; where a query range has two parts, their softmaxes are
-// joined through their logarithmic sums. Memory: a few numbers per position and head, never a score matrix.
+// joined through their logarithmic sums. Memory: a few numbers per position and head, never a score matrix. On another device:
+// LibTorch's scaled_dot_product_attention.
 // Precision: f32 sums.   Gradients: q, k, v.   Same bits for any number of threads.
 // Source: Dao et al. 2022 (arXiv 2205.14135). Plain version: attention_reference.
 #pragma once

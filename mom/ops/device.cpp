@@ -21,7 +21,7 @@ std::optional<c10::Device> parse(const std::string& name) {
 
 }  // namespace
 
-c10::Device device_of(const std::string& name) {
+c10::Device use_device(const std::string& name, int local_rank) {
   const std::optional<c10::Device> device = parse(name);
   if (!device) throw UserError({"device", "cpu, cuda or cuda:0, cuda:1, ...", "'" + name + "'", ""});
   if (device->is_cpu()) return *device;
@@ -30,13 +30,18 @@ c10::Device device_of(const std::string& name) {
                      "for NVIDIA GPUs build with `cmake --preset cuda` (docs/gpu.md)"});
   const auto* guard = c10::impl::device_guard_impl_registry[static_cast<size_t>(device->type())].load();
   const int64_t count = guard ? guard->deviceCount() : 0;
-  const int64_t index = device->has_index() ? device->index() : 0;
+  const int64_t index = device->has_index() ? device->index() : local_rank;
   if (index >= count)
     throw UserError({"device",
                      count == 0 ? "cpu: no GPU can be used here, or its driver is missing"
                                 : "one of the " + std::to_string(count) + " devices here, from 0 on",
-                     "'" + name + "'", ""});
-  return {device->type(), static_cast<c10::DeviceIndex>(index)};
+                     device->has_index() || count == 0
+                         ? "'" + name + "'"
+                         : "'" + name + "' in process " + std::to_string(index) + " of this machine",
+                     ""});
+  const c10::Device used(device->type(), static_cast<c10::DeviceIndex>(index));
+  guard->setDevice(used);
+  return used;
 }
 
 }  // namespace mom::ops

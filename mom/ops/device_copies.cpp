@@ -2,6 +2,7 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <mutex>
 #include <vector>
 
@@ -16,7 +17,26 @@ struct DeviceCopies::Copies {
 };
 
 at::Tensor on_device(const at::Tensor& tensor, c10::Device device) {
-  return tensor.defined() ? tensor.to(device, /*non_blocking=*/true) : tensor;
+  if (!tensor.defined()) return tensor;
+  // A copy of other memory makes the host wait until it has been read.
+  const bool pins = device.is_cuda() && tensor.device().is_cpu();
+  return (pins ? tensor.pin_memory() : tensor).to(device, /*non_blocking=*/true);
+}
+
+std::vector<at::Tensor> on_host(const std::vector<at::Tensor>& tensors) {
+  const bool are_there = std::all_of(tensors.begin(), tensors.end(),
+                                     [](const at::Tensor& tensor) { return tensor.device().is_cpu(); });
+  if (are_there) return tensors;
+  std::vector<at::Tensor> numbers;
+  for (const at::Tensor& tensor : tensors) numbers.push_back(tensor.flatten().to(at::kDouble));
+  const at::Tensor all = at::cat(numbers).cpu();
+  std::vector<at::Tensor> copies;
+  int64_t begin = 0;
+  for (const at::Tensor& tensor : tensors) {
+    copies.push_back(all.narrow(0, begin, tensor.numel()).to(tensor.scalar_type()).view(tensor.sizes()));
+    begin += tensor.numel();
+  }
+  return copies;
 }
 
 DeviceCopies::DeviceCopies() : copies_(std::make_shared<Copies>()) {}

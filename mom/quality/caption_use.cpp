@@ -171,12 +171,13 @@ CaptionUse caption_use_of_codes(models::ModelImpl& model, const std::vector<Pair
   return found;
 }
 
-CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& schedule,
+CaptionUse caption_use(generate::Network network, const models::CosineSchedule& schedule,
                        const std::vector<Pair>& pairs, const std::vector<std::vector<size_t>>& candidates,
                        uint64_t seed, const OnProgress& on_progress) {
+  models::Model held = network.model();
+  models::ModelImpl& model = *held;
   if (!pairs.empty() && !pairs.front().media.picture)
     return caption_use_of_codes(model, pairs, candidates, on_progress);
-  const ops::PackedWeights weights(model.parameters());
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
     generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
     std::vector<at::Tensor> noised;
@@ -187,7 +188,7 @@ CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& s
     }
     const modality::Modality& latents = generate::modality_of(model.spec(), feeds_S.front().pictures.front());
     return schedule.noise(model.spec().prediction_of(latents), torch::stack(noised),
-                          torch::stack(generate::step(model, state, feeds_S, weights).predicted),
+                          torch::stack(network.read(state, feeds_S).predicted),
                           torch::tensor(timesteps, torch::kInt64));
   };
   return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,

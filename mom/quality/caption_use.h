@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "mom/base/json.h"
+#include "mom/generate/network.h"
 #include "mom/models/objective.h"
 #include "mom/quality/pairs.h"
 
@@ -55,7 +56,7 @@ CaptionUse caption_use_of_codes(models::ModelImpl& model, const std::vector<Pair
                                 const OnProgress& on_progress);
 
 // Whichever the model has.
-CaptionUse caption_use(models::ModelImpl& model, const models::CosineSchedule& schedule,
+CaptionUse caption_use(generate::Network network, const models::CosineSchedule& schedule,
                        const std::vector<Pair>& pairs, const std::vector<std::vector<size_t>>& candidates,
                        uint64_t seed, const OnProgress& on_progress);
 

@@ -17,7 +17,7 @@ std::vector<double> log_likelihoods(models::ModelImpl& model,
     for (size_t i = 0; i + 1 < one.text.size(); ++i) feed.append(one.text[i]);
     targets.insert(targets.end(), one.text.begin(), one.text.end());
   }
-  const models::ModelInput input = generate::packed(model.spec(), feeds);
+  models::ModelInput input = generate::packed(model.spec(), feeds);
   const auto offsets = input.routing.offsets_S1.accessor<int64_t, 1>();
   std::vector<int64_t> positions;  // those that predict
   for (size_t s = 0; s < continuations.size(); ++s) {
@@ -25,7 +25,9 @@ std::vector<double> log_likelihoods(models::ModelImpl& model,
     for (int64_t t = end - std::ssize(continuations[s].text); t < end; ++t) positions.push_back(t);
   }
   const at::Tensor rows = input.routing.order_T.index_select(0, torch::tensor(positions, torch::kInt64));
-  const at::Tensor logits_RV = model.logits(model.forward(input).index_select(0, rows));
+  input.move_to(model.device());
+  const at::Tensor logits_RV =
+      model.logits(model.forward(input).index_select(0, rows.to(model.device()))).cpu();
   const at::Tensor chosen_R = logits_RV.log_softmax(1)
                                   .gather(1, torch::tensor(targets, torch::kInt64).unsqueeze(1))
                                   .to(torch::kFloat64);

@@ -12,6 +12,7 @@
 #include "mom/base/range.h"
 #include "mom/models/objective.h"
 #include "mom/ops/backend.h"
+#include "mom/ops/device.h"
 #include "mom/quality/buckets.h"
 #include "mom/quality/caption_use.h"
 #include "mom/quality/grid.h"
@@ -41,7 +42,9 @@ class Evaluation {
         trained_(train::open_trained_run(options.run)),
         recipe_(trained_.recipe),
         dataset_(data::open_encoded(options.data.empty() ? Path(recipe_.data.path) : options.data)),
-        model_(models::load_model(trained_.model_folder)),
+        model_(models::load_model(trained_.model_folder, models::WeightsOf::kModel,
+                                  ops::use_device(options.device))),
+        network_(model_),
         codecs_(model_->spec(), dataset_.folder / "codecs", trained_.model_folder) {
     models::check_same_codecs(model_->spec(), dataset_.codec_hashes, dataset_.folder.string());
     train::require_split(dataset_, options.split);
@@ -97,7 +100,7 @@ class Evaluation {
     for (const modality::Modality& modality : model_->spec().vocabulary.modalities()) {
       if (media_of(modality) != codecs::MediaKind::kImage) continue;
       const std::vector<Bucket> buckets = buckets_of(dataset_, recipe_, options_.split, modality.name);
-      if (!buckets.empty()) json["grid"] = draw_grid({model_}, codecs_, buckets, options_, file);
+      if (!buckets.empty()) json["grid"] = draw_grid(network_, codecs_, buckets, options_, file);
     }
     if (!json.contains("grid"))
       throw InputError({dataset_.folder.string(), "images with captions", "none", ""});
@@ -118,7 +121,7 @@ class Evaluation {
     std::set<std::string> sources;
     for (const Pair& pair : train->pairs) sources.insert(pair.source);
     const TrainedProbe probe = probe_of(dataset_.folder, train->pairs, codecs_, probe_options());
-    json["pictures"] = judge_images({model_}, codecs_, buckets, probe, options_, folder);
+    json["pictures"] = judge_images(network_, codecs_, buckets, probe, options_, folder);
     json["pictures"]["sources"] = sources;
   }
 
@@ -142,7 +145,7 @@ class Evaluation {
       if (bucket.pairs.empty()) continue;
       const std::optional<generate::Picture>& latents = bucket.pairs.front().media.picture;
       Progress progress("use of captions, " + bucket.name, "images", asked.size());
-      const CaptionUse use = caption_use(*model_, schedules.of(latents ? latents->latents : 0), bucket.pairs,
+      const CaptionUse use = caption_use(network_, schedules.of(latents ? latents->latents : 0), bucket.pairs,
                                          draw_candidates(bucket.pairs, asked, 2, seed), seed,
                                          [&](size_t done) { progress.update(done); });
       if (use.overall.count() > 0) json["caption_use"][bucket.name] = use.to_json();
@@ -226,6 +229,7 @@ class Evaluation {
   const train::Recipe& recipe_;
   data::EncodedDataset dataset_;
   models::Model model_;
+  generate::Network network_;
   generate::ModelCodecs codecs_;
 };
 

@@ -27,6 +27,7 @@ struct QualityOptions {
   int64_t samples = 12;                          // images kept as files
   int64_t probe_steps = 800;  // of training the caption probe, where the data have none yet
   int64_t seed = 1;
+  std::string device = "cpu";  // what computes: a recipe's train.device
 };
 
 // What docs/quality.md describes; parts that do not apply to the setting or data are absent. Also published,

@@ -88,7 +88,8 @@ struct Worker::Impl {
 
   void main() {
     try {
-      loaded = std::make_unique<LoadedModel>(options.run, options.codecs, options.last_weights);
+      loaded =
+          std::make_unique<LoadedModel>(options.run, options.codecs, options.last_weights, options.device);
       rules = loaded->rules();
       engine = std::make_unique<generate::Engine>(loaded->network(options.weights), rules,
                                                   generate::EngineOptions{options.cache_bytes});

@@ -29,9 +29,10 @@ struct WorkerOptions {
   Path run, codecs;
   std::optional<std::string> weights;
   bool last_weights = false;
-  std::string model_id;   // empty: the folder's name
-  int64_t parallel = 16;  // answers side by side
-  size_t queue = 64;      // jobs that wait
+  std::string device = "cpu";  // what computes: a recipe's train.device
+  std::string model_id;        // empty: the folder's name
+  int64_t parallel = 16;       // answers side by side
+  size_t queue = 64;           // jobs that wait
   int64_t cache_bytes = int64_t{256} << 20;
   int64_t max_tokens = 4096;              // of an answer
   int64_t max_prompt_tokens = 32768;      // positions

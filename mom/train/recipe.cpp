@@ -59,8 +59,10 @@ void TrainConfig::describe(config::Table& table) {
              "of activations and of the projections' factors; weights, states, norms, losses and sums are "
              "float32")
       .one_of({"float32", "bfloat16"});
-  table.field("device", device,
-              "what computes: cpu, or a GPU where the build has kernels for it: cuda, cuda:1");
+  table.field(
+      "device", device,
+      "what computes: cpu, or a GPU where the build has kernels for it: cuda, cuda:1; of several processes "
+      "each takes, with cuda, the one of its number on its machine");
   table.field("recompute", recompute,
               "compute a block's activations again in backward: less memory, more time");
   table

@@ -78,7 +78,7 @@ std::unique_ptr<dist::Pending> Sharding::exchange_parts(const at::Tensor& row, i
   for (int rank = 0; rank < group_.size(); ++rank) {
     const Range range = part(bucket, rank);
     const bool own = rank == group_.rank();
-    from.push_back(torch::empty({own ? 0 : mine.num_bytes(range)}, torch::kByte));
+    from.push_back(torch::empty({own ? 0 : mine.num_bytes(range)}, row.options().dtype(torch::kByte)));
     if (own)
       to[static_cast<size_t>(rank)] = from.back();
     else
@@ -152,17 +152,18 @@ void Reduction::complete_from(int64_t begin) {
   for (; next_ >= 0 && sharding_.plan_.bucket_begin(next_) >= begin; --next_) {
     UnderWay bucket{next_, nullptr, {}};
     const Range own = sharding_.part(next_, group.rank());
+    const auto bytes = gradient_.options().dtype(torch::kByte);
     const Transit& mine = by_rank_[static_cast<size_t>(group.rank())];
     std::vector<at::Tensor> to;
     for (int rank = 0; rank < group.size(); ++rank) {
       const Range range = sharding_.part(next_, rank);
       const Transit& theirs = by_rank_[static_cast<size_t>(rank)];
       if (rank == group.rank()) {
-        to.push_back(torch::empty({0}, torch::kByte));
+        to.push_back(torch::empty({0}, bytes));
         bucket.parts.push_back(to.back());
       } else {
         to.push_back(mine.packs(range) ? mine.pack(gradient_, range) : cut(gradient_, range));
-        bucket.parts.push_back(theirs.packs(own) ? torch::empty({theirs.num_bytes(own)}, torch::kByte)
+        bucket.parts.push_back(theirs.packs(own) ? torch::empty({theirs.num_bytes(own)}, bytes)
                                                  : torch::empty({own.length}, gradient_.options()));
       }
     }
@@ -237,7 +238,9 @@ at::Tensor Sharding::gather(const std::vector<Wish>& by_rank) const {
   torch::NoGradGuard no_grad;
   const Wish& mine = by_rank[static_cast<size_t>(group_.rank())];
   if (group_.size() == 1) return cut(mine.row, mine.range);
-  const at::Tensor nothing = torch::empty({0}, torch::kFloat32);
+  const auto a_row =
+      std::find_if(by_rank.begin(), by_rank.end(), [](const Wish& wish) { return wish.row.defined(); });
+  const at::Tensor nothing = torch::empty({0}, a_row->row.options());
   std::vector<at::Tensor> to, from;
   std::vector<std::vector<Range>> of_mine(by_rank.size());  // by owner
   visit_owners(mine.range,
@@ -275,7 +278,8 @@ void Sharding::scatter(const at::Tensor& values, const Range& range, const at::T
   visit_owners(range, [&](int owner, const Range& part) {
     std::vector<at::Tensor> to(static_cast<size_t>(group_.size()), nothing), from = to;
     if (group_.rank() == 0)
-      to[static_cast<size_t>(owner)] = values.narrow(0, part.begin - range.begin, part.length);
+      to[static_cast<size_t>(owner)] =
+          values.narrow(0, part.begin - range.begin, part.length).to(row.device());
     if (owner == group_.rank()) from[0] = row.narrow(0, part.begin, part.length);
     group_.exchange(to, from)->wait();
   });

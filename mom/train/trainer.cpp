@@ -20,8 +20,8 @@ namespace mom::train {
 namespace {
 
 // Without memory: FlatParameters has it.
-models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset) {
-  const nn::OnDevice computes(ops::device_of(recipe.train.device));
+models::Model new_model(const Recipe& recipe, const data::EncodedDataset& dataset, const dist::Group& group) {
+  const nn::OnDevice computes(ops::use_device(recipe.train.device, group.local_rank()));
   const nn::WithoutMemory in_one_row;
   return models::Model(make_spec(recipe, dataset));
 }
@@ -32,9 +32,9 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
                  std::shared_ptr<dist::Group> group)
     : recipe_(recipe),
       group_(group ? std::move(group) : std::shared_ptr<dist::Group>(dist::alone())),
+      model_(new_model(recipe, *dataset, *group_)),
       division_(divide(recipe.train, group_->rank(), group_->size(),
-                       ops::device_of(recipe.train.device).is_cpu() ? at::get_num_threads() : 1)),
-      model_(new_model(recipe, *dataset)),
+                       model_->device().is_cpu() ? at::get_num_threads() : 1)),
       objective_(recipe.objective, model_->spec().vocabulary),
       loader_(dataset, recipe.data, recipe.model.patches(), static_cast<uint64_t>(recipe.seed)),
       plan_(shard_plan(FlatParameters::length_of(*model_), group_->size(), shards_all(),
@@ -50,12 +50,13 @@ Trainer::Trainer(const Recipe& recipe, std::shared_ptr<const data::EncodedDatase
       optimizer_(parameters_, recipe.train, sharding_.own(), paces_.learning()),
       flops_per_token_(models::flops_per_token(model_->spec())),
       tokens_seen_(flops_per_token_.size(), 0) {
-  if (group_->size() > 1 && !model_->device().is_cpu())
-    throw UserError({"train.device", "cpu in several processes, which exchange host memory",
-                     recipe.train.device, "train in one process"});
+  if (group_->size() > 1 && !model_->device().is_cpu() && (shards_all() || recipe.train.sequence_ranks > 1))
+    throw UserError({"train.device", "cpu with train.shard = \"all\" or train.sequence_ranks",
+                     recipe.train.device, "both give back and exchange host memory"});
   ops::set_backend(ops::parse_backend(recipe.model.scan_backend));
   parameters_.freeze(paces_.frozen_names());
-  if (group_->size() > 1 && !shards_all() && !model_->spec().tie_word_embeddings)
+  // Rows are packed one by one, which on a device costs more than it saves.
+  if (group_->size() > 1 && !shards_all() && !model_->spec().tie_word_embeddings && model_->device().is_cpu())
     table_.emplace(parameters_.range_of(model_->embeddings()), model_->spec().d_model);
   initialise();
   if (!recipe.train.start_from.empty()) start_from(find_model_folder(recipe.train.start_from), *dataset);

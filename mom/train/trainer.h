@@ -108,8 +108,8 @@ class Trainer {
   bool shards_all() const { return recipe_.train.shard == "all" && group_->size() > 1; }
   Recipe recipe_;
   std::shared_ptr<dist::Group> group_;
-  Division division_;
   models::Model model_;
+  Division division_;
   models::Objective objective_;
   data::Loader loader_;               // touched by the preparing thread only, while there is one
   std::future<Prepared> next_;        // the step after this one ...

@@ -39,6 +39,13 @@ void visit_parts(const Range& range, const std::vector<Range>& ranges, const Vis
   until(range.end(), false);
 }
 
+at::Tensor as_numbers(const at::Tensor& bytes, bool rounded) {
+  return bytes.view(rounded ? torch::kBFloat16 : torch::kFloat32);
+}
+
+// A table's rows are thousands of short parts, for which tensors are slow.
+bool is_plain(const at::Tensor& bytes, bool rounded) { return !rounded && bytes.device().is_cpu(); }
+
 }  // namespace
 
 Transit Transit::only(const Range& from, const std::vector<Range>& ranges) const {
@@ -76,34 +83,31 @@ int64_t Transit::num_bytes(const Range& range) const {
 
 at::Tensor Transit::pack(const at::Tensor& row, const Range& range) const {
   torch::NoGradGuard no_grad;
-  const at::Tensor bytes = torch::empty({num_bytes(range)}, torch::kByte);
-  auto* to = bytes.mutable_data_ptr<uint8_t>();
-  const float* const from = row.const_data_ptr<float>();
+  const at::Tensor bytes = torch::empty({num_bytes(range)}, row.options().dtype(torch::kByte));
+  int64_t at = 0;
   visit(range, [&](const Range& part, bool rounded) {
-    if (rounded) {
-      torch::from_blob(to, {part.length}, torch::kBFloat16).copy_(row.narrow(0, part.begin, part.length));
-      to += 2 * part.length;
-    } else {
-      std::memcpy(to, from + part.begin, 4 * static_cast<size_t>(part.length));
-      to += 4 * part.length;
-    }
+    const int64_t size = part.length * (rounded ? 2 : 4);
+    if (is_plain(bytes, rounded))
+      std::memcpy(bytes.mutable_data_ptr<uint8_t>() + at, row.const_data_ptr<float>() + part.begin,
+                  static_cast<size_t>(size));
+    else
+      as_numbers(bytes.narrow(0, at, size), rounded).copy_(row.narrow(0, part.begin, part.length));
+    at += size;
   });
   return bytes;
 }
 
 void Transit::unpack(const at::Tensor& bytes, const Range& range, const at::Tensor& numbers) const {
   torch::NoGradGuard no_grad;
-  auto* from = bytes.mutable_data_ptr<uint8_t>();
-  float* const to = numbers.mutable_data_ptr<float>();
+  int64_t at = 0;
   visit(range, [&](const Range& part, bool rounded) {
-    const int64_t at = part.begin - range.begin;
-    if (rounded) {
-      numbers.narrow(0, at, part.length).copy_(torch::from_blob(from, {part.length}, torch::kBFloat16));
-      from += 2 * part.length;
-    } else {
-      std::memcpy(to + at, from, 4 * static_cast<size_t>(part.length));
-      from += 4 * part.length;
-    }
+    const int64_t size = part.length * (rounded ? 2 : 4), to = part.begin - range.begin;
+    if (is_plain(bytes, rounded))
+      std::memcpy(numbers.mutable_data_ptr<float>() + to, bytes.const_data_ptr<uint8_t>() + at,
+                  static_cast<size_t>(size));
+    else
+      numbers.narrow(0, to, part.length).copy_(as_numbers(bytes.narrow(0, at, size), rounded));
+    at += size;
   });
 }
 

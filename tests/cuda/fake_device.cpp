@@ -267,9 +267,11 @@ class FakeKernels final : public cuda::CudaKernels {
  private:
   void launch(const std::function<void(Stream)>& start) const override {
     ++launches;
+    const std::lock_guard one_machine(mutex_);
     const Open open;
     start(nullptr);
   }
+  mutable std::mutex mutex_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "mom/eval/evaluate.h"
 #include "mom/generate/generate.h"
 #include "mom/generate/network.h"
+#include "mom/quality/quality.h"
 #include "mom/train/run.h"
 #include "tests/cuda/fake_device.h"
 #include "tests/cuda/model_on.h"
@@ -79,6 +80,28 @@ TEST_F(RunOnTheDevice, IsEvaluatedAndGeneratesAsOnTheCpu) {
   options.out = folder.path() / "image.png";
   generate::generate(options);
   EXPECT_TRUE(std::filesystem::exists(options.out));
+}
+
+TEST_F(RunOnTheDevice, ItsCaptionsAreMeasuredAsOnTheCpu) {
+  test::TempFolder folder;
+  for (const std::string setting : {"transfusion", "chameleon"}) {
+    const Path toml = folder.path() / "recipe.toml", run = folder.path() / setting;
+    train::Recipe recipe = TrainTest::recipe();
+    recipe.setting = setting;
+    if (setting == "chameleon") recipe.data.path = test::make_tiny_spoken(folder.path() / "spoken").string();
+    publish_file(toml, train::dump_recipe(recipe));
+    train::run_training({.recipe = toml, .run = run, .overrides = {"train.steps=3"}});
+    quality::QualityOptions options;
+    options.run = run;
+    options.pictures = 4;
+    const OrderedJson expected = quality::evaluate_caption_use(options)["caption_use"];
+    options.device = test::fake_device().str();
+    const OrderedJson found = quality::evaluate_caption_use(options)["caption_use"];
+    ASSERT_EQ(found.size(), expected.size());
+    for (const auto& [bucket, use] : expected.items())
+      for (const char* caption : {"right", "shuffled"})
+        EXPECT_NEAR(found[bucket][caption].get<double>(), use[caption].get<double>(), 1e-4) << bucket;
+  }
 }
 
 }  // namespace

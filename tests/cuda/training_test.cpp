@@ -6,6 +6,7 @@
 #include "mom/train/checkpoint.h"
 #include "mom/train/held_out.h"
 #include "tests/cuda/fake_device.h"
+#include "tests/train/ranks.h"
 #include "tests/train/train_fixture.h"
 
 namespace mom {
@@ -94,6 +95,31 @@ TEST_F(TrainingOnTheDevice, CheckpointsGoFromDeviceToCpuAndBack) {
   on_device.step(), again.step();
   for (const auto& [name, tensor] : weights(on_device))
     EXPECT_TRUE(torch::equal(tensor.cpu(), weights(again).at(name).cpu())) << name;
+}
+
+// What GPUs exchange goes through NCCL, which no test has; here threads copy from one to the other.
+TEST_F(TrainingOnTheDevice, SeveralProcessesHaveTheSameBits) {
+  for (const std::string precision : {"float32", "bfloat16"}) {
+    train::Recipe recipe = there(TrainTest::recipe());
+    recipe.train.precision = precision;
+    recipe.train.ema_decay = 0.9;
+    test::TempFolder alone, two;
+    EXPECT_EQ(test::train_on(1, recipe, alone.path(), 2, dataset_),
+              test::train_on(2, recipe, two.path(), 2, dataset_));
+    for (const char* name : {"model.safetensors", "optimizer.safetensors"})
+      EXPECT_TRUE(read_file(train::list_checkpoints(alone.path()).back().folder / name) ==
+                  read_file(train::list_checkpoints(two.path()).back().folder / name))
+          << precision << " " << name;
+    EXPECT_EQ(test::train_on(2, recipe, alone.path(), 1, dataset_),
+              test::train_on(1, recipe, two.path(), 1, dataset_));
+  }
+}
+
+TEST_F(TrainingOnTheDevice, SeveralProcessesShareTheOptimizerOnly) {
+  train::Recipe recipe = there(TrainTest::recipe());
+  recipe.train.shard = "all";
+  EXPECT_THROW(test::on_ranks(2, [&](int, const auto& group) { train::Trainer(recipe, dataset_, group); }),
+               UserError);
 }
 
 TEST_F(TrainingOnTheDevice, WhatIsNotThereIsNamed) {

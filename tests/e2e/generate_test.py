@@ -283,6 +283,14 @@ class Generate(unittest.TestCase):
             self.assertEqual(try_mom("eval", self.root / "chameleon", *more).returncode, 2, more)
         self.assertEqual(try_mom("eval", self.out, "--generation").returncode, 3)
 
+    def test_a_device_that_is_not_there(self):
+        run = self.root / "chameleon"
+        for verb in (("generate", run, "--prompt", "red"), ("eval", run), ("eval", run, "--generation"), ("eval", run, "--caption-use"),
+                     ("eval", run, "--grid", self.out / "grid.png"), ("serve", run, "--port", 0)):
+            done = try_mom(*verb, "--device", "cuda:7")
+            self.assertEqual(done.returncode, 2, (verb, done.stderr))
+            self.assertIn("mom: error: device: expected ", done.stderr)
+
     def test_wrong_requests(self):
         run, image = self.root / "chameleon", ("--modality", "image", "--prompt", "red")
         png = self.out / "x.png"

@@ -87,7 +87,7 @@ TEST(CaptionUse, IsZeroOfAModelThatIgnoresCaptions) {
     models::Model model = test::lively_model(test::generation_spec("mixture_of_mamba", patches), 4);
     const std::vector<Pair> pairs = make_pairs(model->spec(), 6);
     const auto measure = [&](uint64_t seed) {
-      return caption_use(*model, schedule, pairs, two_of(pairs), seed, kQuiet);
+      return caption_use(model, schedule, pairs, two_of(pairs), seed, kQuiet);
     };
     const CaptionUse heard = measure(1);
     EXPECT_GT(std::abs(heard.overall.use()), 1e-4) << patches;
@@ -127,7 +127,7 @@ TEST(CaptionUse, OfAVelocityIsThatOfTheNoiseItImplies) {
     }
     return torch::stack(noise);
   };
-  const LossPair found = caption_use(*model, schedule, pairs, two_of(pairs), 1, kQuiet).overall;
+  const LossPair found = caption_use(model, schedule, pairs, two_of(pairs), 1, kQuiet).overall;
   const LossPair expected =
       caption_use_of_latents(by_clean_latents, schedule, spec.vocabulary, pairs, two_of(pairs), 1, kQuiet)
           .overall;

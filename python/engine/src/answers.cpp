@@ -32,7 +32,10 @@ class Answers : public torch::CustomClassHolder {
  public:
   Answers(const std::string& run, const std::string& codecs, std::optional<std::string> weights,
           bool last_weights, int64_t cache_bytes)
-      : engine_(run, {codecs, std::move(weights), last_weights, cache_bytes}) {}
+      : engine_(run, {.codecs = codecs,
+                      .weights = std::move(weights),
+                      .last_weights = last_weights,
+                      .cache_bytes = cache_bytes}) {}
 
   // contents: uint8, of each part's text or file.
   int64_t add(const std::vector<std::string>& modalities, const std::vector<at::Tensor>& contents,
