@@ -18,7 +18,7 @@ class GlooGroup : public Group {
  public:
   GlooGroup(const Place& place, const c10::intrusive_ptr<c10d::Store>& store, const std::string& address,
             std::chrono::milliseconds timeout)
-      : place_(place), peers_(place, store) {
+      : place_(place), store_(store), peers_(place, store) {
     set_timeout(timeout);
     const QuietStore quiet;
     guarded([&] {
@@ -28,7 +28,6 @@ class GlooGroup : public Group {
                                     : Gloo::createDeviceForHostname(address)};
       options->threads = 1;  // of collective operations, which are not used
       gloo_ = c10::make_intrusive<Gloo>(store, place.rank, place.size, options);
-      devices_ = nccl_exchanges(place, store, timeout);
     });
   }
 
@@ -61,10 +60,11 @@ class GlooGroup : public Group {
   static std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
 
   Place place_;
+  c10::intrusive_ptr<c10d::Store> store_;
   Peers peers_;
   c10::intrusive_ptr<Gloo> gloo_;
-  std::unique_ptr<DeviceExchanges> devices_;
-  std::string lost_;  // why operations fail; empty: they do not
+  std::unique_ptr<DeviceExchanges> devices_;  // since the first tensor of a device
+  std::string lost_;                          // why operations fail; empty: they do not
   int next_ = 0;
 };
 
@@ -93,9 +93,11 @@ std::unique_ptr<Pending> GlooGroup::start_exchange(std::vector<at::Tensor> to, s
   next_ = (next_ + 1) & 0x7fffffff;
   peers_.enter(tag);
   if (!to[static_cast<size_t>(rank())].device().is_cpu()) {
-    TORCH_CHECK(devices_, "[dist] this build moves no device's memory between processes");
     std::unique_ptr<Pending> started;
-    guarded([&] { started = devices_->start(std::move(to), std::move(from)); });
+    guarded([&] {
+      if (!devices_) devices_ = nccl_exchanges(place_, store_, timeout());
+      started = devices_->start(std::move(to), std::move(from));
+    });
     return started;
   }
   std::vector<c10::intrusive_ptr<c10d::Work>> works;

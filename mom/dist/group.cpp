@@ -89,7 +89,7 @@ void Group::broadcast(at::Tensor tensor, int root) {
   // The root gives every rank its part, then the ranks give their parts to each other, and none to the root.
   const std::vector<at::Tensor> parts = parts_of(as_bytes(tensor), size());
   const size_t own = static_cast<size_t>(rank()), giver = static_cast<size_t>(root);
-  const at::Tensor none = at::empty({0}, at::kByte);
+  const at::Tensor none = at::empty({0}, tensor.options().dtype(at::kByte));
   const std::vector<at::Tensor> nothing(parts.size(), none);
   std::vector<at::Tensor> to = own == giver ? parts : nothing, from = nothing;
   from[giver] = parts[own];

@@ -1,8 +1,9 @@
 // Processes that train one model together. All operations are collective: every rank calls the same ones in the same
 // order, with sizes that fit. They only move bytes; sums are ours (tree_sum.h), because their order must be fixed.
 //
-// Tensors are contiguous, of any type; those of an exchange all on the CPU or all on this process's device. A rank that dies, leaves or does not answer within the timeout ends the
-// operations of the others with PeerError. Implementations: alone and threads (here), Gloo (rendezvous.h).
+// Tensors are contiguous, of any type; those of an exchange all on the CPU or all on this process's device. A rank that dies,
+// leaves or does not answer within the timeout ends the operations of the others with PeerError. Implementations: alone and
+// threads (here), Gloo with NCCL for GPUs (rendezvous.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>

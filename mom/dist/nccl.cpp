@@ -1,5 +1,6 @@
 #include "mom/dist/nccl.h"
 
+#include <c10/util/Exception.h>
 #ifdef MOM_CUDA
 #include <ATen/ATen.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -53,7 +54,7 @@ std::unique_ptr<DeviceExchanges> nccl_exchanges(const Place& place,
 #else
 std::unique_ptr<DeviceExchanges> nccl_exchanges(const Place&, const c10::intrusive_ptr<c10d::Store>&,
                                                 std::chrono::milliseconds) {
-  return nullptr;
+  TORCH_CHECK(false, "this build moves no device's memory between processes");
 }
 #endif
 

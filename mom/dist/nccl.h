@@ -18,7 +18,7 @@ class DeviceExchanges {
   virtual std::unique_ptr<Pending> start(std::vector<at::Tensor> to, std::vector<at::Tensor> from) = 0;
 };
 
-// Null where this build has none. Connects at the first exchange.
+// On all ranks together. c10::Error where this build or machine has no GPUs.
 std::unique_ptr<DeviceExchanges> nccl_exchanges(const Place& place,
                                                 const c10::intrusive_ptr<c10d::Store>& store,
                                                 std::chrono::milliseconds timeout);
