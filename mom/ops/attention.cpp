@@ -146,56 +146,68 @@ void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   check_float(kAttention, "v_LHW", v, k.sizes());
 }
 
-// Another device's fused attention (LibTorch's), a query range at a time: its log-sum and limits are its own, so that parts are not
-// joined by them but looked at together, through a mask.
-at::Tensor attention_on_device(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
-                               const AttentionPlan& plan) {
+// A query range with all keys of its parts side by side.
+struct JoinedRange {
+  at::Tensor q, k, v;   // [1, H, n, W]
+  bool causal = false;  // of a range with one part
+  at::Tensor seen;      // bool [queries, keys], of one with several; else undefined
+};
+
+JoinedRange joined_range(const AttentionPlan& plan, size_t first, size_t last, const at::Tensor& q_THW,
+                         const at::Tensor& k_LHW, const at::Tensor& v_LHW) {
+  const AttentionPart& range = plan.parts[first];
+  JoinedRange joined{heads_first(q_THW, range.q_begin, range.q_end), {}, {}, range.causal, {}};
+  std::vector<at::Tensor> keys, values, seen;
+  for (size_t p = first; p < last; ++p) {
+    const AttentionPart& part = plan.parts[p];
+    keys.push_back(heads_first(k_LHW, part.k_begin, part.k_end));
+    values.push_back(heads_first(v_LHW, part.k_begin, part.k_end));
+    if (last - first == 1) break;
+    const at::Tensor all =
+        torch::ones({joined.q.size(2), keys.back().size(2)}, q_THW.options().dtype(torch::kBool));
+    seen.push_back(part.causal ? all.tril() : all);
+  }
+  joined.k = torch::cat(keys, 2), joined.v = torch::cat(values, 2);
+  if (!seen.empty()) joined.seen = torch::cat(seen, 1);
+  return joined;
+}
+
+// of(range) [1, H, n, W] for all of them, one after another.
+at::Tensor for_each_range(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
+                          const AttentionPlan& plan,
+                          const std::function<at::Tensor(const JoinedRange&)>& of) {
   std::vector<at::Tensor> ranges;
   for (size_t p = 0; p < plan.parts.size();) {
-    const size_t first = p, last = end_of_range(plan, p);
-    const AttentionPart& part = plan.parts[first];
-    const at::Tensor q = heads_first(q_THW, part.q_begin, part.q_end);
-    std::vector<at::Tensor> keys, values, seen;
-    for (; p < last; ++p) {
-      const AttentionPart& each = plan.parts[p];
-      keys.push_back(heads_first(k_LHW, each.k_begin, each.k_end));
-      values.push_back(heads_first(v_LHW, each.k_begin, each.k_end));
-      if (last - first == 1) continue;
-      const at::Tensor all = torch::ones({q.size(2), keys.back().size(2)}, q.options().dtype(torch::kBool));
-      seen.push_back(each.causal ? all.tril() : all);
-    }
-    const std::optional<at::Tensor> mask = seen.empty() ? std::nullopt : std::optional(torch::cat(seen, 1));
-    const at::Tensor y = at::scaled_dot_product_attention(q, torch::cat(keys, 2), torch::cat(values, 2), mask,
-                                                          0.0, /*is_causal=*/!mask && part.causal);
-    ranges.push_back(y[0].transpose(0, 1));
+    const size_t last = end_of_range(plan, p);
+    ranges.push_back(of(joined_range(plan, p, last, q_THW, k_LHW, v_LHW))[0].transpose(0, 1));
+    p = last;
   }
   return ranges.empty() ? torch::empty_like(q_THW) : torch::cat(ranges);
+}
+
+// Another device's fused attention is LibTorch's: its log-sum and limits are its own, so that parts are not joined by them.
+at::Tensor attention_on_device(const JoinedRange& range) {
+  const bool causal = !range.seen.defined() && range.causal;
+  return at::scaled_dot_product_attention(range.q, range.k, range.v,
+                                          range.seen.defined() ? std::optional(range.seen) : std::nullopt,
+                                          0.0, causal);
+}
+
+at::Tensor plain_attention(const JoinedRange& range) {
+  at::Tensor scores =
+      torch::matmul(range.q, range.k.transpose(-1, -2)) / std::sqrt(static_cast<double>(range.q.size(-1)));
+  at::Tensor seen = range.seen;
+  if (!seen.defined() && range.causal)
+    seen = torch::ones(scores.sizes().slice(2), scores.options().dtype(torch::kBool)).tril();
+  if (seen.defined()) scores = scores.masked_fill(~seen, -std::numeric_limits<double>::infinity());
+  return torch::matmul(scores.softmax(-1), range.v);
 }
 
 }  // namespace
 
 at::Tensor attention_reference(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
                                const AttentionPlan& plan) {
-  std::vector<at::Tensor> ranges;
-  for (size_t p = 0; p < plan.parts.size();) {
-    const size_t last = end_of_range(plan, p);
-    const at::Tensor q = heads_first(q_THW, plan.parts[p].q_begin, plan.parts[p].q_end);
-    std::vector<at::Tensor> scores, values;
-    for (; p < last; ++p) {
-      const AttentionPart& part = plan.parts[p];
-      at::Tensor score = torch::matmul(q, heads_first(k_LHW, part.k_begin, part.k_end).transpose(-1, -2)) /
-                         std::sqrt(static_cast<double>(q.size(-1)));
-      if (part.causal)
-        score = score.masked_fill(
-            torch::ones(score.sizes().slice(2), score.options().dtype(torch::kBool)).triu(1),
-            -std::numeric_limits<double>::infinity());
-      scores.push_back(score);
-      values.push_back(heads_first(v_LHW, part.k_begin, part.k_end));
-    }
-    ranges.push_back(
-        torch::matmul(torch::cat(scores, -1).softmax(-1), torch::cat(values, -2))[0].transpose(0, 1));
-  }
-  return ranges.empty() ? torch::empty_like(q_THW) : torch::cat(ranges);
+  return for_each_range(q_THW, k_LHW, v_LHW, plan, &plain_attention);
 }
 
 at::Tensor attention(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at::Tensor& v_LHW,
@@ -203,7 +215,7 @@ at::Tensor attention(const at::Tensor& q_THW, const at::Tensor& k_LHW, const at:
   check_arguments(q_THW, k_LHW, v_LHW, *plan);
   const Backend backend = choose_backend(kAttention, {q_THW, k_LHW, v_LHW});
   if (backend == Backend::kReference) return attention_reference(q_THW, k_LHW, v_LHW, *plan);
-  if (!q_THW.device().is_cpu()) return attention_on_device(q_THW, k_LHW, v_LHW, *plan);
+  if (!q_THW.device().is_cpu()) return for_each_range(q_THW, k_LHW, v_LHW, *plan, &attention_on_device);
   const at::Tensor q = q_THW.contiguous(), k = k_LHW.contiguous(), v = v_LHW.contiguous();
   const at::Tensor y = any_requires_grad({q, k, v}) ? AttentionFunction::apply(q, k, v, plan)
                                                     : run_forward(q, k, v, *plan).y_THW;
