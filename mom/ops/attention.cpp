@@ -149,27 +149,29 @@ void check_arguments(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 // A query range with all keys of its parts side by side.
 struct JoinedRange {
   at::Tensor q, k, v;   // [1, H, n, W]
-  bool causal = false;  // of a range with one part
+  bool causal = false;  // only of one with one part
   at::Tensor seen;      // bool [queries, keys], of one with several; else undefined
 };
 
 JoinedRange joined_range(const AttentionPlan& plan, size_t first, size_t last, const at::Tensor& q_THW,
                          const at::Tensor& k_LHW, const at::Tensor& v_LHW) {
   const AttentionPart& range = plan.parts[first];
-  JoinedRange joined{heads_first(q_THW, range.q_begin, range.q_end), {}, {}, range.causal, {}};
+  const at::Tensor q = heads_first(q_THW, range.q_begin, range.q_end);
+  if (last - first == 1)
+    return {q,
+            heads_first(k_LHW, range.k_begin, range.k_end),
+            heads_first(v_LHW, range.k_begin, range.k_end),
+            range.causal,
+            {}};
   std::vector<at::Tensor> keys, values, seen;
   for (size_t p = first; p < last; ++p) {
     const AttentionPart& part = plan.parts[p];
     keys.push_back(heads_first(k_LHW, part.k_begin, part.k_end));
     values.push_back(heads_first(v_LHW, part.k_begin, part.k_end));
-    if (last - first == 1) break;
-    const at::Tensor all =
-        torch::ones({joined.q.size(2), keys.back().size(2)}, q_THW.options().dtype(torch::kBool));
+    const at::Tensor all = torch::ones({q.size(2), keys.back().size(2)}, q_THW.options().dtype(torch::kBool));
     seen.push_back(part.causal ? all.tril() : all);
   }
-  joined.k = torch::cat(keys, 2), joined.v = torch::cat(values, 2);
-  if (!seen.empty()) joined.seen = torch::cat(seen, 1);
-  return joined;
+  return {q, torch::cat(keys, 2), torch::cat(values, 2), false, torch::cat(seen, 1)};
 }
 
 // of(range) [1, H, n, W] for all of them, one after another.
@@ -187,18 +189,16 @@ at::Tensor for_each_range(const at::Tensor& q_THW, const at::Tensor& k_LHW, cons
 
 // Another device's fused attention is LibTorch's: its log-sum and limits are its own, so that parts are not joined by them.
 at::Tensor attention_on_device(const JoinedRange& range) {
-  const bool causal = !range.seen.defined() && range.causal;
   return at::scaled_dot_product_attention(range.q, range.k, range.v,
                                           range.seen.defined() ? std::optional(range.seen) : std::nullopt,
-                                          0.0, causal);
+                                          0.0, range.causal);
 }
 
 at::Tensor plain_attention(const JoinedRange& range) {
   at::Tensor scores =
       torch::matmul(range.q, range.k.transpose(-1, -2)) / std::sqrt(static_cast<double>(range.q.size(-1)));
   at::Tensor seen = range.seen;
-  if (!seen.defined() && range.causal)
-    seen = torch::ones(scores.sizes().slice(2), scores.options().dtype(torch::kBool)).tril();
+  if (range.causal) seen = torch::ones(scores.sizes().slice(2), scores.options().dtype(torch::kBool)).tril();
   if (seen.defined()) scores = scores.masked_fill(~seen, -std::numeric_limits<double>::infinity());
   return torch::matmul(scores.softmax(-1), range.v);
 }

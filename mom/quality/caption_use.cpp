@@ -174,24 +174,24 @@ CaptionUse caption_use_of_codes(models::ModelImpl& model, const std::vector<Pair
 CaptionUse caption_use(generate::Network network, const models::CosineSchedule& schedule,
                        const std::vector<Pair>& pairs, const std::vector<std::vector<size_t>>& candidates,
                        uint64_t seed, const OnProgress& on_progress) {
-  models::Model held = network.model();
-  models::ModelImpl& model = *held;
+  models::Model model = network.model();
   if (!pairs.empty() && !pairs.front().media.picture)
-    return caption_use_of_codes(model, pairs, candidates, on_progress);
+    return caption_use_of_codes(*model, pairs, candidates, on_progress);
   const auto predict = [&](const std::vector<generate::Feed>& feeds_S) {
-    generate::DecodeState state = generate::initial_state(model, std::ssize(feeds_S));
+    generate::DecodeState state = generate::initial_state(*model, std::ssize(feeds_S));
     std::vector<at::Tensor> noised;
     std::vector<int64_t> timesteps;
     for (const generate::Feed& feed : feeds_S) {
       noised.push_back(feed.pictures.front().latent_CHW);
       timesteps.push_back(feed.pictures.front().timestep);
     }
-    const modality::Modality& latents = generate::modality_of(model.spec(), feeds_S.front().pictures.front());
-    return schedule.noise(model.spec().prediction_of(latents), torch::stack(noised),
+    const modality::Modality& latents =
+        generate::modality_of(model->spec(), feeds_S.front().pictures.front());
+    return schedule.noise(model->spec().prediction_of(latents), torch::stack(noised),
                           torch::stack(network.read(state, feeds_S).predicted),
                           torch::tensor(timesteps, torch::kInt64));
   };
-  return caption_use_of_latents(predict, schedule, model.spec().vocabulary, pairs, candidates, seed,
+  return caption_use_of_latents(predict, schedule, model->spec().vocabulary, pairs, candidates, seed,
                                 on_progress);
 }
 
