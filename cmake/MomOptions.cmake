@@ -23,7 +23,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 
 # -O2: our tensor code is glue around large calls, and builds a third faster than with -O3; mom/kernels adds -O3 itself, and
-# folders whose speed does not matter -O1 (COLD in mom_library).
+# folders whose speed does not matter have -Og (COLD in mom_library).
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 set(MOM_WARNINGS -Wall -Wextra -Wshadow -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL Clang)

@@ -33,9 +33,8 @@ bool DocumentCursor::fits(int32_t token) const {
   if (rules_->vocabulary.empty()) return token >= 0 && token < rules_->vocab_size;
   if (picture_due()) return token == kPicture;
   if (!open_)
-    return token == special::kBos || token == special::kEos ||
-           (opens(token) && fewest(*rules_->vocabulary.opened_by(token)) > 0) ||
-           rules_->vocabulary.pieces().contains(token);
+    return pieces_.contains(token) || token == special::kBos || token == special::kEos ||
+           (opens(token) && fewest(*rules_->vocabulary.opened_by(token)) > 0);
   if (token == open_->brackets->close) return open_->has_fixed_length() ? full() : num_inside_ > 0;
   return !full() && open_->contains(token);
 }
@@ -50,7 +49,7 @@ void DocumentCursor::advance(int32_t token) {
                                                              : "a code of " + open_->name + ", or its end";
     throw UserError({"token " + std::to_string(token), expected, "another", ""});
   }
-  if (rules_->vocabulary.empty()) return;
+  if (rules_->vocabulary.empty() || (!open_ && pieces_.contains(token))) return;
   if (!open_) {
     open_ = rules_->vocabulary.opened_by(token);
     num_inside_ = 0;
@@ -74,8 +73,7 @@ std::vector<TokenSpan> DocumentCursor::allowed(int64_t room) const {
     if (modality.brackets && fewest(modality) > 0 && room >= fewest(modality) + 2)
       spans.push_back({modality.brackets->open, modality.brackets->open + 1});
   }
-  const auto [first, end] = rules_->vocabulary.pieces();
-  spans.push_back({first, end});
+  spans.push_back({pieces_.begin, pieces_.end});
   std::sort(spans.begin(), spans.end(),
             [](const TokenSpan& a, const TokenSpan& b) { return a.begin < b.begin; });
   return spans;

@@ -19,7 +19,7 @@ struct DocumentRules {
 
 class DocumentCursor {
  public:
-  explicit DocumentCursor(const DocumentRules& rules) : rules_(&rules) {}
+  explicit DocumentCursor(const DocumentRules& rules) : rules_(&rules), pieces_(rules.vocabulary.pieces()) {}
 
   // Over a token, or kPicture. UserError "token ID: expected ..." where it cannot stand; the cursor then stays.
   void advance(int32_t token);
@@ -40,6 +40,7 @@ class DocumentCursor {
   bool fits(int32_t token) const;
 
   const DocumentRules* rules_;
+  modality::Vocabulary::Ids pieces_;  // of text: most of a document
   const modality::Modality* open_ = nullptr;
   int64_t num_inside_ = 0;  // positions since it was opened
 };

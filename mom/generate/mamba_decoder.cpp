@@ -5,7 +5,8 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <array>
+#include <memory>
+#include <numeric>
 
 #include "mom/base/error.h"
 #include "mom/kernels/rms_norm.h"
@@ -36,35 +37,43 @@ bool is_own(const at::Tensor& tensor) {
   return tensor.is_contiguous() && tensor.use_count() == 1 && tensor.storage().use_count() == 1;
 }
 
-// [S, width] floats.
+// [R, width] floats.
 class OwnRows {
  public:
   OwnRows(size_t num_rows, int64_t width) : width_(width), values_(num_rows * static_cast<size_t>(width)) {}
   DecodeRows view() { return {values_.data(), width_}; }
-  // As a tensor: `tensor` itself where it has room and nobody else has it.
-  at::Tensor copied_to(at::Tensor tensor) const {
-    const std::vector<int64_t> sizes{std::ssize(values_) / width_, width_};
-    if (!tensor.defined() || tensor.sizes() != sizes || !is_own(tensor)) tensor = torch::empty(sizes);
-    std::copy(values_.begin(), values_.end(), tensor.mutable_data_ptr<float>());
-    return tensor;
-  }
 
  private:
   int64_t width_;
   std::vector<float> values_;
 };
 
+// Each sequence's last row as a tensor [S, width]: `tensor` itself where it has room and nobody else has it.
+at::Tensor last_rows(const nn::DecodeBatch& batch, DecodeRows rows, at::Tensor tensor) {
+  const std::vector<int64_t> sizes{batch.num_sequences(), rows.width};
+  if (!tensor.defined() || tensor.sizes() != sizes || !is_own(tensor)) tensor = torch::empty(sizes);
+  float* to = tensor.mutable_data_ptr<float>();
+  for (int64_t s = 0; s < batch.num_sequences(); ++s)
+    std::copy_n(rows.row(batch.last_row(s)), rows.width, to + s * rows.width);
+  return tensor;
+}
+
 at::Tensor own(at::Tensor tensor) { return is_own(tensor) ? tensor : tensor.contiguous().clone(); }
 
-nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_S,
-                         const std::vector<int64_t>& seen_S) {
+// `tokens_R`: sequence s has those of [offsets_S1[s], offsets_S1[s + 1]), and has seen so many before.
+nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_R,
+                         std::vector<int64_t> offsets_S1, const std::vector<int64_t>& seen_S) {
   const auto num_sets = static_cast<int64_t>(spec.modalities.size());
-  std::vector<int64_t> modality_S, set_S;
-  for (size_t s = 0; s < tokens_S.size(); ++s) {
-    modality_S.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(tokens_S[s]));
-    set_S.push_back(spec.has_random_sets() ? nn::random_set(seen_S[s], num_sets) : modality_S.back());
+  std::vector<int64_t> modality_R, set_R;
+  for (size_t s = 0; s < seen_S.size(); ++s) {
+    for (int64_t r = offsets_S1[s]; r < offsets_S1[s + 1]; ++r) {
+      const int32_t token = tokens_R[static_cast<size_t>(r)];
+      modality_R.push_back(spec.vocabulary.empty() ? 0 : spec.vocabulary.modality_of(token));
+      set_R.push_back(spec.has_random_sets() ? nn::random_set(seen_S[s] + r - offsets_S1[s], num_sets)
+                                             : modality_R.back());
+    }
   }
-  return {std::move(modality_S), set_S, num_sets};
+  return {std::move(modality_R), set_R, num_sets, std::move(offsets_S1)};
 }
 
 std::vector<at::Tensor> dense(const std::vector<at::Tensor>& weights) {
@@ -91,21 +100,32 @@ struct MambaDecoder::Network {
 
 namespace {
 
-// On one thread: handing it out would cost more.
 void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const nn::DecodeBatch& batch,
                   DecodeRows branch, DecodeRows residual, DecodeRows normed) {
-  for (const size_t s : batch.all) {
-    const size_t m = weight_ME.size() == 1 ? 0 : static_cast<size_t>(batch.modality_S[s]);
-    float scale = 0;
-    kernels::add_rms_norm_forward({.num_rows = 1,
-                                   .width = branch.width,
-                                   .x = {branch.row(s), branch.width},
-                                   .residual = {residual.row(s), branch.width},
-                                   .weight = weight_ME[m].const_data_ptr<float>(),
-                                   .epsilon = epsilon},
-                                  {normed.row(s), branch.width}, {residual.row(s), branch.width}, &scale,
-                                  kernels::serial_for);
-  }
+  constexpr int64_t kRowsOfTile = 32;  // as few on one thread: handing them out would cost more
+  const auto num_rows = static_cast<int64_t>(batch.num_rows());
+  ops::parallel_tiles((num_rows + kRowsOfTile - 1) / kRowsOfTile, [&](int64_t tile) {
+    const int64_t end = std::min(num_rows, (tile + 1) * kRowsOfTile);
+    for (auto r = static_cast<size_t>(tile * kRowsOfTile); r < static_cast<size_t>(end); ++r) {
+      const size_t m = weight_ME.size() == 1 ? 0 : static_cast<size_t>(batch.modality_R[r]);
+      float scale = 0;
+      kernels::add_rms_norm_forward({.num_rows = 1,
+                                     .width = branch.width,
+                                     .x = {branch.row(r), branch.width},
+                                     .residual = {residual.row(r), branch.width},
+                                     .weight = weight_ME[m].const_data_ptr<float>(),
+                                     .epsilon = epsilon},
+                                    {normed.row(r), branch.width}, {residual.row(r), branch.width}, &scale,
+                                    kernels::serial_for);
+    }
+  });
+}
+
+// 0, 1, ... count: a token of each sequence.
+std::vector<int64_t> one_each(size_t count) {
+  std::vector<int64_t> offsets_S1(count + 1);
+  std::iota(offsets_S1.begin(), offsets_S1.end(), 0);
+  return offsets_S1;
 }
 
 }  // namespace
@@ -148,41 +168,73 @@ int64_t MambaDecoder::bytes_per_token() const {
 }
 
 at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const {
+  TORCH_CHECK(state.num_tokens_S.size() == tokens_S.size(), "[MambaDecoder] expected a state of ",
+              tokens_S.size(), " sequences, got one of ", state.num_tokens_S.size());
+  return run(tokens_S, batch_of(model_->spec(), tokens_S, one_each(tokens_S.size()), state.num_tokens_S),
+             state, /*reads=*/false);
+}
+
+at::Tensor MambaDecoder::read(const std::vector<std::vector<int32_t>>& tokens_S,
+                              models::ModelState& state) const {
+  TORCH_CHECK(state.num_tokens_S.size() == tokens_S.size(), "[MambaDecoder] expected a state of ",
+              tokens_S.size(), " sequences, got one of ", state.num_tokens_S.size());
+  TORCH_CHECK(network_->type == WeightType::kF32,
+              "[MambaDecoder] read: expected f32 weights, got fewer bits");
+  std::vector<int32_t> tokens_R;
+  std::vector<int64_t> offsets_S1 = {0};
+  for (const std::vector<int32_t>& tokens : tokens_S) {
+    TORCH_CHECK(!tokens.empty(), "[MambaDecoder] expected tokens for every sequence, got none");
+    tokens_R.insert(tokens_R.end(), tokens.begin(), tokens.end());
+    offsets_S1.push_back(std::ssize(tokens_R));
+  }
+  return run(tokens_R, batch_of(model_->spec(), tokens_R, std::move(offsets_S1), state.num_tokens_S), state,
+             /*reads=*/true);
+}
+
+at::Tensor MambaDecoder::run(const std::vector<int32_t>& tokens_R, const nn::DecodeBatch& batch,
+                             models::ModelState& state, bool reads) const {
   const torch::NoGradGuard no_grad;
   const Network& net = *network_;
-  const size_t num_sequences = tokens_S.size();
-  TORCH_CHECK(state.num_tokens_S.size() == num_sequences && state.blocks.size() == net.blocks.size(),
-              "[MambaDecoder] expected a state of ", num_sequences, " sequences");
-  const nn::DecodeBatch batch = batch_of(model_->spec(), tokens_S, state.num_tokens_S);
+  const size_t num_rows = tokens_R.size();
+  const int64_t num_sequences = batch.num_sequences();
+  TORCH_CHECK(state.blocks.size() == net.blocks.size(), "[MambaDecoder] expected a state of ",
+              net.blocks.size(), " blocks, got one of ", state.blocks.size());
   int64_t scratch_floats = 0;
   for (const Network::Block& block : net.blocks)
-    scratch_floats = std::max(scratch_floats, block.step->scratch_floats(num_sequences));
-  std::vector<float> scratch(static_cast<size_t>(scratch_floats));
-  OwnRows branch(num_sequences, net.E);
-  for (size_t s = 0; s < num_sequences; ++s) {
-    kernels::round_row(net.embeddings_VE.const_data_ptr<float>() + tokens_S[s] * net.E, net.E, net.type,
-                       branch.view().row(s));
-    ++state.num_tokens_S[s];
-  }
+    scratch_floats = std::max(scratch_floats, block.step->scratch_floats(num_rows));
+  const std::unique_ptr<float[]> scratch(new float[static_cast<size_t>(scratch_floats)]);
+  OwnRows branch(num_rows, net.E);
+  for (size_t r = 0; r < num_rows; ++r)
+    kernels::round_row(net.embeddings_VE.const_data_ptr<float>() + tokens_R[r] * net.E, net.E, net.type,
+                       branch.view().row(r));
+  for (size_t s = 0; s < state.num_tokens_S.size(); ++s)
+    state.num_tokens_S[s] += batch.offsets_S1[s + 1] - batch.offsets_S1[s];
   for (nn::MixerState& block : state.blocks) {
     block.conv_SDK = own(std::move(block.conv_SDK));
     block.recurrent_SDN = own(std::move(block.recurrent_SDN));
   }
-  at::Tensor logits_SV = torch::empty({static_cast<int64_t>(num_sequences), net.V});
-  OwnRows residual(num_sequences, net.E), normed(num_sequences, net.E);
-  const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.data()};
+  at::Tensor logits_SV = torch::empty({num_sequences, net.V});
+  OwnRows residual(num_rows, net.E), normed(num_rows, net.E);
+  const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.get()};
   for (size_t i = 0; i < net.blocks.size(); ++i) {
     add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
     if (model_->spec().adaptive_norm)
-      state.blocks[i].normed_SE = normed.copied_to(std::move(state.blocks[i].normed_SE));
-    net.blocks[i].step->run(at, state.blocks[i]);
+      state.blocks[i].normed_SE = last_rows(batch, normed.view(), std::move(state.blocks[i].normed_SE));
+    reads ? net.blocks[i].step->read(at, state.blocks[i]) : net.blocks[i].step->run(at, state.blocks[i]);
   }
   add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
-  if (model_->spec().tells_convolutions()) state.hidden_SE = normed.copied_to(std::move(state.hidden_SE));
+  if (model_->spec().tells_convolutions())
+    state.hidden_SE = last_rows(batch, normed.view(), std::move(state.hidden_SE));
+  std::vector<const float*> last;
+  std::vector<float*> logits;
+  for (int64_t s = 0; s < num_sequences; ++s) {
+    last.push_back(normed.view().row(batch.last_row(s)));
+    logits.push_back(logits_SV.mutable_data_ptr<float>() + s * net.V);
+  }
   const int64_t num_shares = at::get_num_threads();
   ops::parallel_shares(num_shares, [&](int64_t share) {
-    nn::project({net.head}, batch, nn::share_of(net.V, share, num_shares), normed.view(),
-                {logits_SV.mutable_data_ptr<float>(), net.V});
+    const nn::RowRange rows = nn::share_of(net.V, share, num_shares);
+    kernels::matvec(net.head.matrix, rows.begin, rows.end, last, logits);
   });
   return logits_SV;
 }

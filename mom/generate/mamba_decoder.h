@@ -1,6 +1,7 @@
-// One token of each of a few sequences through a network whose mixers have a decode step (nn/decode_step.h; Mamba's
-// is nn/mamba_decode.cpp), at the speed of memory: every weight is read once, in whole rows, by threads that stay
-// together over the whole token. Decoupled projections are those of the weight set of each sequence's token.
+// Discrete tokens through a network whose mixers have a decode step (nn/decode_step.h; Mamba's is nn/mamba_decode.cpp):
+// one of each of a few sequences at the speed of memory, every weight read once, in whole rows, by threads that stay
+// together over the whole token; or several of each, with the bits of the network itself and without the time its
+// operators take. Decoupled projections are those of the weight set of each token.
 //
 // S sequences, V vocabulary. Weights are copies of the model's own in f32, bf16 or 8 bits, in an order in which they are
 // multiplied fast (kernels/matvec.h); embeddings are rounded alike; activations, states and sums are f32. A sequence's
@@ -28,11 +29,16 @@ class MambaDecoder {
   // [S, V]. `state` as models::Model carries it; tensors that others hold, too, are
   // replaced, not written into.
   at::Tensor step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const;
+  // Feeds each sequence its tokens, at least one; f32 weights. The bits of step() in step.h, which differ from this step()'s
+  // in the last places: it sums over a state's slots in another order.
+  at::Tensor read(const std::vector<std::vector<int32_t>>& tokens_S, models::ModelState& state) const;
   // What one token of one sequence reads: weights in their type, states.
   int64_t bytes_per_token() const;
 
  private:
   struct Network;
+  at::Tensor run(const std::vector<int32_t>& tokens_R, const nn::DecodeBatch& batch,
+                 models::ModelState& state, bool reads) const;
   models::Model model_;
   std::unique_ptr<Network> network_;
 };

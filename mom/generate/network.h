@@ -1,7 +1,8 @@
-// A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; single tokens
-// through mamba_decoder.h where the network has only such blocks. Both multiply by one copy of the weights, in panels. A
-// sequence's numbers have the same bits whatever other sequences are beside it. A network on another device than the CPU
-// computes everything by the training kernels, its last bits depend on what is beside, and logits come back for every token.
+// A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; tokens without
+// pictures through mamba_decoder.h where the network has only such blocks. Both multiply by one copy of the weights, in
+// panels. A sequence's numbers have the same bits whatever other sequences are beside it. A network on another device than
+// the CPU computes everything by LibTorch's operators, its last bits depend on what is beside, and logits come back for
+// every token.
 #pragma once
 
 #include <memory>
@@ -27,7 +28,8 @@ class Network {
  private:
   models::Model model_;
   std::shared_ptr<const ops::PackedWeights> panels_;
-  std::shared_ptr<const MambaDecoder> decoder_;  // null: every step is one of step.h
+  std::shared_ptr<const MambaDecoder> decoder_,
+      reader_;  // of single tokens, of prompts; null: every step is one of step.h
   bool cuts_exactly_;
 };
 

@@ -87,11 +87,12 @@ void Sequence::take_in(int32_t token, const Picture& picture) {
   const bool after_text = cursor_.in_text();
   cursor_.advance(token);
   const bool text = after_text && cursor_.in_text();
-  for (Branch* branch : branches()) {
-    if (branch != &conditional_ && text && token != modality::special::kBos) continue;
-    token == kPicture ? branch->pending.append(picture) : branch->pending.append(token);
-  }
-  if (text) seen_.insert(token);
+  auto feed = [&](Branch& branch) {
+    token == kPicture ? branch.pending.append(picture) : branch.pending.append(token);
+  };
+  feed(conditional_);
+  if (unconditional_ && (!text || token == modality::special::kBos)) feed(*unconditional_);
+  if (text && request_.sampling.repetition_penalty != 1) seen_.insert(token);
 }
 
 void Sequence::put(int32_t token, const Picture& picture, int64_t num_positions, double log_probability) {

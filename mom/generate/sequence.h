@@ -97,7 +97,7 @@ class Sequence {
   Branch conditional_;
   std::optional<Branch> unconditional_;  // with guidance
   std::optional<Painting> painting_;
-  std::set<int64_t> seen_;  // in text
+  std::set<int64_t> seen_;  // in text, where repetition is penalised
   int64_t room_;            // positions that may still come
   uint64_t num_drawn_ = 0;
   std::optional<SampledToken> chosen_;

@@ -3,9 +3,11 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <span>
 
 #include "mom/nn/modality_linear.h"
 #include "mom/ops/device_copies.h"
+#include "mom/ops/rowwise.h"
 
 namespace mom::nn {
 
@@ -54,12 +56,14 @@ PackedProjection WeightPacker::projection(const ModalityLinearImpl& linear) {
   return projection;
 }
 
-DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_sequence,
-                         const std::vector<int64_t>& set_of_sequence, int64_t num_sets)
-    : modality_S(std::move(modality_of_sequence)), by_set(static_cast<size_t>(num_sets)) {
-  for (size_t s = 0; s < modality_S.size(); ++s) {
-    all.push_back(s);
-    by_set[static_cast<size_t>(set_of_sequence[s])].push_back(s);
+DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_row, const std::vector<int64_t>& set_of_row,
+                         int64_t num_sets, std::vector<int64_t> offsets_of_sequence)
+    : modality_R(std::move(modality_of_row)),
+      offsets_S1(std::move(offsets_of_sequence)),
+      by_set(static_cast<size_t>(num_sets)) {
+  for (size_t r = 0; r < modality_R.size(); ++r) {
+    all.push_back(r);
+    by_set[static_cast<size_t>(set_of_row[r])].push_back(r);
   }
 }
 
@@ -70,17 +74,36 @@ RowRange share_of(int64_t count, int64_t number, int64_t num_shares) {
           std::min(count, groups * (number + 1) / num_shares * kRowGroup)};
 }
 
-void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
-             DecodeRows y) {
+namespace {
+
+// product(matrix, inputs, outputs) of each matrix that has rows.
+template <class Product>
+void each_product(const PackedProjection& projection, const DecodeBatch& batch, DecodeRows x, DecodeRows y,
+                  const Product& product) {
   for (size_t m = 0; m < projection.size(); ++m) {
     const std::vector<size_t>& group = projection.size() == 1 ? batch.all : batch.by_set[m];
     if (group.empty()) continue;
     thread_local std::vector<const float*> inputs;  // a token asks for some thirty products
     thread_local std::vector<float*> outputs;
     inputs.clear(), outputs.clear();
-    for (const size_t s : group) inputs.push_back(x.row(s)), outputs.push_back(y.row(s));
-    kernels::matvec(projection[m].matrix, range.begin, range.end, inputs, outputs);
+    for (const size_t r : group) inputs.push_back(x.row(r)), outputs.push_back(y.row(r));
+    product(projection[m].matrix, std::span<const float* const>(inputs), std::span<float* const>(outputs));
   }
+}
+
+}  // namespace
+
+void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
+             DecodeRows y) {
+  each_product(projection, batch, x, y, [&](const kernels::WeightMatrix& matrix, auto inputs, auto outputs) {
+    kernels::matvec(matrix, range.begin, range.end, inputs, outputs);
+  });
+}
+
+void project(const PackedProjection& projection, const DecodeBatch& batch, DecodeRows x, DecodeRows y) {
+  each_product(projection, batch, x, y, [](const kernels::WeightMatrix& matrix, auto inputs, auto outputs) {
+    ops::multiply_rowwise(matrix, inputs, outputs);
+  });
 }
 
 }  // namespace mom::nn

@@ -1,9 +1,11 @@
-// The fast way of single tokens through one block's mixer: each thread has its share of the rows of every weight
-// matrix, the same for every token, so that a weight is read once and in order. A mixer that has such a way gives it
-// from Mixer::decode_step(); mom/generate runs it over all blocks.
+// The fast ways of tokens through one block's mixer without gradients, on plain memory: a few numbers do not pay for
+// LibTorch's operators. A mixer that has them gives them from Mixer::decode_step(); mom/generate runs them over all blocks.
+//   run    one token of each sequence. Each thread has its share of the rows of every weight matrix, the same for every
+//          token, so that a weight is read once and in order.
+//   read   any number of tokens of each sequence, by the kernels of Mixer::forward and with its bits (ops/rowwise.h).
 //
-// Weights are f32, or copies in bf16 or 8 bits; activations, states and sums are f32. A sequence's numbers have the
-// same bits whatever other sequences there are beside it, and however many threads.
+// Weights are f32, or, for run alone, copies in bf16 or 8 bits; activations, states and sums are f32. A sequence's numbers
+// have the same bits whatever other sequences there are beside it, and however many threads.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -55,21 +57,25 @@ class WeightPacker {
   const ops::PackedWeights& weights_;
 };
 
-// A step's sequences, the modality of each one's token, and which of them use each weight set.
+// A step's R tokens, those of a sequence one after another: the modality of each, and which of them use each weight set.
 struct DecodeBatch {
-  std::vector<int64_t> modality_S;
+  std::vector<int64_t> modality_R, offsets_S1;
   std::vector<size_t> all;
   std::vector<std::vector<size_t>> by_set;
-  DecodeBatch(std::vector<int64_t> modality_of_sequence, const std::vector<int64_t>& set_of_sequence,
-              int64_t num_sets);
-  size_t size() const { return all.size(); }
+  DecodeBatch(std::vector<int64_t> modality_of_row, const std::vector<int64_t>& set_of_row, int64_t num_sets,
+              std::vector<int64_t> offsets_of_sequence);
+  size_t num_rows() const { return all.size(); }
+  int64_t num_sequences() const { return std::ssize(offsets_S1) - 1; }
+  size_t last_row(int64_t sequence) const {
+    return static_cast<size_t>(offsets_S1[static_cast<size_t>(sequence) + 1]) - 1;
+  }
 };
 
-// [S, width] floats of somebody else.
+// [R, width] floats of somebody else.
 struct DecodeRows {
   float* data = nullptr;
   int64_t width = 0;
-  float* row(size_t s) const { return data + static_cast<int64_t>(s) * width; }
+  float* row(size_t r) const { return data + static_cast<int64_t>(r) * width; }
 };
 
 struct RowRange {
@@ -77,24 +83,27 @@ struct RowRange {
 };
 // The share of `count` rows or channels that has this number: a multiple of 16 but for the last.
 RowRange share_of(int64_t count, int64_t number, int64_t num_shares);
-// Rows `range` of what each sequence's own matrix makes of its row of `x`.
+// Rows `range` of what each token's own matrix makes of its row of `x`, in this thread.
 void project(const PackedProjection& projection, const DecodeBatch& batch, RowRange range, DecodeRows x,
              DecodeRows y);
+// All rows, on all threads, for any number of tokens; f32 weights.
+void project(const PackedProjection& projection, const DecodeBatch& batch, DecodeRows x, DecodeRows y);
 
 // One step's input and output.
 struct DecodeArguments {
   const DecodeBatch& batch;
-  DecodeRows normed;  // the mixer's input [S, E]
-  DecodeRows branch;  // its output [S, E]
+  DecodeRows normed;  // the mixer's input [R, E]
+  DecodeRows branch;  // its output [R, E]
   float* scratch;     // scratch_floats()
 };
 
 class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
-  virtual int64_t scratch_floats(size_t num_sequences) const = 0;
-  // Uses all threads. `state` is advanced in place.
+  virtual int64_t scratch_floats(size_t num_rows) const = 0;
+  // Both use all threads and advance `state`, whose tensors are dense and nobody else's. run: one row per sequence.
   virtual void run(const DecodeArguments& at, MixerState& state) const = 0;
+  virtual void read(const DecodeArguments& at, MixerState& state) const = 0;
   // What one token of one sequence reads and writes: weights in their type, states.
   virtual int64_t bytes_per_token() const = 0;
 };

@@ -29,8 +29,8 @@ class MambaMixerImpl : public Mixer {
   at::Tensor forward(const at::Tensor& x_TE, const BlockContext& context, MixerState* state) override;
   MixerCosts costs() const override;
   MixerState initial_state(int64_t num_sequences) const override;
-  bool has_decode_step() const override { return true; }
-  std::unique_ptr<DecodeStep> decode_step(WeightPacker& weights) const override;  // mamba_decode.cpp
+  bool has_decode_step() const override;
+  std::unique_ptr<DecodeStep> decode_step(WeightPacker& weights) const override;  // both: mamba_decode.cpp
 
  private:
   MambaConfig config_;

@@ -1,8 +1,13 @@
-// One token of a Mamba mixer. Rows or channels are split over the threads, "|" where they wait for each other:
+// Tokens of a Mamba mixer on plain memory. One of each sequence: rows or channels are split over the threads, "|" where
+// they wait for each other:
 //   in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
+// Several: the kernels of training one after another.
 #include <ATen/Parallel.h>
+#include <torch/types.h>
 
+#include "mom/kernels/causal_conv1d.h"
 #include "mom/kernels/mamba_step.h"
+#include "mom/kernels/selective_scan.h"
 #include "mom/nn/mamba.h"
 #include "mom/ops/parallel.h"
 
@@ -15,8 +20,8 @@ class MambaDecodeStep : public DecodeStep {
   at::Tensor a_DN, skip_D, conv_KD, conv_bias_D;
   int64_t E = 0, D = 0, N = 0, R = 0, K = 0;
 
-  int64_t scratch_floats(size_t num_sequences) const override {
-    return static_cast<int64_t>(num_sequences) * (2 * D + (R + 2 * N) + D + D);
+  int64_t scratch_floats(size_t num_rows) const override {
+    return static_cast<int64_t>(num_rows) * (2 * D + (R + 2 * N) + D + D);
   }
 
   int64_t bytes_per_token() const override {
@@ -26,11 +31,20 @@ class MambaDecodeStep : public DecodeStep {
     return bytes;
   }
 
-  void run(const DecodeArguments& at, MixerState& state) const override {
-    const auto num_sequences = static_cast<int64_t>(at.batch.size());
+  // What lies between the projections.
+  struct Between {
+    DecodeRows x_and_gate, dt_b_c, dt, y;
+  };
+  Between between(const DecodeArguments& at) const {
+    const auto num_rows = static_cast<int64_t>(at.batch.num_rows());
     const DecodeRows x_and_gate{at.scratch, 2 * D},
-        dt_b_c{x_and_gate.data + num_sequences * x_and_gate.width, R + 2 * N},
-        dt{dt_b_c.data + num_sequences * dt_b_c.width, D}, y{dt.data + num_sequences * dt.width, D};
+        dt_b_c{x_and_gate.data + num_rows * x_and_gate.width, R + 2 * N},
+        dt{dt_b_c.data + num_rows * dt_b_c.width, D}, y{dt.data + num_rows * dt.width, D};
+    return {x_and_gate, dt_b_c, dt, y};
+  }
+
+  void run(const DecodeArguments& at, MixerState& state) const override {
+    const auto [x_and_gate, dt_b_c, dt, y] = between(at);
     const kernels::ConvStep conv = {D, K, conv_KD.const_data_ptr<float>(),
                                     conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr};
     const kernels::ScanStep scan = {D, N, a_DN.const_data_ptr<float>(), skip_D.const_data_ptr<float>()};
@@ -62,9 +76,50 @@ class MambaDecodeStep : public DecodeStep {
       project(out_proj, at.batch, share_of(E, share, num_shares), y, at.branch);
     });
   }
+
+  // As MambaMixer::forward, which this must equal bit for bit.
+  void read(const DecodeArguments& at, MixerState& state) const override {
+    const auto [x_and_gate, dt_b_c, dt, y] = between(at);
+    const auto num_rows = static_cast<int64_t>(at.batch.num_rows());
+    const int64_t num_sequences = at.batch.num_sequences(), *offsets = at.batch.offsets_S1.data();
+    project(in_proj, at.batch, at.normed, x_and_gate);
+    const at::Tensor before_SKD = state.conv_SDK.transpose(1, 2).contiguous(),
+                     after_SKD = torch::empty_like(before_SKD);
+    kernels::ConvInputs conv;
+    conv.num_tokens = num_rows, conv.num_channels = D, conv.num_taps = K, conv.num_sequences = num_sequences;
+    conv.x = {x_and_gate.data, x_and_gate.width};
+    conv.weight = conv_KD.const_data_ptr<float>();
+    conv.bias = conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr;
+    conv.silu = true;
+    conv.offsets = offsets;
+    conv.initial = before_SKD.const_data_ptr<float>();
+    kernels::causal_conv1d_forward(conv, {y.data, D}, after_SKD.mutable_data_ptr<float>(),
+                                   ops::parallel_tiles);
+    state.conv_SDK = after_SKD.transpose(1, 2).contiguous();
+    project(x_proj, at.batch, y, dt_b_c);
+    kernels::ScanInputs scan;
+    PackedProjection steps = dt_proj;
+    if (steps.size() == 1)
+      scan.dt_bias = std::exchange(steps.front().matrix.bias, nullptr);  // the scan adds a shared one
+    project(steps, at.batch, dt_b_c, dt);
+    scan.num_tokens = num_rows, scan.num_channels = D, scan.num_states = N,
+    scan.num_sequences = num_sequences;
+    scan.u = {y.data, D}, scan.dt = {dt.data, D};
+    scan.b = {dt_b_c.data + R, dt_b_c.width}, scan.c = {dt_b_c.data + R + N, dt_b_c.width};
+    scan.gate = {x_and_gate.data + D, x_and_gate.width};
+    scan.a = a_DN.const_data_ptr<float>(), scan.skip = skip_D.const_data_ptr<float>();
+    scan.dt_softplus = true;
+    scan.offsets = offsets;
+    float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
+    scan.initial = recurrent_SDN;  // a tile reads its channels' states before it writes them, and rows alike
+    kernels::selective_scan_forward(scan, {{y.data, D}, recurrent_SDN}, ops::parallel_tiles);
+    project(out_proj, at.batch, y, at.branch);
+  }
 };
 
 }  // namespace
+
+bool MambaMixerImpl::has_decode_step() const { return config_.conv_kernel <= kernels::kMaxConvTaps; }
 
 std::unique_ptr<DecodeStep> MambaMixerImpl::decode_step(WeightPacker& weights) const {
   auto step = std::make_unique<MambaDecodeStep>();

@@ -74,7 +74,7 @@ class Mixer : public Module {
   virtual MixerCosts costs() const = 0;
   // The state of sequences of which nothing has been seen: zeros, and no keys.
   virtual MixerState initial_state(int64_t /*num_sequences*/) const { return {}; }
-  // The fast way of single tokens, and whether there is one. `weights` packs the mixer's matrices.
+  // The fast ways without gradients, and whether there are any. `weights` packs the mixer's matrices.
   virtual bool has_decode_step() const { return false; }
   virtual std::unique_ptr<DecodeStep> decode_step(WeightPacker& /*weights*/) const { return nullptr; }
 };

@@ -3,11 +3,9 @@
 #include <ATen/ATen.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 #include <vector>
 
-#include "mom/kernels/matvec.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/parallel.h"
 
@@ -39,29 +37,33 @@ void multiply_rowwise(const at::Tensor& left_MK, const at::Tensor& right_KN, con
   const at::Tensor panels = rowwise_weights->panels(right_KN.t()), left = with_dense_rows(left_MK),
                    bias = bias_N.defined() ? bias_N.contiguous() : at::Tensor();
   at::Tensor to = to_MN.stride(1) == 1 ? to_MN : at::empty(to_MN.sizes(), to_MN.options());
-  const int64_t num_rows = left.size(0), num_outputs = right_KN.size(1);
+  const auto num_rows = static_cast<size_t>(left.size(0));
   const kernels::WeightMatrix matrix{.data = panels.const_data_ptr(),
                                      .bias = bias.defined() ? bias.const_data_ptr<float>() : nullptr,
-                                     .num_rows = num_outputs,
+                                     .num_rows = right_KN.size(1),
                                      .num_columns = right_KN.size(0)};
-  const int64_t across = (num_outputs + kWeightRows - 1) / kWeightRows,
+  std::vector<const float*> x(num_rows);
+  std::vector<float*> y(num_rows);
+  for (size_t row = 0; row < num_rows; ++row) {
+    x[row] = left.const_data_ptr<float>() + static_cast<int64_t>(row) * left.stride(0);
+    y[row] = to.mutable_data_ptr<float>() + static_cast<int64_t>(row) * to.stride(0);
+  }
+  multiply_rowwise(matrix, x, y);
+  if (!to.is_same(to_MN)) to_MN.copy_(to);
+}
+
+void multiply_rowwise(const kernels::WeightMatrix& weights, std::span<const float* const> x,
+                      std::span<float* const> y) {
+  const int64_t num_rows = std::ssize(x), num_outputs = weights.num_rows,
+                across = (num_outputs + kWeightRows - 1) / kWeightRows,
                 down = (num_rows + kLeftRows - 1) / kLeftRows;
-  const float* from = left.const_data_ptr<float>();
-  float* result = to.mutable_data_ptr<float>();
   parallel_tiles(across * down, [&](int64_t tile) {
     const int64_t first = tile / across * kLeftRows, begin = tile % across * kWeightRows;
-    const auto count = static_cast<size_t>(std::min(num_rows - first, kLeftRows));
-    std::array<const float*, kLeftRows> x{};
-    std::array<float*, kLeftRows> y{};
-    for (size_t i = 0; i < count; ++i) {
-      const int64_t row = first + static_cast<int64_t>(i);
-      x[i] = from + row * left.stride(0);
-      y[i] = result + row * to.stride(0);
-    }
-    kernels::matvec(matrix, begin, std::min(num_outputs, begin + kWeightRows), {x.data(), count},
-                    {y.data(), count});
+    const auto at = static_cast<size_t>(first),
+               count = static_cast<size_t>(std::min(num_rows - first, kLeftRows));
+    kernels::matvec(weights, begin, std::min(num_outputs, begin + kWeightRows), x.subspan(at, count),
+                    y.subspan(at, count));
   });
-  if (!to.is_same(to_MN)) to_MN.copy_(to);
 }
 
 }  // namespace mom::ops

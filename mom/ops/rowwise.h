@@ -5,7 +5,9 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <span>
 
+#include "mom/kernels/matvec.h"
 #include "mom/ops/packed_weights.h"
 
 namespace mom::ops {
@@ -34,5 +36,8 @@ at::Tensor each_item(const at::Tensor& x, int64_t num_items,
 // to_MN = left_MK * right_KN (+ bias_N), while products are rowwise.
 void multiply_rowwise(const at::Tensor& left_MK, const at::Tensor& right_KN, const at::Tensor& to_MN,
                       const at::Tensor& bias_N);
+// The same of rows wherever they are, on all threads: y[i] = weights x[i] (+ bias), `weights` f32.
+void multiply_rowwise(const kernels::WeightMatrix& weights, std::span<const float* const> x,
+                      std::span<float* const> y);
 
 }  // namespace mom::ops

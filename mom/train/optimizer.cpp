@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/kernels/sum_of_squares.h"
 #include "mom/ops/parallel.h"
 
 namespace mom::train {
@@ -30,24 +31,6 @@ double learning_rate_at(const TrainConfig& config, int64_t step) {
 
 namespace {
 
-// Lane l takes elements l, l + 16, ...: the same bits on every instruction set.
-double sum_of_squares(const float* x, int64_t count) {
-  constexpr int64_t kLanes = 16;
-  double lanes[kLanes] = {};
-  for (int64_t i = 0; i < count; i += kLanes)
-    for (int64_t l = 0; l < kLanes; ++l) {
-      const double value = x[i + l];
-      lanes[l] += value * value;
-    }
-  double sum = 0;
-  for (const double lane : lanes) sum += lane;
-  return sum;
-}
-
-}  // namespace
-
-namespace {
-
 at::Tensor chunk_squares_on_device(const at::Tensor& flat, const Range& range) {
   const auto squares = [&](int64_t begin, int64_t rows, int64_t length) {
     return at::linalg_vector_norm(flat.narrow(0, begin, rows * length).view({rows, length}), 2, {1}, false,
@@ -69,7 +52,7 @@ at::Tensor chunk_squares(const at::Tensor& flat, const Range& range) {
   ops::parallel_tiles(sums_of_chunks.size(0), [&](int64_t chunk) {
     const int64_t begin = range.begin + chunk * kChunk,
                   end = std::min(begin + kChunk, range.begin + range.length);
-    sums[chunk] = sum_of_squares(x + begin, end - begin);
+    sums[chunk] = kernels::sum_of_squares(x + begin, end - begin);
   });
   return sums_of_chunks;
 }

@@ -8,7 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/generate/step.h"
 #include "mom/kernels/cpu_capability.h"
-#include "tests/support/tiny_model.h"
+#include "tests/support/tiny_generation.h"
 
 namespace mom::generate {
 namespace {
@@ -16,8 +16,9 @@ namespace {
 using kernels::WeightType;
 using Tokens = std::vector<std::vector<int32_t>>;  // by step, then sequence
 
-// Text, codes of pictures and of speech in one vocabulary.
+// Text, codes of pictures and of speech in one vocabulary; where norms are adaptive, text and latents.
 models::ModelSpec spec_of(const test::Variant& variant) {
+  if (variant.adaptive_norm) return test::generation_spec(variant, /*patches=*/true);
   models::ModelSpec spec = test::tiny_backbone(variant);
   spec.vocabulary = test::with_codes(40, 10, 9, 6);
   spec.modalities = spec.vocabulary.names();
@@ -71,7 +72,11 @@ class MambaDecoderTest : public testing::TestWithParam<test::Variant> {
 INSTANTIATE_TEST_SUITE_P(Backbones, MambaDecoderTest,
                          testing::Values(test::Variant{"mamba"}, test::Variant{"mixture_of_mamba"},
                                          test::Variant{.backbone = "mixture_of_mamba",
-                                                       .route = models::kRandomRoute}),
+                                                       .route = models::kRandomRoute},
+                                         test::Variant{.backbone = "mixture_of_mamba",
+                                                       .scan = nn::scan_patterns().back(),
+                                                       .patch_net = models::kUNetPatches,
+                                                       .adaptive_norm = true}),
                          [](const auto& variant) { return variant.param.name(); });
 
 TEST_P(MambaDecoderTest, IsTheNetworkOnEveryInstructionSet) {
@@ -104,6 +109,46 @@ TEST_P(MambaDecoderTest, SameBitsAloneOrBesideOthersAndForAnyThreads) {
                              together.index_select(0, torch::tensor({5, 1, 6}))));
     at::set_num_threads(3);
     EXPECT_TRUE(torch::equal(decode(model_, type, tokens_, all_), together));
+  }
+  at::set_num_threads(threads);
+}
+
+// All that a state holds.
+std::vector<at::Tensor> tensors_of(const models::ModelState& state) {
+  std::vector<at::Tensor> tensors{state.hidden_SE};
+  for (const nn::MixerState& block : state.blocks)
+    for (const at::Tensor& tensor : {block.conv_SDK, block.recurrent_SDN, block.normed_SE})
+      tensors.push_back(tensor);
+  return tensors;
+}
+
+// Several tokens of each sequence, in blocks of their own sizes, from the state of the block before: logits and states.
+TEST_P(MambaDecoderTest, ReadsWithTheNetworksBits) {
+  const ops::PackedWeights panels(model_->parameters());
+  const MambaDecoder decoder(model_, WeightType::kF32, panels);
+  const int threads = at::get_num_threads();
+  for (const std::string& capability : kernels::cpu_capabilities()) {
+    kernels::set_cpu_capability(capability);
+    at::set_num_threads(capability == kernels::cpu_capabilities().front() ? 3 : threads);
+    DecodeState expected = initial_state(*model_, 3), read = initial_state(*model_, 3);
+    int32_t token = 5;
+    for (const std::vector<size_t>& lengths :
+         std::vector<std::vector<size_t>>{{1, 70, 3}, {33, 1, 2}, {1, 1, 1}, {200, 5, 129}}) {
+      std::vector<Feed> feeds;
+      std::vector<std::vector<int32_t>> tokens;
+      for (const size_t length : lengths) {
+        Feed feed;
+        while (feed.tokens.size() < length)
+          feed.append(token = static_cast<int32_t>((token * 29 + 11) % model_->spec().vocab_size));
+        feeds.push_back(feed), tokens.push_back(feed.tokens);
+      }
+      const at::Tensor logits_SV = test::step(*model_, expected, feeds).logits_SV;
+      EXPECT_TRUE(torch::equal(decoder.read(tokens, read.model), logits_SV)) << capability;
+      const std::vector<at::Tensor> found = tensors_of(read.model), wanted = tensors_of(expected.model);
+      for (size_t i = 0; i < wanted.size(); ++i)
+        EXPECT_TRUE(wanted[i].defined() ? torch::equal(found[i], wanted[i]) : !found[i].defined()) << i;
+      EXPECT_EQ(read.model.num_tokens_S, expected.model.num_tokens_S);
+    }
   }
   at::set_num_threads(threads);
 }
