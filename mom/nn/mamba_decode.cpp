@@ -3,7 +3,9 @@
 //   in_proj, conv step  |  x_proj  |  dt_proj, scan step, gate  |  out_proj  |
 // Several: the kernels of training one after another.
 #include <ATen/Parallel.h>
-#include <torch/types.h>
+
+#include <utility>
+#include <vector>
 
 #include "mom/kernels/causal_conv1d.h"
 #include "mom/kernels/mamba_step.h"
@@ -13,6 +15,14 @@
 
 namespace mom::nn {
 namespace {
+
+// `count` matrices [rows, columns] as [columns, rows].
+void transpose(const float* from, int64_t count, int64_t rows, int64_t columns, float* to) {
+  for (const float* end = from + count * rows * columns; from < end;
+       from += rows * columns, to += rows * columns)
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
+}
 
 class MambaDecodeStep : public DecodeStep {
  public:
@@ -83,8 +93,11 @@ class MambaDecodeStep : public DecodeStep {
     const auto num_rows = static_cast<int64_t>(at.batch.num_rows());
     const int64_t num_sequences = at.batch.num_sequences(), *offsets = at.batch.offsets_S1.data();
     project(in_proj, at.batch, at.normed, x_and_gate);
-    const at::Tensor before_SKD = state.conv_SDK.transpose(1, 2).contiguous(),
-                     after_SKD = torch::empty_like(before_SKD);
+    float *conv_SDK = state.conv_SDK.mutable_data_ptr<float>(),
+          *recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
+    std::vector<float> before_SKD(static_cast<size_t>(num_sequences * (K - 1) * D)),
+        after_SKD(before_SKD.size());
+    transpose(conv_SDK, num_sequences, D, K - 1, before_SKD.data());
     kernels::ConvInputs conv;
     conv.num_tokens = num_rows, conv.num_channels = D, conv.num_taps = K, conv.num_sequences = num_sequences;
     conv.x = {x_and_gate.data, x_and_gate.width};
@@ -92,10 +105,9 @@ class MambaDecodeStep : public DecodeStep {
     conv.bias = conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr;
     conv.silu = true;
     conv.offsets = offsets;
-    conv.initial = before_SKD.const_data_ptr<float>();
-    kernels::causal_conv1d_forward(conv, {y.data, D}, after_SKD.mutable_data_ptr<float>(),
-                                   ops::parallel_tiles);
-    state.conv_SDK = after_SKD.transpose(1, 2).contiguous();
+    conv.initial = before_SKD.data();
+    kernels::causal_conv1d_forward(conv, {y.data, D}, after_SKD.data(), ops::parallel_tiles);
+    transpose(after_SKD.data(), num_sequences, K - 1, D, conv_SDK);
     project(x_proj, at.batch, y, dt_b_c);
     kernels::ScanInputs scan;
     PackedProjection steps = dt_proj;
@@ -110,7 +122,6 @@ class MambaDecodeStep : public DecodeStep {
     scan.a = a_DN.const_data_ptr<float>(), scan.skip = skip_D.const_data_ptr<float>();
     scan.dt_softplus = true;
     scan.offsets = offsets;
-    float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
     scan.initial = recurrent_SDN;  // a tile reads its channels' states before it writes them, and rows alike
     kernels::selective_scan_forward(scan, {{y.data, D}, recurrent_SDN}, ops::parallel_tiles);
     project(out_proj, at.batch, y, at.branch);
