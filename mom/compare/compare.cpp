@@ -101,6 +101,24 @@ std::vector<std::string> ordered_sets(const RunFolder& dense, const RunFolder& m
   return sets;
 }
 
+std::vector<std::string> measured_on(const Comparison& comparison, const std::string& set) {
+  std::vector<std::string> modalities;
+  for (const Row& row : comparison.rows)
+    if (row.set == set) modalities.push_back(row.modality);
+  return modalities;
+}
+
+std::vector<std::string> sets_like(const Comparison& comparison, const RunFolder& dense) {
+  const std::vector<std::string> modalities = measured_on(comparison, comparison.set);
+  std::vector<std::string> sets;
+  for (const Row& row : comparison.rows)
+    if (row.set != comparison.set && row.modality == modalities.front() &&
+        measured_on(comparison, row.set) == modalities &&
+        trains_on(dense, row.set) == trains_on(dense, comparison.set))
+      sets.push_back(row.set);
+  return sets;
+}
+
 }  // namespace
 
 const char* match_name(Match match) {
@@ -181,7 +199,8 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
                  trained_sum_of(dense),
                  step_flops_ratio(dense, mix),
                  comparability_warnings(dense, mix),
-                 mix.set_titles};
+                 mix.set_titles,
+                 {}};
   out.set_titles.insert(dense.set_titles.begin(), dense.set_titles.end());
   const bool from_file = evaluated_at_end(dense) && evaluated_at_end(mix);
   out.loss_source = from_file ? "mom eval at the final step" : "the last evaluation in training";
@@ -203,6 +222,7 @@ Comparison compare_runs(const RunFolder& dense, const RunFolder& mix, const std:
     throw UserError({mix.path.string(), "losses of set " + out.set + " that both runs have", "none",
                      "run mom eval on both"});
   }
+  if (set.empty()) out.like_set = sets_like(out, dense);
   return out;
 }
 

@@ -99,11 +99,37 @@ std::string verdict(const Row& row) {
          loss_text(row.dense_loss) + ", gain " + percent_text(row.gain) + ", " + reach_text(row) + ")";
 }
 
+namespace {
+
+// "better on 2 of 6 sets, worse on 4 (gain -1.0% to 1.4%)"
+std::string verdict_over_sets(const std::vector<const Row*>& rows) {
+  std::string text;
+  for (const Outcome outcome : {Outcome::kBetter, Outcome::kWorse, Outcome::kEqual}) {
+    const auto count = std::count_if(rows.begin(), rows.end(),
+                                     [&](const Row* row) { return outcome_of(row->gain) == outcome; });
+    if (count == 0) continue;
+    const std::string all = text.empty() ? " of " + std::to_string(rows.size()) + " sets" : "";
+    text += (text.empty() ? "" : ", ") + std::string(outcome_name(outcome)) + " on " + std::to_string(count) +
+            all;
+  }
+  const auto [least, most] = std::minmax_element(
+      rows.begin(), rows.end(), [](const Row* a, const Row* b) { return a->gain < b->gain; });
+  return text + " (gain " + percent_text((*least)->gain) + " to " + percent_text((*most)->gain) + ")";
+}
+
+}  // namespace
+
 std::string verdict(const Comparison& comparison) {
   std::string text;
   for (const Row& row : comparison.rows) {
     if (row.set != comparison.set || row.modality == kOverall) continue;
-    text += (text.empty() ? "" : "; ") + row.modality + " " + verdict(row);
+    std::vector<const Row*> rows{&row};
+    for (const Row& other : comparison.rows)
+      if (other.modality == row.modality &&
+          std::count(comparison.like_set.begin(), comparison.like_set.end(), other.set) > 0)
+        rows.push_back(&other);
+    text += (text.empty() ? "" : "; ") + row.modality + " " +
+            (rows.size() == 1 ? verdict(row) : verdict_over_sets(rows));
   }
   const std::string flops = flops_text(comparison);
   return subject(comparison.mix_name, comparison.dense_name) + ": " + text + "." +

@@ -47,7 +47,7 @@ std::string reach_text(const std::vector<Match>& matches);
 std::string verdict(const Row& row);
 // "Mixture-of-Mamba against dense Mamba on held-out data: image better (loss 0.1385 against 0.1495, gain 7.4%, reaches
 // the baseline's final loss with 62.1% of its FLOPs); text worse (...)." The modalities of the chosen set without
-// `overall`, then flops_text.
+// `overall`, then flops_text. Of several sets alike "image better on 2 of 6 sets, worse on 4 (gain -1.0% to 1.4%)".
 std::string verdict(const Comparison& comparison);
 // The same with several seeds, of the given modalities: "A against B on held-out data: image better with 3 of 3 seeds
 // (gain 1.6%); text undecided, better with 1 of 3 seeds (gain -0.5%)."; of one seed "..., one seed: image better ...".

@@ -1,8 +1,7 @@
-// A model as generation runs it: blocks of positions and pictures through the training kernels, in f32; tokens without
-// pictures through mamba_decoder.h where the network has only such blocks. Both multiply by one copy of the weights, in
-// panels. A sequence's numbers have the same bits whatever other sequences are beside it. A network on another device than
-// the CPU computes everything by LibTorch's operators, its last bits depend on what is beside, and logits come back for
-// every token.
+// A model as generation runs it: tokens alone, single ones and prompts, by mamba_decoder.h where the network has only such
+// blocks; pictures, and all else, through the training kernels, in f32. Both multiply by one copy of the weights, in panels.
+// A sequence's numbers have the same bits whatever other sequences are beside it. A network on another device than the CPU
+// computes everything by the training kernels, its last bits depend on what is beside, and logits come back for every token.
 #pragma once
 
 #include <memory>
@@ -28,8 +27,8 @@ class Network {
  private:
   models::Model model_;
   std::shared_ptr<const ops::PackedWeights> panels_;
-  std::shared_ptr<const MambaDecoder> decoder_,
-      reader_;  // of single tokens, of prompts; null: every step is one of step.h
+  std::shared_ptr<const MambaDecoder> decoder_;  // of single tokens; null: every step is one of step.h
+  std::shared_ptr<const MambaDecoder> reader_;   // of prompts, f32
   bool cuts_exactly_;
 };
 

@@ -240,6 +240,20 @@ TEST_F(CompareTest, ChoosesTheSetAskedFor) {
   EXPECT_THROW(compare_runs(dense, mix, "c4"), UserError);
 }
 
+TEST_F(CompareTest, SetsAlikeAreCountedUnlessOneIsAskedFor) {
+  auto dense = run("dense", {}), mix = run("mix", test::fake_mix());
+  for (runs::RunFolder* folder : {&dense, &mix}) {
+    folder->evals["twemoji"] = folder->evals.at("noto");
+    folder->evaluation["twemoji"] = folder->evaluation.at("noto");
+  }
+  mix.evaluation.at("twemoji").losses["image"] = 1;
+  const std::string words = verdict(compare_runs(dense, mix));
+  EXPECT_NE(words.find("image better on 1 of 2 sets, worse on 1 (gain -"), std::string::npos) << words;
+  EXPECT_NE(words.find("; text better on 2 of 2 sets (gain "), std::string::npos) << words;
+  const std::string of_one = verdict(compare_runs(dense, mix, "noto"));
+  EXPECT_NE(of_one.find("image better (loss "), std::string::npos) << of_one;
+}
+
 TEST_F(CompareTest, ASetThatIsTrainedOnLeadsOneOfAnotherStyle) {
   auto dense = run("dense", {}), mix = run("mix", test::fake_mix());
   for (runs::RunFolder* folder : {&dense, &mix}) {
