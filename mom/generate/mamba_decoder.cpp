@@ -63,6 +63,8 @@ at::Tensor own(at::Tensor tensor) { return is_own(tensor) ? tensor : tensor.cont
 // `tokens_R`: sequence s has those of [offsets_S1[s], offsets_S1[s + 1]), and has seen so many before.
 nn::DecodeBatch batch_of(const models::ModelSpec& spec, const std::vector<int32_t>& tokens_R,
                          std::vector<int64_t> offsets_S1, const std::vector<int64_t>& seen_S) {
+  TORCH_CHECK(offsets_S1.size() == seen_S.size() + 1, "[MambaDecoder] expected a state of ",
+              offsets_S1.size() - 1, " sequences, got one of ", seen_S.size());
   const auto num_sets = static_cast<int64_t>(spec.modalities.size());
   std::vector<int64_t> modality_R, set_R;
   for (size_t s = 0; s < seen_S.size(); ++s) {
@@ -168,16 +170,12 @@ int64_t MambaDecoder::bytes_per_token() const {
 }
 
 at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const {
-  TORCH_CHECK(state.num_tokens_S.size() == tokens_S.size(), "[MambaDecoder] expected a state of ",
-              tokens_S.size(), " sequences, got one of ", state.num_tokens_S.size());
   return run(tokens_S, batch_of(model_->spec(), tokens_S, one_each(tokens_S.size()), state.num_tokens_S),
              state, /*reads=*/false);
 }
 
 at::Tensor MambaDecoder::read(const std::vector<std::vector<int32_t>>& tokens_S,
                               models::ModelState& state) const {
-  TORCH_CHECK(state.num_tokens_S.size() == tokens_S.size(), "[MambaDecoder] expected a state of ",
-              tokens_S.size(), " sequences, got one of ", state.num_tokens_S.size());
   TORCH_CHECK(network_->type == WeightType::kF32,
               "[MambaDecoder] read: expected f32 weights, got fewer bits");
   std::vector<int32_t> tokens_R;
