@@ -44,15 +44,15 @@ struct Row {
 struct Comparison {
   std::string dense_name, mix_name;  // models in words
   Path dense_path, mix_path;
-  std::string
-      set;  // the held-out set the verdict is about; where none was asked for, it speaks of `like_set`, too
+  std::string set;        // the held-out set the verdict is about
   std::vector<Row> rows;  // those of `set` first
   std::string loss_source;
   modality::TrainedSum trained;       // "image_weight" of the JSON: its weight, null where that is 0
   double step_flops_ratio = 1;        // FLOPs of a step: mix over dense
   std::vector<std::string> warnings;  // why the runs may not be comparable
   runs::SetTitles set_titles;
-  std::vector<std::string> like_set;  // others with the modalities of `set`, trained on as it is
+  // Others with the modalities of `set`, trained on as it is, which the verdict counts, too; none where one set was asked for.
+  std::vector<std::string> like_set;
 };
 
 // `set` empty: the held-out set with the most modalities. UserError when the settings differ or nothing can
