@@ -292,7 +292,7 @@ BatchLoss Objective::operator()(ModelImpl& model, const data::Batch& batch, cons
   noised.input.relay = calls.relay;
   if (spec.has_mixer("experts")) {
     noised.input.training = how == Timesteps::kUniform;
-    noised.input.experts = std::make_shared<nn::ExpertReport>();
+    if (noised.input.training) noised.input.experts = std::make_shared<nn::ExpertReport>();
     // A step's microbatches share one mean.
     noised.input.balance_weight = config_.balance_weight * token_sum(terms, vocabulary_).count /
                                   std::max(1.0, token_sum(step_terms, vocabulary_).count);

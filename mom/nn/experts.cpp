@@ -42,85 +42,82 @@ int64_t ceil_of(double x) { return static_cast<int64_t>(std::ceil(x - 1e-9)); }
 // oneDNN makes new code for each number of rows: blocks come in few sizes.
 int64_t block_multiple(int64_t num_tokens) { return num_tokens >= 1024 ? 64 : num_tokens >= 128 ? 16 : 1; }
 
-// How often each expert was chosen by rows of each modality. chosen_TK i64 [T, K] of experts.
-at::Tensor count_choices(const at::Tensor& chosen_TK, const Routing& routing, int64_t num_experts) {
-  std::vector<at::Tensor> counts;
+// A sum over the rows of each modality: [T, E] -> i64 [M, E].
+at::Tensor sum_by_modality(const at::Tensor& counts_TE, const Routing& routing) {
+  std::vector<at::Tensor> sums;
   for (int64_t m = 0; m < routing.num_modalities(); ++m)
-    counts.push_back(chosen_TK.narrow(0, routing.group_begin(m), routing.group_size(m))
-                         .reshape(-1)
-                         .bincount({}, num_experts));
-  return torch::stack(counts);
+    sums.push_back(counts_TE.narrow(0, routing.group_begin(m), routing.group_size(m)).sum(0));
+  return torch::stack(sums);
 }
 
-// Experts that took each row, as counts by modality.
-at::Tensor count_taken(const at::Tensor& rows_EC, const Routing& routing) {
-  at::Tensor counts = torch::empty({routing.num_modalities(), rows_EC.size(0)}, torch::kInt64);
-  for (int64_t m = 0; m < routing.num_modalities(); ++m) {
-    const int64_t begin = routing.group_begin(m), end = begin + routing.group_size(m);
-    counts[m].copy_(rows_EC.ge(begin).logical_and(rows_EC.lt(end)).sum(1));
-  }
-  return counts;
-}
-
-// Of the routers' distributions, in nats, summed over the rows; 0 where no report wants it.
-at::Tensor entropy_of(const at::Tensor& probabilities_TE, const BlockContext& context) {
-  if (!context.experts) return torch::zeros({}, probabilities_TE.options());
-  return torch::special::entr(probabilities_TE.detach()).sum();
+// Which of the experts each choice is for: bool, with a dimension more.
+at::Tensor is_for_expert(const at::Tensor& choices, int64_t num_experts) {
+  return choices.unsqueeze(-1).eq(torch::arange(num_experts, choices.options()));
 }
 
 }  // namespace
 
 void ExpertLoad::add(const ExpertLoad& other) {
+  num_tokens += other.num_tokens, num_choices += other.num_choices;
   choices_ME = choices_ME.defined() ? choices_ME + other.choices_ME : other.choices_ME;
-  num_tokens += other.num_tokens, num_choices += other.num_choices, num_dropped += other.num_dropped;
-  entropy_nats += other.entropy_nats, balance += other.balance;
+  sums_3 = sums_3.defined() ? sums_3 + other.sums_3 : other.sums_3;
 }
 
 Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
-                               int64_t capacity, int64_t multiple) {
-  const at::Tensor dense = choices_Tk.contiguous();
-  const int64_t *choice = dense.const_data_ptr<int64_t>(), *order = order_T.const_data_ptr<int64_t>();
-  const int64_t num_tokens = dense.size(0), k = dense.size(1);
-  struct Taken {
-    std::vector<int64_t> rows, gates;
-  };
-  std::vector<Taken> taken(static_cast<size_t>(num_experts));
-  Dispatch dispatch;
-  for (int64_t j = 0; j < k; ++j) {
-    for (int64_t t = 0; t < num_tokens; ++t) {
-      const int64_t at = order[t] * k + j;
-      Taken& expert = taken[static_cast<size_t>(choice[at])];
-      if (capacity > 0 && static_cast<int64_t>(expert.rows.size()) >= capacity) {
-        ++dispatch.num_dropped;
-        continue;
-      }
-      expert.rows.push_back(order[t]);
-      expert.gates.push_back(at);
+                               int64_t capacity, int64_t multiple, bool to_capacity) {
+  const int64_t num_tokens = choices_Tk.size(0), k = choices_Tk.size(1), num_choices = num_tokens * k;
+  // Choices in the order in which they are served, where each stands among the flat gates, and its place with its expert.
+  const at::Tensor served_C = choices_Tk.index_select(0, order_T).t().reshape(-1);
+  const at::Tensor gate_C = (order_T.unsqueeze(1) * k + torch::arange(k, order_T.options())).t().reshape(-1);
+  const at::Tensor is_for_CE = is_for_expert(served_C, num_experts);
+  const at::Tensor place_C = is_for_CE.cumsum(0).gather(1, served_C.unsqueeze(1)).squeeze(1) - 1;
+
+  std::vector<int64_t> sizes_E(static_cast<size_t>(num_experts), capacity);
+  if (!to_capacity || capacity == 0) {
+    const at::Tensor counts_E = ops::on_host({is_for_CE.sum(0)})[0];
+    for (int64_t e = 0; e < num_experts; ++e) {
+      const int64_t count = counts_E.const_data_ptr<int64_t>()[e];
+      sizes_E[static_cast<size_t>(e)] = capacity > 0 ? std::min(count, capacity) : count;
     }
   }
+  Dispatch dispatch;
   dispatch.offsets_E1.push_back(0);
-  for (Taken& expert : taken) {
-    const auto size = static_cast<int64_t>(expert.rows.size());
-    const auto padded = static_cast<size_t>((size + multiple - 1) / multiple * multiple);
-    expert.rows.resize(padded, -1);
-    expert.gates.resize(padded, num_tokens * k);
-    dispatch.rows_N.insert(dispatch.rows_N.end(), expert.rows.begin(), expert.rows.end());
-    dispatch.gate_index_N.insert(dispatch.gate_index_N.end(), expert.gates.begin(), expert.gates.end());
-    dispatch.offsets_E1.push_back(static_cast<int64_t>(dispatch.rows_N.size()));
+  for (const int64_t size : sizes_E)
+    dispatch.offsets_E1.push_back(dispatch.offsets_E1.back() + (size + multiple - 1) / multiple * multiple);
+
+  const int64_t num_slots = dispatch.offsets_E1.back();
+  const at::Tensor begins_E1 =
+      ops::on_device(torch::tensor(dispatch.offsets_E1, torch::kInt64), choices_Tk.device());
+  at::Tensor slot_C = begins_E1.index_select(0, served_C) + place_C;
+  dispatch.num_dropped = torch::zeros({}, choices_Tk.options());
+  if (capacity > 0) {  // what is dropped goes to a slot behind the last, which is cut off
+    const at::Tensor dropped_C = place_C.ge(capacity);
+    slot_C = slot_C.masked_fill(dropped_C, num_slots);
+    dispatch.num_dropped = dropped_C.sum();
   }
+  dispatch.gate_index_N = torch::full({num_slots + 1}, num_choices, choices_Tk.options())
+                              .scatter(0, slot_C, gate_C)
+                              .narrow(0, 0, num_slots);
+  const at::Tensor rows_N =
+      dispatch.gate_index_N.floor_divide(k).masked_fill(dispatch.gate_index_N.eq(num_choices), -1);
+  at::Tensor slots_Tk = torch::full({num_choices}, -1, choices_Tk.options())
+                            .scatter(0, gate_C, slot_C.masked_fill(slot_C.eq(num_slots), -1))
+                            .view({num_tokens, k});
+  if (k > 1) slots_Tk = std::get<0>(slots_Tk.sort(1));
+  dispatch.rows = ops::make_row_map(rows_N, slots_Tk);
   return dispatch;
 }
 
 Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens) {
-  const at::Tensor dense = rows_EC.contiguous();
-  const int64_t* rows = dense.const_data_ptr<int64_t>();
+  const int64_t num_experts = rows_EC.size(0), capacity = rows_EC.size(1);
   Dispatch dispatch;
-  dispatch.rows_N.assign(rows, rows + dense.numel());
-  for (int64_t i = 0; i < dense.numel(); ++i) dispatch.gate_index_N.push_back(i);
-  for (int64_t e = 0; e <= dense.size(0); ++e) dispatch.offsets_E1.push_back(e * dense.size(1));
-  std::vector<bool> has_expert(static_cast<size_t>(num_tokens), false);
-  for (const int64_t row : dispatch.rows_N) has_expert[static_cast<size_t>(row)] = true;
-  dispatch.num_dropped = std::count(has_expert.begin(), has_expert.end(), false);
+  dispatch.gate_index_N = torch::arange(rows_EC.numel(), rows_EC.options());
+  for (int64_t e = 0; e <= num_experts; ++e) dispatch.offsets_E1.push_back(e * capacity);
+  const at::Tensor slots_TE =
+      torch::full({num_tokens, num_experts}, -1, rows_EC.options())
+          .scatter(0, rows_EC.t(), dispatch.gate_index_N.view({num_experts, capacity}).t());
+  dispatch.rows = ops::make_row_map(rows_EC.reshape(-1), slots_TE);
+  dispatch.num_dropped = slots_TE.lt(0).all(1).sum();
   return dispatch;
 }
 
@@ -168,29 +165,22 @@ ExpertsMixerImpl::ExpertsMixerImpl(const ExpertsConfig& config, const Trunk& tru
 ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& probabilities_TE,
                                                          const BlockContext& context) const {
   const int64_t num_tokens = probabilities_TE.size(0), k = config_.experts_per_token;
-  auto [chosen_Tk, experts_on_device_Tk] = probabilities_TE.topk(k, 1);
-  const at::Tensor mean_E = probabilities_TE.mean(0);
-  // How many rows an expert takes, the host must know: a block's one wait.
-  const std::vector<at::Tensor> here =
-      ops::on_host({experts_on_device_Tk, mean_E.detach(), entropy_of(probabilities_TE, context)});
-  const at::Tensor& experts_Tk = here[0];
+  auto [chosen_Tk, experts_Tk] = probabilities_TE.topk(k, 1);
   const at::Tensor gates_Tk = k == 1 ? chosen_Tk : chosen_Tk / chosen_Tk.sum(1, true);
   const double share = static_cast<double>(k * num_tokens) / static_cast<double>(config_.experts);
   const int64_t capacity = context.training ? ceil_of(config_.capacity_factor * share) : 0;
+  const c10::Device device = probabilities_TE.device();
   Choice choice;
-  choice.dispatch = dispatch_token_choice(experts_Tk, context.routing.order_T, config_.experts, capacity,
-                                          block_multiple(num_tokens));
+  choice.dispatch =
+      dispatch_token_choice(experts_Tk, context.routing.order_on(device), config_.experts, capacity,
+                            block_multiple(num_tokens), /*to_capacity=*/!device.is_cpu());
   choice.gates = gates_Tk.reshape(-1);
-  choice.load.choices_ME = count_choices(experts_Tk, context.routing, config_.experts);
-  choice.load.entropy_nats = here[2].item<double>();
+  if (!context.experts && !context.training) return choice;
+  choice.choices_ME = sum_by_modality(is_for_expert(experts_Tk, config_.experts).sum(1), context.routing);
   if (num_tokens == 0) return choice;
   const at::Tensor fraction_E =
-      choice.load.choices_ME.sum(0).to(torch::kFloat32) / static_cast<double>(k * num_tokens);
-  const auto balance = [&](const at::Tensor& f_E, const at::Tensor& p_E) {
-    return static_cast<double>(config_.experts) * (f_E * p_E).sum();
-  };
-  choice.balance = balance(ops::on_device(fraction_E, mean_E.device()), mean_E);
-  choice.load.balance = balance(fraction_E, here[1]).item<double>() * static_cast<double>(num_tokens);
+      choice.choices_ME.sum(0).to(torch::kFloat32) / static_cast<double>(k * num_tokens);
+  choice.balance = static_cast<double>(config_.experts) * (fraction_E * probabilities_TE.mean(0)).sum();
   return choice;
 }
 
@@ -200,15 +190,14 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_experts(const at::Tensor& prob
   const double factor = config_.capacity_factor > 0 ? config_.capacity_factor : 1;
   const int64_t take = std::min(
       num_tokens, ceil_of(factor * static_cast<double>(num_tokens) / static_cast<double>(config_.experts)));
-  auto [gates_EC, rows_on_device_EC] = probabilities_TE.t().topk(take, 1);
-  const std::vector<at::Tensor> here =
-      ops::on_host({rows_on_device_EC, entropy_of(probabilities_TE, context)});
-  const at::Tensor& rows_EC = here[0];
+  auto [gates_EC, rows_EC] = probabilities_TE.t().topk(take, 1);
   Choice choice;
   choice.dispatch = dispatch_expert_choice(rows_EC, num_tokens);
   choice.gates = gates_EC.reshape(-1);
-  choice.load.choices_ME = count_taken(rows_EC, context.routing);
-  choice.load.entropy_nats = here[1].item<double>();
+  if (context.experts)
+    choice.choices_ME = sum_by_modality(
+        torch::zeros({num_tokens, config_.experts}, rows_EC.options()).scatter(0, rows_EC.t(), 1),
+        context.routing);
   return choice;
 }
 
@@ -218,27 +207,30 @@ at::Tensor ExpertsMixerImpl::forward(const at::Tensor& x_TE, const BlockContext&
     throw UserError({"model.router = \"expert_choice\"", "token_choice for generation",
                      "experts that choose among all tokens, later ones too",
                      "train with model.router = \"token_choice\" to generate"});
-  const at::Tensor all = torch::tensor({int64_t{0}, x_TE.size(0)}, torch::kInt64);
+  const int64_t num_tokens = x_TE.size(0);
+  const at::Tensor all = torch::tensor({int64_t{0}, num_tokens}, torch::kInt64);
   const at::Tensor probabilities_TE =
       ops::modality_linear_of_parameters(x_TE.to(torch::kFloat32), {router_}, {}, all).softmax(1);
-  Choice choice =
+  const Choice choice =
       expert_choice ? choose_experts(probabilities_TE, context) : choose_tokens(probabilities_TE, context);
+  const Dispatch& dispatch = choice.dispatch;
   if (context.experts) {
-    ExpertLoad& load = choice.load;
-    load.num_tokens = x_TE.size(0);
-    load.num_choices = expert_choice ? x_TE.size(0) : x_TE.size(0) * config_.experts_per_token;
-    load.num_dropped = choice.dispatch.num_dropped;
-    (*context.experts)[context.block] = load;
+    const auto f64 = probabilities_TE.options().dtype(torch::kFloat64);
+    const at::Tensor balance =
+        choice.balance.defined() ? choice.balance.detach().to(f64) * num_tokens : torch::zeros({}, f64);
+    ExpertLoad& load = (*context.experts)[context.block];
+    load.num_tokens = num_tokens;
+    load.num_choices = expert_choice ? num_tokens : num_tokens * config_.experts_per_token;
+    load.choices_ME = choice.choices_ME;
+    load.sums_3 = torch::stack({dispatch.num_dropped.to(f64),
+                                torch::special::entr(probabilities_TE.detach()).sum().to(f64), balance});
   }
-  const ops::RowMapPtr map = ops::make_row_map(choice.dispatch.rows_N, x_TE.size(0));
   Routing groups;
-  groups.group_offsets_M1 = torch::tensor(choice.dispatch.offsets_E1, torch::kInt64);
-  const at::Tensor out_NE = experts_.forward(ops::take_rows(x_TE, map), groups);
-  const at::Tensor gates_N =
-      torch::cat({choice.gates, torch::zeros({1}, choice.gates.options())})
-          .index_select(
-              0, ops::on_device(torch::tensor(choice.dispatch.gate_index_N, torch::kInt64), x_TE.device()));
-  const at::Tensor y_TE = ops::add_rows(out_NE, gates_N, map);
+  groups.group_offsets_M1 = torch::tensor(dispatch.offsets_E1, torch::kInt64);
+  const at::Tensor out_NE = experts_.forward(ops::take_rows(x_TE, dispatch.rows), groups);
+  const at::Tensor gates_N = torch::cat({choice.gates, torch::zeros({1}, choice.gates.options())})
+                                 .index_select(0, dispatch.gate_index_N);
+  const at::Tensor y_TE = ops::add_rows(out_NE, gates_N, dispatch.rows);
   if (!context.training || context.balance_weight == 0 || !choice.balance.defined()) return y_TE;
   return AuxiliaryLoss::apply(y_TE, choice.balance * context.balance_weight);
 }

@@ -6,6 +6,8 @@
 //     GShard). While training an expert takes at most ceil(capacity_factor * k * T / E) tokens, first choices first,
 //     then in order of positions; a token that finds its expert full passes through the residual alone. Otherwise
 //     there is no limit, so that a token's result never depends on others.
+//     A device other than the host fills every expert up to that limit with empty places, so that the host need not
+//     wait to learn how many it has: in numbers of rows the model's capacity, not what the batch would need.
 //     Balance loss E * sum_e f_e P_e: f_e the share of choices that fell on e, P_e the mean of p_e.
 //   expert_choice: each expert takes the ceil(capacity_factor * T / E) tokens that want it most; gate = p. It looks at
 //     the whole batch, later tokens too: not for generation.
@@ -21,18 +23,20 @@
 
 namespace mom::nn {
 
-// What a router decides: which tokens an expert takes and with which weight. Slots stand expert by expert.
+// What a router decides: which tokens an expert takes and with which weight. Slots stand expert by expert. Tensors are where
+// the choices are.
 struct Dispatch {
-  std::vector<int64_t> rows_N;        // -1: a slot that only fills up its block
-  std::vector<int64_t> gate_index_N;  // into the flat gates, that of an empty slot one past the end
-  std::vector<int64_t> offsets_E1;    // slots of expert e
-  int64_t num_dropped = 0;            // choices (token choice) or tokens (expert choice) without a place
+  ops::RowMapPtr rows;              // of each slot; -1: it only fills up its block
+  at::Tensor gate_index_N;          // i64, into the flat gates; that of an empty slot is one past the end
+  std::vector<int64_t> offsets_E1;  // slots of expert e
+  at::Tensor num_dropped;  // i64 []: choices (token choice) or tokens (expert choice) without a place
 };
 
 // choices_Tk i64: experts by row, likeliest first. order_T: row of each position. capacity 0: no limit.
-// Blocks are filled up to a multiple of `multiple` slots.
+// Blocks are filled up to a multiple of `multiple` slots; `to_capacity`: to all places that an expert has. Otherwise, or without a
+// limit, the host waits for the numbers of choices.
 Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
-                               int64_t capacity, int64_t multiple);
+                               int64_t capacity, int64_t multiple, bool to_capacity);
 // rows_EC i64: the rows each expert takes.
 Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens);
 
@@ -57,9 +61,9 @@ class ExpertsMixerImpl : public Mixer {
  private:
   struct Choice {
     Dispatch dispatch;
-    at::Tensor gates;    // flat, differentiable
-    at::Tensor balance;  // differentiable; undefined where there is none
-    ExpertLoad load;     // the entropy only where the context wants a report
+    at::Tensor gates;       // flat, differentiable
+    at::Tensor choices_ME;  // where something wants it
+    at::Tensor balance;     // differentiable; undefined where there is none
   };
   Choice choose_tokens(const at::Tensor& probabilities_TE, const BlockContext& context) const;
   Choice choose_experts(const at::Tensor& probabilities_TE, const BlockContext& context) const;

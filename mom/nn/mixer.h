@@ -21,13 +21,21 @@
 
 namespace mom::nn {
 
-// How one block's router spread one batch.
+// How one block's router spread one batch. A block leaves the tensors on the device that computes, so that the host need not wait; the
+// three sums are read where they are in host memory.
 struct ExpertLoad {
+  int64_t num_tokens = 0, num_choices = 0;
   at::Tensor choices_ME;  // i64: choices of expert E by tokens of modality M, before any is dropped
-  int64_t num_tokens = 0, num_choices = 0, num_dropped = 0;
-  double entropy_nats = 0;  // of the router's distribution, summed over tokens
-  double balance = 0;       // E * sum f_e P_e, 1 where all is even; times num_tokens
+  at::Tensor sums_3;      // f64
+  double num_dropped() const {
+    return sum(0);
+  }  // choices (token choice) or tokens (expert choice) without a place
+  double entropy_nats() const { return sum(1); }  // of the router's distribution, summed over tokens
+  double balance() const { return sum(2); }       // E * sum f_e P_e, 1 where all is even; times num_tokens
   void add(const ExpertLoad& other);
+
+ private:
+  double sum(int64_t i) const { return sums_3.const_data_ptr<double>()[i]; }
 };
 using ExpertReport = std::map<int64_t, ExpertLoad>;  // by block
 

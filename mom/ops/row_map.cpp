@@ -46,7 +46,7 @@ at::Tensor take_forward(const at::Tensor& x, const at::Tensor& weights, const Ro
 at::Tensor add_forward(const at::Tensor& x, const at::Tensor& weights, const RowMap& map) {
   // The kernel reads weights in the order of its sum.
   const at::Tensor rows = with_dense_rows(x), slots = map.slots(x.device()), first = map.first_T1(x.device());
-  const at::Tensor w = weights.defined() ? as_f32(weights).index_select(0, slots) : weights;
+  const at::Tensor w = weights.defined() ? as_f32(weights).index_select(0, slots.clamp_min(0)) : weights;
   const at::Tensor y = at::empty({map.num_sources(), x.size(1)}, x.options());
   kernels_of(y).gather_rows({map.num_sources(), x.size(1), first.const_data_ptr<int64_t>(),
                              slots.const_data_ptr<int64_t>(), floats_of(w)},
@@ -119,6 +119,11 @@ RowMap::RowMap(const at::Tensor& sources_N, int64_t num_sources)
     if (sources[n] >= 0) slots[next[static_cast<size_t>(sources[n])]++] = n;
 }
 
+RowMap::RowMap(const at::Tensor& sources_N, const at::Tensor& slots_TK)
+    : sources_N_(sources_N),
+      first_T1_(torch::arange(slots_TK.size(0) + 1, slots_TK.options()) * slots_TK.size(1)),
+      slots_(slots_TK.reshape(-1)) {}
+
 RowMapPtr make_row_map(const std::vector<int64_t>& sources_N, int64_t num_sources) {
   return make_row_map(torch::tensor(sources_N, torch::kInt64), num_sources);
 }
@@ -127,6 +132,15 @@ RowMapPtr make_row_map(const at::Tensor& sources_N, int64_t num_sources) {
   TORCH_CHECK(sources_N.dim() == 1 && sources_N.scalar_type() == at::kLong && sources_N.device().is_cpu(),
               "[row_map] sources_N: expected i64 [N] in host memory, got ", describe(sources_N));
   return c10::make_intrusive<RowMap>(sources_N.contiguous(), num_sources);
+}
+
+RowMapPtr make_row_map(const at::Tensor& sources_N, const at::Tensor& slots_TK) {
+  TORCH_CHECK(sources_N.dim() == 1 && sources_N.scalar_type() == at::kLong && sources_N.is_contiguous() &&
+                  slots_TK.dim() == 2 && slots_TK.scalar_type() == at::kLong &&
+                  slots_TK.device() == sources_N.device(),
+              "[row_map] sources_N, slots_TK: expected dense i64 [N] and i64 [T, K] on one device, got ",
+              describe(sources_N), " and ", describe(slots_TK));
+  return c10::make_intrusive<RowMap>(sources_N, slots_TK);
 }
 
 at::Tensor take_rows(const at::Tensor& x_TE, const RowMapPtr& map) {

@@ -33,9 +33,9 @@ void add_experts(OrderedJson& line, const nn::ExpertReport& report,
   double balance = 0, dropped = 0, choices = 0, entropy = 0, tokens = 0;
   OrderedJson shares = OrderedJson::object();
   for (const auto& [block, load] : report) {
-    balance += load.balance, entropy += load.entropy_nats;
+    balance += load.balance(), entropy += load.entropy_nats();
     tokens += static_cast<double>(load.num_tokens);
-    dropped += static_cast<double>(load.num_dropped), choices += static_cast<double>(load.num_choices);
+    dropped += load.num_dropped(), choices += static_cast<double>(load.num_choices);
     OrderedJson& of_block = shares[std::to_string(block)];
     for (size_t m = 0; m < modalities.size(); ++m) {
       const int64_t* row =

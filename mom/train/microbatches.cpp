@@ -68,7 +68,7 @@ void Microbatches::Part::append_to(std::vector<double>& numbers) const {
     for (int64_t i = 0; i < load.choices_ME.numel(); ++i) numbers.push_back(static_cast<double>(choices[i]));
     numbers.insert(numbers.end(),
                    {static_cast<double>(load.num_tokens), static_cast<double>(load.num_choices),
-                    static_cast<double>(load.num_dropped), load.entropy_nats, load.balance});
+                    load.num_dropped(), load.entropy_nats(), load.balance()});
   }
   numbers.insert(numbers.end(), {attended_pairs, forward_seconds, backward_seconds});
 }
@@ -84,10 +84,10 @@ Microbatches::Part Microbatches::Part::read(const std::vector<double>& numbers, 
     load.choices_ME = torch::empty_like(load.choices_ME);
     int64_t* choices = load.choices_ME.mutable_data_ptr<int64_t>();
     for (int64_t i = 0; i < load.choices_ME.numel(); ++i) choices[i] = static_cast<int64_t>(numbers.at(at++));
-    for (int64_t* count : {&load.num_tokens, &load.num_choices, &load.num_dropped})
+    for (int64_t* count : {&load.num_tokens, &load.num_choices})
       *count = static_cast<int64_t>(numbers.at(at++));
-    load.entropy_nats = numbers.at(at++);
-    load.balance = numbers.at(at++);
+    load.sums_3 = torch::tensor({numbers.at(at), numbers.at(at + 1), numbers.at(at + 2)}, torch::kFloat64);
+    at += 3;
   }
   part.attended_pairs = numbers.at(at++);
   part.forward_seconds = numbers.at(at++);

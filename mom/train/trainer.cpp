@@ -201,15 +201,22 @@ Microbatches::Result Trainer::pass_sharded(const std::vector<data::Batch>& batch
 }
 
 void Trainer::share(const Microbatches::Result& result, StepReport& report) {
-  // The step's one wait for the device.
-  std::vector<at::Tensor> numbers{result.sums_PM.flatten()};
+  // The step's one wait for the device: losses, the squares of the gradient, and how experts were chosen.
+  std::vector<at::Tensor> numbers{result.sums_PM};
   for (const Range& range : sharding_.own()) numbers.push_back(chunk_squares(result.gradient, range));
-  const at::Tensor on_host = torch::cat(numbers).cpu();
-  const double *sum = on_host.const_data_ptr<double>(), *squares_begin = sum + result.sums_PM.numel(),
-               *squares_end = sum + on_host.numel();
+  const size_t squares_end = numbers.size();
+  for (const Microbatches::Part& part : result.parts)
+    for (const auto& [block, load] : part.experts)
+      numbers.insert(numbers.end(), {load.choices_ME, load.sums_3});
+  numbers = ops::on_host(numbers);
+  const double* sum = numbers[0].const_data_ptr<double>();
+  size_t of_experts = squares_end;
   std::vector<Microbatches::Part> own_parts = result.parts;
-  for (Microbatches::Part& part : own_parts)
+  for (Microbatches::Part& part : own_parts) {
     for (models::LossSum& of_modality : part.loss) of_modality.sum = *sum++;
+    for (auto& [block, load] : part.experts)
+      load.choices_ME = numbers[of_experts++], load.sums_3 = numbers[of_experts++];
+  }
   // Of this process: the wish to stop, how long it computed, its microbatches, the squares of its part of the gradient.
   std::vector<double> mine{
       StopSignals::received() != 0 ? 1.0 : 0.0,
@@ -222,7 +229,10 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
     mine.insert(mine.end(), rows.begin(), rows.end());
   }
   const size_t squares_at = mine.size();
-  mine.insert(mine.end(), squares_begin, squares_end);
+  for (size_t i = 1; i < squares_end; ++i) {
+    const double* const squares = numbers[i].const_data_ptr<double>();
+    mine.insert(mine.end(), squares, squares + numbers[i].numel());
+  }
   const std::vector<std::vector<double>> all = group_->gather_doubles(mine);
   rows_read_.reset();
   if (rows_at < squares_at) rows_read_ = table_->read_by_all(all, rows_at);
@@ -237,7 +247,7 @@ void Trainer::share(const Microbatches::Result& result, StepReport& report) {
     }
     size_t at = 2;
     parts.emplace_back();
-    for (const Microbatches::Part& like : result.parts)
+    for (const Microbatches::Part& like : own_parts)
       parts.back().push_back(Microbatches::Part::read(all[rank], at, like));
     squares.emplace_back(all[rank].begin() + static_cast<std::ptrdiff_t>(squares_at), all[rank].end());
   }

@@ -50,19 +50,32 @@ TEST_F(TrainingOnTheDevice, EverySettingAndExperts) {
   test::TempFolder folder;
   const auto spoken = std::make_shared<data::EncodedDataset>(
       data::open_encoded(test::make_tiny_spoken(folder.path() / "spoken")));
-  for (const auto& [setting, backbone] : {std::pair{"chameleon", "mixture_of_mamba"},
-                                          {"three_modality", "mixture_of_mamba"},
-                                          {"three_modality", "mixture_of_transformers"},
-                                          {"three_modality", "moe_mamba"}}) {
+  struct Case {
+    const char *setting, *backbone, *router = "token_choice";
+  };
+  for (const auto& [setting, backbone, router] :
+       {Case{"chameleon", "mixture_of_mamba"}, Case{"three_modality", "mixture_of_mamba"},
+        Case{"three_modality", "mixture_of_transformers"}, Case{"three_modality", "moe_mamba"},
+        Case{"transfusion", "moe_mamba", "expert_choice"}, Case{"chameleon", "moe_transformer"}}) {
+    SCOPED_TRACE(std::string(setting) + ", " + backbone + ", " + router);
     train::Recipe recipe = TrainTest::recipe(backbone);
     recipe.setting = setting;
-    recipe.data.path = spoken->folder.string();
-    train::Trainer here(recipe, spoken), on_device(there(recipe), spoken);
+    test::set(recipe.model, "router", router);
+    const auto& data = recipe.setting == "transfusion" ? dataset_ : spoken;
+    recipe.data.path = data->folder.string();
+    train::Trainer here(recipe, data), on_device(there(recipe), data);
     for (int step = 0; step < 2; ++step) {
-      const train::StepReport expected = here.step(), found = on_device.step();
-      EXPECT_NEAR(found.total_loss, expected.total_loss, 1e-4 * expected.total_loss) << setting << backbone;
+      const train::StepReport expected = here.step();
+      const auto before = test::fake_device_counts();
+      const train::StepReport found = on_device.step();
+      EXPECT_EQ(test::fake_device_counts().waits - before.waits, 1) << "step " << step;
+      EXPECT_NEAR(found.total_loss, expected.total_loss, 1e-4 * expected.total_loss);
       for (size_t m = 0; m < found.loss.size(); ++m)
-        EXPECT_NEAR(found.loss[m].mean(), expected.loss[m].mean(), 1e-3) << setting << backbone << m;
+        EXPECT_NEAR(found.loss[m].mean(), expected.loss[m].mean(), 1e-3) << m;
+      for (const auto& [block, load] : expected.experts) {
+        EXPECT_TRUE(torch::equal(found.experts.at(block).choices_ME, load.choices_ME)) << block;
+        EXPECT_TRUE(torch::allclose(found.experts.at(block).sums_3, load.sums_3, 1e-4)) << block;
+      }
     }
   }
 }

@@ -80,7 +80,7 @@ TEST(Experts, TokenChoiceIsAPlainLoop) {
       EXPECT_EQ(load.num_choices, 23 * k);
       EXPECT_EQ(load.choices_ME.sum().item<int64_t>(), 23 * k);
       EXPECT_EQ(load.choices_ME.size(0), 2);
-      EXPECT_EQ(training || load.num_dropped == 0, true);
+      EXPECT_EQ(training || load.num_dropped() == 0, true);
     }
   }
 }
@@ -98,13 +98,13 @@ TEST(Experts, OverflowIsDroppedInOrderOfPositions) {
   const BlockContext context = context_of(12, true);
   const at::Tensor x = at::rand({12, 6}) + 0.1;
   const at::Tensor y = mixer->forward(x, context, nullptr).index_select(0, context.routing.order_T);
-  EXPECT_EQ(context.experts->at(0).num_dropped, 8);
+  EXPECT_EQ(context.experts->at(0).num_dropped(), 8);
   EXPECT_GT(y.narrow(0, 0, 4).abs().sum(1).min().item<double>(), 0);
   EXPECT_EQ(y.narrow(0, 4, 8).abs().max().item<double>(), 0);
   // All on one of three: f = (0, 1, 0), so the loss is 3 times that expert's mean probability.
   const at::Tensor p = torch::matmul(x, mixer->named_parameters()["router.weight"].t()).softmax(1);
-  EXPECT_NEAR(context.experts->at(0).balance / 12, 3 * p.mean(0)[1].item<double>(), 1e-5);
-  EXPECT_NEAR(context.experts->at(0).entropy_nats, torch::special::entr(p).sum().item<double>(), 1e-4);
+  EXPECT_NEAR(context.experts->at(0).balance() / 12, 3 * p.mean(0)[1].item<double>(), 1e-5);
+  EXPECT_NEAR(context.experts->at(0).entropy_nats(), torch::special::entr(p).sum().item<double>(), 1e-4);
 }
 
 TEST(Experts, EvenRoutingHasBalanceOne) {
@@ -115,8 +115,8 @@ TEST(Experts, EvenRoutingHasBalanceOne) {
   }
   const BlockContext context = context_of(12, true);
   mixer->forward(at::randn({12, 6}), context, nullptr);
-  EXPECT_NEAR(context.experts->at(0).balance / 12, 1, 1e-6);
-  EXPECT_NEAR(context.experts->at(0).entropy_nats / 12, std::log(3.0), 1e-6);
+  EXPECT_NEAR(context.experts->at(0).balance() / 12, 1, 1e-6);
+  EXPECT_NEAR(context.experts->at(0).entropy_nats() / 12, std::log(3.0), 1e-6);
 }
 
 TEST(Experts, ExpertChoiceIsAPlainLoop) {
@@ -148,7 +148,7 @@ TEST(Experts, GradientsByCentralDifferences) {
     const at::Tensor x = at::randn({9, 6}), weights = at::randn({9, 6});
     auto loss = [&] {
       const at::Tensor y = (mixer->forward(x, context, nullptr) * weights).sum();
-      return y.item<double>() + 0.7 * context.experts->at(0).balance / 9;
+      return y.item<double>() + 0.7 * context.experts->at(0).balance() / 9;
     };
     (mixer->forward(x, context, nullptr) * weights).sum().backward();
     for (auto& item : mixer->named_parameters()) {
@@ -171,13 +171,72 @@ TEST(Experts, GradientsByCentralDifferences) {
   }
 }
 
+std::vector<int64_t> list_of(const at::Tensor& values) {
+  const at::Tensor dense = values.contiguous();
+  return {dense.const_data_ptr<int64_t>(), dense.const_data_ptr<int64_t>() + dense.numel()};
+}
+
 TEST(Dispatch, BlocksAreFilledUp) {
-  const Dispatch dispatch =
-      dispatch_token_choice(at::tensor({1L, 0L, 1L, 1L}).view({4, 1}), at::tensor({3L, 0L, 1L, 2L}), 3, 2, 4);
-  EXPECT_EQ(dispatch.offsets_E1, (std::vector<int64_t>{0, 4, 8, 8}));
-  EXPECT_EQ(dispatch.rows_N, (std::vector<int64_t>{1, -1, -1, -1, 3, 0, -1, -1}));
-  EXPECT_EQ(dispatch.gate_index_N, (std::vector<int64_t>{1, 4, 4, 4, 3, 0, 4, 4}));
-  EXPECT_EQ(dispatch.num_dropped, 1);
+  const at::Tensor choices_Tk = at::tensor({1L, 0L, 1L, 1L}).view({4, 1}),
+                   order_T = at::tensor({3L, 0L, 1L, 2L});
+  for (const bool to_capacity : {false, true}) {
+    const Dispatch dispatch = dispatch_token_choice(choices_Tk, order_T, 3, 2, 4, to_capacity);
+    std::vector<int64_t> offsets{0, 4, 8, 8}, rows{1, -1, -1, -1, 3, 0, -1, -1},
+        gates{1, 4, 4, 4, 3, 0, 4, 4};
+    if (to_capacity) {
+      offsets.back() = 12;
+      rows.resize(12, -1), gates.resize(12, 4);
+    }
+    EXPECT_EQ(dispatch.offsets_E1, offsets);
+    EXPECT_EQ(list_of(dispatch.rows->sources_N(at::kCPU)), rows);
+    EXPECT_EQ(list_of(dispatch.gate_index_N), gates);
+    EXPECT_EQ(dispatch.num_dropped.item<int64_t>(), 1);
+  }
+}
+
+// Which slots a row has, as it is found from the rows of the slots.
+void expect_both_ways(const ops::RowMap& map) {
+  const ops::RowMapPtr expected = ops::make_row_map(map.sources_N(at::kCPU), map.num_sources());
+  const at::Tensor slots = map.slots(at::kCPU);
+  EXPECT_EQ(list_of(slots.masked_select(slots.ge(0))), list_of(expected->slots(at::kCPU)));
+  for (int64_t t = 0; t < map.num_sources(); ++t) {
+    const auto count = [&](const ops::RowMap& of) {
+      const std::vector<int64_t> first = list_of(of.first_T1(at::kCPU)), all = list_of(of.slots(at::kCPU));
+      return std::count_if(all.begin() + first[static_cast<size_t>(t)],
+                           all.begin() + first[static_cast<size_t>(t) + 1],
+                           [](int64_t slot) { return slot >= 0; });
+    };
+    EXPECT_EQ(count(map), count(*expected)) << t;
+  }
+}
+
+TEST(Dispatch, RowsAndSlotsAgree) {
+  at::manual_seed(23);
+  for (const int64_t k : {1, 2}) {
+    const at::Tensor choices_Tk = at::rand({37, 5}).argsort(int64_t{1}).narrow(1, 0, k);
+    const at::Tensor order_T = at::randperm(37);
+    for (const int64_t capacity : {0, 6})
+      for (const bool to_capacity : {false, true})
+        expect_both_ways(*dispatch_token_choice(choices_Tk, order_T, 5, capacity, 4, to_capacity).rows);
+  }
+  expect_both_ways(*dispatch_expert_choice(at::rand({5, 37}).argsort(int64_t{1}).narrow(1, 0, 9), 37).rows);
+}
+
+// Empty places change nothing.
+TEST(Experts, FilledUpToCapacityIsTheSame) {
+  const at::Tensor choices_Tk = at::rand({37, 5}).argsort(int64_t{1}).narrow(1, 0, 2);
+  const at::Tensor order_T = at::randperm(37);
+  const at::Tensor x = at::randn({37, 6});
+  std::vector<at::Tensor> results;
+  for (const bool to_capacity : {false, true}) {
+    const Dispatch dispatch = dispatch_token_choice(choices_Tk, order_T, 5, 11, 1, to_capacity);
+    at::Tensor taken = ops::take_rows(x, dispatch.rows);
+    for (size_t e = 0; e < 5; ++e)
+      taken.slice(0, dispatch.offsets_E1[e], dispatch.offsets_E1[e + 1]) *= static_cast<double>(e + 1);
+    const at::Tensor gates = at::arange(75, at::kFloat).index_select(0, dispatch.gate_index_N);
+    results.push_back(ops::add_rows(taken, gates, dispatch.rows));
+  }
+  EXPECT_TRUE(at::equal(results[0], results[1]));
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ inline std::vector<double> train_on(int size, const train::Recipe& recipe, const
       mine.insert(mine.end(), {report.total_loss, report.grad_norm, trainer.flops(),
                                static_cast<double>(report.num_tokens)});
       for (const auto& [block, load] : report.experts)
-        mine.insert(mine.end(), {load.entropy_nats, load.balance, static_cast<double>(load.num_dropped)});
+        mine.insert(mine.end(), {load.entropy_nats(), load.balance(), load.num_dropped()});
     }
     for (const train::HeldOutSet& set : train::held_out_sets(*dataset, recipe, 0))
       for (const models::LossSum& loss : trainer.held_out_loss(set.batches)) mine.push_back(loss.sum);
