@@ -1,0 +1,103 @@
+// A client of a server's UNIX socket that sends and reads bytes, and the server it talks to.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "mom/base/files.h"
+#include "mom/http/http.h"
+#include "tests/support/temp_folder.h"
+
+namespace mom::test {
+
+class Client {
+ public:
+  explicit Client(const Path& path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  ~Client() { leave(); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void send(std::string_view bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t count = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (count <= 0) return;  // the server has closed
+      bytes.remove_prefix(static_cast<size_t>(count));
+    }
+  }
+  void send_no_more() const { ::shutdown(socket_, SHUT_WR); }
+  void leave() {
+    if (socket_ >= 0) ::close(socket_);
+    socket_ = -1;
+  }
+  // What comes until the server closes, or has sent `end`, or nothing for ten seconds.
+  std::string read(std::string_view end = {}) {
+    std::string bytes;
+    while (end.empty() || bytes.find(end) == std::string::npos) {
+      pollfd waits{socket_, POLLIN, 0};
+      if (::poll(&waits, 1, 10'000) <= 0) {
+        ADD_FAILURE() << "nothing came after " << bytes;
+        break;
+      }
+      char piece[4096];
+      const ssize_t count = ::recv(socket_, piece, sizeof piece, 0);
+      if (count <= 0) break;
+      bytes.append(piece, static_cast<size_t>(count));
+    }
+    return bytes;
+  }
+  std::string ask(std::string_view request, std::string_view end = {}) {
+    send(request);
+    return read(end);
+  }
+
+ private:
+  int socket_;
+};
+
+// A server on a socket of its own until it is stopped or destroyed.
+class RunningServer {
+ public:
+  RunningServer(http::Options options, http::Handler handler) {
+    options.unix_socket = path().string();
+    options.refuse = [](int status, std::string_view message) {
+      return http::Response{.status = status, .content_type = "text/plain", .body = std::string(message)};
+    };
+    server_ = std::make_unique<http::Server>(std::move(options), std::move(handler));
+    thread_ = std::jthread(
+        [this](const std::stop_token& stop) { server_->run([&] { return stop.stop_requested(); }); });
+  }
+  Path path() const { return folder_ / "socket"; }
+  void begin_to_stop() { thread_.request_stop(); }
+  void stop() { thread_ = {}; }
+
+ private:
+  TempFolder folder_;
+  std::unique_ptr<http::Server> server_;
+  std::jthread thread_;
+};
+
+// Whether it becomes true within ten seconds.
+template <class Condition>
+bool becomes(const Condition& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+}  // namespace mom::test
