@@ -84,7 +84,7 @@ TEST(Exchange, PiecesInChunksOrUntilTheEnd) {
   std::string answer = Client(server.path()).ask(request("GET /", kClose));
   EXPECT_NE(answer.find("Transfer-Encoding: chunked"), std::string::npos);
   EXPECT_TRUE(answer.ends_with("4\r\none \r\n9\r\ntwo three\r\n0\r\n\r\n")) << answer;
-  answer = Client(server.path()).ask("GET / HTTP/1.0\r\nHost: h\r\n\r\n");
+  answer = Client(server.path()).ask("GET / HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n");
   EXPECT_EQ(answer.find("Transfer-Encoding"), std::string::npos);
   EXPECT_TRUE(answer.ends_with("close\r\n\r\none two three")) << answer;
   answer = Client(server.path()).ask(request("HEAD /", kClose));
