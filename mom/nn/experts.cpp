@@ -37,6 +37,8 @@ struct AuxiliaryLoss : torch::autograd::Function<AuxiliaryLoss> {
   }
 };
 
+int64_t rounded_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
+
 int64_t ceil_of(double x) { return static_cast<int64_t>(std::ceil(x - 1e-9)); }
 
 // oneDNN makes new code for each number of rows: blocks come in few sizes.
@@ -64,47 +66,64 @@ void ExpertLoad::add(const ExpertLoad& other) {
 }
 
 Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
-                               int64_t capacity, int64_t multiple, bool to_capacity) {
-  const int64_t num_tokens = choices_Tk.size(0), k = choices_Tk.size(1), num_choices = num_tokens * k;
-  // Choices in the order in which they are served, where each stands among the flat gates, and its place with its expert.
-  const at::Tensor served_C = choices_Tk.index_select(0, order_T).t().reshape(-1);
-  const at::Tensor gate_C = (order_T.unsqueeze(1) * k + torch::arange(k, order_T.options())).t().reshape(-1);
-  const at::Tensor is_for_CE = is_for_expert(served_C, num_experts);
-  const at::Tensor place_C = is_for_CE.cumsum(0).gather(1, served_C.unsqueeze(1)).squeeze(1) - 1;
-
-  std::vector<int64_t> sizes_E(static_cast<size_t>(num_experts), capacity);
-  if (!to_capacity || capacity == 0) {
-    const at::Tensor counts_E = ops::on_host({is_for_CE.sum(0)})[0];
-    for (int64_t e = 0; e < num_experts; ++e) {
-      const int64_t count = counts_E.const_data_ptr<int64_t>()[e];
-      sizes_E[static_cast<size_t>(e)] = capacity > 0 ? std::min(count, capacity) : count;
+                               int64_t capacity, int64_t multiple) {
+  const std::vector<at::Tensor> here = ops::on_host({choices_Tk.contiguous(), order_T});
+  const int64_t *choice = here[0].const_data_ptr<int64_t>(), *order = here[1].const_data_ptr<int64_t>();
+  const int64_t num_tokens = choices_Tk.size(0), k = choices_Tk.size(1);
+  int64_t num_dropped = 0;
+  std::vector<std::vector<int64_t>> gates_E(static_cast<size_t>(num_experts));  // of the flat ones
+  for (int64_t j = 0; j < k; ++j) {
+    for (int64_t t = 0; t < num_tokens; ++t) {
+      const int64_t gate = order[t] * k + j;
+      std::vector<int64_t>& taken = gates_E[static_cast<size_t>(choice[gate])];
+      if (capacity > 0 && std::ssize(taken) >= capacity)
+        ++num_dropped;
+      else
+        taken.push_back(gate);
     }
   }
   Dispatch dispatch;
   dispatch.offsets_E1.push_back(0);
-  for (const int64_t size : sizes_E)
-    dispatch.offsets_E1.push_back(dispatch.offsets_E1.back() + (size + multiple - 1) / multiple * multiple);
-
-  const int64_t num_slots = dispatch.offsets_E1.back();
-  const at::Tensor begins_E1 =
-      ops::on_device(torch::tensor(dispatch.offsets_E1, torch::kInt64), choices_Tk.device());
-  at::Tensor slot_C = begins_E1.index_select(0, served_C) + place_C;
-  dispatch.num_dropped = torch::zeros({}, choices_Tk.options());
-  if (capacity > 0) {  // what is dropped goes to a slot behind the last, which is cut off
-    const at::Tensor dropped_C = place_C.ge(capacity);
-    slot_C = slot_C.masked_fill(dropped_C, num_slots);
-    dispatch.num_dropped = dropped_C.sum();
+  std::vector<int64_t> rows_N, gates_N;
+  for (const std::vector<int64_t>& taken : gates_E) {
+    const int64_t end = dispatch.offsets_E1.back() + rounded_up(std::ssize(taken), multiple);
+    for (const int64_t gate : taken) rows_N.push_back(gate / k);
+    gates_N.insert(gates_N.end(), taken.begin(), taken.end());
+    rows_N.resize(static_cast<size_t>(end), -1);
+    gates_N.resize(static_cast<size_t>(end), num_tokens * k);
+    dispatch.offsets_E1.push_back(end);
   }
+  const c10::Device device = choices_Tk.device();
+  dispatch.rows = ops::make_row_map(rows_N, num_tokens);
+  dispatch.gate_index_N = ops::on_device(torch::tensor(gates_N, torch::kInt64), device);
+  dispatch.num_dropped = torch::full({}, num_dropped, choices_Tk.options());
+  return dispatch;
+}
+
+Dispatch dispatch_to_capacity(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
+                              int64_t capacity, int64_t multiple) {
+  const int64_t num_tokens = choices_Tk.size(0), k = choices_Tk.size(1), num_choices = num_tokens * k;
+  const int64_t block = rounded_up(capacity, multiple), num_slots = num_experts * block;
+  // Choices in the order in which they are served, where each stands among the flat gates, and its place with its expert.
+  const at::Tensor served_C = choices_Tk.index_select(0, order_T).t().reshape(-1);
+  const at::Tensor gate_C = (order_T.unsqueeze(1) * k + torch::arange(k, order_T.options())).t().reshape(-1);
+  const at::Tensor place_C =
+      is_for_expert(served_C, num_experts).cumsum(0).gather(1, served_C.unsqueeze(1)).squeeze(1) - 1;
+  // What is dropped goes to a slot behind the last, which is cut off.
+  const at::Tensor dropped_C = place_C.ge(capacity);
+  const at::Tensor slot_C = (served_C * block + place_C).masked_fill(dropped_C, num_slots);
+  Dispatch dispatch;
+  dispatch.num_dropped = dropped_C.sum();
+  for (int64_t e = 0; e <= num_experts; ++e) dispatch.offsets_E1.push_back(e * block);
   dispatch.gate_index_N = torch::full({num_slots + 1}, num_choices, choices_Tk.options())
                               .scatter(0, slot_C, gate_C)
                               .narrow(0, 0, num_slots);
   const at::Tensor rows_N =
       dispatch.gate_index_N.floor_divide(k).masked_fill(dispatch.gate_index_N.eq(num_choices), -1);
-  at::Tensor slots_Tk = torch::full({num_choices}, -1, choices_Tk.options())
-                            .scatter(0, gate_C, slot_C.masked_fill(slot_C.eq(num_slots), -1))
-                            .view({num_tokens, k});
-  if (k > 1) slots_Tk = std::get<0>(slots_Tk.sort(1));
-  dispatch.rows = ops::make_row_map(rows_N, slots_Tk);
+  const at::Tensor slots_Tk = torch::full({num_choices}, -1, choices_Tk.options())
+                                  .scatter(0, gate_C, slot_C.masked_fill(dropped_C, -1))
+                                  .view({num_tokens, k});
+  dispatch.rows = ops::make_row_map(rows_N, std::get<0>(slots_Tk.sort(1)));
   return dispatch;
 }
 
@@ -170,10 +189,10 @@ ExpertsMixerImpl::Choice ExpertsMixerImpl::choose_tokens(const at::Tensor& proba
   const double share = static_cast<double>(k * num_tokens) / static_cast<double>(config_.experts);
   const int64_t capacity = context.training ? ceil_of(config_.capacity_factor * share) : 0;
   const c10::Device device = probabilities_TE.device();
+  const auto dispatch = capacity > 0 && !device.is_cpu() ? dispatch_to_capacity : dispatch_token_choice;
   Choice choice;
-  choice.dispatch =
-      dispatch_token_choice(experts_Tk, context.routing.order_on(device), config_.experts, capacity,
-                            block_multiple(num_tokens), /*to_capacity=*/!device.is_cpu());
+  choice.dispatch = dispatch(experts_Tk, context.routing.order_on(device), config_.experts, capacity,
+                             block_multiple(num_tokens));
   choice.gates = gates_Tk.reshape(-1);
   if (!context.experts && !context.training) return choice;
   choice.choices_ME = sum_by_modality(is_for_expert(experts_Tk, config_.experts).sum(1), context.routing);

@@ -32,11 +32,13 @@ struct Dispatch {
   at::Tensor num_dropped;  // i64 []: choices (token choice) or tokens (expert choice) without a place
 };
 
-// choices_Tk i64: experts by row, likeliest first. order_T: row of each position. capacity 0: no limit.
-// Blocks are filled up to a multiple of `multiple` slots; `to_capacity`: to all places that an expert has. Otherwise, or without a
-// limit, the host waits for the numbers of choices.
+// choices_Tk i64: experts by row, likeliest first. order_T: row of each position, where the choices are. capacity 0: no limit.
+// Blocks are filled up to a multiple of `multiple` slots: those that were taken, for which the host looks at the choices...
 Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
-                               int64_t capacity, int64_t multiple, bool to_capacity);
+                               int64_t capacity, int64_t multiple);
+// ... or all that an expert has, for which it need not know them.
+Dispatch dispatch_to_capacity(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
+                              int64_t capacity, int64_t multiple);
 // rows_EC i64: the rows each expert takes.
 Dispatch dispatch_expert_choice(const at::Tensor& rows_EC, int64_t num_tokens);
 

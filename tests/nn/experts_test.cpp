@@ -179,18 +179,15 @@ std::vector<int64_t> list_of(const at::Tensor& values) {
 TEST(Dispatch, BlocksAreFilledUp) {
   const at::Tensor choices_Tk = at::tensor({1L, 0L, 1L, 1L}).view({4, 1}),
                    order_T = at::tensor({3L, 0L, 1L, 2L});
-  for (const bool to_capacity : {false, true}) {
-    const Dispatch dispatch = dispatch_token_choice(choices_Tk, order_T, 3, 2, 4, to_capacity);
-    std::vector<int64_t> offsets{0, 4, 8, 8}, rows{1, -1, -1, -1, 3, 0, -1, -1},
-        gates{1, 4, 4, 4, 3, 0, 4, 4};
-    if (to_capacity) {
-      offsets.back() = 12;
-      rows.resize(12, -1), gates.resize(12, 4);
-    }
+  std::vector<int64_t> offsets{0, 4, 8, 8}, rows{1, -1, -1, -1, 3, 0, -1, -1}, gates{1, 4, 4, 4, 3, 0, 4, 4};
+  for (const auto dispatch_how : {dispatch_token_choice, dispatch_to_capacity}) {
+    const Dispatch dispatch = dispatch_how(choices_Tk, order_T, 3, 2, 4);
     EXPECT_EQ(dispatch.offsets_E1, offsets);
     EXPECT_EQ(list_of(dispatch.rows->sources_N(at::kCPU)), rows);
     EXPECT_EQ(list_of(dispatch.gate_index_N), gates);
     EXPECT_EQ(dispatch.num_dropped.item<int64_t>(), 1);
+    offsets.back() = 12;  // the third has places, too
+    rows.resize(12, -1), gates.resize(12, 4);
   }
 }
 
@@ -214,22 +211,19 @@ TEST(Dispatch, RowsAndSlotsAgree) {
   at::manual_seed(23);
   for (const int64_t k : {1, 2}) {
     const at::Tensor choices_Tk = at::rand({37, 5}).argsort(int64_t{1}).narrow(1, 0, k);
-    const at::Tensor order_T = at::randperm(37);
-    for (const int64_t capacity : {0, 6})
-      for (const bool to_capacity : {false, true})
-        expect_both_ways(*dispatch_token_choice(choices_Tk, order_T, 5, capacity, 4, to_capacity).rows);
+    expect_both_ways(*dispatch_to_capacity(choices_Tk, at::randperm(37), 5, 6, 4).rows);
   }
   expect_both_ways(*dispatch_expert_choice(at::rand({5, 37}).argsort(int64_t{1}).narrow(1, 0, 9), 37).rows);
 }
 
 // Empty places change nothing.
-TEST(Experts, FilledUpToCapacityIsTheSame) {
+TEST(Dispatch, FilledUpToCapacityIsTheSame) {
+  at::manual_seed(24);
   const at::Tensor choices_Tk = at::rand({37, 5}).argsort(int64_t{1}).narrow(1, 0, 2);
-  const at::Tensor order_T = at::randperm(37);
-  const at::Tensor x = at::randn({37, 6});
+  const at::Tensor order_T = at::randperm(37), x = at::randn({37, 6});
   std::vector<at::Tensor> results;
-  for (const bool to_capacity : {false, true}) {
-    const Dispatch dispatch = dispatch_token_choice(choices_Tk, order_T, 5, 11, 1, to_capacity);
+  for (const auto dispatch_how : {dispatch_token_choice, dispatch_to_capacity}) {
+    const Dispatch dispatch = dispatch_how(choices_Tk, order_T, 5, 11, 1);
     at::Tensor taken = ops::take_rows(x, dispatch.rows);
     for (size_t e = 0; e < 5; ++e)
       taken.slice(0, dispatch.offsets_E1[e], dispatch.offsets_E1[e + 1]) *= static_cast<double>(e + 1);
