@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/error.h"
-#include "mom/base/nearest.h"
 #include "tests/support/temp_folder.h"
 
 namespace mom {
@@ -101,15 +100,6 @@ TEST(Json, TypedAccess) {
   } catch (const InputError& error) {
     EXPECT_STREQ(error.what(), "FILE:3: expected \"absent\" as an integer, found no such key");
   }
-}
-
-TEST(Nearest, WithinHalfTheLength) {
-  const std::vector<std::string> words = {"steps", "seed", "learning_rate"};
-  EXPECT_EQ(nearest("step", words), "steps");
-  EXPECT_EQ(nearest("learing_rat", words), "learning_rate");
-  EXPECT_EQ(nearest("zzzz", words), "");
-  EXPECT_EQ(nearest("", words), "");
-  EXPECT_EQ(nearest("x", {}), "");
 }
 
 }  // namespace
