@@ -6,8 +6,8 @@
 //     GShard). While training an expert takes at most ceil(capacity_factor * k * T / E) tokens, first choices first,
 //     then in order of positions; a token that finds its expert full passes through the residual alone. Otherwise
 //     there is no limit, so that a token's result never depends on others.
-//     A device other than the host fills every expert up to that limit with empty places, so that the host need not
-//     wait to learn how many it has: in numbers of rows the model's capacity, not what the batch would need.
+//     On a device that is not the host, blocks of experts are filled up to that limit with empty rows while training,
+//     so that the host need not wait to learn how many tokens each has taken.
 //     Balance loss E * sum_e f_e P_e: f_e the share of choices that fell on e, P_e the mean of p_e.
 //   expert_choice: each expert takes the ceil(capacity_factor * T / E) tokens that want it most; gate = p. It looks at
 //     the whole batch, later tokens too: not for generation.

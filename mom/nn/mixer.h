@@ -27,9 +27,7 @@ struct ExpertLoad {
   int64_t num_tokens = 0, num_choices = 0;
   at::Tensor choices_ME;  // i64: choices of expert E by tokens of modality M, before any is dropped
   at::Tensor sums_3;      // f64
-  double num_dropped() const {
-    return sum(0);
-  }  // choices (token choice) or tokens (expert choice) without a place
+  double num_dropped() const { return sum(0); }   // choices, or where experts choose tokens, without a place
   double entropy_nats() const { return sum(1); }  // of the router's distribution, summed over tokens
   double balance() const { return sum(2); }       // E * sum f_e P_e, 1 where all is even; times num_tokens
   void add(const ExpertLoad& other);
