@@ -18,13 +18,21 @@
 
 namespace mom::test {
 
+inline int unix_socket() { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+
+// `call` is ::bind or ::connect.
+template <class Call>
+int at_path(const Call& call, int socket, const Path& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  return call(socket, reinterpret_cast<sockaddr*>(&address), sizeof address);
+}
+
 class Client {
  public:
-  explicit Client(const Path& path) : socket_(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  explicit Client(const Path& path) : socket_(unix_socket()) {
+    EXPECT_EQ(at_path(::connect, socket_, path), 0);
   }
   ~Client() { leave(); }
   Client(const Client&) = delete;

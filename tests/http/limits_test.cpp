@@ -28,11 +28,8 @@ Options at(const Path& socket) {
 TEST(Listening, ASocketThatWasLeftBehindIsReplaced) {
   const test::TempFolder folder;
   const Path socket = folder / "socket";
-  const int left = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  socket.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  ASSERT_EQ(::bind(left, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  const int left = test::unix_socket();
+  ASSERT_EQ(test::at_path(::bind, left, socket), 0);
   ::close(left);
   {
     const Server server(at(socket), answer);
@@ -105,13 +102,10 @@ TEST(Limits, NoFileDescriptorsLeft) {
   EXPECT_TRUE(Client(server.path()).ask(kAsk, "here").ends_with("here"));
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int waiting = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int waiting = test::unix_socket();
   const rlimit none{static_cast<rlim_t>(waiting) + 1, before.rlim_max};
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  server.path().string().copy(address.sun_path, sizeof address.sun_path - 1);
-  EXPECT_EQ(::connect(waiting, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(test::at_path(::connect, waiting, server.path()), 0);
   EXPECT_EQ(::send(waiting, kAsk, std::string_view(kAsk).size(), 0),
             static_cast<ssize_t>(std::string_view(kAsk).size()));
   pollfd waits{waiting, POLLIN, 0};
