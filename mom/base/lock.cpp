@@ -50,6 +50,10 @@ Lock::Lock(const Path& what, Path file, const Terms& terms)
 
 bool Lock::try_take() {
   using files_internal::uninterrupted;
+  const auto give_up = [&](int error) {
+    ::close(std::exchange(fd_, -1));
+    files_internal::fail_writing(file_, error);
+  };
   fd_ = uninterrupted(
       [&] { return ::open(file_.c_str(), O_RDWR | O_CREAT | (inherited_ ? 0 : O_CLOEXEC), 0666); });
   if (fd_ < 0) files_internal::fail_writing(file_, errno);
@@ -62,7 +66,7 @@ bool Lock::try_take() {
     if (uninterrupted([&] { return ::ftruncate(fd_, 0); }) == 0 &&
         uninterrupted([&] { return ::pwrite(fd_, text.data(), text.size(), 0); }) > 0)
       return true;
-    files_internal::fail_writing(file_, errno);
+    give_up(errno);
   }
   if (has_no_locks(errno)) {
     log_warning(file_.string() + ": " + std::strerror(errno) +
@@ -70,7 +74,7 @@ bool Lock::try_take() {
                 " would not be noticed");
     return true;
   }
-  if (errno != EWOULDBLOCK && errno != EINTR) files_internal::fail_writing(file_, errno);
+  if (errno != EWOULDBLOCK && errno != EINTR) give_up(errno);
   ::close(std::exchange(fd_, -1));
   return false;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <stdlib.h>
 
 #include <algorithm>
 
@@ -96,6 +97,29 @@ TEST(Machine, CgroupVersion1) {
   EXPECT_EQ(limits.memory_used_bytes, 70u);
 }
 
+TEST(Machine, TheTightestOfBothVersionsHolds) {
+  test::TempFolder root;
+  put(root / "proc/self/cgroup", "4:cpu,memory:/a\n0::/b\n");
+  put(root / "sys/fs/cgroup/b/cpu.max", "90000 100000\n");
+  put(root / "sys/fs/cgroup/b/memory.max", "7000\n");
+  put(root / "sys/fs/cgroup/cpu,memory/a/cpu.cfs_quota_us", "50000\n");
+  put(root / "sys/fs/cgroup/cpu,memory/a/cpu.cfs_period_us", "100000\n");
+  put(root / "sys/fs/cgroup/cpu,memory/a/memory.limit_in_bytes", "5000\n");
+  put(root / "sys/fs/cgroup/cpu,memory/cpu.cfs_quota_us", "80000\n");
+  put(root / "sys/fs/cgroup/cpu,memory/cpu.cfs_period_us", "100000\n");
+  const CgroupLimits limits = read_cgroup_limits(root.path());
+  EXPECT_EQ(limits.cpus, 0.5);
+  EXPECT_EQ(limits.memory_bytes, 5000u);
+}
+
+TEST(Machine, HalfALimitIsNone) {
+  test::TempFolder root;
+  put(root / "proc/self/cgroup", "3:cpu:/\n0::/\n");
+  put(root / "sys/fs/cgroup/cpu.max", "50000\n");
+  put(root / "sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
+  EXPECT_EQ(read_cgroup_limits(root.path()).cpus, 0);
+}
+
 TEST(Machine, NoLimitsWhereNoneAreSet) {
   test::TempFolder root;
   EXPECT_EQ(read_cgroup_limits(root.path()).cpus, 0);
@@ -135,6 +159,25 @@ TEST(Machine, FindingsSayWhatIsWrong) {
     EXPECT_EQ(findings[0].fatal, fatal) << findings[0].problem;
     EXPECT_FALSE(findings[0].next.empty());
   }
+}
+
+TEST(Machine, MoreThreadsThanCoresAreFound) {
+  const char* before = std::getenv("OMP_NUM_THREADS");
+  const std::string kept = before ? before : "";
+  ::setenv("OMP_NUM_THREADS", "65", 1);
+  const auto findings = check_machine(fine_machine());
+  ::setenv("OMP_NUM_THREADS", "64", 1);
+  EXPECT_TRUE(check_machine(fine_machine()).empty());
+  before ? ::setenv("OMP_NUM_THREADS", kept.c_str(), 1) : ::unsetenv("OMP_NUM_THREADS");
+  ASSERT_EQ(findings.size(), 1u);
+  EXPECT_FALSE(findings[0].fatal);
+  EXPECT_EQ(findings[0].problem, "OMP_NUM_THREADS is 65, but only 64 threads run at once");
+}
+
+TEST(Machine, AnOtherArchitectureNeedsNoAvx2) {
+  MachineFacts facts = fine_machine();
+  facts.features = {"asimd"};
+  EXPECT_TRUE(check_machine(facts).empty());
 }
 
 }  // namespace

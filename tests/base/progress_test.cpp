@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <functional>
 #include <thread>
 
 #include "mom/base/log.h"
@@ -45,32 +46,63 @@ TEST(Progress, QuietIsSilent) {
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
-// A pseudo-terminal in place of stderr: the bar is drawn over itself.
-TEST(Progress, BarOnATerminal) {
+// What `draw` writes to stderr where that is a (pseudo-)terminal.
+std::string drawn_on_terminal(const std::function<void()>& draw) {
   const int master = ::posix_openpt(O_RDWR | O_NOCTTY);
-  ASSERT_GE(master, 0);
-  ASSERT_EQ(::grantpt(master), 0);
-  ASSERT_EQ(::unlockpt(master), 0);
+  EXPECT_GE(master, 0);
+  EXPECT_EQ(::grantpt(master), 0);
+  EXPECT_EQ(::unlockpt(master), 0);
   const int terminal = ::open(::ptsname(master), O_RDWR | O_NOCTTY);
-  ASSERT_GE(terminal, 0);
+  EXPECT_GE(terminal, 0);
   const int saved = ::dup(2);
   ::dup2(terminal, 2);
-  {
-    Progress progress("fit", "steps", 100);
-    progress.set_left(5);
-    std::this_thread::sleep_for(std::chrono::milliseconds(110));
-    progress.update(50);
-  }
+  draw();
   ::dup2(saved, 2);
   char text[1024] = "";
-  const ssize_t got = ::read(master, text, sizeof text - 1);
-  ASSERT_GT(got, 0);
-  EXPECT_NE(std::string(text).find("\r\x1b[Kfit [############............] 50/100 steps"), std::string::npos)
-      << text;
-  EXPECT_NE(std::string(text).find(", 5.0 s left"), std::string::npos) << text;
+  EXPECT_GT(::read(master, text, sizeof text - 1), 0);
   ::close(terminal);
   ::close(master);
   ::close(saved);
+  return text;
+}
+
+void update_after_a_moment(Progress& progress, uint64_t done) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(110));
+  progress.update(done);
+}
+
+// The bar is drawn over itself.
+TEST(Progress, BarOnATerminal) {
+  const std::string text = drawn_on_terminal([] {
+    Progress progress("fit", "steps", 100);
+    progress.set_left(5);
+    update_after_a_moment(progress, 50);
+  });
+  EXPECT_NE(text.find("\r\x1b[Kfit [############............] 50/100 steps"), std::string::npos) << text;
+  EXPECT_NE(text.find(", 5.0 s left"), std::string::npos) << text;
+}
+
+TEST(Progress, TheTimeLeftFollowsFromTheRate) {
+  const std::string text = drawn_on_terminal([] {
+    Progress progress("fit", "steps", 1000000000);
+    update_after_a_moment(progress, 1);
+  });
+  EXPECT_NE(text.find(" left"), std::string::npos) << text;
+  const std::string done = drawn_on_terminal([] {
+    Progress progress("fit", "steps", 10);
+    update_after_a_moment(progress, 10);
+  });
+  EXPECT_EQ(done.find(" left"), std::string::npos) << done;
+}
+
+TEST(Progress, WithoutATotalThereIsNoBarAndNoTimeLeft) {
+  const std::string text = drawn_on_terminal([] {
+    Progress progress("read", "files", 0);
+    update_after_a_moment(progress, 7);
+  });
+  EXPECT_NE(text.find("\r\x1b[Kread 7 files, "), std::string::npos) << text;
+  EXPECT_EQ(text.find('['), text.find("\x1b[K") + 1) << text;
+  EXPECT_EQ(text.find(" left"), std::string::npos) << text;
 }
 
 TEST(Format, Durations) {
@@ -92,6 +124,8 @@ TEST(Format, Counts) {
   EXPECT_EQ(format_count(12400), "12.4 k");
   EXPECT_EQ(format_count(999990), "1.0 M");
   EXPECT_EQ(format_count(3.1e6), "3.1 M");
+  EXPECT_EQ(format_count(4e9), "4.0 G");
+  EXPECT_EQ(format_count(5), "5");
   EXPECT_EQ(format_count(2e12), "2.0 T");
 }
 
