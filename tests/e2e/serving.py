@@ -5,6 +5,8 @@ import base64
 import functools
 import json
 import pathlib
+import re
+import selectors
 import signal
 import socket
 import struct
@@ -73,6 +75,27 @@ def raw_post(path, body):
     """The bytes of a request, for clients that send them in ways of their own."""
     content = json.dumps(body).encode()
     return b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(content), content)
+
+
+def read_streams(connections, requests):
+    """Completion tokens of all answers together, seconds, and cores that this client used meanwhile, where each connection sends its request
+    for a streamed answer with usage. What has come is read every 50 ms: clients are elsewhere as a rule, and one that wakes for
+    every token takes a fifth of two cores from the server."""
+    wait, total = selectors.DefaultSelector(), 0
+    begun, used = time.monotonic(), time.process_time()
+    for connection, request in zip(connections, requests):
+        connection.sendall(request)
+        wait.register(connection, selectors.EVENT_READ, bytearray())
+    while wait.get_map():
+        time.sleep(0.05)
+        for key, _ in wait.select():
+            key.data.extend(key.fileobj.recv(1 << 20))
+            if key.data.endswith(b"\r\n0\r\n\r\n"):
+                wait.unregister(key.fileobj)
+                total += int(re.findall(rb'"completion_tokens":\s*(\d+)', key.data)[-1])
+                key.fileobj.close()
+    seconds = time.monotonic() - begun
+    return total, seconds, (time.process_time() - used) / seconds
 
 
 class Server:
