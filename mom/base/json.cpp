@@ -167,6 +167,14 @@ int64_t json_int(const Json& object, const char* key, std::string_view where) {
   return value.get<int64_t>();
 }
 
+uint64_t json_count(const Json& object, const char* key, std::string_view where) {
+  const int64_t value = json_int(object, key, where);
+  if (value < 0)
+    throw InputError(
+        {std::string(where), "\"" + std::string(key) + "\" not below 0", std::to_string(value), ""});
+  return static_cast<uint64_t>(value);
+}
+
 double json_number(const Json& object, const char* key, std::string_view where) {
   const Json& value = member(object, key, "a number", where);
   if (!value.is_number() || !std::isfinite(value.get<double>())) wrong_kind(value, key, "a number", where);

@@ -28,6 +28,7 @@ void publish_json(const Path& path, const OrderedJson& value);  // indented, ato
 // Typed access with good errors: "WHERE: expected \"key\" as a string, found ...".
 std::string json_string(const Json& object, const char* key, std::string_view where);
 int64_t json_int(const Json& object, const char* key, std::string_view where);
+uint64_t json_count(const Json& object, const char* key, std::string_view where);  // an integer not below 0
 double json_number(const Json& object, const char* key, std::string_view where);
 
 }  // namespace mom

@@ -27,9 +27,10 @@ std::string shape_words(const std::vector<int64_t>& shape) {
 struct Items {
   uint64_t count = 0, num_numbers = 0;
   bool integers = false;
-  std::vector<int64_t> shape;  // of all; empty where they differ
+  std::vector<int64_t> shape;  // of all; of codes: of those that are not flat, where there are any
   std::string first;           // names the item that gave the shape
   // Of codes.
+  std::optional<ErrorParts> other_shape;  // where two that are not flat differ
   bool one_length = true;
   int64_t length = 0, largest = -1;
   std::set<int64_t> used;
@@ -77,7 +78,14 @@ void add_item(const formats::Npy& array, const std::string& where, bool train, I
                       "latents have one shape: cut or pad the items, or encode them as codes"});
   if (!items.integers && array.shape.size() != 2 && array.shape.size() != 3)
     throw InputError({where, "latents of shape [C, H, W] or [C, T]", shape_words(array.shape), ""});
-  if (array.shape != items.shape) items.shape.clear();
+  if (array.shape.size() > 1 && array.shape != items.shape) {  // flat codes go with any shape
+    if (items.shape.size() == 1)
+      items.shape = array.shape, items.first = where;
+    else if (!items.other_shape)
+      items.other_shape = {where, "shape " + shape_words(items.shape) + ", as in " + items.first,
+                           shape_words(array.shape),
+                           "items of fixed length have one shape; --length variable allows others"};
+  }
   items.one_length &= length == items.length;
   items.num_numbers += static_cast<uint64_t>(length);
   if (items.integers) add_codes(array, where, items);
@@ -147,8 +155,11 @@ void describe_codes(const CodecDescribeOptions& options, const Items& items,
     return;
   }
   config.codes_per_item = items.length;
-  if (config.shape.empty())
-    config.shape = items.shape.empty() ? std::vector<int64_t>{items.length} : items.shape;
+  if (items.other_shape) throw InputError(*items.other_shape);
+  if (config.shape.empty()) config.shape = items.shape;
+  if (items.shape.size() > 1 && config.shape != items.shape)
+    throw UserError(
+        {"--grid", "sizes " + shape_words(items.shape) + ", as in " + items.first, options.grid, ""});
 }
 
 struct Scale {

@@ -26,13 +26,6 @@ std::string checked_name(const Json& object, const char* key, const std::string&
   return name;
 }
 
-uint64_t checked_count(const Json& object, const char* key, const std::string& where) {
-  int64_t value = json_int(object, key, where);
-  if (value < 0)
-    throw InputError({where, "\"" + std::string(key) + "\" not below 0", std::to_string(value), ""});
-  return static_cast<uint64_t>(value);
-}
-
 // 0 when it is not told.
 double checked_seconds(const Json& object, const char* key, const std::string& where) {
   if (!object.contains(key)) return 0;
@@ -55,8 +48,8 @@ std::string checked_sha256(const Json& object, const std::string& where) {
 }
 
 MediaRef parse_media(const Json& media, const std::string& where) {
-  return {checked_name(media, "file", where), checked_count(media, "offset", where),
-          checked_count(media, "bytes", where), checked_sha256(media, where)};
+  return {checked_name(media, "file", where), json_count(media, "offset", where),
+          json_count(media, "bytes", where), checked_sha256(media, where)};
 }
 
 Segment parse_segment(const Json& json, const std::string& where) {
@@ -74,8 +67,10 @@ Segment parse_segment(const Json& json, const std::string& where) {
   if (json.contains(kText)) {
     segment.modality = kText;
     segment.text = checked_text(json[kText], "\"text\"", where);
-    for (const Json& word : json.value("keywords", Json::array()))
-      segment.keywords.push_back(checked_text(word, "a keyword", where));
+    const Json keywords = json.value("keywords", Json::array());
+    if (!keywords.is_array())
+      throw InputError({where, "\"keywords\" as a list of strings", keywords.type_name(), ""});
+    for (const Json& word : keywords) segment.keywords.push_back(checked_text(word, "a keyword", where));
     return segment;
   }
   for (const char* modality : {kImage, kSpeech}) {
@@ -115,11 +110,11 @@ Collection parse_collection(const Json& json, const std::string& where) {
   collection.source = json_string(json, "source", where);
   collection.split = json_string(json, "split", where);
   collection.file = checked_name(json, "file", where);
-  collection.num_documents = checked_count(json, "documents", where);
+  collection.num_documents = json_count(json, "documents", where);
   if (!json.contains("segments") || !json["segments"].is_object())
     throw InputError({where, "\"segments\" as an object", "none", ""});
   for (const auto& [modality, ignored] : json["segments"].items())
-    collection.num_segments[modality] = checked_count(json["segments"], modality.c_str(), where);
+    collection.num_segments[modality] = json_count(json["segments"], modality.c_str(), where);
   collection.speech_seconds = checked_seconds(json, "speech_seconds", where);
   collection.sha256 = checked_sha256(json, where);
   return collection;
@@ -166,7 +161,7 @@ DocumentReader::DocumentReader(const Path& folder) : folder_(folder) {
   if (const int64_t version = json_int(json, "version", where); version < 1 || version > 2)
     throw InputError(
         {where, "\"version\": 1 or 2", json["version"].dump(), "make the documents anew with this version"});
-  skipped_ = checked_count(json, "skipped", where);
+  skipped_ = json_count(json, "skipped", where);
   if (json.contains("titles")) {
     if (!json["titles"].is_object())
       throw InputError({where, "\"titles\" as an object", json["titles"].type_name(), ""});

@@ -131,10 +131,12 @@ void check_other_keys(const Json& json, const std::string& where, const FindMedi
       throw InputError({where, "arrays in \"segments\"", found,
                         "write {\"segments\": [{\"text\": ...}, {\"modality\": \"" + key +
                             "\", \"file\": \"" + name + "\"}]}"});
+    const bool is_sound = split_name(name, KeyRule::kLastDot).kind == FileKind::kSoundFile;
     throw InputError({where, "media under \"image\" or \"speech\"", found,
                       value.is_string()
                           ? "rename the key"
-                          : "write {\"segments\": [{\"text\": ...}, {\"image\": \"" + name + "\"}, ...]}"});
+                          : "write {\"segments\": [{\"text\": ...}, {\"" +
+                                std::string(is_sound ? kSpeech : kImage) + "\": \"" + name + "\"}, ...]}"});
   }
 }
 
@@ -240,7 +242,10 @@ Draft parse_draft(const Json& json, const std::string& default_key, const std::s
     parse_fields(json, where, find, draft);
   }
   if (has_value(json, "free_order")) {
-    bool is_true = json["free_order"] == Json(true);
+    const Json& said = json["free_order"];
+    if (!said.is_boolean())
+      throw InputError({where, "\"free_order\" as true or false", said.dump().substr(0, 80), ""});
+    const bool is_true = said.get<bool>();
     if (is_true && !may_be_free(draft.segments))
       throw InputError({where, "\"free_order\" with one segment of a modality only", "several", ""});
     draft.free_order = is_true;

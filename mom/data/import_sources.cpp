@@ -25,12 +25,13 @@ std::optional<std::vector<std::string>> numbers_of(std::string_view range) {
   const std::string_view texts[2] = {range.substr(0, dots), range.substr(dots + 2)};
   for (int i = 0; i < 2; ++i) {
     const char* end = texts[i].data() + texts[i].size();
-    if (std::from_chars(texts[i].data(), end, ends[i]).ptr != end || texts[i].empty()) return std::nullopt;
+    const auto read = std::from_chars(texts[i].data(), end, ends[i]);
+    if (texts[i].empty() || read.ptr != end || read.ec != std::errc()) return std::nullopt;
   }
   if (ends[0] > ends[1] || ends[1] - ends[0] >= kMaxExpanded) return std::nullopt;
   std::vector<std::string> numbers;
-  for (uint64_t i = ends[0]; i <= ends[1]; ++i) {
-    std::string number = std::to_string(i);
+  for (uint64_t i = 0; i <= ends[1] - ends[0]; ++i) {
+    std::string number = std::to_string(ends[0] + i);
     if (number.size() < texts[0].size()) number.insert(0, texts[0].size() - number.size(), '0');
     numbers.push_back(std::move(number));
   }
@@ -106,7 +107,7 @@ std::string numbers_hidden(const std::string& name) {
   return pattern.find('#') == std::string::npos ? "" : pattern;
 }
 
-// What the names have in common before their numbers, else after them, else the folder's name.
+// What the names have in common before their numbers, else the folder's name.
 std::string common_name(const std::vector<Path>& paths) {
   const std::string first = without_ending(paths[0].filename().string());
   size_t common = first.size();

@@ -42,6 +42,7 @@ std::string describe(const Document& document) {
 std::string examples(const DocumentReader& reader, const Collection& collection, uint64_t count) {
   std::string text = collection.source + ", " + collection.split + ":\n";
   uint64_t position = 0, shown = 0;
+  count = std::min(count, collection.num_documents);
   reader.for_each(collection, [&](const Document& document) {
     if (shown < count && position++ == shown * collection.num_documents / count) {
       text += describe(document);

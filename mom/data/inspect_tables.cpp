@@ -37,7 +37,7 @@ Counts read_counts(const Json& shard, const char* key, const std::string& where)
   if (!shard.contains(key) || !shard[key].is_object())
     throw InputError({where, "\"" + std::string(key) + "\" as an object", "none", "encode the data anew"});
   for (const auto& [modality, ignored] : shard[key].items())
-    counts[modality] = static_cast<uint64_t>(json_int(shard[key], modality.c_str(), where));
+    counts[modality] = json_count(shard[key], modality.c_str(), where);
   return counts;
 }
 
@@ -45,8 +45,7 @@ Counts read_counts(const Json& shard, const char* key, const std::string& where)
 FolderSummary summarise_encoded(const Path& folder) {
   const Json manifest = open_encoded(folder).manifest;  // after every check of every shard
   const std::string where = (folder / "dataset.json").string();
-  FolderSummary summary{
-      .encoded = true, .skipped = static_cast<uint64_t>(json_int(manifest, "skipped", where)), .rows = {}};
+  FolderSummary summary{.encoded = true, .skipped = json_count(manifest, "skipped", where), .rows = {}};
   for (const Json& shard : manifest["shards"]) {
     std::string source = json_string(shard, "source", where), split = json_string(shard, "split", where);
     auto row = std::find_if(summary.rows.begin(), summary.rows.end(),
@@ -54,7 +53,7 @@ FolderSummary summarise_encoded(const Path& folder) {
     if (row == summary.rows.end())
       row = summary.rows.insert(
           row, SummaryRow{.source = source, .split = split, .num_segments = {}, .num_tokens = {}});
-    row->num_documents += static_cast<uint64_t>(json_int(shard, "documents", where));
+    row->num_documents += json_count(shard, "documents", where);
     for (const auto& [modality, count] : read_counts(shard, "segments", where))
       row->num_segments[modality] += count;
     for (const auto& [modality, count] : read_counts(shard, "tokens", where))

@@ -109,15 +109,28 @@ struct Loader::Cursor {
 
 namespace {
 
+// In the mean over modalities of latents.
+int64_t positions_of_latents(const modality::Vocabulary& vocabulary) {
+  const std::vector<const modality::Modality*> latents = vocabulary.continuous();
+  int64_t positions = 0;
+  for (const modality::Modality* one : latents) positions += one->positions_per_item() / std::ssize(latents);
+  return positions;
+}
+
 // Shares where the recipe gives none: by the amount of data, sources with speech (codes of any number) taking
-// a seventh of the whole as in the papers (speech : the rest = 1 : 6).
-double default_weight(const std::vector<SourceView>& sources, const SourceView& view) {
+// a seventh of the whole as in the papers (speech : the rest = 1 : 6). The amount of a source is its tokens; of latents alone,
+// their positions.
+double default_weight(const std::vector<SourceView>& sources, const SourceView& view,
+                      int64_t latent_positions) {
   constexpr double kStreamShare = 1.0 / 7;
+  const auto amount = [&](const SourceView& of) {
+    return static_cast<double>(of.num_tokens > 0 ? of.num_tokens : of.num_latents * latent_positions);
+  };
   double of_kind = 0, of_others = 0;
   for (const SourceView& other : sources)
-    (other.has_streams == view.has_streams ? of_kind : of_others) += static_cast<double>(other.num_tokens);
+    (other.has_streams == view.has_streams ? of_kind : of_others) += amount(other);
   const double share = of_others == 0 ? 1 : view.has_streams ? kStreamShare : 1 - kStreamShare;
-  return of_kind == 0 ? 0 : share * static_cast<double>(view.num_tokens) / of_kind;
+  return of_kind == 0 ? 0 : share * amount(view) / of_kind;
 }
 
 }  // namespace
@@ -137,9 +150,10 @@ Loader::Loader(std::shared_ptr<const EncodedDataset> dataset, const DataConfig& 
     if (std::none_of(sources.begin(), sources.end(), [&](const SourceView& v) { return v.source == name; }))
       throw UserError({"data.mixture", "sources of " + config_.path + " (" + known + ")", "\"" + name + "\"",
                        "name these, or take all by amount: --set 'data.mixture={}'"});
+  const int64_t latent_positions = positions_of_latents(layout_.vocabulary);
   for (const SourceView& view : sources) {
     const auto found = config_.mixture.find(view.source);
-    const double weight = config_.mixture.empty()          ? default_weight(sources, view)
+    const double weight = config_.mixture.empty()          ? default_weight(sources, view, latent_positions)
                           : found == config_.mixture.end() ? 0.0
                                                            : found->second;
     if (weight < 0) throw UserError({"data.mixture." + view.source, "0 or more", std::to_string(weight), ""});
@@ -247,8 +261,9 @@ Json Loader::state() const {
 
 void Loader::restore(const Json& state) {
   num_batches_ = json_int(state, "batches", "data position");
-  const Json& sources = state.at("sources");
-  for (Cursor& cursor : cursors_) {
+  const Json sources = state.value("sources", Json());
+  for (size_t i = 0; i < cursors_.size(); ++i) {
+    Cursor& cursor = cursors_[i];
     const std::string where = "data position of source " + cursor.view.source;
     auto found = sources.find(cursor.view.source);
     if (found == sources.end() || sources.size() != cursors_.size() ||
@@ -259,10 +274,14 @@ void Loader::restore(const Json& state) {
     cursor.index = json_int(*found, "index", where);
     cursor.offset = json_int(*found, "offset", where);
     cursor.tokens_used = json_int(*found, "tokens", where);
-    if (cursor.epoch < 0 || cursor.index < 0 ||
-        cursor.index >= static_cast<int64_t>(cursor.view.documents.size()) || cursor.offset < 0)
+    const auto refuse = [&] {
       throw InputError({where, "a position inside the data", found->dump(), "the checkpoint is damaged"});
+    };
+    if (cursor.epoch < 0 || cursor.index < 0 || cursor.offset < 0 || cursor.tokens_used < 0 ||
+        cursor.index >= static_cast<int64_t>(cursor.view.documents.size()))
+      refuse();
     cursor.shuffle(seed_);
+    if (cursor.offset > 0 && cursor.offset >= std::ssize(peek(i).positions)) refuse();
   }
 }
 
@@ -272,9 +291,7 @@ std::vector<Batch> held_out_batches(const EncodedDataset& dataset, const std::st
   constexpr uint64_t kHeldOutSeed = 20250127;  // fixed: losses of different runs must be of the same draws
   const LayOutOptions options = held_out_layout(dataset, config, patch_size);
   BatchBuilder builder(options, config.reset_state);
-  const std::vector<const modality::Modality*> latents = options.vocabulary.continuous();
-  int64_t patches = 0;  // of an item, in the mean over modalities
-  for (const modality::Modality* one : latents) patches += one->positions_per_item() / std::ssize(latents);
+  const int64_t patches = positions_of_latents(options.vocabulary);
   std::vector<Batch> batches;
   int64_t in_sequence = 0;
   auto flush = [&] {

@@ -190,6 +190,20 @@ TEST_F(DocumentTest, WriterRefusesKeysUsedTwiceBadTextAndBadNames) {
   EXPECT_THROW(writer.add("a", "train", Document{.key = "none", .segments = {}}), InputError);
 }
 
+TEST_F(DocumentTest, EachSourceAndSplitHasAFileOfItsOwn) {
+  DocumentWriter writer(folder(), false);
+  writer.add("tame_1.0-pets", "train", text_document("k", "text"));
+  try {
+    writer.add("pets", "train-tame_1.0", text_document("k", "text"));
+    ADD_FAILURE() << "two sources in train-tame_1.0-pets.jsonl";
+  } catch (const UserError& error) {
+    EXPECT_STREQ(error.what(),
+                 "source name: expected a name that gives a new file, found 'pets'; choose another name");
+  }
+  for (const std::string name : {"", ".pets", "my pets"})
+    EXPECT_THROW(writer.add(name, "train", text_document("k", "text")), UserError) << name;
+}
+
 TEST_F(DocumentTest, ReaderTellsFileAndLine) {
   write_example();
   EXPECT_EQ(reading_error(), "");
