@@ -58,7 +58,7 @@ Feed make_prompt(const Asked& asked, const models::ModelSpec& spec, const Docume
 
 // A picture or recording is what it ends with.
 bool closes_segment(const Feed& prompt, const modality::Vocabulary& vocabulary) {
-  return vocabulary.closed_by(prompt.tokens.back()) != nullptr;
+  return !prompt.empty() && vocabulary.closed_by(prompt.tokens.back()) != nullptr;
 }
 
 }  // namespace

@@ -263,6 +263,7 @@ void Connection::next() {
     process();
     return read();
   }
+  if (!lingers_) return close();
   // Says that nothing more comes, and reads what the client still sends for a moment: closing at once would make its
   // system drop the answer.
   beast::error_code ignored;
@@ -295,8 +296,9 @@ void Connection::write() {
                     });
 }
 
-void Connection::refuse_and_close(int status, std::string_view message) {
+void Connection::refuse_and_close(int status, std::string_view message, bool lingers) {
   keep_alive_ = false;
+  lingers_ = lingers;
   phase_ = Phase::kFlushing;
   const Response response = options_.refuse(status, message);
   enqueue(head_of(response, false, false, true) + response.body);

@@ -28,7 +28,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Of a connection that is over its time: closes it.
   void check_deadline(std::chrono::steady_clock::time_point now);
   void drain();  // closes once nothing is being answered
-  void refuse_and_close(int status, std::string_view message);
+  // `lingers`: what the client still sends is read for a moment; else it may not get the answer.
+  void refuse_and_close(int status, std::string_view message, bool lingers = true);
   void close();
   bool closed() const { return !socket_.is_open(); }
 
@@ -68,7 +69,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   size_t unsent_bytes_ = 0;
   Phase phase_ = Phase::kReading;
   bool reading_ = false, writing_ = false, draining_ = false;
-  bool keep_alive_ = true, chunked_ = false, head_only_ = false, streaming_ = false;
+  bool keep_alive_ = true, lingers_ = true, chunked_ = false, head_only_ = false, streaming_ = false;
   std::chrono::steady_clock::time_point deadline_;
 };
 

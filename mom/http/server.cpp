@@ -79,8 +79,10 @@ struct Server::State {
       if (connections.size() >= options.max_connections) sweep();
       auto connection = std::make_shared<Connection>(Socket(std::move(socket)), options, handler);
       if (connections.size() >= options.max_connections) {
-        connection->refuse_and_close(503, "too many connections");
-        if (connections.size() < 2 * options.max_connections) connections.insert(connection);
+        // Beyond twice the limit nobody would end its lingering.
+        const bool lingers = connections.size() < 2 * options.max_connections;
+        connection->refuse_and_close(503, "too many connections", lingers);
+        if (lingers) connections.insert(connection);
       } else {
         connections.insert(connection);
         connection->start();

@@ -52,7 +52,8 @@ struct Card {
   bool has_vocabulary = false;  // false: a plain language model
   bool has_latents = false;     // images are denoised
   int64_t vocab_size = 0;
-  int64_t max_answers = 16;  // of one request
+  bool has_text = true;                              // there is a tokenizer
+  int64_t max_answers = 16, max_tokens = 1'000'000;  // of one request
   // The first of that kind.
   const Kind* of(codecs::MediaKind media) const {
     for (const Kind& one : modalities)

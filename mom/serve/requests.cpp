@@ -17,7 +17,7 @@ using codecs::MediaKind;
 
 constexpr int kMaxDepth = 32;
 constexpr int64_t kMaxMessages = 10'000, kMaxContentParts = 64, kMaxStops = 4, kMaxPreviews = 16;
-constexpr int64_t kMaxTokens = 1'000'000, kMaxSteps = 1000;
+constexpr int64_t kMaxSteps = 1000;
 
 const Card::Kind& require(const Card& card, MediaKind media, const std::string& field) {
   const Card::Kind* kind = card.of(media);
@@ -209,7 +209,7 @@ class ChatPrompt {
     const bool after_text = !parts_.empty() && parts_.back().modality == modality::kTextName;
     if (begins_message_ && after_text) text = "\n" + text;
     begins_message_ = false;
-    parts_.push_back({modality::kTextName, std::move(text), ""});
+    parts_.push_back({modality::kTextName, std::move(text), "messages"});
   }
 
   const Card& card_;
@@ -244,9 +244,9 @@ void read_modalities(Fields& fields, const Card& card, generate::Asked& asked) {
   }
 }
 
-void read_max_tokens(Fields& fields, generate::Asked& asked) {
-  const std::optional<int64_t> newer = fields.integer("max_completion_tokens", 1, kMaxTokens),
-                               older = fields.integer("max_tokens", 1, kMaxTokens);
+void read_max_tokens(Fields& fields, const Card& card, generate::Asked& asked) {
+  const std::optional<int64_t> newer = fields.integer("max_completion_tokens", 1, card.max_tokens),
+                               older = fields.integer("max_tokens", 1, card.max_tokens);
   asked.max_tokens = newer ? newer : older;
 }
 
@@ -294,7 +294,7 @@ Plan plan_chat(const std::string& body, const Card& card) {
   read_drawing(fields, card, wish);
   read_stop(fields, wish);
   read_modalities(fields, card, wish.asked);
-  read_max_tokens(fields, wish.asked);
+  read_max_tokens(fields, card, wish.asked);
   refuse_foreign(fields);
   wish.log_probabilities = fields.boolean("logprobs").value_or(false);
   fields.only("top_logprobs", 0);
@@ -335,7 +335,7 @@ Plan plan_completion(const std::string& body, const Card& card) {
   read_common(fields, card, wish);
   read_sampling(fields, wish);
   read_stop(fields, wish);
-  wish.asked.max_tokens = fields.integer("max_tokens", 1, kMaxTokens);
+  wish.asked.max_tokens = fields.integer("max_tokens", 1, card.max_tokens);
   refuse_foreign(fields);
   const std::optional<int64_t> logprobs = fields.integer("logprobs", 0, 0);
   wish.log_probabilities = logprobs.has_value();
@@ -381,7 +381,7 @@ Plan plan_speech(const std::string& body, const Card& card) {
   wish.asked.parts = {{modality::kTextName, prompt_text(fields, "input"), "input"}};
   read_common(fields, card, wish);
   read_sampling(fields, wish);
-  read_max_tokens(fields, wish.asked);
+  read_max_tokens(fields, card, wish.asked);
   if (wish.count > 1) throw wrong_field("n", "1", std::to_string(wish.count));
   fields.ignore({"voice"});  // the model has one way to speak
   fields.only("speed", 1);
@@ -422,7 +422,7 @@ Plan plan_transcription(const std::string& body, const std::string& content_type
     throw wrong_field("file", "a sound file", "none");
   read_common(fields, card, wish);
   read_sampling(fields, wish);
-  read_max_tokens(fields, wish.asked);
+  read_max_tokens(fields, card, wish.asked);
   if (wish.count > 1) throw wrong_field("n", "1", std::to_string(wish.count));
   if (const std::optional<std::string> prompt = fields.text("prompt"); prompt && !prompt->empty())
     wish.asked.parts.push_back({modality::kTextName, *prompt, "prompt"});

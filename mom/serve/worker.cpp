@@ -2,6 +2,8 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -37,7 +39,22 @@ ApiError to_api_error(const Error& error) {
     if (message.starts_with("--")) message.replace(0, std::string(option).size(), field);
     return {400, message, field};
   }
-  return {400, message, message.substr(0, message.find(':'))};
+  std::string field = message.substr(0, message.find(':'));
+  const bool is_field = std::all_of(field.begin(), field.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c == '.' || c == '[' || c == ']';
+  });
+  return {400, message, is_field ? std::move(field) : ""};
+}
+
+// The field of the request that the prompt came from: "prompt", "input" or "messages".
+std::string prompt_field(const generate::Asked& asked) {
+  if (asked.parts.empty()) return "prompt";
+  const std::string& where = asked.parts.front().where;
+  return where.substr(0, where.find('['));
+}
+
+ApiError no_tokenizer(const std::string& field) {
+  return {400, field + ": this model has no tokenizer; it takes and gives token ids alone", field};
 }
 
 // For the log: an error of LibTorch has a list of functions in its text.
@@ -55,7 +72,9 @@ Card card_of(const LoadedModel& loaded, const WorkerOptions& options) {
   card.vocab_size = loaded.spec().vocab_size;
   card.has_vocabulary = !loaded.spec().vocabulary.empty();
   card.has_latents = loaded.spec().latents() != nullptr;
+  card.has_text = loaded.codecs().has_text();
   card.max_answers = options.parallel;
+  card.max_tokens = options.max_tokens;
   for (const std::string& modality : loaded.spec().modalities)
     card.modalities.push_back({modality, loaded.codecs().media_kind(modality)});
   return card;
@@ -69,9 +88,19 @@ struct Worker::Impl {
     std::shared_ptr<Sink> sink;
     std::function<std::string(const LoadedModel&)> task;  // in place of a wish
   };
+  // Who waits for a job's answers, told in order by an outbox; after an error, of nothing more.
+  struct Told {
+    explicit Told(std::shared_ptr<Sink> to) : sink(std::move(to)) {}
+    void fail(const ApiError& error) {
+      if (!over) sink->failed(error);
+      over = true;
+    }
+    std::shared_ptr<Sink> sink;
+    bool over = false;
+  };
   // A job whose answers are being written.
   struct Running {
-    std::shared_ptr<Sink> sink;
+    std::shared_ptr<Told> told;
     std::shared_ptr<Outbox> outbox;
     std::unique_ptr<generate::Writing> writing;
   };
@@ -176,10 +205,9 @@ struct Worker::Impl {
   }
 
   void check_sizes(const Wish& wish) const {
-    if (wish.asked.max_tokens.value_or(0) > options.max_tokens)
-      throw wrong_field("max_tokens", "at most " + std::to_string(options.max_tokens),
-                        std::to_string(*wish.asked.max_tokens));
     for (const generate::PromptPart& part : wish.asked.parts) {
+      if (part.modality == modality::kTextName && !card.has_text)
+        throw no_tokenizer(prompt_field(wish.asked));
       const auto bytes = std::as_bytes(std::span(part.content));
       const codecs::MediaKind kind = loaded->codecs().media_kind(part.modality);
       if (kind == codecs::MediaKind::kImage)
@@ -198,39 +226,39 @@ struct Worker::Impl {
       throw ApiError(400,
                      "the prompt has " + std::to_string(positions) + " tokens, more than " +
                          std::to_string(options.max_prompt_tokens),
-                     "messages", "context_length_exceeded");
-    Running one{job.sink, std::make_shared<Outbox>(slow), nullptr};
+                     prompt_field(job.wish.asked), "context_length_exceeded");
+    Running one{std::make_shared<Told>(job.sink), std::make_shared<Outbox>(slow), nullptr};
     one.writing = std::make_unique<generate::Writing>(
         std::move(job.wish), request, *loaded, *engine,
-        [this, sink = one.sink, outbox = one.outbox](Event event, std::optional<generate::Segment> encoded) {
-          tell(sink, *outbox, std::move(event), std::move(encoded));
+        [this, told = one.told, outbox = one.outbox](Event event, std::optional<generate::Segment> encoded) {
+          tell(told, *outbox, std::move(event), std::move(encoded));
         });
     running.push_back(std::move(one));
   }
 
-  void tell(const std::shared_ptr<Sink>& sink, Outbox& outbox, Event event,
+  void tell(const std::shared_ptr<Told>& told, Outbox& outbox, Event event,
             std::optional<generate::Segment> encoded) {
     const bool encodes = encoded.has_value();
     outbox.post(
-        [this, sink, event = std::move(event), encoded = std::move(encoded)]() mutable {
-          if (sink->gone()) return;
+        [this, told, event = std::move(event), encoded = std::move(encoded)]() mutable {
+          if (told->over || told->sink->gone()) return;
           try {
             if (encoded) event.data = generate::data_of(event.kind, *encoded, loaded->codecs());
-            sink->event(std::move(event));
+            told->sink->event(std::move(event));
           } catch (const std::exception& error) {
             log_warning("an answer could not be decoded: " + in_one_line(error));
-            sink->failed({500, "the answer could not be decoded"});
+            told->fail({500, "the answer could not be decoded"});
           }
         },
         encodes);
   }
 
   static void fail(const Running& one, const ApiError& error) {
-    one.outbox->post([sink = one.sink, error] { sink->failed(error); }, false);
+    one.outbox->post([told = one.told, error] { told->fail(error); }, false);
   }
 
   void leave_abandoned() {
-    std::erase_if(running, [&](const Running& one) { return one.sink->gone() && ++counts.abandoned; });
+    std::erase_if(running, [&](const Running& one) { return one.told->sink->gone() && ++counts.abandoned; });
   }
 
   void advance() {
@@ -246,7 +274,11 @@ struct Worker::Impl {
     std::erase_if(running, [&](const Running& one) {
       if (!one.writing->ended()) return false;
       const Usage usage{one.writing->prompt_positions(), one.writing->written_positions()};
-      one.outbox->post([sink = one.sink, usage] { sink->done(usage); }, false);
+      one.outbox->post(
+          [told = one.told, usage] {
+            if (!told->over) told->sink->done(usage);
+          },
+          false);
       return ++counts.finished > 0;
     });
   }
@@ -335,6 +367,7 @@ bool Worker::submit(Wish wish, std::shared_ptr<Sink> sink) {
 bool Worker::submit_tokenize(std::string text, bool add_special, std::shared_ptr<Sink> sink) {
   return impl_->submit(
       {{}, std::move(sink), [text = std::move(text), add_special](const LoadedModel& loaded) {
+         if (!loaded.codecs().has_text()) throw no_tokenizer("content");
          OrderedJson tokens = OrderedJson::array();
          if (const std::optional<int32_t> bos = loaded.codecs().bos(); bos && add_special)
            tokens.push_back(*bos);

@@ -1,12 +1,15 @@
-// A client of a server's UNIX socket that sends and reads bytes, and the server it talks to.
+// A client of a server's socket that sends and reads bytes, and the server it talks to.
 #pragma once
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -34,6 +37,14 @@ class Client {
   explicit Client(const Path& path) : socket_(unix_socket()) {
     EXPECT_EQ(at_path(::connect, socket_, path), 0);
   }
+  // Of this machine alone.
+  explicit Client(uint16_t port) : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
   ~Client() { leave(); }
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
@@ -44,6 +55,18 @@ class Client {
       if (count <= 0) return;  // the server has closed
       bytes.remove_prefix(static_cast<size_t>(count));
     }
+  }
+  // How many bytes of them the server takes before it reads no more for a quarter of a second.
+  size_t send_what_is_taken(std::string_view bytes) const {
+    size_t sent = 0;
+    pollfd waits{socket_, POLLOUT, 0};
+    while (sent < bytes.size() && ::poll(&waits, 1, 250) > 0) {
+      const ssize_t count =
+          ::send(socket_, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (count > 0) sent += static_cast<size_t>(count);
+      if (count < 0 && errno != EAGAIN) break;  // the server has closed
+    }
+    return sent;
   }
   void send_no_more() const { ::shutdown(socket_, SHUT_WR); }
   void leave() {
@@ -75,11 +98,14 @@ class Client {
   int socket_;
 };
 
+enum class Over { kUnix, kTcp };
+
 // A server on a socket of its own until it is stopped or destroyed.
 class RunningServer {
  public:
-  RunningServer(http::Options options, http::Handler handler) {
-    options.unix_socket = path().string();
+  RunningServer(http::Options options, http::Handler handler, Over over = Over::kUnix) : over_(over) {
+    if (over == Over::kUnix) options.unix_socket = path().string();
+    options.port = 0;
     options.refuse = [](int status, std::string_view message) {
       return http::Response{.status = status, .content_type = "text/plain", .body = std::string(message)};
     };
@@ -88,10 +114,15 @@ class RunningServer {
         [this](const std::stop_token& stop) { server_->run([&] { return stop.stop_requested(); }); });
   }
   Path path() const { return folder_ / "socket"; }
+  Client connect() const {
+    if (over_ == Over::kTcp) return Client(server_->port());
+    return Client(path());
+  }
   void begin_to_stop() { thread_.request_stop(); }
   void stop() { thread_ = {}; }
 
  private:
+  const Over over_;
   TempFolder folder_;
   std::unique_ptr<http::Server> server_;
   std::jthread thread_;

@@ -1,6 +1,4 @@
 // Where a server listens, how many clients it takes, how long it waits for them, and how it ends.
-#include <sys/resource.h>
-
 #include <atomic>
 #include <fstream>
 
@@ -94,25 +92,6 @@ TEST(Limits, ClientsThatAreTooSlow) {
     const std::string refusal = client->read();
     EXPECT_TRUE(refusal.starts_with("HTTP/1.1 408 ")) << refusal;
   }
-}
-
-// New clients wait until there are file descriptors again.
-TEST(Limits, NoFileDescriptorsLeft) {
-  const RunningServer server({}, answer);
-  EXPECT_TRUE(Client(server.path()).ask(kAsk, "here").ends_with("here"));
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  const int waiting = test::unix_socket();
-  const rlimit none{static_cast<rlim_t>(waiting) + 1, before.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  EXPECT_EQ(test::at_path(::connect, waiting, server.path()), 0);
-  EXPECT_EQ(::send(waiting, kAsk, std::string_view(kAsk).size(), 0),
-            static_cast<ssize_t>(std::string_view(kAsk).size()));
-  pollfd waits{waiting, POLLIN, 0};
-  EXPECT_EQ(::poll(&waits, 1, 300), 0);
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
-  EXPECT_EQ(::poll(&waits, 1, 5000), 1);
-  ::close(waiting);
 }
 
 TEST(Draining, WhatWasBegunIsFinished) {

@@ -4,48 +4,11 @@
 #include <gtest/gtest.h>
 
 #include "mom/base/base64.h"
-#include "mom/serve/api_error.h"
 #include "mom/serve/multipart.h"
+#include "tests/serve/bodies.h"
 
 namespace mom::serve {
 namespace {
-
-using codecs::MediaKind;
-
-Card card_with(bool latents) {
-  Card card{.id = "tiny", .created = 1};
-  card.modalities = {{"text", MediaKind::kText}, {"image", MediaKind::kImage}, {"speech", MediaKind::kSound}};
-  card.has_vocabulary = true;
-  card.has_latents = latents;
-  card.vocab_size = 100;
-  return card;
-}
-
-const Json kChat = {{"messages", {{{"role", "user"}, {"content", "red disc"}}}}};
-const Json kCompletion = {{"prompt", "red disc"}};
-const Json kSpeech = {{"input", "red disc"}, {"voice", "alloy"}};
-
-Plan chat(const Json& body) { return plan_chat(body.dump(), card_with(true)); }
-Json with(Json body, const std::string& name, const Json& value) {
-  body[name] = value;
-  return body;
-}
-Json said(const Json& content, const char* role = "user") {
-  return {{"messages", {{{"role", role}, {"content", content}}}}};
-}
-
-// The field that an error names; empty where there is none.
-template <class Function>
-std::string field_of(const Function& function, int status = 400) {
-  try {
-    function();
-  } catch (const ApiError& error) {
-    EXPECT_EQ(error.status, status) << error.what();
-    EXPECT_NE(std::string(error.what()), "");
-    return error.param;
-  }
-  return "no error";
-}
 
 TEST(Requests, AChatIsADocument) {
   const Plan plan =
@@ -209,13 +172,6 @@ TEST(Requests, ImagesAndSpeech) {
   EXPECT_EQ(speech(kSpeech).wish.asked.modality, "speech");
   EXPECT_EQ(field_of([&] { speech(with(kSpeech, "response_format", "mp3")); }), "response_format");
   EXPECT_EQ(field_of([&] { speech(with(kSpeech, "speed", 2)); }), "speed");
-}
-
-std::string form(const std::vector<std::pair<std::string, std::string>>& fields) {
-  std::string body;
-  for (const auto& [name, value] : fields)
-    body += "--x\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n\r\n" + value + "\r\n";
-  return body + "--x--\r\n";
 }
 
 TEST(Requests, TranscriptionsAreForms) {

@@ -8,21 +8,10 @@
 #include <functional>
 #include <thread>
 
-#include "mom/models/model.h"
-#include "tests/support/temp_folder.h"
-#include "tests/support/tiny_model.h"
+#include "tests/serve/plain_model.h"
 
 namespace mom::serve {
 namespace {
-
-// A plain language model, which needs no codecs.
-void write_plain_model(const Path& folder) {
-  models::ModelSpec spec = test::tiny_spec({});
-  spec.vocabulary = {};
-  spec.modalities = {modality::kTextName};
-  spec.vocab_size = 50;
-  models::write_model(folder, *test::initialised(spec.resolved()));
-}
 
 // A client who leaves when `left` says so, after some events, or after being asked some times.
 struct Client : Sink {
@@ -39,15 +28,6 @@ struct Client : Sink {
   }
 };
 
-Wish endless(size_t prompt_tokens) {
-  Wish wish;
-  wish.asked.tokens.assign(prompt_tokens, 7);
-  wish.asked.max_tokens = 4096;
-  wish.asked.sampling.temperature = 0;  // again and again what there was before, and never the end
-  wish.asked.sampling.repetition_penalty = 0.01;
-  return wish;
-}
-
 class Cancel : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -55,6 +35,7 @@ class Cancel : public ::testing::Test {
     WorkerOptions options;
     options.run = folder_.path();
     options.parallel = 2;
+    options.max_tokens = 1'000'000;
     worker_ = std::make_unique<Worker>(options);
     while (worker_->state() == Worker::State::kLoading) std::this_thread::yield();
     ASSERT_EQ(worker_->state(), Worker::State::kReady) << worker_->failure();
