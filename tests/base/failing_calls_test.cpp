@@ -22,7 +22,9 @@
 #include "mom/base/lock.h"
 #include "mom/base/machine.h"
 #include "mom/base/process.h"
+#include "tests/support/open_files.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace {
 
@@ -129,22 +131,9 @@ namespace mom {
 namespace {
 
 namespace fs = std::filesystem;
+using test::message_of;
+using test::num_open_files;
 using test::TempFolder;
-
-// The message of the error of this type; a failure where there is none or another.
-template <class ErrorType>
-std::string said(const std::function<void()>& body) {
-  try {
-    body();
-  } catch (const ErrorType& error) {
-    return error.what();
-  } catch (const std::exception& other) {
-    ADD_FAILURE() << "another error: " << other.what();
-    return "";
-  }
-  ADD_FAILURE() << "no error";
-  return "";
-}
 
 void expect_says(const std::string& message, const Path& path, const std::string& words) {
   EXPECT_NE(message.find(path.string()), std::string::npos) << message;
@@ -155,29 +144,28 @@ int64_t count_in(const Path& folder) {
   return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
 }
 
-int64_t count_open_files() { return count_in("/proc/self/fd"); }
-
 TEST(FailingCalls, OfReadersNameTheFileAndTheCause) {
   const TempFolder folder;
   const Path file = folder / "a";
   test::write_file(file, "content");
-  const auto open_before = count_open_files();
+  const auto open_before = num_open_files();
   for (const char* call : {"open", "fstat", "read"})
     with(call, {EIO}, [&] {
-      expect_says(said<InputError>([&] { read_file(file); }), file, "cannot be read: Input/output error");
+      expect_says(message_of<InputError>([&] { read_file(file); }), file,
+                  "cannot be read: Input/output error");
     });
   with("mmap", {ENOMEM}, [&] {
-    expect_says(said<InputError>([&] { const MappedFile mapped(file); }), file,
+    expect_says(message_of<InputError>([&] { const MappedFile mapped(file); }), file,
                 "cannot be read: Cannot allocate memory");
   });
   with("read", {EINTR, 3}, [&] { EXPECT_EQ(read_file(file), "content"); });  // a signal is no error
-  EXPECT_EQ(count_open_files(), open_before);
+  EXPECT_EQ(num_open_files(), open_before);
 }
 
 TEST(FailingCalls, OfAWriterNameTheFileAndTheCause) {
   const TempFolder folder;
   const Path file = folder / "a";
-  const auto open_before = count_open_files();
+  const auto open_before = num_open_files();
   const auto write_it = [&] {
     FileWriter writer(file);
     writer.write("content");
@@ -185,17 +173,18 @@ TEST(FailingCalls, OfAWriterNameTheFileAndTheCause) {
     writer.close();  // once more does nothing
   };
   for (const char* call : {"open", "write", "fsync", "close"}) {
-    with(call, {EIO},
-         [&] { expect_says(said<ResourceError>(write_it), file, "cannot be written: Input/output error"); });
+    with(call, {EIO}, [&] {
+      expect_says(message_of<ResourceError>(write_it), file, "cannot be written: Input/output error");
+    });
     with(call, {EDQUOT},
-         [&] { expect_says(said<ResourceError>(write_it), file, "free some space and run again"); });
+         [&] { expect_says(message_of<ResourceError>(write_it), file, "free some space and run again"); });
   }
   with("write", {.half = true}, [&] { write_it(); });
   EXPECT_EQ(read_file(file), "content");
   with("fsync", {EINVAL}, [&] { write_it(); });  // a file system that has nothing to sync
   for (const char* call : {"open", "write", "fsync"}) with(call, {EINTR, 2}, [&] { write_it(); });
   EXPECT_EQ(read_file(file), "content");
-  EXPECT_LE(count_open_files() - open_before,
+  EXPECT_LE(num_open_files() - open_before,
             2);  // those of the closes that failed, which a system has closed
 }
 
@@ -206,10 +195,11 @@ TEST(FailingCalls, OfALogTakeTornLinesBackOrSayThatTheyCannot) {
   log.append("one");
   with("write", {.half = true}, [&] { log.append("two and more"); });  // the rest follows
   EXPECT_EQ(read_file(file), "one\ntwo and more\n");
-  with("write", {EIO},
-       [&] { expect_says(said<ResourceError>([&] { log.append("three"); }), file, "Input/output error"); });
+  with("write", {EIO}, [&] {
+    expect_says(message_of<ResourceError>([&] { log.append("three"); }), file, "Input/output error");
+  });
   with("write", {.error = EFBIG, .times = 2, .half = true},
-       [&] { expect_says(said<ResourceError>([&] { log.append("three"); }), file, "File too large"); });
+       [&] { expect_says(message_of<ResourceError>([&] { log.append("three"); }), file, "File too large"); });
   EXPECT_EQ(read_file(file), "one\ntwo and more\n");
   log.append("four");
   EXPECT_EQ(read_file(file), "one\ntwo and more\nfour\n");
@@ -221,12 +211,13 @@ TEST(FailingCalls, OfOpeningALog) {
   const auto open_it = [&] { const LineAppender log(file); };
   for (const char* call : {"open", "ftruncate"}) {
     test::write_file(file, "whole\ntorn");
-    with(call, {EIO},
-         [&] { expect_says(said<ResourceError>(open_it), file, "cannot be written: Input/output error"); });
+    with(call, {EIO}, [&] {
+      expect_says(message_of<ResourceError>(open_it), file, "cannot be written: Input/output error");
+    });
   }
   for (const char* call : {"fstat", "pread"})
     with(call, {EIO},
-         [&] { expect_says(said<InputError>(open_it), file, "cannot be read: Input/output error"); });
+         [&] { expect_says(message_of<InputError>(open_it), file, "cannot be read: Input/output error"); });
   EXPECT_EQ(read_file(file), "whole\ntorn");
   const LineAppender nowhere("/dev/null");  // not a file: it has no lines to look for
   const Path before = fs::current_path();
@@ -242,12 +233,12 @@ TEST(FailingCalls, OfAFileThatIsPublishedKeepTheOldOne) {
   publish_file(file, "old");
   for (const char* call : {"open", "write", "fsync", "close", "rename"})
     for (const int error : {EIO, ENOSPC})
-      with(call, {error}, [&] { said<ResourceError>([&] { publish_file(file, "new"); }); });
+      with(call, {error}, [&] { EXPECT_THROW(publish_file(file, "new"), ResourceError); });
   EXPECT_EQ(read_file(file), "old");
   EXPECT_EQ(count_in(folder.path()), 1);
   with("rename", {EINTR, 2}, [&] { publish_file(file, "new"); });
   EXPECT_EQ(read_file(file), "new");
-  with("fsync", {EIO, 1, 2}, [&] { said<ResourceError>([&] { publish_file(file, "newer"); }); });
+  with("fsync", {EIO, 1, 2}, [&] { EXPECT_THROW(publish_file(file, "newer"), ResourceError); });
   EXPECT_EQ(read_file(file), "newer");  // there, but said not to be safe from a power cut
   EXPECT_THROW(publish_file("/", "x"), UserError);
 }
@@ -268,14 +259,14 @@ TEST(FailingCalls, AFolderIsReplacedWhereNamesCannotBeExchanged) {
   fs::create_directory(target);
   test::write_file(target / "old", "x");
   for (const char* call : {"mkdir", "fsync"})
-    with(call, {EIO}, [&] { said<ResourceError>([&] { replace_folder(target); }); });
+    with(call, {EIO}, [&] { EXPECT_THROW(replace_folder(target), ResourceError); });
   // The old folder is moved away, and moved back where the new one cannot take its place.
   with("renameat2", {EINVAL}, [&] {
     fault_.before = [] {
       failing_ = "rename";
       fault_ = {EIO, 1, 1};
     };
-    expect_says(said<ResourceError>([&] { replace_folder(target); }), target, "Input/output error");
+    expect_says(message_of<ResourceError>([&] { replace_folder(target); }), target, "Input/output error");
   });
   EXPECT_TRUE(fs::exists(target / "old"));
   with("renameat2", {EINVAL}, [&] { replace_folder(target); });
@@ -297,7 +288,7 @@ TEST(FailingCalls, AFolderThatWasMovedAwayIsRecoveredInEveryWay) {
   with("renameat2", {EEXIST}, [&] { recover_folder(target); });  // another process was faster
   EXPECT_TRUE(fs::exists(old));
   with("renameat2", {EIO}, [&] {
-    expect_says(said<ResourceError>([&] { recover_folder(target); }), target, "Input/output error");
+    expect_says(message_of<ResourceError>([&] { recover_folder(target); }), target, "Input/output error");
   });
   EXPECT_TRUE(fs::exists(old));
 }
@@ -321,11 +312,12 @@ TEST(FailingCalls, OfALock) {
   const Path work = folder / "work", file = work / "lock";
   fs::create_directory(work);
   const auto take = [&] { const Lock lock = Lock::of_folder(work, {"use another"}); };
-  const auto open_before = count_open_files();
+  const auto open_before = num_open_files();
   for (const char* call : {"open", "flock", "ftruncate", "pwrite"})
-    with(call, {EIO},
-         [&] { expect_says(said<ResourceError>(take), file, "cannot be written: Input/output error"); });
-  EXPECT_EQ(count_open_files(), open_before);
+    with(call, {EIO}, [&] {
+      expect_says(message_of<ResourceError>(take), file, "cannot be written: Input/output error");
+    });
+  EXPECT_EQ(num_open_files(), open_before);
   take();  // those that failed hold nothing
   for (const char* call : {"open", "ftruncate", "pwrite"}) with(call, {EINTR}, take);
   // Between our opening of the file and our lock its holder removed it.
@@ -337,7 +329,7 @@ TEST(FailingCalls, OfALock) {
   // A holder that has not written its name yet.
   const int theirs = ::open(file.c_str(), O_RDWR | O_CREAT, 0666);
   ASSERT_EQ(::flock(theirs, LOCK_EX), 0);
-  expect_says(said<UserError>(take), work, "another process");
+  expect_says(message_of<UserError>(take), work, "another process");
   ::close(theirs);
 }
 
@@ -352,7 +344,7 @@ TEST(FailingCalls, AFileSystemWithoutLocksGivesAWarning) {
 
 TEST(FailingCalls, AProcessThatCannotBeStarted) {
   with("fork", {EAGAIN}, [] {
-    EXPECT_EQ(said<ResourceError>([] { const Child child("/bin/true", {}, {}); }),
+    EXPECT_EQ(message_of<ResourceError>([] { const Child child("/bin/true", {}, {}); }),
               "cannot start a process: Resource temporarily unavailable");
   });
 }

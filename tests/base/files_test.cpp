@@ -12,10 +12,12 @@
 #include "mom/base/lines.h"
 #include "mom/base/utf8.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom {
 namespace {
 
+using test::message_of;
 using test::TempFolder;
 namespace fs = std::filesystem;
 
@@ -24,16 +26,6 @@ std::vector<std::string> names_in(const Path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
-}
-
-template <class ErrorType, class Call>
-std::string message_of(Call&& call) {
-  try {
-    call();
-  } catch (const ErrorType& error) {
-    return error.what();
-  }
-  return "no error of this type";
 }
 
 // A process id that surely belongs to nobody: a child's that has ended and been waited for.

@@ -9,10 +9,13 @@
 #include "mom/base/error.h"
 #include "mom/data/shard.h"
 #include "mom/formats/npy.h"
+#include "tests/support/thrown.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom::data {
 namespace {
+
+using test::message_of;
 
 class InspectTest : public testing::Test {
  protected:
@@ -55,14 +58,6 @@ TEST_F(InspectTest, DamagedShardIsAnError) {
 class InspectDocuments : public testing::Test {
  protected:
   Path folder() const { return folder_ / "documents"; }
-  std::string error_of(const std::function<void()>& inspect) const {
-    try {
-      inspect();
-    } catch (const InputError& error) {
-      return error.what();
-    }
-    return "no error";
-  }
   test::TempFolder folder_;
 };
 
@@ -125,7 +120,8 @@ TEST_F(InspectDocuments, AContactSheetNeedsPictures) {
   writer.add("codes", "train",
              {"fox", false, {{"image", "", {}, writer.add_media("a.npy", array), 0, true}}});
   writer.commit();
-  const std::string error = error_of([&] { write_contact_sheet(folder(), folder_ / "sheet.png"); });
+  const std::string error =
+      message_of<InputError>([&] { write_contact_sheet(folder(), folder_ / "sheet.png"); });
   EXPECT_NE(error.find("documents: expected documents with pictures, found none"), std::string::npos)
       << error;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "sheet.png"));
@@ -134,10 +130,12 @@ TEST_F(InspectDocuments, AContactSheetNeedsPictures) {
 TEST_F(InspectDocuments, OtherFoldersAreNamed) {
   std::filesystem::create_directories(folder());
   const auto inspect = [&] { inspect_json(folder()); };
-  EXPECT_NE(error_of(inspect).find("a documents folder with dataset.json, found none"), std::string::npos);
+  EXPECT_NE(message_of<InputError>(inspect).find("a documents folder with dataset.json, found none"),
+            std::string::npos);
   for (const char* manifest : {"[]", "{}", R"({"format": "of another program"})", R"({"format": 5})"}) {
     test::write_file(folder() / "dataset.json", manifest);
-    EXPECT_NE(error_of(inspect).find("expected \"format\": \"mom-documents\""), std::string::npos)
+    EXPECT_NE(message_of<InputError>(inspect).find("expected \"format\": \"mom-documents\""),
+              std::string::npos)
         << manifest;
   }
 }

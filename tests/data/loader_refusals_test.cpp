@@ -9,9 +9,12 @@
 #include "mom/data/loader.h"
 #include "mom/data/stretch.h"
 #include "tests/data/encoded_fixture.h"
+#include "tests/support/thrown.h"
 
 namespace mom::data {
 namespace {
+
+using test::message_of;
 
 class LoaderRefusals : public testing::Test {
  protected:
@@ -31,15 +34,6 @@ class LoaderRefusals : public testing::Test {
     return config;
   }
   static Loader loader(const DataConfig& config) { return Loader(dataset_, config, 1, 1); }
-  template <class Kind>
-  static std::string message_of(const std::function<void()>& run) {
-    try {
-      run();
-    } catch (const Kind& error) {
-      return error.what();
-    }
-    return "no error";
-  }
   static at::Tensor in_order(const Batch& batch) {
     return batch.tokens_T.index_select(0, batch.routing.order_T);
   }

@@ -3,6 +3,7 @@
 import json
 
 import torch
+from byte_level import byte_characters
 from program import run_mom
 from safetensors.torch import save_file
 from tiny import TinyData, write_recipe
@@ -15,13 +16,6 @@ def make_run(root):
     recipe = write_recipe(root / "recipe.toml", root / "tiny" / "spoken" / "encoded", "three_modality", train={"steps": 12, "learning_rate": 0.02})
     run_mom("train", recipe, "--run", root / "run")
     return root / "run"
-
-
-def byte_characters():
-    """The printable character that byte-level BPE writes for each byte."""
-    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in plain]
-    return {**{byte: chr(byte) for byte in plain}, **{byte: chr(256 + i) for i, byte in enumerate(others)}}
 
 
 def make_plain(folder):

@@ -5,6 +5,7 @@
 
 #include "mom/base/error.h"
 #include "tests/http/client.h"
+#include "tests/support/open_files.h"
 
 namespace mom::http {
 namespace {
@@ -44,17 +45,12 @@ TEST_P(Transport, AConnectionIsForManyRequests) {
   }
 }
 
-int64_t num_open_files() {
-  const std::filesystem::directory_iterator files("/proc/self/fd");
-  return std::distance(begin(files), end(files));
-}
-
 // However many come, who is there is answered, and the others are told why they are not.
 TEST_P(Transport, ACrowdIsRefused) {
   Options options;
   options.max_connections = 1;
   const test::RunningServer server(options, say_here, GetParam());
-  const auto before = num_open_files();
+  const auto before = test::num_open_files();
   test::Client there = server.connect();
   EXPECT_TRUE(there.ask(kAsking, "here").ends_with("here"));
   std::vector<std::unique_ptr<test::Client>> crowd;
@@ -65,7 +61,7 @@ TEST_P(Transport, ACrowdIsRefused) {
     EXPECT_TRUE(refusal.ends_with("too many connections")) << refusal;
   }
   // Of those who stay the server keeps none.
-  EXPECT_TRUE(test::becomes([&] { return num_open_files() <= before + 2 * 1 + 6; }));
+  EXPECT_TRUE(test::becomes([&] { return test::num_open_files() <= before + 2 * 1 + 6; }));
   EXPECT_TRUE(there.ask(kAsking, "here").ends_with("here"));
 }
 
