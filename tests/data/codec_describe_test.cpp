@@ -11,6 +11,7 @@
 #include "mom/data/document.h"
 #include "mom/formats/npy.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom::data {
 namespace {
@@ -53,12 +54,7 @@ class CodecDescribeTest : public testing::Test {
   }
   template <class Kind>
   static void expect_refused(const CodecDescribeOptions& given, const std::string& expected) {
-    try {
-      describe_codec(given);
-      ADD_FAILURE() << "described, expected an error about " << expected;
-    } catch (const Kind& error) {
-      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
-    }
+    test::expect_error<Kind>([&] { describe_codec(given); }, expected);
     EXPECT_FALSE(std::filesystem::exists(given.out));
   }
   static Json config_of(const CodecDescribeOptions& given) { return describe_codec(given)["config"]; }

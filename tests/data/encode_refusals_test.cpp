@@ -4,6 +4,7 @@
 #include "mom/base/error.h"
 #include "mom/data/shard.h"
 #include "tests/data/encoded_fixture.h"
+#include "tests/support/thrown.h"
 
 namespace mom::data {
 namespace {
@@ -46,12 +47,7 @@ class EncodeRefusals : public testing::Test {
   }
   template <class Kind>
   static void expect_error(const EncodeOptions& given, const std::string& expected) {
-    try {
-      encode_documents(given);
-      ADD_FAILURE() << "encoded, expected an error about " << expected;
-    } catch (const Kind& error) {
-      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
-    }
+    test::expect_error<Kind>([&] { encode_documents(given); }, expected);
   }
   static inline test::TempFolder* folder_ = nullptr;
 };

@@ -6,6 +6,7 @@
 
 #include "mom/base/error.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom::data {
 namespace {
@@ -34,12 +35,7 @@ class ImportSourcesTest : public testing::Test {
     return lines;
   }
   void expect_error(const std::string& argument, const std::string& expected) {
-    try {
-      plan({argument});
-      ADD_FAILURE() << argument << ": no error";
-    } catch (const InputError& error) {
-      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
-    }
+    test::expect_error<InputError>([&] { plan({argument}); }, expected);
   }
   test::TempFolder folder_;
 };

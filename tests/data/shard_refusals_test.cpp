@@ -6,6 +6,7 @@
 #include "mom/data/encoded_writer.h"
 #include "mom/data/shard.h"
 #include "tests/data/encoded_fixture.h"
+#include "tests/support/thrown.h"
 
 namespace mom::data {
 namespace {
@@ -47,12 +48,7 @@ class ShardRefusals : public testing::Test {
     return with_tensor<int64_t>(name, DType::kI64, edit);
   }
   static void expect_error(const Path& folder, const std::string& expected) {
-    try {
-      open_encoded(folder);
-      ADD_FAILURE() << "opened, expected an error about " << expected;
-    } catch (const InputError& error) {
-      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
-    }
+    test::expect_error<InputError>([&] { open_encoded(folder); }, expected);
   }
   static void expect_shard_error(const Path& folder, const std::string& expected) {
     expect_error(folder, std::string(kMixedShard) + ": expected " + expected);

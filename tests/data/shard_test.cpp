@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mom/base/error.h"
+#include "tests/support/thrown.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom::data {
@@ -50,12 +51,7 @@ class ShardTest : public testing::Test {
     return copy;
   }
   static void expect_refused(const Path& folder, const std::string& expected) {
-    try {
-      open_encoded(folder);
-      FAIL() << "opened, expected an error about " << expected;
-    } catch (const InputError& error) {
-      EXPECT_NE(std::string(error.what()).find(expected), std::string::npos) << error.what();
-    }
+    test::expect_error<InputError>([&] { open_encoded(folder); }, expected);
   }
   static void edit_manifest(const Path& folder, const std::function<void(Json&)>& edit) {
     Json manifest = read_json(folder / "dataset.json");

@@ -30,19 +30,6 @@ inline void write_plain_model(const Path& folder, const Json& tokenizer = {}) {
   if (!tokenizer.is_null()) test::write_file(folder / "tokenizer.json", tokenizer.dump());
 }
 
-// That begins every text with "<end>", 259.
-inline Json tokenizer_with_bos() {
-  Json json = test::tiny_tokenizer();
-  json["post_processor"] = {
-      {"type", "TemplateProcessing"},
-      {"single",
-       {{{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}},
-        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-      {"pair", Json::array()},
-      {"special_tokens", {{"<end>", {{"id", "<end>"}, {"ids", {259}}, {"tokens", {"<end>"}}}}}}};
-  return json;
-}
-
 // Writes again and again what there was before, and never the end.
 inline Wish endless(size_t prompt_tokens) {
   Wish wish;

@@ -13,7 +13,7 @@ constexpr const char *kChats = "/v1/chat/completions", *kCompletions = "/v1/comp
 
 class Asking : public ::testing::Test {
  protected:
-  void SetUp() override { write_plain_model(folder_.path(), tokenizer_with_bos()); }
+  void SetUp() override { write_plain_model(folder_.path(), test::tiny_tokenizer_with_bos()); }
 
   void start(WorkerOptions options = {}, const Path& run = {}) {
     options.run = run.empty() ? folder_.path() : run;

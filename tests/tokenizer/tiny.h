@@ -40,6 +40,19 @@ inline Json tiny_tokenizer() {
                                     Json::array({space, "the"})})}}}};
 }
 
+// The tiny one, which begins every text with "<end>", 259.
+inline Json tiny_tokenizer_with_bos() {
+  Json json = tiny_tokenizer();
+  json["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", Json::array()},
+      {"special_tokens", {{"<end>", {{"id", "<end>"}, {"ids", {259}}, {"tokens", {"<end>"}}}}}}};
+  return json;
+}
+
 class TokenizerFolder {
  public:
   Path write(const std::string& content) const {

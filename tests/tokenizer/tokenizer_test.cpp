@@ -64,14 +64,7 @@ TEST_F(TokenizerTest, WhatIsNoUtf8CountsAsReplacementCharacters) {
 }
 
 TEST_F(TokenizerTest, ReadsTheTokensAroundAText) {
-  Json json = tiny_tokenizer();
-  json["post_processor"] = {
-      {"type", "TemplateProcessing"},
-      {"single",
-       {{{"SpecialToken", {{"id", "<end>"}, {"type_id", 0}}}},
-        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-      {"pair", Json::array()},
-      {"special_tokens", {{"<end>", {{"id", "<end>"}, {"ids", {259}}, {"tokens", {"<end>"}}}}}}};
+  Json json = test::tiny_tokenizer_with_bos();
   const Tokenizer tokenizer = make(json);
   EXPECT_EQ(tokenizer.before_text(), Ids{259});
   EXPECT_EQ(tokenizer.behind_text(), Ids{});
