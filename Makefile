@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 SPEECH_DATA ?= data/quickstart/documents_three_modality
 SPEECH_CODEC ?= data/quickstart/codecs/speech
 
-.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan coverage fuzz deb wheel test-python format clean
+.PHONY: help setup configure build build-times quickstart showcase seeds test test-slow check speech-check bench asan tsan coverage fuzz deb wheel test-python format clean
 .NOTPARALLEL:
 
 help:  ## this list
@@ -57,6 +57,10 @@ bench: build  ## time ops and stages, then the training step beside its peer
 
 asan:  ## build and test with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan
+
+# Without random addresses: the sanitizer's shadow has no room for those of every kernel.
+tsan:  ## build and test with the thread sanitizer
+	@setarch -R $(MAKE) --no-print-directory test PRESET=tsan
 
 coverage:  ## which branches of base, config, formats, data, http and serve the fast tests take: a table
 	@scripts/setup

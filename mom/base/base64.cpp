@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "mom/base/rounding.h"
+
 namespace mom {
 namespace {
 
@@ -20,7 +22,7 @@ constexpr std::array<int8_t, 256> values_of_digits() {
 
 std::string encode_base64(std::string_view bytes) {
   std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
+  text.reserve(ceil_div(bytes.size(), 3) * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t group = 0;
     for (size_t k = 0; k < 3; ++k)

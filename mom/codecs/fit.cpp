@@ -14,6 +14,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/progress.h"
+#include "mom/base/rounding.h"
 #include "mom/nn/side_by_side.h"
 #include "mom/ops/parallel.h"
 
@@ -29,7 +30,7 @@ class FlatWeights {
     int64_t length = 0;
     for (const at::Tensor& weight : weights_) {
       begins_.push_back(length);
-      length += (weight.numel() + kAlign - 1) / kAlign * kAlign;
+      length += round_up(weight.numel(), kAlign);
     }
     const torch::NoGradGuard no_grad;
     values_ = at::zeros({length});

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "mom/base/random.h"
+#include "mom/base/rounding.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/mel.h"
 
@@ -85,7 +86,7 @@ at::Tensor piece_of(const at::Tensor& log_mel_FB, int64_t first_frame, int64_t i
 }  // namespace
 
 std::vector<float> waveform_of(const at::Tensor& log_mel_FB, int64_t iterations) {
-  const int64_t F = log_mel_FB.size(0), num_pieces = (F + kPieceFrames - 1) / kPieceFrames;
+  const int64_t F = log_mel_FB.size(0), num_pieces = ceil_div(F, kPieceFrames);
   std::vector<float> samples(static_cast<size_t>(F * kMelHop));
   std::vector<at::Tensor> pieces(static_cast<size_t>(num_pieces));
   for_each_alone(num_pieces, [&](int64_t i) {

@@ -7,6 +7,7 @@
 #include <functional>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/codecs/codec_config.h"
 #include "mom/codecs/each_alone.h"
 #include "mom/codecs/mel.h"
@@ -39,11 +40,9 @@ double loudness_gain(std::span<const float> samples) {
   return std::min(kMaxGain, kLoudness / std::max(rms, 1e-12));
 }
 
-int64_t rounded_up_ratio(int64_t amount, int64_t part) { return (amount + part - 1) / part; }
-
 // Calls body(begin, end) for pieces of [0, total), each by one thread.
 void for_each_piece(int64_t total, int64_t piece, const std::function<void(int64_t, int64_t)>& body) {
-  for_each_alone(rounded_up_ratio(total, piece),
+  for_each_alone(ceil_div(total, piece),
                  [&](int64_t i) { body(i * piece, std::min(total, (i + 1) * piece)); });
 }
 
@@ -199,7 +198,7 @@ int64_t SpeechCodec::samples_per_code() const { return config().frames_per_code(
 SpeechCodes SpeechCodec::encode(std::span<const float> samples, int64_t piece_codes) const {
   const double gain = loudness_gain(samples);
   const int64_t P = config().frames_per_code(), reach = SpeechNetImpl::kReach;
-  const int64_t total = rounded_up_ratio(std::ssize(samples), samples_per_code());
+  const int64_t total = ceil_div(std::ssize(samples), samples_per_code());
   std::vector<int32_t> codes(static_cast<size_t>(total));
   for_each_piece(total, piece_codes, [&](int64_t begin, int64_t end) {
     const at::Tensor mel = log_mel_FB(samples, (begin - reach) * P, (end - begin + 2 * reach) * P, gain);
@@ -215,7 +214,7 @@ SpeechCodes SpeechCodec::encode(std::span<const float> samples, int64_t piece_co
 
 at::Tensor SpeechCodec::mel_of(std::span<const float> samples) const {
   const double gain = loudness_gain(samples);
-  const int64_t codes = rounded_up_ratio(std::ssize(samples), samples_per_code());
+  const int64_t codes = ceil_div(std::ssize(samples), samples_per_code());
   at::Tensor mel;
   for_each_alone(1, [&](int64_t) { mel = log_mel_FB(samples, 0, codes * config().frames_per_code(), gain); });
   return mel;

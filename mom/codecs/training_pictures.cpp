@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/formats/image_file.h"
 
 namespace mom::codecs {
@@ -16,7 +17,7 @@ constexpr int64_t kGridColumns = 12, kGridPictures = 24;
 // Pairs of rows: originals, and below them their reconstructions; at most 24 pictures, twelve a row.
 void write_grid(const Path& path, const at::Tensor& originals, const at::Tensor& reconstructions) {
   const int64_t count = std::min(kGridPictures, originals.size(0)), side = originals.size(2);
-  const int64_t rows = 2 * ((count + kGridColumns - 1) / kGridColumns);
+  const int64_t rows = 2 * ceil_div(count, kGridColumns);
   at::Tensor grid = torch::full({rows * side, kGridColumns * side, 3}, 255, at::kByte);
   for (int64_t i = 0; i < count; ++i) {
     const int64_t top = 2 * (i / kGridColumns) * side, left = i % kGridColumns * side;

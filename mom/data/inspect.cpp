@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/base/utf8.h"
 #include "mom/data/document.h"
 #include "mom/data/inspect_tables.h"
@@ -93,7 +94,7 @@ void write_contact_sheet(const Path& folder, const Path& png) {
   std::vector<MediaRef> pictures = spread_pictures(reader);
   if (pictures.empty()) throw InputError({folder.string(), "documents with pictures", "none", ""});
   auto count = static_cast<int64_t>(pictures.size());
-  int64_t columns = std::min(kColumns, count), rows = (count + kColumns - 1) / kColumns;
+  int64_t columns = std::min(kColumns, count), rows = ceil_div(count, kColumns);
   formats::Image sheet{.width = columns * (kCell + kGap) + kGap,
                        .height = rows * (kCell + kGap) + kGap,
                        .channels = 3,

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "mom/base/rounding.h"
+
 namespace mom::dist {
 namespace {
 
@@ -24,7 +26,7 @@ std::vector<at::Tensor> equal_parts(const at::Tensor& tensor, int count, const c
 
 // The same, where the last parts may be shorter or empty.
 std::vector<at::Tensor> parts_of(const at::Tensor& tensor, int count) {
-  const int64_t size = tensor.numel(), part = (size + count - 1) / count;
+  const int64_t size = tensor.numel(), part = ceil_div(size, count);
   std::vector<at::Tensor> parts;
   for (int r = 0; r < count; ++r) {
     const int64_t begin = std::min(size, r * part);

@@ -3,13 +3,9 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "mom/base/rounding.h"
+
 namespace mom::dist {
-namespace {
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-}  // namespace
-
 ShardPlan::ShardPlan(int64_t elements, int processes, int64_t bucket, int64_t chunk, Small small)
     : elements_(elements), processes_(processes), chunk_(chunk) {
   if (elements < 0 || processes < 1 || bucket < 1 || chunk < 1 || small.bucket < 1 || small.until < 0)
@@ -17,13 +13,13 @@ ShardPlan::ShardPlan(int64_t elements, int processes, int64_t bucket, int64_t ch
   const auto whole_chunks = [&](int64_t length) {
     return std::max<int64_t>(1, length / chunk / processes_) * processes_;
   };
-  const int64_t wanted = std::max<int64_t>(1, divide_up(elements, chunk));
-  num_chunks_ = divide_up(wanted, processes_) * processes_;
+  const int64_t wanted = std::max<int64_t>(1, ceil_div(elements, chunk));
+  num_chunks_ = round_up(wanted, processes_);
   bucket_chunks_ = whole_chunks(bucket);
   small_chunks_ = whole_chunks(small.bucket);
-  num_small_ = divide_up(std::min(small.until, num_chunks_ * chunk), small_chunks_ * chunk);
+  num_small_ = ceil_div(std::min(small.until, num_chunks_ * chunk), small_chunks_ * chunk);
   num_buckets_ =
-      num_small_ + divide_up(std::max<int64_t>(0, num_chunks_ - num_small_ * small_chunks_), bucket_chunks_);
+      num_small_ + ceil_div(std::max<int64_t>(0, num_chunks_ - num_small_ * small_chunks_), bucket_chunks_);
 }
 
 int64_t ShardPlan::first_chunk(int64_t bucket) const {

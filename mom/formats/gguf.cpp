@@ -2,6 +2,8 @@
 
 #include <bit>
 
+#include "mom/base/rounding.h"
+
 namespace mom::formats {
 namespace {
 
@@ -20,9 +22,7 @@ void append_gguf_text(std::string& to, std::string_view text) {
   to += text;
 }
 
-uint64_t gguf_aligned(uint64_t bytes) {
-  return (bytes + kGgufAlignment - 1) / kGgufAlignment * kGgufAlignment;
-}
+uint64_t gguf_aligned(uint64_t bytes) { return round_up(bytes, kGgufAlignment); }
 
 void write_gguf_padding(FileWriter& writer, uint64_t bytes) {
   writer.write(std::string(gguf_aligned(bytes) - bytes, '\0'));

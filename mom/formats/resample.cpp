@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 
 namespace mom::formats {
 namespace {
@@ -61,7 +62,7 @@ Filter make_filter(int64_t from_hz, int64_t to_hz, int64_t num_outputs) {
   const double cutoff = std::min(1.0, static_cast<double>(to_hz) / static_cast<double>(from_hz));
   const double width = (kAttenuationDb - 8) / (2.285 * std::numbers::pi * kTransition * cutoff);
   filter.half = static_cast<int64_t>(std::ceil(width / 2)) + 1;
-  filter.num_taps = (2 * filter.half + kLanes - 1) / kLanes * kLanes;
+  filter.num_taps = round_up(2 * filter.half, kLanes);
   const int64_t num_phases = std::min(filter.up, num_outputs);  // rates without a common divisor have many
   filter.taps_PK.resize(static_cast<size_t>(num_phases * filter.num_taps));
   for (int64_t i = 0; i < num_phases; ++i)

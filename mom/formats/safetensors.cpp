@@ -8,6 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/base/json.h"
 #include "mom/base/nearest.h"
+#include "mom/base/rounding.h"
 
 namespace mom::formats {
 namespace {
@@ -241,7 +242,7 @@ void write_safetensors(const Path& path, const std::vector<TensorToWrite>& tenso
     offset = end;
   }
   std::string text = header.dump();
-  text.resize((text.size() + kAlignment - 1) / kAlignment * kAlignment, ' ');
+  text.resize(round_up(text.size(), kAlignment), ' ');
   const uint64_t header_bytes = text.size();
   FileWriter writer(path);
   writer.write(&header_bytes, sizeof header_bytes);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 
 namespace mom::formats {
 namespace {
@@ -137,7 +138,7 @@ class TarReader {
       uint64_t size = 0;
       for (const char c : block.substr(124, 12))
         if (c >= '0' && c <= '7') size = size * 8 + static_cast<uint64_t>(c - '0');
-      at += (size + kTarBlockBytes - 1) / kTarBlockBytes * kTarBlockBytes;
+      at += round_up(size, kTarBlockBytes);
     }
     return at <= file.size() && file.substr(at, bytes.size()) == bytes ? at : 0;
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "mom/base/rounding.h"
 #include "mom/formats/magic.h"
 
 namespace mom::formats {
@@ -75,7 +76,7 @@ void check_length(Bytes bytes, const Chunk& data, std::optional<size_t> length_i
 
 bool WavHeader::frames_fit() const {
   if (format != kPcm && format != kFloat) return true;
-  return bits > 0 && frame_bytes == channels * ((bits + 7) / 8);
+  return bits > 0 && frame_bytes == channels * ceil_div(bits, 8);
 }
 
 std::optional<WavHeader> read_wav_header(Bytes bytes) {

@@ -8,6 +8,7 @@
 #include "mom/base/error.h"
 #include "mom/base/progress.h"
 #include "mom/base/random.h"
+#include "mom/base/rounding.h"
 #include "mom/generate/loaded_model.h"
 #include "mom/generate/options.h"
 #include "mom/generate/outputs.h"
@@ -52,7 +53,7 @@ class Teller {
  private:
   // How long an item of fixed length takes is known, how long text will be is not.
   void show_progress(int64_t done, int64_t total) {
-    const int64_t num_batches = (options_.count + kTogether - 1) / kTogether;
+    const int64_t num_batches = ceil_div(options_.count, kTogether);
     if (!progress_)
       progress_.emplace("generate", "steps",
                         has_fixed_length() ? static_cast<uint64_t>(num_batches * total) : 0);

@@ -9,9 +9,11 @@
 #include <numeric>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/kernels/rms_norm.h"
 #include "mom/ops/huge_pages.h"
 #include "mom/ops/parallel.h"
+#include "mom/ops/shared_cores.h"
 
 namespace mom::generate {
 namespace {
@@ -106,7 +108,7 @@ void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const
                   DecodeRows branch, DecodeRows residual, DecodeRows normed) {
   constexpr int64_t kRowsOfTile = 32;  // as few on one thread: handing them out would cost more
   const auto num_rows = static_cast<int64_t>(batch.num_rows());
-  ops::parallel_tiles((num_rows + kRowsOfTile - 1) / kRowsOfTile, [&](int64_t tile) {
+  ops::parallel_tiles(ceil_div(num_rows, kRowsOfTile), [&](int64_t tile) {
     const int64_t end = std::min(num_rows, (tile + 1) * kRowsOfTile);
     for (auto r = static_cast<size_t>(tile * kRowsOfTile); r < static_cast<size_t>(end); ++r) {
       const size_t m = weight_ME.size() == 1 ? 0 : static_cast<size_t>(batch.modality_R[r]);
@@ -170,6 +172,7 @@ int64_t MambaDecoder::bytes_per_token() const {
 }
 
 at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const {
+  const ops::ScopedThreads threads(ops::threads_beside_others());
   return run(tokens_S, batch_of(model_->spec(), tokens_S, one_each(tokens_S.size()), state.num_tokens_S),
              state, /*reads=*/false);
 }

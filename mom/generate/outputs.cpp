@@ -5,6 +5,7 @@
 #include <map>
 
 #include "mom/base/markup.h"
+#include "mom/base/rounding.h"
 #include "mom/codecs/decode_command.h"
 
 namespace mom::generate {
@@ -43,8 +44,7 @@ std::string block_of(const std::string& text_or_file, bool given, codecs::MediaK
 formats::Image picture_grid(const std::vector<formats::Image>& pictures) {
   const auto count = static_cast<int64_t>(pictures.size());
   const auto columns = static_cast<int64_t>(std::ceil(std::sqrt(static_cast<double>(count))));
-  const int64_t rows = (count + columns - 1) / columns, width = pictures[0].width,
-                height = pictures[0].height;
+  const int64_t rows = ceil_div(count, columns), width = pictures[0].width, height = pictures[0].height;
   formats::Image grid{columns * (width + kGap) - kGap, rows * (height + kGap) - kGap, 3, {}};
   grid.pixels.assign(static_cast<size_t>(3 * grid.width * grid.height), 255);
   for (int64_t i = 0; i < count; ++i)

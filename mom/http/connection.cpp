@@ -73,7 +73,7 @@ class Body : public std::enable_shared_from_this<Body> {
 
  private:
   static std::chrono::steady_clock::time_point next_tick() {
-    constexpr std::chrono::milliseconds kTick(20);
+    constexpr std::chrono::milliseconds kTick(40);
     const auto now = std::chrono::steady_clock::now().time_since_epoch();
     return std::chrono::steady_clock::time_point((now / kTick + 1) * kTick);
   }
@@ -108,7 +108,7 @@ class ExchangeOf : public Exchange {
     tell([head = std::move(head), n = number_](Connection& c) { c.write_head(n, head, /*whole=*/false); });
   }
   void more() override {
-    if (answering_->gone || !body_->more()) return;
+    if (answering_->gone || !body_ || !body_->more()) return;
     tell([body = body_, n = number_, executor = executor_](Connection& c) { body->flush(c, n, executor); });
   }
   void end() override {

@@ -40,8 +40,8 @@ class Exchange {
   // Status and headers; then the body, of which `rest` gives what there is by now and was not given before. The I/O thread
   // asks it.
   virtual void begin(Response head, std::function<std::string()> rest) = 0;
-  virtual void
-  more() = 0;  // there is a rest: sent at once, or after some milliseconds with what comes until then
+  // There is a rest: it is sent at once, or after some milliseconds with what comes until then. Nothing unless begun.
+  virtual void more() = 0;
   virtual void end() = 0;  // after the rest
   // The client has left, or cannot take what was sent: more of it goes nowhere.
   virtual bool gone() const = 0;

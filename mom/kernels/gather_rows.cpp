@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/gather_rows.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <algorithm>
@@ -60,7 +61,7 @@ HWY_EXPORT(dots_tile);
 void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out,
                  const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((plan.num_rows + kGatherRows - 1) / kGatherRows, [&](int64_t tile) {
+  parallel_for(ceil_div(plan.num_rows, kGatherRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(gather_tile)(plan, in, out, tile);
   });
 }
@@ -68,7 +69,7 @@ void gather_rows(const GatherPlan& plan, const Rows& in, const MutableRows& out,
 void row_dots(int64_t count, int64_t width, const int64_t* left_rows, const Rows& left, const Rows& right,
               float* dots, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((count + kGatherRows - 1) / kGatherRows, [&](int64_t tile) {
+  parallel_for(ceil_div(count, kGatherRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(dots_tile)(count, width, left_rows, left, right, dots, tile);
   });
 }

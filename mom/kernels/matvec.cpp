@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/matvec.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <cmath>
@@ -167,12 +168,10 @@ namespace mom::kernels {
 HWY_EXPORT(matvec_range);
 HWY_EXPORT(round_to_bf16);
 
-int64_t packed_columns(int64_t num_columns) {
-  return (num_columns + kMatvecColumns - 1) / kMatvecColumns * kMatvecColumns;
-}
+int64_t packed_columns(int64_t num_columns) { return round_up(num_columns, kMatvecColumns); }
 
 namespace {
-int64_t packed_rows(int64_t num_rows) { return (num_rows + kPanelRows - 1) / kPanelRows * kPanelRows; }
+int64_t packed_rows(int64_t num_rows) { return round_up(num_rows, kPanelRows); }
 }  // namespace
 
 int64_t packed_elements(int64_t num_rows, int64_t num_columns, WeightType type) {

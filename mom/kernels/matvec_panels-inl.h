@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <span>
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/matvec.h"
 #include "mom/kernels/simd-inl.h"
 
@@ -113,8 +114,7 @@ template <class Element>
 void panel_range(const WeightMatrix& m, int64_t begin, int64_t end, std::span<const float* const> x,
                  std::span<float* const> y) {
   const auto num_tokens = static_cast<int64_t>(x.size());
-  const int64_t num_groups = (num_tokens + kTileTokens - 1) / kTileTokens,
-                last = (end + kPanelRows - 1) / kPanelRows;
+  const int64_t num_groups = ceil_div(num_tokens, kTileTokens), last = ceil_div(end, kPanelRows);
   const int64_t at_once = num_groups == 1 ? last : panels_of_tile(kTileTokens);
   for (int64_t first = begin / kPanelRows; first < last; first += at_once) {
     for (int64_t group = 0; group < num_groups; ++group) {

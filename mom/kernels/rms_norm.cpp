@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/rms_norm.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <algorithm>
@@ -85,14 +86,14 @@ HWY_EXPORT(norm_backward_tile);
 void add_rms_norm_forward(const NormInputs& in, const MutableRows& normed, const MutableRows& sum,
                           float* scale, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((in.num_rows + kNormRows - 1) / kNormRows, [&](int64_t tile) {
+  parallel_for(ceil_div(in.num_rows, kNormRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(norm_forward_tile)(in, normed, sum, scale, tile);
   });
 }
 
 void add_rms_norm_backward(const NormInputs& in, const NormGradients& grad, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  const int64_t num_tiles = (in.num_rows + kNormRows - 1) / kNormRows;
+  const int64_t num_tiles = ceil_div(in.num_rows, kNormRows);
   const std::unique_ptr<float[]> partials(new float[num_tiles * in.width]);
   parallel_for(num_tiles, [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(norm_backward_tile)(in, grad, partials.get() + tile * in.width, tile);

@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/rotary.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <algorithm>
@@ -55,7 +56,7 @@ namespace {
 void rotate_all(const RotaryPlan& plan, const Rows& in, const MutableRows& out, bool back,
                 const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((plan.num_positions + kRotaryPositions - 1) / kRotaryPositions, [&](int64_t tile) {
+  parallel_for(ceil_div(plan.num_positions, kRotaryPositions), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(rotary_tile)(plan, in, out, back, tile);
   });
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/selective_scan.h"
 
 namespace mom::kernels {
@@ -56,10 +57,8 @@ class ScanPlan {
   int64_t block, num_blocks, padded_states;  // channels in a block
 
  private:
-  static int64_t padded(int64_t num_states) { return (num_states + 3) / 4 * 4; }
-  static int64_t blocks_of(const ScanInputs& in, int64_t width) {
-    return (in.num_channels + width - 1) / width;
-  }
+  static int64_t padded(int64_t num_states) { return round_up(num_states, 4); }
+  static int64_t blocks_of(const ScanInputs& in, int64_t width) { return ceil_div(in.num_channels, width); }
 
   void cut(const ScanInputs& in) {
     std::vector<std::vector<std::vector<ScanPiece>>> phases(1);
@@ -67,7 +66,7 @@ class ScanPlan {
     for (int64_t s = 0; s < in.num_sequences; ++s) {
       const int64_t length = in.offsets[s + 1] - in.offsets[s];
       first_chunk_.push_back(num_chunks);
-      num_chunks += (length + kScanChunk - 1) / kScanChunk;
+      num_chunks += ceil_div(length, kScanChunk);
       if (length <= kPieceTokens) {
         // An empty sequence costs about a position: its states are copied.
         if (unit_tokens == 0 || unit_tokens + length + 1 > kPieceTokens) {

@@ -7,6 +7,8 @@
 #include <memory>
 #include <new>
 
+#include "mom/base/rounding.h"
+
 namespace mom::kernels {
 
 class Scratch {
@@ -16,7 +18,7 @@ class Scratch {
   // The next `num_floats`, 64-byte aligned, not initialised.
   float* take(int64_t num_floats) {
     float* taken = next_;
-    next_ += (num_floats + kAlign - 1) / kAlign * kAlign;
+    next_ += round_up(num_floats, kAlign);
     return taken;
   }
 
@@ -29,7 +31,7 @@ class Scratch {
     thread_local std::unique_ptr<float, Free> memory;
     thread_local int64_t size = 0;
     if (num_floats > size) {
-      size = (num_floats + kAlign - 1) / kAlign * kAlign;
+      size = round_up(num_floats, kAlign);
       memory.reset(static_cast<float*>(std::aligned_alloc(64, size * sizeof(float))));
       if (!memory) {
         size = 0;

@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/selective_scan_backward.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <vector>
@@ -378,7 +379,7 @@ void selective_scan_backward(const ScanInputs& in, const ScanGradients& grad,
       HWY_DYNAMIC_DISPATCH(scan_backward_tile)(in, grad, plan, partials, first + tile);
     });
   }
-  parallel_for((in.num_tokens + kRows - 1) / kRows, [&](int64_t tile) {
+  parallel_for(ceil_div(in.num_tokens, kRows), [&](int64_t tile) {
     add_blocks(in, plan, partials.b, grad.b, tile);
     add_blocks(in, plan, partials.c, grad.c, tile);
   });

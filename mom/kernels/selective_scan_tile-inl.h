@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/scan_plan.h"
 #include "mom/kernels/scratch.h"
 #include "mom/kernels/simd-inl.h"
@@ -31,7 +32,7 @@ struct Tile {
   Tile(const ScanInputs& inputs, const ScanPlan& scan_plan, int64_t tile_block, Scratch& scratch)
       : in(inputs), plan(scan_plan), block(tile_block), first_channel(tile_block * scan_plan.block) {
     width = std::min(plan.block, in.num_channels - first_channel);
-    num_vectors = (width + kLanes - 1) / kLanes;
+    num_vectors = ceil_div(width, kLanes);
     a = scratch.take(plan.state_size());
     skip = scratch.take(plan.block);
     dt_bias = scratch.take(plan.block);

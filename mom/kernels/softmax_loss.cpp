@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/softmax_loss.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <cmath>
@@ -124,7 +125,7 @@ void softmax_loss(const MutableRows& logits, int64_t num_rows, int64_t vocabular
                   const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
   const SoftmaxLoss work{logits, num_rows, vocabulary, targets, scale, z_weight, outputs};
-  parallel_for((num_rows + kSoftmaxRows - 1) / kSoftmaxRows, [&](int64_t tile) {
+  parallel_for(ceil_div(num_rows, kSoftmaxRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(softmax_loss_tile)(work, tile);
   });
 }

@@ -1,5 +1,6 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "mom/kernels/swiglu.cpp"
+#include "mom/base/rounding.h"
 #include "mom/kernels/foreach_target.h"
 // After the target loop:
 #include <algorithm>
@@ -55,7 +56,7 @@ HWY_EXPORT(swiglu_backward_tile);
 
 void swiglu_forward(const SwigluInputs& in, const MutableRows& y, const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows, [&](int64_t tile) {
+  parallel_for(ceil_div(in.num_rows, kSwigluRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(swiglu_forward_tile)(in, y, tile);
   });
 }
@@ -63,7 +64,7 @@ void swiglu_forward(const SwigluInputs& in, const MutableRows& y, const Parallel
 void swiglu_backward(const SwigluInputs& in, const Rows& dy, const MutableRows& dgate, const MutableRows& dup,
                      const ParallelFor& parallel_for) {
   apply_cpu_capability_from_environment();
-  parallel_for((in.num_rows + kSwigluRows - 1) / kSwigluRows, [&](int64_t tile) {
+  parallel_for(ceil_div(in.num_rows, kSwigluRows), [&](int64_t tile) {
     HWY_DYNAMIC_DISPATCH(swiglu_backward_tile)(in, dy, dgate, dup, tile);
   });
 }

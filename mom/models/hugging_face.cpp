@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 
 namespace mom::models {
 namespace {
@@ -65,7 +66,7 @@ Json from_state_spaces(const Json& json, std::string_view where) {
             {"tie_word_embeddings", json.value("tie_embeddings", Json(true))}};
   const int64_t vocabulary = positive(json, "vocab_size", 50277, where),
                 multiple = positive(json, "pad_vocab_size_multiple", 8, where);
-  ours["vocab_size"] = (vocabulary + multiple - 1) / multiple * multiple;
+  ours["vocab_size"] = round_up(vocabulary, multiple);
   const std::pair<const char*, const char*> names[] = {{"d_state", "state_size"},
                                                        {"d_conv", "conv_kernel"},
                                                        {"expand", "expand"},

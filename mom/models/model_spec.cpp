@@ -4,6 +4,7 @@
 #include <set>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/config/schema.h"
 #include "mom/models/backbones.h"
 #include "mom/nn/attention.h"
@@ -101,7 +102,7 @@ std::string ModelSpec::fill_in() {
   const bool has_convolutions = patch_net != kLinearPatches ||
                                 std::any_of(patch_nets.begin(), patch_nets.end(),
                                             [](const auto& each) { return each.second != kLinearPatches; });
-  if (has_convolutions && patch_net_channels == 0) patch_net_channels = (d_model + 47) / 48 * 16;
+  if (has_convolutions && patch_net_channels == 0) patch_net_channels = ceil_div(d_model, 48) * 16;
   if (num_blocks == 0) num_blocks = static_cast<int64_t>(chosen.layer.size()) * layers;
   return "";
 }

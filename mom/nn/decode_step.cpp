@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <span>
 
+#include "mom/base/rounding.h"
 #include "mom/nn/modality_linear.h"
 #include "mom/ops/device_copies.h"
 #include "mom/ops/rowwise.h"
@@ -69,7 +70,7 @@ DecodeBatch::DecodeBatch(std::vector<int64_t> modality_of_row, const std::vector
 
 RowRange share_of(int64_t count, int64_t number, int64_t num_shares) {
   constexpr int64_t kRowGroup = 16;
-  const int64_t groups = (count + kRowGroup - 1) / kRowGroup;
+  const int64_t groups = ceil_div(count, kRowGroup);
   return {std::min(count, groups * number / num_shares * kRowGroup),
           std::min(count, groups * (number + 1) / num_shares * kRowGroup)};
 }

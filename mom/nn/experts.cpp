@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/config/schema.h"
 #include "mom/ops/device_copies.h"
 #include "mom/ops/modality_linear.h"
@@ -36,8 +37,6 @@ struct AuxiliaryLoss : torch::autograd::Function<AuxiliaryLoss> {
     return {grads[0], torch::ones({}, grads[0].options().dtype(torch::kFloat32))};
   }
 };
-
-int64_t rounded_up(int64_t count, int64_t multiple) { return (count + multiple - 1) / multiple * multiple; }
 
 int64_t ceil_of(double x) { return static_cast<int64_t>(std::ceil(x - 1e-9)); }
 
@@ -86,7 +85,7 @@ Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& o
   dispatch.offsets_E1.push_back(0);
   std::vector<int64_t> rows_N, gates_N;
   for (const std::vector<int64_t>& taken : gates_E) {
-    const int64_t end = dispatch.offsets_E1.back() + rounded_up(std::ssize(taken), multiple);
+    const int64_t end = dispatch.offsets_E1.back() + round_up(std::ssize(taken), multiple);
     for (const int64_t gate : taken) rows_N.push_back(gate / k);
     gates_N.insert(gates_N.end(), taken.begin(), taken.end());
     rows_N.resize(static_cast<size_t>(end), -1);
@@ -103,7 +102,7 @@ Dispatch dispatch_token_choice(const at::Tensor& choices_Tk, const at::Tensor& o
 Dispatch dispatch_to_capacity(const at::Tensor& choices_Tk, const at::Tensor& order_T, int64_t num_experts,
                               int64_t capacity, int64_t multiple) {
   const int64_t num_tokens = choices_Tk.size(0), k = choices_Tk.size(1), num_choices = num_tokens * k;
-  const int64_t block = rounded_up(capacity, multiple), num_slots = num_experts * block;
+  const int64_t block = round_up(capacity, multiple), num_slots = num_experts * block;
   // Choices in the order in which they are served, where each stands among the flat gates, and its place with its expert.
   const at::Tensor served_C = choices_Tk.index_select(0, order_T).t().reshape(-1);
   const at::Tensor gate_C = (order_T.unsqueeze(1) * k + torch::arange(k, order_T.options())).t().reshape(-1);

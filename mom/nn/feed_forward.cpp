@@ -1,5 +1,6 @@
 #include "mom/nn/feed_forward.h"
 
+#include "mom/base/rounding.h"
 #include "mom/config/schema.h"
 #include "mom/ops/swiglu.h"
 
@@ -18,7 +19,7 @@ void FeedForwardWidth::describe_width(config::Table& table) {
 void FeedForwardWidth::resolve_width(int64_t d_model) {
   if (feed_forward != 0) return;
   const int64_t multiple = d_model >= 256 ? 256 : 32, width = 8 * d_model / 3;
-  feed_forward = (width + multiple - 1) / multiple * multiple;
+  feed_forward = round_up(width, multiple);
 }
 
 FeedForwardLayers::FeedForwardLayers(torch::nn::Module& owner, const ModalityLinearOptions& gate_options,

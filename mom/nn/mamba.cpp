@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "mom/base/rounding.h"
 #include "mom/config/schema.h"
 #include "mom/nn/split_columns.h"
 #include "mom/ops/arguments.h"
@@ -37,7 +38,7 @@ void MambaConfig::describe(config::Table& table) {
 
 void MambaConfig::resolve(int64_t d_model) {
   resolve_width(d_model);
-  if (dt_rank == 0) dt_rank = (d_model + 15) / 16;
+  if (dt_rank == 0) dt_rank = ceil_div(d_model, 16);
 }
 
 MambaMixerImpl::MambaMixerImpl(const MambaConfig& config, const Trunk& trunk)

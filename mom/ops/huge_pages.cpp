@@ -6,11 +6,13 @@
 #include <new>
 #include <stdexcept>
 
+#include "mom/base/rounding.h"
+
 namespace mom::ops {
 
 HugePages::HugePages(int64_t num_bytes) : size_(num_bytes) {
   constexpr size_t kHuge = size_t{2} << 20;
-  const size_t mapped = (static_cast<size_t>(num_bytes) + 2 * kHuge - 1) / kHuge * kHuge;
+  const size_t mapped = round_up(static_cast<size_t>(num_bytes) + kHuge, kHuge);
   void* base = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (base == MAP_FAILED) throw std::bad_alloc();
   madvise(base, mapped, MADV_HUGEPAGE);  // a hint

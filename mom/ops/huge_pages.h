@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "mom/base/rounding.h"
+
 namespace mom::ops {
 
 // A region that tensors are cut from; it lives as long as the last of them.
@@ -18,7 +20,7 @@ class HugePages {
   at::Tensor take(at::IntArrayRef sizes, at::ScalarType type);
   bool has_room_for(int64_t num_bytes) const { return used_ + rounded(num_bytes) <= size_; }
   // Bytes of the region that a tensor of `num_bytes` takes.
-  static int64_t rounded(int64_t num_bytes) { return (num_bytes + kAlign - 1) / kAlign * kAlign; }
+  static int64_t rounded(int64_t num_bytes) { return round_up(num_bytes, kAlign); }
 
  private:
   static constexpr int64_t kAlign = 64;

@@ -7,21 +7,44 @@
 
 #include <algorithm>
 #include <atomic>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace mom::ops {
+namespace {
+
+// torch's parallel_for with one task for each thread. What comes before it happens before the tasks, and they before what follows:
+// OpenMP's library sees to that, and the thread sanitizer, which does not see into the library, is told.
+void parallel_region(int64_t count, const auto& task) {
+#ifdef __SANITIZE_THREAD__
+  char fork, join;
+  __tsan_release(&fork);
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    __tsan_acquire(&fork);
+    task(begin, end);
+    __tsan_release(&join);
+  });
+  __tsan_acquire(&join);
+#else
+  at::parallel_for(0, count, 1, task);
+#endif
+}
+
+}  // namespace
 
 void parallel_tiles(int64_t count, const std::function<void(int64_t)>& tile) {
   const int64_t num_threads = std::min<int64_t>(count, at::get_num_threads());
   if (num_threads <= 1) return kernels::serial_for(count, tile);
   std::atomic<int64_t> next{0};
-  at::parallel_for(0, num_threads, 1, [&](int64_t, int64_t) {
+  parallel_region(num_threads, [&](int64_t, int64_t) {
     for (int64_t i = next++; i < count; i = next++) tile(i);
   });
 }
 
 void parallel_shares(int64_t count, const std::function<void(int64_t)>& share) {
   if (count == 1) return share(0);
-  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+  parallel_region(count, [&](int64_t begin, int64_t end) {
     // at::parallel_for knows that it is inside a parallel region. oneDNN does not: it asks for this number, and some of
     // its layers wait for so many threads. It ends with the region; a thread's first use of torch would set it, too.
     at::internal::lazy_init_num_threads();

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/ops/arguments.h"
 #include "mom/ops/parallel.h"
 
@@ -55,8 +56,7 @@ void multiply_rowwise(const at::Tensor& left_MK, const at::Tensor& right_KN, con
 void multiply_rowwise(const kernels::WeightMatrix& weights, std::span<const float* const> x,
                       std::span<float* const> y) {
   const int64_t num_rows = std::ssize(x), num_outputs = weights.num_rows,
-                across = (num_outputs + kWeightRows - 1) / kWeightRows,
-                down = (num_rows + kLeftRows - 1) / kLeftRows;
+                across = ceil_div(num_outputs, kWeightRows), down = ceil_div(num_rows, kLeftRows);
   parallel_tiles(across * down, [&](int64_t tile) {
     const int64_t first = tile / across * kLeftRows, begin = tile % across * kWeightRows;
     const auto at = static_cast<size_t>(first),

@@ -4,14 +4,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <omp.h>
+#include <sched.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -20,8 +24,11 @@
 namespace mom::ops {
 namespace {
 
+std::atomic<int> cores_of_others{0};
+std::atomic<int> cores_left{0};  // to others, since the last look
+
 using Clock = std::chrono::steady_clock;
-constexpr auto kInterval = std::chrono::milliseconds(20);
+constexpr auto kInterval = std::chrono::milliseconds(40);
 
 // The second number of schedstat(5): "time spent on the CPU, time spent waiting on a runqueue, timeslices".
 int64_t waited_ns(const std::string& task) {
@@ -55,22 +62,50 @@ bool stops_within(const std::stop_token& stop, Clock::duration time) {
   return stop.stop_requested();
 }
 
+// Seconds for which the processors that this process may use were idle, since the system started. Empty: no account, or one that
+// stands still.
+std::optional<double> idle_s() {
+  cpu_set_t ours;
+  CPU_ZERO(&ours);
+  std::ifstream account("/proc/stat");  // proc(5): "cpu0 user nice system idle iowait ..."
+  if (::sched_getaffinity(0, sizeof ours, &ours) != 0 || !account) return {};
+  long long ticks = 0, all = 0;
+  for (std::string line; std::getline(account, line) && line.starts_with("cpu");) {
+    int cpu = 0;
+    long long user = 0, nice = 0, system = 0, idle = 0, io = 0;
+    if (std::sscanf(line.c_str(), "cpu%d %lld %lld %lld %lld %lld", &cpu, &user, &nice, &system, &idle,
+                    &io) != 6)
+      continue;  // the sum of all
+    if (cpu < CPU_SETSIZE && CPU_ISSET(cpu, &ours)) ticks += idle + io, all += user + nice + system;
+  }
+  if (all == 0) return {};
+  return static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 void watch(const std::stop_token& stop) {
   SharedCoresDetector detector;
-  std::optional<IdleOpenMpThreads> idle;
+  std::optional<IdleOpenMpThreads> idle_threads;
   Clock::time_point before = Clock::now();
   int64_t waited_before = waited_for_core_ns();
+  std::optional<double> idle_before;  // while cores are left to others
   while (!stops_within(stop, kInterval)) {
     const Clock::time_point now = Clock::now();
+    const double interval_s = std::chrono::duration<double>(now - before).count();
     const int64_t waited = waited_for_core_ns();
-    const auto interval = std::chrono::duration_cast<std::chrono::nanoseconds>(now - before).count();
-    const bool shared =
-        detector.update(static_cast<double>(waited - waited_before) / static_cast<double>(interval));
-    if (shared && !idle) idle.emplace();
-    if (!shared) idle.reset();
+    CoresSeen seen{.waited = static_cast<double>(waited - waited_before) / (1e9 * interval_s),
+                   .left = cores_left.exchange(0)};
+    const std::optional<double> idle = seen.left > 0 ? idle_s() : std::nullopt;
+    if (idle && idle_before) seen.idle = (*idle - *idle_before) / interval_s;
+    if (!idle) seen.idle = seen.left;  // whether they are used cannot be told: look again with all threads
+    idle_before = idle;
+    const int others = detector.update(seen);
+    if (others > 0 && !idle_threads) idle_threads.emplace();
+    if (others == 0) idle_threads.reset();
+    cores_of_others = others;
     before = now;
     waited_before = waited;
   }
+  cores_of_others = 0;
 }
 
 }  // namespace
@@ -88,14 +123,16 @@ int64_t waited_for_core_ns() {
   return sum;
 }
 
-bool SharedCoresDetector::update(double waited_share) {
-  const bool contrary = shared_ ? waited_share < kOwn : waited_share > kShared;
-  num_contrary_ = contrary ? num_contrary_ + 1 : 0;
-  if (num_contrary_ == (shared_ ? kUntilOwn : kUntilShared)) {
-    shared_ = !shared_;
-    num_contrary_ = 0;
-  }
-  return shared_;
+int SharedCoresDetector::update(const CoresSeen& seen) {
+  smoothed_ += kNewest * (seen.waited + std::max(0.0, seen.left - seen.idle) - smoothed_);
+  shared_ = smoothed_ > (shared_ ? kOwn : kShared);
+  return shared_ ? std::max(1, static_cast<int>(std::lround(smoothed_))) : 0;
+}
+
+int64_t threads_beside_others() {
+  const int all = omp_get_max_threads(), left = std::min(cores_of_others.load(), all - 1);
+  if (left > 0) cores_left = left;
+  return all - std::max(0, left);
 }
 
 IdleOpenMpThreads::IdleOpenMpThreads() {

@@ -1,6 +1,7 @@
 // Waiting threads that spin are fastest on cores of their own. On cores shared with other processes a spinning thread
 // keeps the core that the thread it waits for could use: two threads beside one busy process fall to a third of their
 // speed. libgomp spins less while it manages more threads than there are processors; this makes it so while cores are shared.
+// Work in parts so short that threads which sleep between them are slow uses fewer threads then, which keep their cores.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +14,26 @@ namespace mom::ops {
 // started (/proc/self/task/*/schedstat; threads that ended are not counted). 0 where the kernel keeps no such account.
 int64_t waited_for_core_ns();
 
-// Tells shared cores from own ones by the share of a core that threads waited for, once every 20 ms. Own cores: under 0.05
-// but for single samples, whether threads spin or sleep; two threads beside one busy process: 0.35 to 1.2.
+// What was seen in 40 ms, in cores.
+struct CoresSeen {
+  double waited = 0;  // what threads of ours could have used and did not get
+  int left = 0;       // left to others (threads_beside_others)
+  double idle = 0;    // what nobody used, of those we may use; where some were left to others
+};
+
+// Tells shared cores from own ones by the cores that others keep from us: those that threads waited for, and those that were
+// left to others and are not idle. Own cores: 0.01 to 0.06, whether threads spin or sleep, with single samples up to 0.6; two
+// threads beside one busy process: 0.35 to 1.2.
 class SharedCoresDetector {
  public:
-  // Whether cores count as shared after a sample: from two samples above kShared until 15 below kOwn.
-  bool update(double waited_share);
-  bool shared() const { return shared_; }
+  // The number of cores that others use: 0 until the smoothed number is above kShared, and from when it is below kOwn.
+  int update(const CoresSeen& seen);
 
  private:
-  static constexpr double kShared = 0.25, kOwn = 0.2;
-  static constexpr int kUntilShared = 2, kUntilOwn = 15;
+  static constexpr double kShared = 0.25, kOwn = 0.15,
+                          kNewest = 0.35;  // the last: the newest sample's weight
   bool shared_ = false;
-  int num_contrary_ = 0;  // samples in a row that speak against shared_
+  double smoothed_ = 0;
 };
 
 // Idle OpenMP threads, as many as it takes for libgomp to manage more threads than there are processors.
@@ -36,6 +44,9 @@ class IdleOpenMpThreads {
  private:
   std::jthread opener_;
 };
+
+// The threads of torch; while others use cores, as many fewer, but at least one.
+int64_t threads_beside_others();
 
 // A thread that watches, for as long as this lives. It does nothing where OMP_WAIT_POLICY or GOMP_SPINCOUNT says how to wait.
 class SharedCoresWatch {

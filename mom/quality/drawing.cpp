@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "mom/base/progress.h"
+#include "mom/base/rounding.h"
 
 namespace mom::quality {
 namespace {
@@ -33,7 +34,7 @@ std::vector<generate::Segment> draw_images(const generate::Network& network,
                                            const std::string& label) {
   const models::ModelSpec& spec = network.model()->spec();
   const generate::DocumentRules rules{codecs.vocabulary(), spec.vocab_size};
-  const int64_t count = std::ssize(wishes), num_batches = (count + kDrawnTogether - 1) / kDrawnTogether;
+  const int64_t count = std::ssize(wishes), num_batches = ceil_div(count, kDrawnTogether);
   std::unique_ptr<Progress> shown;
   int64_t batch = 0, rounds_a_batch = 0;
   generate::RunEvents events;

@@ -4,13 +4,14 @@
 
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
+#include "mom/base/rounding.h"
 
 namespace mom::report {
 
 std::string base64(std::string_view bytes) {
   static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
+  out.reserve(ceil_div(bytes.size(), 3) * 4);
   for (size_t i = 0; i < bytes.size(); i += 3) {
     const size_t count = std::min<size_t>(3, bytes.size() - i);
     uint32_t word = 0;

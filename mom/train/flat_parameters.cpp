@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <map>
 
+#include "mom/base/rounding.h"
+
 namespace mom::train {
 namespace {
 
@@ -20,8 +22,6 @@ std::map<const void*, int64_t> blocks_of(const models::ModelImpl& model) {
     blocks[parameter.unsafeGetTensorImpl()] = static_cast<int64_t>(model.blocks().size());
   return blocks;
 }
-
-int64_t round_up(int64_t value, int64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
 }  // namespace
 

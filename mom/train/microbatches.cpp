@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/base/stopwatch.h"
 #include "mom/data/stretch.h"
 #include "mom/models/counts.h"
@@ -184,7 +185,7 @@ std::vector<models::LossReport> Microbatches::held_out(const std::vector<data::B
                                                        const models::Objective& objective, size_t first,
                                                        size_t stride, const BeginPass& begin_pass) {
   std::vector<models::LossReport> losses(batches.size());
-  const size_t end = (batches.size() + stride - 1) / stride * stride;
+  const size_t end = round_up(batches.size(), stride);
   workers_.for_each(
       end,
       [&](size_t i, size_t worker) {

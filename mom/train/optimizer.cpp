@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "mom/base/error.h"
+#include "mom/base/rounding.h"
 #include "mom/kernels/sum_of_squares.h"
 #include "mom/ops/parallel.h"
 
@@ -47,7 +48,7 @@ at::Tensor chunk_squares_on_device(const at::Tensor& flat, const Range& range) {
 at::Tensor chunk_squares(const at::Tensor& flat, const Range& range) {
   if (!flat.device().is_cpu()) return chunk_squares_on_device(flat, range);
   const float* x = flat.const_data_ptr<float>();
-  at::Tensor sums_of_chunks = at::empty({(range.length + kChunk - 1) / kChunk}, at::kDouble);
+  at::Tensor sums_of_chunks = at::empty({ceil_div(range.length, kChunk)}, at::kDouble);
   double* sums = sums_of_chunks.mutable_data_ptr<double>();
   ops::parallel_tiles(sums_of_chunks.size(0), [&](int64_t chunk) {
     const int64_t begin = range.begin + chunk * kChunk,
@@ -99,7 +100,7 @@ void AdamW::step(const at::Tensor& gradient, double learning_rate, double norm,
 
 void AdamW::aligned(int64_t begin, int64_t end, const std::function<void(int64_t, int64_t)>& of) {
   constexpr int64_t kVector = 16;
-  const int64_t first = begin / kVector * kVector, last = (end + kVector - 1) / kVector * kVector;
+  const int64_t first = begin / kVector * kVector, last = round_up(end, kVector);
   std::vector<std::pair<at::Tensor, at::Tensor>> kept;  // numbers, and what they were
   for (const at::Tensor& row : {parameters_.values(), state_.exp_avg, state_.exp_avg_sq})
     for (const auto& [from, to] : {std::pair{first, begin}, {end, last}})

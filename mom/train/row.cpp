@@ -8,6 +8,8 @@
 #include <cstring>
 #include <new>
 
+#include "mom/base/rounding.h"
+
 namespace mom::train {
 namespace {
 
@@ -36,7 +38,7 @@ int64_t bytes_of_rows() { return all_bytes; }
 
 void give_back(const at::Tensor& row, const Range& range) {
   const auto address = reinterpret_cast<uintptr_t>(row.const_data_ptr<float>() + range.begin);
-  const uintptr_t begin = (address + kPage - 1) / kPage * kPage,
+  const uintptr_t begin = round_up(address, kPage),
                   end = (address + static_cast<uintptr_t>(range.length) * sizeof(float)) / kPage * kPage;
   if (begin >= end) return;
   void* const pages = reinterpret_cast<void*>(begin);

@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/data/batch.h"
 #include "mom/train/transit.h"
 
@@ -28,7 +29,7 @@ class TableRows {
 
   // What a process reads, of its microbatches: as many numbers on every process, of 32 rows each.
   std::vector<double> read_by(const std::vector<data::Batch>& batches) const;
-  size_t count() const { return static_cast<size_t>((num_rows() + 31) / 32); }  // of these numbers
+  size_t count() const { return static_cast<size_t>(ceil_div(num_rows(), 32)); }  // of these numbers
   // Of each rank, from numbers[rank][at] on.
   RowsRead read_by_all(const std::vector<std::vector<double>>& numbers, size_t at) const;
 

@@ -8,6 +8,7 @@
 
 #include "mom/base/error.h"
 #include "mom/base/machine.h"
+#include "mom/base/rounding.h"
 #include "mom/base/signals.h"
 #include "mom/base/stopwatch.h"
 #include "mom/models/convert.h"
@@ -310,7 +311,7 @@ models::LossReport Trainer::held_out_loss(const std::vector<data::Batch>& batche
   const auto together = static_cast<size_t>(recipe_.train.sequence_ranks),
              rank = static_cast<size_t>(group_->rank()) / together,
              size = static_cast<size_t>(group_->size()) / together;
-  const size_t modalities = model_->spec().modalities.size(), rounds = (batches.size() + size - 1) / size;
+  const size_t modalities = model_->spec().modalities.size(), rounds = ceil_div(batches.size(), size);
   double seconds = 0;
   Microbatches::BeginPass sharded;
   if (shards_all())

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/cuda/cuda_kernels.h"
 
 namespace mom::test {
@@ -68,9 +69,9 @@ class Memory {
   }
 
  private:
-  static size_t rounded(size_t bytes) { return (std::max<size_t>(bytes, 1) + 255) / 256 * 256; }
+  static size_t rounded(size_t bytes) { return round_up(std::max<size_t>(bytes, 1), 256); }
   void protect(int how) {
-    if (used_ > 0 && mprotect(begin_, (used_ + 4095) / 4096 * 4096, how) != 0)
+    if (used_ > 0 && mprotect(begin_, round_up(used_, 4096), how) != 0)
       throw std::runtime_error("mprotect failed");
   }
   std::mutex mutex_;

@@ -164,6 +164,18 @@ TEST(TooEarly, RequestsWaitInTheClient) {
   EXPECT_EQ(count, sent / length);
 }
 
+TEST(TooEarly, AnAnswerThatWasNotBegunHasNoMore) {
+  Exchanges exchanges;
+  const test::RunningServer server({}, exchanges.handler());
+  test::Client client(server.path());
+  client.send(kGet);
+  const auto first = exchanges.of(0);
+  first->more();
+  first->respond({.content_type = "text/plain", .body = "first"});
+  first->more();
+  EXPECT_TRUE(client.read("first").ends_with("\r\n\r\nfirst"));
+}
+
 TEST(TooEarly, ABodyThatIsThereIsNotAskedFor) {
   const test::RunningServer server({}, [](const Request& request, const std::shared_ptr<Exchange>& exchange) {
     exchange->respond({.content_type = "text/plain", .body = "[" + request.body + "]"});

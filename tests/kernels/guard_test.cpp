@@ -9,6 +9,7 @@
 #include <numeric>
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/causal_conv1d.h"
 #include "mom/kernels/cpu_capability.h"
 #include "mom/kernels/gather_rows.h"
@@ -27,7 +28,7 @@ namespace {
 class Guarded {
  public:
   Guarded(size_t bytes, bool at_end) {
-    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), inner = (bytes + page - 1) / page * page;
+    const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE)), inner = round_up(bytes, page);
     size_ = inner + 2 * page;
     base_ = static_cast<char*>(mmap(nullptr, size_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(base_ + page, inner, PROT_READ | PROT_WRITE);

@@ -9,30 +9,58 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 #include "mom/ops/parallel.h"
 
 namespace mom::ops {
 namespace {
 
-TEST(SharedCores, TwoSamplesTellThatCoresAreShared) {
-  SharedCoresDetector detector;
-  EXPECT_FALSE(detector.update(0.3));
-  EXPECT_FALSE(detector.update(0.01));  // one sample may be one of the kernel's threads
-  EXPECT_FALSE(detector.update(0.3));
-  EXPECT_TRUE(detector.update(0.4));
+// Samples until others count as using so many cores.
+int samples_until(int others, SharedCoresDetector& detector, const CoresSeen& seen) {
+  for (int count = 1; count <= 50; ++count)
+    if (detector.update(seen) == others) return count;
+  return INT_MAX;
 }
 
-TEST(SharedCores, TheyAreUntilFifteenQuietSamples) {
+TEST(SharedCores, SoonTheyCountAsShared) {
+  for (const auto& [waited, most] : {std::pair(0.35, 4), {0.55, 2}, {1.2, 1}}) {
+    SharedCoresDetector detector;
+    EXPECT_LE(samples_until(1, detector, {waited}), most) << waited;
+  }
+}
+
+TEST(SharedCores, AMomentIsNotEnough) {
   SharedCoresDetector detector;
-  detector.update(1);
-  ASSERT_TRUE(detector.update(1));
-  for (int i = 0; i < 14; ++i) EXPECT_TRUE(detector.update(0.01)) << i;
-  EXPECT_TRUE(detector.update(0.2));
-  for (int i = 0; i < 14; ++i) EXPECT_TRUE(detector.update(0.01)) << i;
-  EXPECT_FALSE(detector.update(0.01));
+  for (int i = 0; i < 100; ++i)  // one of the kernel's threads, or clients that come together
+    EXPECT_EQ(detector.update({i % 10 == 5 ? 0.6 : 0.02}), 0) << i;
+}
+
+TEST(SharedCores, WhenTheOthersEndTheyAreOursAgain) {
+  SharedCoresDetector detector;
+  ASSERT_LE(samples_until(1, detector, {0.55}), 50);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(detector.update({i % 10 == 5 ? 0.02 : 0.55}), 1) << i;
+  EXPECT_LE(samples_until(0, detector, {0.06}), 6);
+}
+
+TEST(SharedCores, WhatIsLeftToOthersIsTheirsUntilItIsIdle) {
+  SharedCoresDetector detector;
+  ASSERT_LE(samples_until(1, detector, {0.55}), 50);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(detector.update({.waited = 0.01, .left = 1, .idle = 0.02}), 1) << i;
+  EXPECT_LE(samples_until(0, detector, {.waited = 0.01, .left = 1, .idle = 0.97}), 6);
+}
+
+TEST(SharedCores, AsManyAreLeftAsOthersUse) {
+  SharedCoresDetector detector;  // four busy processes beside sixteen threads
+  int left = 0;
+  for (int i = 0; i < 20; ++i) {
+    const double ours = 16 - left, waited = ours * (ours + 4 - 16) / (ours + 4);
+    left = detector.update({waited, left});
+  }
+  EXPECT_EQ(left, 4);
 }
 
 TEST(SharedCores, ThreadsOnOneCoreWaitForIt) {

@@ -2,11 +2,10 @@
 // stretches without knowing on the host where sequences end.
 #pragma once
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/cuda/device.h"
 
 namespace mom::kernels::cuda {
-
-inline int64_t ceil_div(int64_t value, int64_t by) { return (value + by - 1) / by; }
 
 // The row of a position, of a scan's or a convolution's inputs.
 template <class Inputs>

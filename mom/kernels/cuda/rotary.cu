@@ -27,8 +27,8 @@ void rotate_all(const RotaryPlan& plan, const Rows& in, const MutableRows& out, 
   const int64_t count = plan.num_positions * plan.heads * (plan.width / 2);
   with_access(
       [&](auto access) {
-        launch(rotate_pair<decltype(access)>, {(count + kRotaryThreads - 1) / kRotaryThreads}, kRotaryThreads,
-               stream, plan, in, out, back);
+        launch(rotate_pair<decltype(access)>, {ceil_div(count, kRotaryThreads)}, kRotaryThreads, stream, plan,
+               in, out, back);
       },
       in, out);
 }

@@ -26,13 +26,11 @@ struct ScanPieces {
 inline ScanPieces cut_scan(const ScanInputs& in, float* workspace) {
   ScanPieces pieces;
   const int64_t blocks = ceil_div(in.num_channels, kScanChannels);
-  const int64_t wanted =
-      ceil_div(ceil_div(in.num_tokens, ceil_div(kScanBlocks, blocks)), kScanChunk) * kScanChunk;
+  const int64_t wanted = round_up(ceil_div(in.num_tokens, ceil_div(kScanBlocks, blocks)), kScanChunk);
   const int64_t longest = wanted > kMinScanPiece ? wanted : kMinScanPiece;
   // Sequences of the mean length are cut into pieces of one length.
   const int64_t mean = in.num_sequences > 0 ? ceil_div(in.num_tokens, in.num_sequences) : 0;
-  const int64_t even =
-      mean > 0 ? ceil_div(ceil_div(mean, ceil_div(mean, longest)), kScanChunk) * kScanChunk : 0;
+  const int64_t even = mean > 0 ? round_up(ceil_div(mean, ceil_div(mean, longest)), kScanChunk) : 0;
   pieces.length = even > kMinScanPiece ? even : kMinScanPiece;
   pieces.several = in.num_tokens > pieces.length;
   pieces.slots = num_slots(in.num_tokens, in.num_sequences, pieces.length);

@@ -369,9 +369,7 @@ add_channels(const ScanInputs in, const ScanGradients grad, const ScanPartials p
   }
 }
 
-int64_t padded_states_of(const ScanInputs& in) {
-  return ceil_div(in.num_states, kGroupStates) * kGroupStates;
-}
+int64_t padded_states_of(const ScanInputs& in) { return round_up(in.num_states, kGroupStates); }
 int64_t coefficients_size(const ScanInputs& in) {
   return ceil_div(in.num_channels, kScanChannels) * in.num_tokens * 2 * padded_states_of(in);
 }

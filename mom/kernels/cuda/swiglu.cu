@@ -29,9 +29,7 @@ swiglu_gradient(const SwigluInputs in, const Rows dy, const MutableRows dgate, c
   Access::store(d * up * s * fma(gate, 1.0f - s, 1.0f), dgate, row, column);
 }
 
-Grid grid_of(const SwigluInputs& in) {
-  return {(in.num_rows * in.width + kSwigluThreads - 1) / kSwigluThreads};
-}
+Grid grid_of(const SwigluInputs& in) { return {ceil_div(in.num_rows * in.width, kSwigluThreads)}; }
 
 }  // namespace
 
