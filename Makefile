@@ -58,9 +58,13 @@ bench: build  ## time ops and stages, then the training step beside its peer
 asan:  ## build and test with address and undefined-behaviour sanitizers
 	@$(MAKE) --no-print-directory test PRESET=asan
 
-# Without random addresses: the sanitizer's shadow has no room for those of every kernel.
-tsan:  ## build and test with the thread sanitizer
-	@setarch -R $(MAKE) --no-print-directory test PRESET=tsan
+# Of the folders that have threads. Without random addresses: the sanitizer's shadow has no room for those of every kernel.
+TSAN_FOLDERS := base data dist generate http nn ops serve study train
+space := $(subst ,, )
+tsan:  ## build with the thread sanitizer and test what has threads
+	@scripts/setup
+	@cmake --preset tsan > /dev/null && cmake --build --preset tsan -j $(JOBS) --target mom $(addsuffix _tests,$(TSAN_FOLDERS))
+	@setarch -R ctest --preset tsan -L fast -R '^($(subst $(space),|,$(TSAN_FOLDERS)))\.' -j $(JOBS)
 
 coverage:  ## which branches of base, config, formats, data, http and serve the fast tests take: a table
 	@scripts/setup

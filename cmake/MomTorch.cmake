@@ -16,5 +16,3 @@ endif()
 add_library(mom_torch INTERFACE)
 target_include_directories(mom_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
 target_link_libraries(mom_torch INTERFACE ${TORCH_LIBRARIES})
-# As LibTorch was built: its headers have members of classes (at::RecordFunction) that are there without NDEBUG alone.
-target_compile_definitions(mom_torch INTERFACE $<$<NOT:$<CONFIG:Release>>:NDEBUG>)

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
-#ifdef __SANITIZE_THREAD__
+#ifdef MOM_THREAD_SANITIZER
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -15,9 +15,10 @@ namespace mom::ops {
 namespace {
 
 // torch's parallel_for with one task for each thread. What comes before it happens before the tasks, and they before what follows:
-// OpenMP's library sees to that, and the thread sanitizer, which does not see into the library, is told.
+// OpenMP's library sees to that, and the thread sanitizer, which does not see into the library, is told. This file itself is
+// compiled without it: what a region's threads share, they read before.
 void parallel_region(int64_t count, const auto& task) {
-#ifdef __SANITIZE_THREAD__
+#ifdef MOM_THREAD_SANITIZER
   char fork, join;
   __tsan_release(&fork);
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {

@@ -62,8 +62,8 @@ bool stops_within(const std::stop_token& stop, Clock::duration time) {
   return stop.stop_requested();
 }
 
-// Seconds for which the processors that this process may use were idle, since the system started. Empty: no account, or one that
-// stands still.
+// Seconds for which the processors that this process may use were idle, since the system started. Empty: there is no account, or
+// one of zeros.
 std::optional<double> idle_s() {
   cpu_set_t ours;
   CPU_ZERO(&ours);

@@ -4,17 +4,13 @@
 
 #include "mom/base/error.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom {
 namespace {
 
 std::string error_of(std::string_view text, const JsonLimits& limits = {}) {
-  try {
-    parse_json(text, "FILE", limits);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::message_of<InputError>([&] { parse_json(text, "FILE", limits); });
 }
 
 void expect_at(std::string_view text, size_t byte) {

@@ -11,6 +11,7 @@
 
 #include "mom/base/error.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom {
 namespace {
@@ -47,12 +48,7 @@ class Holder {
 };
 
 std::string refusal(const Path& folder) {
-  try {
-    const Lock lock = Lock::of_folder(folder, kTerms);
-  } catch (const UserError& error) {
-    return error.what();
-  }
-  return "";
+  return test::message_of<UserError>([&] { const Lock lock = Lock::of_folder(folder, kTerms); });
 }
 
 TEST(Lock, TheSecondProcessIsRefusedAndToldOfTheFirst) {
@@ -71,7 +67,7 @@ TEST(Lock, AKilledProcessHoldsNobodyUp) {
   Holder first(folder.path());
   first.kill();
   ASSERT_TRUE(std::filesystem::exists(folder / "lock"));  // left behind
-  EXPECT_EQ(refusal(folder.path()), "");
+  EXPECT_EQ(refusal(folder.path()), "no error");
 }
 
 TEST(Lock, WaitsForAHolderThatIsAboutToEnd) {

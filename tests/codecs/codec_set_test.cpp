@@ -14,6 +14,7 @@
 #include "mom/modality/special_tokens.h"
 #include "tests/support/discs.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom::codecs {
 namespace {
@@ -49,24 +50,16 @@ class CodecSetTest : public testing::Test {
   static inline test::TempFolder* folder_ = nullptr;
 };
 
-template <class Call>
-std::string error_of(const Call& call) {
-  try {
-    call();
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
-}
-
 TEST_F(CodecSetTest, AFolderIsOpenedByItsKind) {
   for (const auto& [folder, kind] : {std::pair{"vae", "image_vae"}, {"image", "vq_image"}, {"text", "text"}})
     EXPECT_EQ(open_codec(*folder_ / folder)->info().kind, kind);
   const Path copy = copy_of("text");
   const CodecInfo info = read_codec_info(copy);
   write_codec_info(copy, "phonemes", "text", info.config, info.report);
-  EXPECT_NE(error_of([&] { open_codec(copy); }).find("text, image_vae, vq_image, speech"), std::string::npos);
-  EXPECT_NE(error_of([&] { ImageVae{*folder_ / "image"}; }).find("vq_image"), std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { open_codec(copy); }).find("text, image_vae, vq_image, speech"),
+            std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { ImageVae{*folder_ / "image"}; }).find("vq_image"),
+            std::string::npos);
 }
 
 // A config that training would refuse is refused when it is read, whatever the kind.
@@ -76,7 +69,7 @@ TEST_F(CodecSetTest, ConfigsAreCheckedOnLoad) {
     CodecInfo info = read_codec_info(copy);
     info.config["downsample"] = 3;
     write_codec_info(copy, info.kind, info.modality, info.config, info.report);
-    const std::string error = error_of([&] { open_codec(copy); });
+    const std::string error = test::message_of<InputError>([&] { open_codec(copy); });
     EXPECT_NE(error.find("downsample"), std::string::npos) << folder << ": " << error;
     EXPECT_NE(error.find("codec.json"), std::string::npos) << folder << ": " << error;
   }
@@ -99,10 +92,10 @@ TEST_F(CodecSetTest, OpensThoseOfAModelAndNoOthers) {
       other(*folder_ / "", {{"image", std::string(64, '0')}}, "model");
   EXPECT_EQ(good.of("image").info().hash, hash);
   EXPECT_EQ(&good.of("image"), &good.media("image"));
-  EXPECT_NE(error_of([&] { good.media("text"); }).find("of files"), std::string::npos);
-  EXPECT_NE(error_of([&] { good.of("speech"); }).find("codec.json"), std::string::npos);
-  EXPECT_NE(error_of([&] { nowhere.of("image"); }).find("--codecs"), std::string::npos);
-  EXPECT_NE(error_of([&] { other.of("image"); }).find("trained with"), std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { good.media("text"); }).find("of files"), std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { good.of("speech"); }).find("codec.json"), std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { nowhere.of("image"); }).find("--codecs"), std::string::npos);
+  EXPECT_NE(test::message_of<InputError>([&] { other.of("image"); }).find("trained with"), std::string::npos);
 }
 
 // A file goes through any codec of files alike.

@@ -6,6 +6,7 @@
 
 #include "mom/base/error.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom::config {
 namespace {
@@ -41,20 +42,10 @@ struct Recipe {
   Recipe(const Recipe&) = delete;
 
   std::string error_of(const std::string& text) {
-    try {
-      load_toml_text(schema, text, "r.toml");
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "no error";
+    return test::message_of<UserError>([&] { load_toml_text(schema, text, "r.toml"); });
   }
   std::string override_error(const std::string& assignment) {
-    try {
-      apply_override(schema, assignment);
-    } catch (const UserError& error) {
-      return error.what();
-    }
-    return "no error";
+    return test::message_of<UserError>([&] { apply_override(schema, assignment); });
   }
 };
 

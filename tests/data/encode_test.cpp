@@ -8,6 +8,7 @@
 #include "mom/codecs/pictures.h"
 #include "mom/codecs/text_codec.h"
 #include "mom/data/shard.h"
+#include "tests/support/thrown.h"
 #include "tests/support/tiny_data.h"
 
 namespace mom::data {
@@ -41,12 +42,7 @@ class EncodeTest : public testing::Test {
     return {shard.tokens.begin() + shard.part_tokens[i], shard.tokens.begin() + shard.part_tokens[i + 1]};
   }
   static std::string error_of(const EncodeOptions& options) {
-    try {
-      encode_documents(options);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return test::message_of<Error>([&] { encode_documents(options); });
   }
   // Documents with one good picture, one that is no picture, and a text.
   static Path documents_with_a_bad_picture() {

@@ -5,6 +5,7 @@
 #include "mom/base/error.h"
 #include "mom/formats/image_file.h"
 #include "mom/formats/sound_file.h"
+#include "tests/support/thrown.h"
 
 namespace mom::formats {
 namespace {
@@ -31,21 +32,11 @@ TEST(MediaKinds, EveryExtensionIsOfOneKind) {
 }
 
 std::string error_of_image(const std::string& bytes) {
-  try {
-    decode_image(std::as_bytes(std::span(bytes)), "a file");
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::message_of<InputError>([&] { decode_image(std::as_bytes(std::span(bytes)), "a file"); });
 }
 
 std::string error_of_sound(const std::string& bytes) {
-  try {
-    decode_sound(std::as_bytes(std::span(bytes)), "a file");
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::message_of<InputError>([&] { decode_sound(std::as_bytes(std::span(bytes)), "a file"); });
 }
 
 // The name of what was found, and the way out, from both decoders.

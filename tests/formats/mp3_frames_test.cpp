@@ -6,6 +6,7 @@
 #include "mom/formats/mp3_frames.h"
 #include "mom/formats/sound_file.h"
 #include "tests/support/sounds.h"
+#include "tests/support/thrown.h"
 
 namespace mom::formats {
 namespace {
@@ -17,12 +18,7 @@ Bytes view(std::string_view bytes) { return std::as_bytes(std::span(bytes)); }
 Sound decoded(std::string_view bytes) { return decode_sound(view(bytes), "sample"); }
 
 std::string error_of(std::string_view bytes) {
-  try {
-    decoded(bytes);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "no error";
+  return test::message_of<InputError>([&] { decoded(bytes); });
 }
 
 // Three seconds whose frames differ in size: a tone, silence, noise.
