@@ -124,7 +124,8 @@ int64_t waited_for_core_ns() {
 }
 
 int SharedCoresDetector::update(const CoresSeen& seen) {
-  smoothed_ += kNewest * (seen.waited + std::max(0.0, seen.left - seen.idle) - smoothed_);
+  smoothed_ += kNewest * (seen.waited + seen.left - seen.idle - smoothed_);
+  smoothed_ = std::max(0.0, smoothed_);
   shared_ = smoothed_ > (shared_ ? kOwn : kShared);
   return shared_ ? std::max(1, static_cast<int>(std::lround(smoothed_))) : 0;
 }
