@@ -1,7 +1,6 @@
 #include "mom/serve/api_error.h"
 
 #include "mom/base/json.h"
-#include "mom/base/utf8.h"
 
 namespace mom::serve {
 
@@ -13,7 +12,7 @@ std::string error_json(const ApiError& error) {
                      : error.status >= 500 ? "server_error"
                                            : "invalid_request_error";
   return OrderedJson{{"error",
-                      {{"message", printable(error.what())},
+                      {{"message", error.what()},
                        {"type", type},
                        {"param", or_null(error.param)},
                        {"code", or_null(error.code)}}}}

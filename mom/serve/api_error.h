@@ -4,13 +4,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "mom/base/utf8.h"
 #include "mom/http/http.h"
 
 namespace mom::serve {
 
 struct ApiError : std::runtime_error {
   ApiError(int status_in, const std::string& message, std::string param_in = "", std::string code_in = "")
-      : std::runtime_error(message),
+      : std::runtime_error(printable(message)),  // a NUL of the client's would end it
         status(status_in),
         param(std::move(param_in)),
         code(std::move(code_in)) {}

@@ -217,6 +217,11 @@ TEST(Forms, FieldsOfATranscription) {
   for (const auto& [name, value, message] : wrong)
     EXPECT_EQ(said_of([&, n = name, v = value] { transcription(form({{"file", "a"}, {n, v}})); }), message);
   EXPECT_EQ(said_of([] { transcription(form({{"file", ""}})); }), "file: expected a sound file, found none");
+  const std::string name("\0x", 2);
+  EXPECT_TRUE(said_of([&] {
+                transcription(form({{name, "a"}, {name, "a"}}));
+              }).starts_with("\\x00x: "))
+      << "a NUL ends nothing";
   EXPECT_EQ(said_of([] {
               transcription(form({{"n", "1"}, {"file", "a"}, {"n", "1"}}));
             }),
