@@ -133,7 +133,7 @@ int SharedCoresDetector::update(const CoresSeen& seen) {
 int64_t threads_beside_others() {
   const int all = omp_get_max_threads(), left = std::min(cores_of_others.load(), all - 1);
   if (left > 0) cores_left = left;
-  return all - std::max(0, left);
+  return all - left;
 }
 
 IdleOpenMpThreads::IdleOpenMpThreads() {

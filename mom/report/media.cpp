@@ -2,25 +2,11 @@
 
 #include <span>
 
+#include "mom/base/base64.h"
 #include "mom/base/error.h"
 #include "mom/base/hash.h"
-#include "mom/base/rounding.h"
 
 namespace mom::report {
-
-std::string base64(std::string_view bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve(ceil_div(bytes.size(), 3) * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = 0;
-    for (size_t j = 0; j < 3; ++j)
-      word = word << 8 | (j < count ? static_cast<unsigned char>(bytes[i + j]) : 0u);
-    for (size_t j = 0; j < 4; ++j) out += j <= count ? kDigits[word >> (18 - 6 * j) & 63] : '=';
-  }
-  return out;
-}
 
 bool is_sound(const Path& path) { return path.extension() == ".wav"; }
 
@@ -31,7 +17,7 @@ size_t Media::add_uri(std::string uri) {
 }
 
 size_t Media::add(const formats::Image& image) {
-  return add_uri("data:image/webp;base64," + base64(formats::encode_webp_lossless(image)));
+  return add_uri("data:image/webp;base64," + encode_base64(formats::encode_webp_lossless(image)));
 }
 
 size_t Media::add(const Path& path) {
@@ -39,7 +25,7 @@ size_t Media::add(const Path& path) {
   if (!is_sound(path)) return add(formats::decode_image(std::as_bytes(std::span(bytes)), path.string()));
   if (!bytes.starts_with("RIFF") || !bytes.substr(0, 12).ends_with("WAVE"))
     throw InputError({path.string(), "a WAV file", "other bytes at its start", "sample the run again"});
-  return add_uri("data:audio/wav;base64," + base64(bytes));
+  return add_uri("data:audio/wav;base64," + encode_base64(bytes));
 }
 
 }  // namespace mom::report

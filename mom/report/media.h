@@ -11,7 +11,6 @@
 
 namespace mom::report {
 
-std::string base64(std::string_view bytes);
 bool is_sound(const Path& path);
 
 class Media {

@@ -3,6 +3,7 @@
 #include <map>
 #include <stdexcept>
 
+#include "mom/base/base64.h"
 #include "mom/base/hash.h"
 #include "mom/base/markup.h"
 #include "mom/report/bundle.h"
@@ -29,7 +30,7 @@ std::string hash_of(const std::string& text) {
   std::string bytes;
   for (size_t i = 0; i < hex.size(); i += 2)
     bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return "'sha256-" + base64(bytes) + "'";
+  return "'sha256-" + encode_base64(bytes) + "'";
 }
 
 // What is there without scripts.

@@ -5,7 +5,6 @@
 
 #include "mom/base/base64.h"
 #include "mom/base/error.h"
-#include "mom/base/utf8.h"
 #include "mom/serve/fields.h"
 #include "mom/serve/formats.h"
 #include "mom/serve/multipart.h"
@@ -59,7 +58,7 @@ void read_drawing(Fields& fields, const Card& card, Wish& wish) {
   asked.steps = fields.integer("num_inference_steps", 1, kMaxSteps);
   asked.sampler = fields.text("sampler");
   if (asked.sampler && *asked.sampler != "ddpm" && *asked.sampler != "ddim")
-    throw wrong_field("sampler", "\"ddpm\" or \"ddim\"", "\"" + printable(*asked.sampler) + "\"");
+    throw wrong_field("sampler", "\"ddpm\" or \"ddim\"", "\"" + *asked.sampler + "\"");
   if ((asked.steps || asked.sampler) && !card.has_latents)
     throw ApiError(400,
                    std::string(asked.steps ? "num_inference_steps" : "sampler") +
@@ -140,8 +139,7 @@ class ChatPrompt {
     const std::string role = message.required_text("role");
     static const std::set<std::string> kRoles = {"system", "developer", "user", "assistant"};
     if (!kRoles.count(role))
-      throw wrong_field(path + ".role", "system, developer, user or assistant",
-                        "\"" + printable(role) + "\"");
+      throw wrong_field(path + ".role", "system, developer, user or assistant", "\"" + role + "\"");
     begins_message_ = true;
     const Json* content = message.find("content");
     message.ignore({"name"});
@@ -190,15 +188,13 @@ class ChatPrompt {
             return kind.media == MediaKind::kArray && kind.modality == modality;
           });
       if (!known)
-        throw ApiError(400,
-                       path + ".array.modality: this model has no arrays of \"" + printable(modality) + "\"",
+        throw ApiError(400, path + ".array.modality: this model has no arrays of \"" + modality + "\"",
                        path + ".array.modality", "unsupported_modality");
       parts_.push_back({modality, decode_data(array.required_text("data"), where), where});
       array.only("format", "npy");
       array.finish();
     } else {
-      throw wrong_field(path + ".type", "text, image_url, input_audio or array",
-                        "\"" + printable(type) + "\"");
+      throw wrong_field(path + ".type", "text, image_url, input_audio or array", "\"" + type + "\"");
     }
     part.finish();
   }
@@ -388,7 +384,7 @@ Plan plan_speech(const std::string& body, const Card& card) {
   fields.only("stream_format", "audio");
   const std::string format = fields.text("response_format").value_or("wav");
   if (format != "wav" && format != "pcm")
-    throw wrong_field("response_format", "\"wav\" or \"pcm\"", "\"" + printable(format) + "\"");
+    throw wrong_field("response_format", "\"wav\" or \"pcm\"", "\"" + format + "\"");
   fields.finish();
   plan.format = speech_format(format == "pcm");
   return plan;
@@ -429,7 +425,7 @@ Plan plan_transcription(const std::string& body, const std::string& content_type
   plan.stream = fields.boolean("stream").value_or(false);
   const std::string format = fields.text("response_format").value_or("json");
   if (format != "json" && format != "text")
-    throw wrong_field("response_format", "\"json\" or \"text\"", "\"" + printable(format) + "\"");
+    throw wrong_field("response_format", "\"json\" or \"text\"", "\"" + format + "\"");
   fields.finish();
   plan.format = transcription_format(format == "text");
   return plan;

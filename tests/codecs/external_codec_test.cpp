@@ -9,6 +9,7 @@
 #include "mom/codecs/decode_command.h"
 #include "mom/codecs/text_codec_train.h"
 #include "tests/support/temp_folder.h"
+#include "tests/support/thrown.h"
 
 namespace mom::codecs {
 namespace {
@@ -31,16 +32,6 @@ std::string bytes_of(const formats::Npy& array) { return formats::write_npy(arra
 
 at::Tensor read(const ExternalCodec& codec, const std::string& bytes) {
   return codec.read(std::as_bytes(std::span(bytes)), "a.npy", 4, "key").at(0);
-}
-
-template <class Call>
-std::string fault_of(const Call& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 TEST_F(ExternalCodecTest, CodesComeBackInTheirShape) {
@@ -79,7 +70,7 @@ TEST_F(ExternalCodecTest, RefusesItemsThatAreNotItsOwn) {
   const ExternalCodec grid = make("sketch", {.codebook_size = 9, .codes_per_item = 6, .shape = {2, 3}}),
                       stream = make("sensor", {.codebook_size = 9}), latents = photo();
   const auto error = [](const ExternalCodec& codec, const formats::Npy& array) {
-    return fault_of([&] { read(codec, bytes_of(array)); });
+    return test::message_of<Error>([&] { read(codec, bytes_of(array)); });
   };
   EXPECT_NE(error(stream, {{2}, std::vector<int64_t>{8, 9}}).find("0 to 8"), std::string::npos);
   EXPECT_NE(error(stream, {{1}, std::vector<int64_t>{-1}}).find("-1 at entry 0"), std::string::npos);
@@ -90,7 +81,7 @@ TEST_F(ExternalCodecTest, RefusesItemsThatAreNotItsOwn) {
   EXPECT_NE(error(latents, {{2, 3, 2}, std::vector<float>(12, 0)}).find("[2, 2, 3]"), std::string::npos);
   EXPECT_NE(error(latents, {{12}, std::vector<int64_t>(12, 0)}).find("integers"), std::string::npos);
   // Encoded data keeps latents in f16.
-  EXPECT_NE(fault_of([&] {
+  EXPECT_NE(test::message_of<Error>([&] {
               latents.encode_items({torch::full({2, 2, 3}, 1e6f)});
             }).find("65504"),
             std::string::npos);
@@ -98,7 +89,7 @@ TEST_F(ExternalCodecTest, RefusesItemsThatAreNotItsOwn) {
 
 TEST_F(ExternalCodecTest, ConfigsThatDoNotHold) {
   const auto refuse = [](const ExternalCodecConfig& config, const std::string& word) {
-    EXPECT_NE(fault_of([&] { config.check(); }).find(word), std::string::npos) << word;
+    EXPECT_NE(test::message_of<Error>([&] { config.check(); }).find(word), std::string::npos) << word;
   };
   refuse({}, "codebook_size");
   refuse({.codebook_size = 4, .codes_per_item = 5, .shape = {2, 2}}, "shape");
@@ -125,7 +116,7 @@ TEST_F(ExternalCodecTest, TheirTokensStandBehindTheTokenizersPieces) {
   EXPECT_EQ(v.pieces().end, 280);
   EXPECT_EQ(v.find("sensor")->brackets, (modality::Brackets{280, 281}));
   EXPECT_EQ(v.find("photo")->brackets, (modality::Brackets{282, 283}));
-  EXPECT_NE(fault_of([&] { CodecSet({folder_ / "sensor"}).vocabulary(); }).find("text codec"),
+  EXPECT_NE(test::message_of<Error>([&] { CodecSet({folder_ / "sensor"}).vocabulary(); }).find("text codec"),
             std::string::npos);
 }
 
@@ -143,9 +134,9 @@ TEST(DecodeCommand, SaysWhatWentWrong) {
   const Path in = folder / "a.npy", out = folder / "a.png";
   test::write_file(in, "content");
   const auto error = [&](const std::string& command, double limit_s = 20) {
-    return fault_of([&] { run_decode_command(command, in, out, limit_s); });
+    return test::message_of<Error>([&] { run_decode_command(command, in, out, limit_s); });
   };
-  EXPECT_EQ(error("cp {in} {out}"), "");
+  EXPECT_EQ(error("cp {in} {out}"), "no error");
   EXPECT_EQ(read_file(out), "content");
   std::filesystem::remove(out);
   EXPECT_NE(error("sh -c 'echo no net >&2; exit 3' {in} {out}").find("exit code 3: no net"),

@@ -1,4 +1,5 @@
 #include "mom/report/report.h"
+#include "mom/base/base64.h"
 
 #include <gtest/gtest.h>
 
@@ -47,7 +48,7 @@ std::string sha256_source(const std::string& text) {
   std::string bytes;
   for (size_t i = 0; i < hex.size(); i += 2)
     bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  return "sha256-" + base64(bytes);
+  return "sha256-" + encode_base64(bytes);
 }
 
 TEST_F(ReportTest, LoadsNothingAndRunsNothingElse) {
@@ -354,11 +355,11 @@ TEST_F(ReportTest, APictureThatIsNoneIsAnError) {
 }
 
 TEST(Media, Base64) {
-  EXPECT_EQ(base64(""), "");
-  EXPECT_EQ(base64("f"), "Zg==");
-  EXPECT_EQ(base64("fo"), "Zm8=");
-  EXPECT_EQ(base64("foobar"), "Zm9vYmFy");
-  EXPECT_EQ(base64(std::string("\xff\xfe\x00", 3)), "//4A");
+  EXPECT_EQ(encode_base64(""), "");
+  EXPECT_EQ(encode_base64("f"), "Zg==");
+  EXPECT_EQ(encode_base64("fo"), "Zm8=");
+  EXPECT_EQ(encode_base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(encode_base64(std::string("\xff\xfe\x00", 3)), "//4A");
 }
 
 TEST(Amounts, AnIntervalIsWrittenWhereItIsNotTheRange) {
