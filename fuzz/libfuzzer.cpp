@@ -1,7 +1,7 @@
-// The program that libFuzzer drives:
-//   MOM_FUZZ=TARGET build/fuzz/bin/mom-fuzz CORPUS...      looks for inputs that are defects; all of libFuzzer's options
-//   build/fuzz/bin/mom-fuzz                                lists the targets
-//   MOM_FUZZ=TARGET MOM_FUZZ_SEEDS=FOLDER build/fuzz/bin/mom-fuzz -runs=0     writes the target's seeds there
+// The programs that libFuzzer drives, one for each source file of targets:
+//   MOM_FUZZ=json build/fuzz/bin/mom-fuzz-text CORPUS...      looks for inputs that are defects; all of libFuzzer's options
+//   build/fuzz/bin/mom-fuzz-text                              lists its targets
+//   MOM_FUZZ=json MOM_FUZZ_SEEDS=FOLDER build/fuzz/bin/mom-fuzz-text -runs=0     writes the target's seeds there
 #include <ATen/Parallel.h>
 
 #include <cstdint>
@@ -18,13 +18,18 @@ const mom::fuzz::Target* target = nullptr;
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
+  static const std::vector<mom::fuzz::Target> targets = mom::fuzz::MOM_FUZZ_TARGETS();
   const char* const name = std::getenv("MOM_FUZZ");
   if (!name) {
-    for (const mom::fuzz::Target& each : mom::fuzz::targets())
-      std::printf("%s\n", std::string(each.name).c_str());
+    for (const mom::fuzz::Target& each : targets) std::printf("%s\n", std::string(each.name).c_str());
     std::exit(0);
   }
-  target = &mom::fuzz::find_target(name);
+  for (const mom::fuzz::Target& each : targets)
+    if (each.name == name) target = &each;
+  if (!target) {
+    std::fprintf(stderr, "no target %s\n", name);
+    std::exit(2);
+  }
   mom::set_quiet(true);
   at::set_num_threads(1);
   if (const char* const folder = std::getenv("MOM_FUZZ_SEEDS")) {

@@ -3,30 +3,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <stdexcept>
 
 #include "mom/base/error.h"
 #include "mom/serve/api_error.h"
 
 namespace mom::fuzz {
-
-std::span<const Target> targets() {
-  static const std::vector<Target> all = [] {
-    std::vector<Target> targets;
-    for (const auto& of_file :
-         {format_targets(), media_targets(), text_targets(), model_targets(), request_targets()})
-      targets.insert(targets.end(), of_file.begin(), of_file.end());
-    return targets;
-  }();
-  return all;
-}
-
-const Target& find_target(std::string_view name) {
-  for (const Target& target : targets())
-    if (target.name == name) return target;
-  throw std::out_of_range("no target '" + std::string(name) + "'");
-}
 
 std::string run(const Target& target, std::string_view bytes) {
   try {

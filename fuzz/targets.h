@@ -31,6 +31,8 @@ std::string run(const Target& target, std::string_view bytes);
 std::vector<Target> format_targets();
 std::vector<Target> media_targets();
 std::vector<Target> text_targets();
+std::vector<Target> recipe_targets();
+std::vector<Target> import_targets();
 std::vector<Target> model_targets();
 std::vector<Target> request_targets();
 
