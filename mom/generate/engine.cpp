@@ -14,8 +14,9 @@ namespace {
 
 constexpr double kMaxGuidance = 100;
 // A prompt is read up to the next multiple of this many positions at a time, so that others go on meanwhile and one that
-// is cancelled soon ends; several prompts together up to the second number in a step.
-constexpr int64_t kReadAtOnce = 256, kReadInStep = 512;
+// is cancelled soon ends, but the last ones with those before if they are as few as the second number; several prompts together
+// up to the third in a step.
+constexpr int64_t kReadAtOnce = 256, kFewAtEnd = 64, kReadInStep = 512;
 
 void check_picture_options(const PictureOptions& picture, const models::ModelSpec& spec) {
   int64_t most = spec.latents() ? 1 : spec.diffusion_steps;  // of the longest schedule
@@ -35,7 +36,7 @@ Engine::Engine(Network network, const DocumentRules& rules, const EngineOptions&
       rules_(rules),
       schedules_(models::schedules_of(network_.model()->spec())),
       cache_(options.cache_bytes),
-      state_(initial_state(*network_.model(), 0)) {}
+      fresh_(initial_state(*network_.model(), 1)) {}
 
 void Engine::check(const Request& request) const {
   request.sampling.check();
@@ -76,9 +77,10 @@ SequenceId Engine::add(Request request, Listener listener) {
   running->listener = std::move(listener);
   running->sequence = std::make_unique<Sequence>(std::move(request), rules_, schedules_,
                                                  network_.model()->spec(), std::move(events));
-  int64_t slot = state_.num_sequences();
-  for (Branch* branch : running->sequence->branches()) branch->slot = slot++;
-  state_.append(initial_state(*network_.model(), slot - state_.num_sequences()));
+  for (Branch* branch : running->sequence->branches()) {
+    branch->slot = state_.num_sequences();
+    state_.append(fresh_);
+  }
   running_.push_back(std::move(running));
   return running_.back()->id;
 }
@@ -93,7 +95,7 @@ void Engine::leave(const std::function<bool(const Running&)>& leaves) {
       branch->slot = static_cast<int64_t>(kept.size()) - 1;
     }
   }
-  state_ = kept.empty() ? initial_state(*network_.model(), 0) : state_.select(kept);
+  state_ = kept.empty() ? DecodeState() : state_.select(kept);
 }
 
 void Engine::cancel(SequenceId id) {
@@ -144,6 +146,7 @@ std::optional<Engine::Piece> Engine::next_piece(Task& task) const {
   const models::ModelSpec& spec = network_.model()->spec();
   const int64_t seen = state_.model.num_tokens_S[static_cast<size_t>(task.job.branch->slot)];
   int64_t left = kReadAtOnce - seen % kReadAtOnce;
+  if (positions_of(task.job.feed, spec) <= left + kFewAtEnd) return Piece{&task, task.job.feed, true};
   const std::vector<int32_t>& tokens = task.job.feed.tokens;
   auto picture = task.job.feed.pictures.begin();
   size_t count = 0;

@@ -109,7 +109,8 @@ class Engine {
   models::Schedules schedules_;
   PrefixCache cache_;
   std::vector<std::unique_ptr<Running>> running_;
-  DecodeState state_;  // of all branches, by slot
+  const DecodeState fresh_;  // of one that has seen nothing
+  DecodeState state_;        // of all branches, by slot
   SequenceId next_id_ = 1;
   EngineCounts counts_;
 };

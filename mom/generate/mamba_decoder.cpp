@@ -39,16 +39,20 @@ bool is_own(const at::Tensor& tensor) {
   return tensor.is_contiguous() && tensor.use_count() == 1 && tensor.storage().use_count() == 1;
 }
 
-// [R, width] floats.
-class OwnRows {
- public:
-  OwnRows(size_t num_rows, int64_t width) : width_(width), values_(num_rows * static_cast<size_t>(width)) {}
-  DecodeRows view() { return {values_.data(), width_}; }
+// A step's memory, kept by its thread from step to step: from a cache line's beginning on, not initialised.
+float* step_memory(int64_t num_floats) {
+  thread_local at::Tensor memory;
+  if (!memory.defined() || memory.numel() < num_floats) memory = torch::empty({num_floats});
+  return memory.mutable_data_ptr<float>();
+}
 
- private:
-  int64_t width_;
-  std::vector<float> values_;
-};
+// The same for what a step gives, unless somebody still has what the step before gave.
+at::Tensor kept_logits(int64_t num_sequences, int64_t num_ids) {
+  thread_local at::Tensor kept_SV;
+  const std::vector<int64_t> sizes{num_sequences, num_ids};
+  if (!kept_SV.defined() || kept_SV.sizes() != sizes || !is_own(kept_SV)) kept_SV = torch::empty(sizes);
+  return kept_SV;
+}
 
 // Each sequence's last row as a tensor [S, width]: `tensor` itself where it has room and nobody else has it.
 at::Tensor last_rows(const nn::DecodeBatch& batch, DecodeRows rows, at::Tensor tensor) {
@@ -203,33 +207,35 @@ at::Tensor MambaDecoder::run(const std::vector<int32_t>& tokens_R, const nn::Dec
   int64_t scratch_floats = 0;
   for (const Network::Block& block : net.blocks)
     scratch_floats = std::max(scratch_floats, block.step->scratch_floats(num_rows));
-  const std::unique_ptr<float[]> scratch(new float[static_cast<size_t>(scratch_floats)]);
-  OwnRows branch(num_rows, net.E);
+  const int64_t rows_floats = nn::whole_lines(static_cast<int64_t>(num_rows) * net.E);
+  float* const memory = step_memory(3 * rows_floats + scratch_floats);
+  const DecodeRows branch{memory, net.E}, residual{memory + rows_floats, net.E},
+      normed{memory + 2 * rows_floats, net.E};
   for (size_t r = 0; r < num_rows; ++r)
     kernels::round_row(net.embeddings_VE.const_data_ptr<float>() + tokens_R[r] * net.E, net.E, net.type,
-                       branch.view().row(r));
+                       branch.row(r));
+  std::fill_n(residual.data, rows_floats, 0.0f);
   for (size_t s = 0; s < state.num_tokens_S.size(); ++s)
     state.num_tokens_S[s] += batch.offsets_S1[s + 1] - batch.offsets_S1[s];
   for (nn::MixerState& block : state.blocks) {
     block.conv_SDK = own(std::move(block.conv_SDK));
     block.recurrent_SDN = own(std::move(block.recurrent_SDN));
   }
-  at::Tensor logits_SV = torch::empty({num_sequences, net.V});
-  OwnRows residual(num_rows, net.E), normed(num_rows, net.E);
-  const nn::DecodeArguments at{batch, normed.view(), branch.view(), scratch.get()};
+  at::Tensor logits_SV = kept_logits(num_sequences, net.V);
+  const nn::DecodeArguments at{batch, normed, branch, memory + 3 * rows_floats};
   for (size_t i = 0; i < net.blocks.size(); ++i) {
-    add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
+    add_and_norm(net.blocks[i].norm_ME, net.epsilon, batch, branch, residual, normed);
     if (model_->spec().adaptive_norm)
-      state.blocks[i].normed_SE = last_rows(batch, normed.view(), std::move(state.blocks[i].normed_SE));
+      state.blocks[i].normed_SE = last_rows(batch, normed, std::move(state.blocks[i].normed_SE));
     reads ? net.blocks[i].step->read(at, state.blocks[i]) : net.blocks[i].step->run(at, state.blocks[i]);
   }
-  add_and_norm(net.norm_ME, net.epsilon, batch, branch.view(), residual.view(), normed.view());
+  add_and_norm(net.norm_ME, net.epsilon, batch, branch, residual, normed);
   if (model_->spec().tells_convolutions())
-    state.hidden_SE = last_rows(batch, normed.view(), std::move(state.hidden_SE));
+    state.hidden_SE = last_rows(batch, normed, std::move(state.hidden_SE));
   std::vector<const float*> last;
   std::vector<float*> logits;
   for (int64_t s = 0; s < num_sequences; ++s) {
-    last.push_back(normed.view().row(batch.last_row(s)));
+    last.push_back(normed.row(batch.last_row(s)));
     logits.push_back(logits_SV.mutable_data_ptr<float>() + s * net.V);
   }
   const int64_t num_shares = at::get_num_threads();

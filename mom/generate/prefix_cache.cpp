@@ -16,7 +16,13 @@ int64_t Snapshot::num_bytes() const {
 bool begins_with(const Feed& feed, const Feed& prefix) {
   if (prefix.tokens.size() > feed.tokens.size() || prefix.pictures.size() > feed.pictures.size())
     return false;
-  return std::equal(prefix.tokens.begin(), prefix.tokens.end(), feed.tokens.begin()) &&
+  const auto equal_from = [&](size_t first) {
+    const auto at = static_cast<std::ptrdiff_t>(first);
+    return std::equal(prefix.tokens.begin() + at, prefix.tokens.end(), feed.tokens.begin() + at);
+  };
+  // Chats with the same words at their beginnings are most alike there: their ends are looked at first.
+  constexpr size_t kEnd = 64;
+  return equal_from(prefix.tokens.size() - std::min(kEnd, prefix.tokens.size())) && equal_from(0) &&
          std::equal(prefix.pictures.begin(), prefix.pictures.end(), feed.pictures.begin(),
                     [](const Picture& a, const Picture& b) {
                       return a.timestep == b.timestep && a.latents == b.latents &&

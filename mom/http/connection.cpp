@@ -48,14 +48,18 @@ std::string chunk_of(const std::string& piece) {
 // All answers have the same ticks.
 class Body : public std::enable_shared_from_this<Body> {
  public:
-  explicit Body(std::function<std::string()> rest) : rest_(std::move(rest)) {}
+  Body(Response head, std::function<std::string()> rest) : head_(std::move(head)), rest_(std::move(rest)) {}
   // Whether the I/O thread has to be told: it does not look by itself.
   bool more() {
     waiting_ = true;
     return !watched_.exchange(true);
   }
-  std::string rest() { return rest_(); }
-  // On the I/O thread: sends what there is, and looks again until a tick brings nothing.
+  // On the I/O thread: sends what there is, at first behind the head.
+  void send(Connection& connection, uint64_t exchange) {
+    if (std::exchange(begun_, true)) return connection.write_piece(exchange, rest_());
+    connection.write_head(exchange, head_, /*whole=*/false, rest_());
+  }
+  // The same, and looks again until a tick brings nothing.
   void flush(Connection& connection, uint64_t exchange, const Socket::executor_type& executor) {
     if (!waiting_.exchange(false)) {
       watched_ = false;
@@ -63,7 +67,7 @@ class Body : public std::enable_shared_from_this<Body> {
       if (!waiting_ || watched_.exchange(true)) return;
       waiting_ = false;
     }
-    connection.write_piece(exchange, rest());
+    send(connection, exchange);
     auto timer = std::make_shared<asio::steady_timer>(executor, next_tick());
     timer->async_wait([timer, self = shared_from_this(), weak = connection.weak_from_this(), exchange,
                        executor](beast::error_code) {
@@ -78,7 +82,9 @@ class Body : public std::enable_shared_from_this<Body> {
     return std::chrono::steady_clock::time_point((now / kTick + 1) * kTick);
   }
 
+  const Response head_;
   const std::function<std::string()> rest_;
+  bool begun_ = false;  // of the I/O thread
   std::atomic<bool> waiting_ = false, watched_ = false;
 };
 
@@ -99,13 +105,12 @@ class ExchangeOf : public Exchange {
   void respond(Response response) override {
     begun_ = ended_ = true;
     tell([response = std::move(response), n = number_](Connection& c) {
-      c.write_head(n, response, /*whole=*/true);
+      c.write_head(n, response, /*whole=*/true, response.body);
     });
   }
   void begin(Response head, std::function<std::string()> rest) override {
     begun_ = true;
-    body_ = std::make_shared<Body>(std::move(rest));
-    tell([head = std::move(head), n = number_](Connection& c) { c.write_head(n, head, /*whole=*/false); });
+    body_ = std::make_shared<Body>(std::move(head), std::move(rest));
   }
   void more() override {
     if (answering_->gone || !body_ || !body_->more()) return;
@@ -114,7 +119,7 @@ class ExchangeOf : public Exchange {
   void end() override {
     if (ended_.exchange(true)) return;
     tell([body = body_, n = number_](Connection& c) {
-      if (body) c.write_piece(n, body->rest());
+      if (body) body->send(c, n);
       c.finish(n);
     });
   }
@@ -232,13 +237,13 @@ void Connection::dispatch() {
            std::make_shared<ExchangeOf>(weak_from_this(), socket_.get_executor(), ++exchange_, answering_));
 }
 
-void Connection::write_head(uint64_t exchange, const Response& head, bool whole) {
+void Connection::write_head(uint64_t exchange, const Response& head, bool whole, const std::string& body) {
   if (!is_for(exchange)) return;
   if (draining_) keep_alive_ = false;
   if (!whole && !chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
   streaming_ = !whole;
   std::string bytes = head_of(head, keep_alive_, streaming_ && chunked_, whole);
-  if (whole && !head_only_) bytes += head.body;
+  if (!head_only_) bytes += body.empty() || whole || !chunked_ ? body : chunk_of(body);
   enqueue(std::move(bytes));
   if (whole) finish(exchange);
 }

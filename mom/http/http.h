@@ -37,8 +37,8 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   virtual void respond(Response response) = 0;  // all of it
-  // Status and headers; then the body, of which `rest` gives what there is by now and was not given before. The I/O thread
-  // asks it.
+  // Status and headers, which go with the first piece of the body; `rest` gives what there is of it by now and was not given
+  // before. The I/O thread asks it.
   virtual void begin(Response head, std::function<std::string()> rest) = 0;
   // There is a rest: it is sent at once, or after some milliseconds with what comes until then. Nothing unless begun.
   virtual void more() = 0;

@@ -1,3 +1,8 @@
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -16,6 +21,24 @@ using Local = boost::asio::local::stream_protocol;
 
 constexpr std::chrono::milliseconds kTick{50}, kAfterFailure{100};
 constexpr int kTicksBetweenSweeps = 10;
+
+// Linux's struct sched_attr (sched_setattr(2)); glibc has it from 2.41 on.
+struct SchedAttr {
+  uint32_t size = sizeof(SchedAttr), policy = SCHED_OTHER;
+  uint64_t flags = 0;
+  int32_t nice = 0;
+  uint32_t priority = 0;
+  uint64_t runtime_ns = 0, deadline_ns = 0, period_ns = 0;
+};
+
+// The calling thread works for some ten microseconds at a time. With Linux 6.12 and later such a thread need not wait for the
+// end of the slice, about a millisecond, of a thread that computes; earlier versions pass the wish over.
+void ask_for_short_slices() {
+  SchedAttr wish;
+  wish.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+  wish.runtime_ns = 100'000;
+  ::syscall(SYS_sched_setattr, 0, &wish, 0);
+}
 
 }  // namespace
 
@@ -144,6 +167,7 @@ uint16_t Server::port() const { return state_->tcp.is_open() ? state_->tcp.local
 size_t Server::num_connections() const { return state_->connections.size(); }
 
 void Server::run(const std::function<bool()>& should_stop) {
+  ask_for_short_slices();
   state_->tick(should_stop);
   state_->io.run();
   for (const auto& connection : state_->connections) connection->close();

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "mom/base/rounding.h"
 #include "mom/kernels/matvec.h"
 #include "mom/ops/huge_pages.h"
 #include "mom/ops/packed_weights.h"
@@ -71,6 +72,10 @@ struct DecodeBatch {
   }
 };
 
+// Floats of as many cache lines: threads that write neighbouring channels of a row would take a line that both have from each
+// other for each row.
+inline int64_t whole_lines(int64_t num_floats) { return round_up(num_floats, 16); }
+
 // [R, width] floats of somebody else.
 struct DecodeRows {
   float* data = nullptr;
@@ -94,7 +99,7 @@ struct DecodeArguments {
   const DecodeBatch& batch;
   DecodeRows normed;  // the mixer's input [R, E]
   DecodeRows branch;  // its output [R, E]
-  float* scratch;     // scratch_floats()
+  float* scratch;     // scratch_floats(), from a cache line's beginning on
 };
 
 class DecodeStep {

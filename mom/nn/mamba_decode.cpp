@@ -31,7 +31,8 @@ class MambaDecodeStep : public DecodeStep {
   int64_t E = 0, D = 0, N = 0, R = 0, K = 0;
 
   int64_t scratch_floats(size_t num_rows) const override {
-    return static_cast<int64_t>(num_rows) * (2 * D + (R + 2 * N) + D + D);
+    const auto count = static_cast<int64_t>(num_rows);
+    return whole_lines(count * 2 * D) + whole_lines(count * (R + 2 * N)) + 2 * whole_lines(count * D);
   }
 
   int64_t bytes_per_token() const override {
@@ -47,9 +48,11 @@ class MambaDecodeStep : public DecodeStep {
   };
   Between between(const DecodeArguments& at) const {
     const auto num_rows = static_cast<int64_t>(at.batch.num_rows());
-    const DecodeRows x_and_gate{at.scratch, 2 * D},
-        dt_b_c{x_and_gate.data + num_rows * x_and_gate.width, R + 2 * N},
-        dt{dt_b_c.data + num_rows * dt_b_c.width, D}, y{dt.data + num_rows * dt.width, D};
+    const auto behind = [&](const DecodeRows& rows, int64_t width) {
+      return DecodeRows{rows.data + whole_lines(num_rows * rows.width), width};
+    };
+    const DecodeRows x_and_gate{at.scratch, 2 * D}, dt_b_c = behind(x_and_gate, R + 2 * N),
+                                                    dt = behind(dt_b_c, D), y = behind(dt, D);
     return {x_and_gate, dt_b_c, dt, y};
   }
 

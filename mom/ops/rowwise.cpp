@@ -1,6 +1,7 @@
 #include "mom/ops/rowwise.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <utility>
@@ -17,6 +18,16 @@ thread_local const PackedWeights* rowwise_weights = nullptr;
 
 // Of a tile, at most: rows of the weight and of the left factor.
 constexpr int64_t kWeightRows = 256, kLeftRows = 64;
+// Of the weight, at least: a tile of fewer reads as much of the left factor for less.
+constexpr int64_t kFewestWeightRows = 16;
+
+// Weight rows of a tile where `down` tiles lie below each other: few rows on the left, a short prompt, would leave threads
+// without work. Which rows share a tile changes no bits.
+int64_t weight_rows_of_tile(int64_t num_outputs, int64_t down) {
+  const int64_t across = ceil_div(2 * at::get_num_threads(), down);
+  return std::clamp(round_up(ceil_div(num_outputs, across), kFewestWeightRows), kFewestWeightRows,
+                    kWeightRows);
+}
 
 }  // namespace
 
@@ -56,12 +67,13 @@ void multiply_rowwise(const at::Tensor& left_MK, const at::Tensor& right_KN, con
 void multiply_rowwise(const kernels::WeightMatrix& weights, std::span<const float* const> x,
                       std::span<float* const> y) {
   const int64_t num_rows = std::ssize(x), num_outputs = weights.num_rows,
-                across = ceil_div(num_outputs, kWeightRows), down = ceil_div(num_rows, kLeftRows);
+                down = ceil_div(num_rows, kLeftRows), width = weight_rows_of_tile(num_outputs, down),
+                across = ceil_div(num_outputs, width);
   parallel_tiles(across * down, [&](int64_t tile) {
-    const int64_t first = tile / across * kLeftRows, begin = tile % across * kWeightRows;
+    const int64_t first = tile / across * kLeftRows, begin = tile % across * width;
     const auto at = static_cast<size_t>(first),
                count = static_cast<size_t>(std::min(num_rows - first, kLeftRows));
-    kernels::matvec(weights, begin, std::min(num_outputs, begin + kWeightRows), x.subspan(at, count),
+    kernels::matvec(weights, begin, std::min(num_outputs, begin + width), x.subspan(at, count),
                     y.subspan(at, count));
   });
 }

@@ -471,6 +471,20 @@ TEST(Engine, WhatWasReadIsNotReadAgain) {
   }
 }
 
+// In pieces of 256, so that others are not kept waiting; the last 64 would not be worth a step.
+TEST(Engine, LongPromptsAreReadInPieces) {
+  const Model model = test::lively_model(test::generation_spec("mamba", false), 7);
+  for (const auto& [length, steps] :
+       std::map<size_t, int64_t>{{1, 1}, {256, 1}, {257, 1}, {320, 1}, {321, 2}, {576, 2}, {577, 3}}) {
+    Engine engine(model, rules_of(model));
+    std::vector<int32_t> prompt(length, 9);
+    prompt.front() = kBos;
+    generate::run(engine, {request_of(prompt, Until::kDocument, 1)});
+    EXPECT_EQ(engine.counts().steps, steps) << length;
+    EXPECT_EQ(engine.counts().read_tokens, static_cast<int64_t>(length));
+  }
+}
+
 TEST(Engine, EqualPromptsThatComeTogetherAreReadOnce) {
   Model model = test::lively_model(test::generation_spec("mamba", false), 7);
   Engine engine(model, rules_of(model), {.cache_bytes = 0});

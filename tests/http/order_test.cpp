@@ -108,6 +108,7 @@ TEST(TooLate, AnswersToClientsThatHaveJustLeftGoNowhere) {
   const auto nothing = [] { return std::string(); };
   for (size_t i = 2; i < 4; ++i) {
     late[i]->begin({}, nothing);
+    late[i]->more();
     leaving[i]->read("\r\n\r\n");
   }
   test::Client first(server.path()), second(server.path());
@@ -122,6 +123,7 @@ TEST(TooLate, AnswersToClientsThatHaveJustLeftGoNowhere) {
   gate.wait_for(2);
   late[0]->respond({.body = "late"});
   late[1]->begin({}, nothing);
+  late[1]->more();
   late[2]->more();
   late[3]->end();
   gate.opened = 2;
@@ -130,6 +132,23 @@ TEST(TooLate, AnswersToClientsThatHaveJustLeftGoNowhere) {
   EXPECT_TRUE(
       becomes([&] { return test::Client(server.path()).ask(kHere, "\r\n\r\n").find("200 OK") < 20; }));
   for (const auto& one : late) EXPECT_TRUE(becomes([&] { return one->gone(); }));
+}
+
+// One packet for both: a client that wakes for the head alone takes a core for it.
+TEST(TooEarly, AHeadWaitsForTheFirstPiece) {
+  Exchanges exchanges;
+  const test::RunningServer server({}, exchanges.handler());
+  test::Client client(server.path());
+  client.send(kGet);
+  const auto exchange = exchanges.of(0);
+  std::string rest = "one";
+  exchange->begin({.content_type = "text/plain"}, [&] { return std::exchange(rest, ""); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  exchange->more();
+  const std::string begun = client.read("\r\n\r\n");
+  EXPECT_TRUE(begun.ends_with("\r\n\r\n3\r\none\r\n")) << begun;
+  exchange->end();
+  client.read("0\r\n\r\n");
 }
 
 // A client that sends on while it is being answered is read only so far, and answered in full.
