@@ -1,6 +1,6 @@
 // Discrete tokens through a network whose mixers have a decode step (nn/decode_step.h; Mamba's is nn/mamba_decode.cpp):
 // one of each of a few sequences at the speed of memory, every weight read once, in whole rows, by threads that stay
-// together over the whole token; or several of each, with the bits of the network itself and without the time its
+// together over the whole token; one of each of many sequences, which threads have divided among them; or several of each, with the bits of the network itself and without the time its
 // operators take. Decoupled projections are those of the weight set of each token.
 //
 // S sequences, V vocabulary. Weights are copies of the model's own in f32, bf16 or 8 bits, in an order in which they are
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "mom/kernels/matvec.h"
@@ -37,8 +38,12 @@ class MambaDecoder {
 
  private:
   struct Network;
-  at::Tensor run(const std::vector<int32_t>& tokens_R, const nn::DecodeBatch& batch,
-                 models::ModelState& state, bool reads) const;
+  // The sequences in so many parts side by side, each on a thread of its own if there are several.
+  at::Tensor run(const std::vector<int32_t>& tokens_R, const std::vector<int64_t>& offsets_S1,
+                 models::ModelState& state, int64_t num_parts, bool reads) const;
+  // The state's sequences from `first_sequence` on, as many as the batch has.
+  void advance(std::span<const int32_t> tokens_R, const nn::DecodeBatch& batch, int64_t first_sequence,
+               models::ModelState& state, const at::Tensor& logits_SV, bool reads) const;
   models::Model model_;
   std::unique_ptr<Network> network_;
 };

@@ -97,16 +97,17 @@ void project(const PackedProjection& projection, const DecodeBatch& batch, Decod
 // One step's input and output.
 struct DecodeArguments {
   const DecodeBatch& batch;
-  DecodeRows normed;  // the mixer's input [R, E]
-  DecodeRows branch;  // its output [R, E]
-  float* scratch;     // scratch_floats(), from a cache line's beginning on
+  DecodeRows normed;           // the mixer's input [R, E]
+  DecodeRows branch;           // its output [R, E]
+  float* scratch;              // scratch_floats(), from a cache line's beginning on
+  int64_t first_sequence = 0;  // of the state: the batch's first
 };
 
 class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
   virtual int64_t scratch_floats(size_t num_rows) const = 0;
-  // Both use all threads and advance `state`, whose tensors are dense and nobody else's. run: one row per sequence.
+  // Both use all threads that the caller has and advance `state`, whose tensors are dense and nobody else's. run: one row per sequence.
   virtual void run(const DecodeArguments& at, MixerState& state) const = 0;
   virtual void read(const DecodeArguments& at, MixerState& state) const = 0;
   // What one token of one sequence reads and writes: weights in their type, states.

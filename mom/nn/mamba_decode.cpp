@@ -61,8 +61,8 @@ class MambaDecodeStep : public DecodeStep {
     const kernels::ConvStep conv = {D, K, conv_KD.const_data_ptr<float>(),
                                     conv_bias_D.defined() ? conv_bias_D.const_data_ptr<float>() : nullptr};
     const kernels::ScanStep scan = {D, N, a_DN.const_data_ptr<float>(), skip_D.const_data_ptr<float>()};
-    float* conv_SDK = state.conv_SDK.mutable_data_ptr<float>();
-    float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
+    float* conv_SDK = state.conv_SDK.mutable_data_ptr<float>() + at.first_sequence * D * (K - 1);
+    float* recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>() + at.first_sequence * D * N;
     const int64_t num_shares = at::get_num_threads();
     ops::parallel_shares(num_shares, [&](int64_t share) {
       const RowRange channels = share_of(D, share, num_shares),
@@ -96,8 +96,8 @@ class MambaDecodeStep : public DecodeStep {
     const auto num_rows = static_cast<int64_t>(at.batch.num_rows());
     const int64_t num_sequences = at.batch.num_sequences(), *offsets = at.batch.offsets_S1.data();
     project(in_proj, at.batch, at.normed, x_and_gate);
-    float *conv_SDK = state.conv_SDK.mutable_data_ptr<float>(),
-          *recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>();
+    float *conv_SDK = state.conv_SDK.mutable_data_ptr<float>() + at.first_sequence * D * (K - 1),
+          *recurrent_SDN = state.recurrent_SDN.mutable_data_ptr<float>() + at.first_sequence * D * N;
     std::vector<float> before_SKD(static_cast<size_t>(num_sequences * (K - 1) * D)),
         after_SKD(before_SKD.size());
     transpose(conv_SDK, num_sequences, D, K - 1, before_SKD.data());

@@ -122,6 +122,28 @@ std::vector<at::Tensor> tensors_of(const models::ModelState& state) {
   return tensors;
 }
 
+// Eight and more for each thread: each thread has its own.
+TEST_P(MambaDecoderTest, ManySequencesAreDividedAmongThreads) {
+  constexpr int64_t kMany = 26;
+  const Tokens tokens = tokens_of(model_->spec(), 4, kMany);
+  const int threads = at::get_num_threads();
+  for (const WeightType type : {WeightType::kF32, WeightType::kBF16, WeightType::kInt8}) {
+    const MambaDecoder decoder(model_, type, ops::PackedWeights(model_->parameters()));
+    DecodeState together = initial_state(*model_, kMany), divided = together;
+    for (const std::vector<int32_t>& now : tokens) {
+      at::set_num_threads(1);
+      const at::Tensor expected = decoder.step(now, together.model);
+      at::set_num_threads(3);
+      EXPECT_TRUE(torch::equal(decoder.step(now, divided.model), expected));
+    }
+    const std::vector<at::Tensor> found = tensors_of(divided.model), wanted = tensors_of(together.model);
+    for (size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_TRUE(wanted[i].defined() ? torch::equal(found[i], wanted[i]) : !found[i].defined()) << i;
+    EXPECT_EQ(divided.model.num_tokens_S, together.model.num_tokens_S);
+  }
+  at::set_num_threads(threads);
+}
+
 // Several tokens of each sequence, in blocks of their own sizes, from the state of the block before: logits and states.
 TEST_P(MambaDecoderTest, ReadsWithTheNetworksBits) {
   const ops::PackedWeights panels(model_->parameters());
