@@ -24,12 +24,7 @@ extern "C" int LLVMFuzzerInitialize(int*, char***) {
     for (const mom::fuzz::Target& each : targets) std::printf("%s\n", std::string(each.name).c_str());
     std::exit(0);
   }
-  for (const mom::fuzz::Target& each : targets)
-    if (each.name == name) target = &each;
-  if (!target) {
-    std::fprintf(stderr, "no target %s\n", name);
-    std::exit(2);
-  }
+  target = &mom::fuzz::find_target(targets, name);
   mom::set_quiet(true);
   at::set_num_threads(1);
   if (const char* const folder = std::getenv("MOM_FUZZ_SEEDS")) {

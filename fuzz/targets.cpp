@@ -10,6 +10,12 @@
 
 namespace mom::fuzz {
 
+const Target& find_target(std::span<const Target> among, std::string_view name) {
+  for (const Target& target : among)
+    if (target.name == name) return target;
+  throw std::out_of_range("no target '" + std::string(name) + "'");
+}
+
 std::string run(const Target& target, std::string_view bytes) {
   try {
     target.read(bytes);

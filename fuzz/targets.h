@@ -21,7 +21,9 @@ struct Target {
 };
 
 std::span<const Target> targets();
-const Target& find_target(std::string_view name);  // std::out_of_range: there is none
+// std::out_of_range: there is none.
+const Target& find_target(std::string_view name);
+const Target& find_target(std::span<const Target> among, std::string_view name);
 
 // Reads the bytes as `target`. Comes back with the error that a user would see, or empty. Anything else that is thrown is a
 // defect and goes on to the caller.

@@ -146,7 +146,7 @@ std::optional<Engine::Piece> Engine::next_piece(Task& task) const {
   const models::ModelSpec& spec = network_.model()->spec();
   const int64_t seen = state_.model.num_tokens_S[static_cast<size_t>(task.job.branch->slot)];
   int64_t left = kReadAtOnce - seen % kReadAtOnce;
-  if (positions_of(task.job.feed, spec) <= left + kFewAtEnd) return Piece{&task, task.job.feed, true};
+  if (const int64_t all = positions_of(task.job.feed, spec); all <= left + kFewAtEnd) left = all;
   const std::vector<int32_t>& tokens = task.job.feed.tokens;
   auto picture = task.job.feed.pictures.begin();
   size_t count = 0;

@@ -47,18 +47,16 @@ float* step_memory(int64_t num_floats) {
   return memory.mutable_data_ptr<float>();
 }
 
-// The same for what a step gives, unless somebody still has what the step before gave.
-at::Tensor kept_logits(int64_t num_sequences, int64_t num_ids) {
-  thread_local at::Tensor kept_SV;
-  const std::vector<int64_t> sizes{num_sequences, num_ids};
-  if (!kept_SV.defined() || kept_SV.sizes() != sizes || !is_own(kept_SV)) kept_SV = torch::empty(sizes);
-  return kept_SV;
-}
-
 // Room for a row of each sequence, [S, width]: `tensor` itself where it has that and nobody else has it.
 at::Tensor own_rows(at::Tensor tensor, int64_t num_sequences, int64_t width) {
   const std::vector<int64_t> sizes{num_sequences, width};
   return tensor.defined() && tensor.sizes() == sizes && is_own(tensor) ? tensor : torch::empty(sizes);
+}
+
+// Room for a step's logits: that of the step before, unless somebody still has it.
+at::Tensor kept_logits(int64_t num_sequences, int64_t num_ids) {
+  thread_local at::Tensor kept_SV;
+  return kept_SV = own_rows(std::move(kept_SV), num_sequences, num_ids);
 }
 
 // Each sequence's last row to its row of `to_SE`.
@@ -102,6 +100,7 @@ struct MambaDecoder::Network {
   };
   WeightType type = WeightType::kF32;
   int64_t E = 0, V = 0;
+  int64_t sequences_of_thread = 0;  // from as many on, each thread has its own
   float epsilon = 0;
   std::vector<Block> blocks;
   std::vector<at::Tensor> norm_ME;
@@ -137,11 +136,11 @@ void add_and_norm(const std::vector<at::Tensor>& weight_ME, float epsilon, const
 // quickstart's model on two threads: 1.3 times as fast; 8: 0.87 times. Where weights come from memory rather than from a cache
 // a thread has to multiply as long as they take to come: 16 sequences of the 130M shape are 0.75 to 0.97 times as fast in f32,
 // 1.13 in 8 bits.
-int64_t sequences_of_thread(int64_t weight_bytes, WeightType type) {
+int64_t sequences_of_thread(int64_t bytes_per_token, WeightType type) {
   constexpr int64_t kOfProduct = 8;  // as many as a product takes at once (kernels/matvec_panels-inl.h)
-  constexpr int64_t kCacheBytes = int64_t{32}
-                                  << 20;  // of the last level, at least, on processors for servers
-  if (weight_bytes <= kCacheBytes) return kOfProduct;
+  // Of the last level, at least, on processors for servers.
+  constexpr int64_t kCacheBytes = int64_t{32} << 20;
+  if (bytes_per_token <= kCacheBytes) return kOfProduct;
   return kOfProduct * (type == WeightType::kF32 ? 4 : type == WeightType::kBF16 ? 2 : 1);
 }
 
@@ -179,6 +178,7 @@ MambaDecoder::MambaDecoder(models::Model model, WeightType weights, const ops::P
   net.norm_ME = dense(model_->norm_weights());
   net.embeddings_VE = model_->embeddings().detach().contiguous();
   net.head = packer.matrix(spec.tie_word_embeddings ? model_->embeddings() : model_->lm_head());
+  net.sequences_of_thread = sequences_of_thread(bytes_per_token(), weights);
 }
 
 MambaDecoder::~MambaDecoder() = default;
@@ -193,11 +193,9 @@ int64_t MambaDecoder::bytes_per_token() const {
 
 at::Tensor MambaDecoder::step(const std::vector<int32_t>& tokens_S, models::ModelState& state) const {
   const ops::ScopedThreads threads(ops::threads_beside_others());
-  const auto num_sequences = std::ssize(tokens_S),
-             num_threads = static_cast<std::ptrdiff_t>(at::get_num_threads());
-  const int64_t least = sequences_of_thread(bytes_per_token(), network_->type);
-  const int64_t num_parts = num_sequences >= least * num_threads ? num_threads : 1;
-  return run(tokens_S, one_each(tokens_S.size()), state, num_parts, /*reads=*/false);
+  const int64_t num_threads = at::get_num_threads();
+  const bool divided = std::ssize(tokens_S) >= network_->sequences_of_thread * num_threads;
+  return run(tokens_S, one_each(tokens_S.size()), state, divided ? num_threads : 1, /*reads=*/false);
 }
 
 at::Tensor MambaDecoder::read(const std::vector<std::vector<int32_t>>& tokens_S,

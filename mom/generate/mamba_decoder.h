@@ -1,7 +1,8 @@
 // Discrete tokens through a network whose mixers have a decode step (nn/decode_step.h; Mamba's is nn/mamba_decode.cpp):
 // one of each of a few sequences at the speed of memory, every weight read once, in whole rows, by threads that stay
-// together over the whole token; one of each of many sequences, which threads have divided among them; or several of each, with the bits of the network itself and without the time its
-// operators take. Decoupled projections are those of the weight set of each token.
+// together over the whole token; one of each of many sequences, which threads have divided among them; or several of each,
+// with the bits of the network itself and without the time its operators take. Decoupled projections are those of the weight
+// set of each token.
 //
 // S sequences, V vocabulary. Weights are copies of the model's own in f32, bf16 or 8 bits, in an order in which they are
 // multiplied fast (kernels/matvec.h); embeddings are rounded alike; activations, states and sums are f32. A sequence's

@@ -57,7 +57,8 @@ class Body : public std::enable_shared_from_this<Body> {
   // On the I/O thread: sends what there is, at first behind the head.
   void send(Connection& connection, uint64_t exchange) {
     if (std::exchange(begun_, true)) return connection.write_piece(exchange, rest_());
-    connection.write_head(exchange, head_, /*whole=*/false, rest_());
+    head_.body = rest_();
+    connection.write_head(exchange, head_, /*whole=*/false);
   }
   // The same, and looks again until a tick brings nothing.
   void flush(Connection& connection, uint64_t exchange, const Socket::executor_type& executor) {
@@ -82,9 +83,11 @@ class Body : public std::enable_shared_from_this<Body> {
     return std::chrono::steady_clock::time_point((now / kTick + 1) * kTick);
   }
 
-  const Response head_;
+  // Of the I/O thread.
+  Response head_;
   const std::function<std::string()> rest_;
-  bool begun_ = false;  // of the I/O thread
+  bool begun_ = false;
+  // Of both.
   std::atomic<bool> waiting_ = false, watched_ = false;
 };
 
@@ -105,7 +108,7 @@ class ExchangeOf : public Exchange {
   void respond(Response response) override {
     begun_ = ended_ = true;
     tell([response = std::move(response), n = number_](Connection& c) {
-      c.write_head(n, response, /*whole=*/true, response.body);
+      c.write_head(n, response, /*whole=*/true);
     });
   }
   void begin(Response head, std::function<std::string()> rest) override {
@@ -237,13 +240,13 @@ void Connection::dispatch() {
            std::make_shared<ExchangeOf>(weak_from_this(), socket_.get_executor(), ++exchange_, answering_));
 }
 
-void Connection::write_head(uint64_t exchange, const Response& head, bool whole, const std::string& body) {
+void Connection::write_head(uint64_t exchange, const Response& head, bool whole) {
   if (!is_for(exchange)) return;
   if (draining_) keep_alive_ = false;
   if (!whole && !chunked_) keep_alive_ = false;  // HTTP/1.0: the end of the connection ends the body
   streaming_ = !whole;
   std::string bytes = head_of(head, keep_alive_, streaming_ && chunked_, whole);
-  if (!head_only_) bytes += body.empty() || whole || !chunked_ ? body : chunk_of(body);
+  if (!head_only_) bytes += head.body.empty() || whole || !chunked_ ? head.body : chunk_of(head.body);
   enqueue(std::move(bytes));
   if (whole) finish(exchange);
 }

@@ -34,8 +34,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool closed() const { return !socket_.is_open(); }
 
   // Of the exchange with this number, on the I/O thread.
-  // With what there is of the body: all of it if `whole`.
-  void write_head(uint64_t exchange, const Response& head, bool whole, const std::string& body);
+  // With its body, which is all of it if `whole`, else the first piece.
+  void write_head(uint64_t exchange, const Response& head, bool whole);
   void write_piece(uint64_t exchange, std::string piece);
   void finish(uint64_t exchange);
 

@@ -34,8 +34,9 @@ struct SchedAttr {
 // The calling thread works for some ten microseconds at a time. With Linux 6.12 and later such a thread need not wait for the
 // end of the slice, about a millisecond, of a thread that computes; earlier versions pass the wish over.
 void ask_for_short_slices() {
+  if (::sched_getscheduler(0) != SCHED_OTHER) return;  // somebody's own choice
   SchedAttr wish;
-  wish.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+  wish.nice = ::getpriority(PRIO_PROCESS, 0);
   wish.runtime_ns = 100'000;
   ::syscall(SYS_sched_setattr, 0, &wish, 0);
 }

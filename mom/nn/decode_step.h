@@ -107,7 +107,8 @@ class DecodeStep {
  public:
   virtual ~DecodeStep() = default;
   virtual int64_t scratch_floats(size_t num_rows) const = 0;
-  // Both use all threads that the caller has and advance `state`, whose tensors are dense and nobody else's. run: one row per sequence.
+  // Both use all threads that the caller has and advance `state`, whose tensors are dense and nobody else's. run: one row per
+  // sequence.
   virtual void run(const DecodeArguments& at, MixerState& state) const = 0;
   virtual void read(const DecodeArguments& at, MixerState& state) const = 0;
   // What one token of one sequence reads and writes: weights in their type, states.

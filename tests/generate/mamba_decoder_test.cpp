@@ -122,6 +122,13 @@ std::vector<at::Tensor> tensors_of(const models::ModelState& state) {
   return tensors;
 }
 
+void expect_equal(const models::ModelState& state, const models::ModelState& expected) {
+  const std::vector<at::Tensor> found = tensors_of(state), wanted = tensors_of(expected);
+  for (size_t i = 0; i < wanted.size(); ++i)
+    EXPECT_TRUE(wanted[i].defined() ? torch::equal(found[i], wanted[i]) : !found[i].defined()) << i;
+  EXPECT_EQ(state.num_tokens_S, expected.num_tokens_S);
+}
+
 // Eight and more for each thread: each thread has its own.
 TEST_P(MambaDecoderTest, ManySequencesAreDividedAmongThreads) {
   constexpr int64_t kMany = 26;
@@ -136,10 +143,7 @@ TEST_P(MambaDecoderTest, ManySequencesAreDividedAmongThreads) {
       at::set_num_threads(3);
       EXPECT_TRUE(torch::equal(decoder.step(now, divided.model), expected));
     }
-    const std::vector<at::Tensor> found = tensors_of(divided.model), wanted = tensors_of(together.model);
-    for (size_t i = 0; i < wanted.size(); ++i)
-      EXPECT_TRUE(wanted[i].defined() ? torch::equal(found[i], wanted[i]) : !found[i].defined()) << i;
-    EXPECT_EQ(divided.model.num_tokens_S, together.model.num_tokens_S);
+    expect_equal(divided.model, together.model);
   }
   at::set_num_threads(threads);
 }
@@ -166,10 +170,7 @@ TEST_P(MambaDecoderTest, ReadsWithTheNetworksBits) {
       }
       const at::Tensor logits_SV = test::step(*model_, expected, feeds).logits_SV;
       EXPECT_TRUE(torch::equal(decoder.read(tokens, read.model), logits_SV)) << capability;
-      const std::vector<at::Tensor> found = tensors_of(read.model), wanted = tensors_of(expected.model);
-      for (size_t i = 0; i < wanted.size(); ++i)
-        EXPECT_TRUE(wanted[i].defined() ? torch::equal(found[i], wanted[i]) : !found[i].defined()) << i;
-      EXPECT_EQ(read.model.num_tokens_S, expected.model.num_tokens_S);
+      expect_equal(read.model, expected.model);
     }
   }
   at::set_num_threads(threads);
