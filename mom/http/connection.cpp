@@ -5,7 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
-#include <mutex>
+#include <thread>
 
 namespace mom::http {
 namespace asio = boost::asio;
@@ -138,6 +138,12 @@ class ExchangeOf : public Exchange {
     asio::dispatch(executor_, [connection = connection_, function = std::move(function)]() mutable {
       if (const auto alive = connection.lock()) function(*alive);
     });
+    // The I/O thread may have been put aside by the very thread that calls, or wait for asio's lock, with which it is woken:
+    // who computes on would keep it from its core for the rest of a slice, 3 ms.
+    if (!on_io_thread()) std::this_thread::yield();
+  }
+  bool on_io_thread() const {
+    return executor_.target<asio::io_context::executor_type>()->running_in_this_thread();
   }
 
   std::weak_ptr<Connection> connection_;
