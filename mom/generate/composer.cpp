@@ -36,9 +36,10 @@ Composer::Composer(const ModelCodecs& codecs, const modality::Vocabulary& vocabu
   open_.modality = std::move(open);
 }
 
-void Composer::tell_text(std::string text) {
-  Event event{.kind = Event::Kind::kText, .choice = choice_, .data = std::move(text)};
+void Composer::tell_text() {
+  Event event{.kind = Event::Kind::kText, .choice = choice_, .data = std::exchange(said_, "")};
   event.tokens = std::exchange(tokens_, {});
+  has_said_ = false;
   tell_(std::move(event), std::nullopt);
 }
 
@@ -55,29 +56,50 @@ Event Composer::item_event(const std::string& modality) const {
 
 // Where text ends at another modality, nothing of a character or of a stop string is to come.
 void Composer::flush_text() {
-  std::string rest = text_.push(characters_.finish()) + text_.finish();
-  if (!rest.empty() || !tokens_.empty()) tell_text(std::move(rest));
+  said_ += text_.push(characters_.finish()) + text_.finish();
+  if (!said_.empty() || !tokens_.empty()) tell_text();
+}
+
+bool Composer::is_due() {
+  if (wish_.pace.count() == 0 || !wish_.stop.empty()) return true;  // a stop string ends the answer at once
+  const auto now = std::chrono::steady_clock::now();
+  if (now < composed_at_ + wish_.pace) return false;
+  composed_at_ = now;
+  return true;
 }
 
 void Composer::token(int32_t token, double log_probability) {
   if (ended_ || stopped()) return;
   if (token == kPicture) return;  // picture() was told
   ++num_positions_;
+  waiting_.push_back({token, log_probability});
+  if (is_due()) compose();
+}
+
+void Composer::compose() {
+  for (const Waiting& one : waiting_) compose(one);
+  waiting_.clear();
+  if (has_said_) tell_text();
+}
+
+void Composer::compose(const Waiting& one) {
+  const int32_t token = one.token;
   const modality::Modality *opened = vocabulary_.opened_by(token), *closed = vocabulary_.closed_by(token);
   const bool is_text = vocabulary_.empty() || (vocabulary_.text()->contains(token) && !opened && !closed);
-  const std::string bytes = is_text ? codecs_.bytes_of(token) : "";
-  tokens_.push_back({token, bytes, log_probability});
+  tokens_.push_back({token, is_text ? codecs_.bytes_of(token) : "", one.log_probability});
   if (opened) {
     flush_text();
     open_ = {opened->name, false, {}, {}};
     num_previews_ = 0;
   } else if (closed) {
+    if (has_said_) tell_text();
     Event event = item_event(open_.modality);
     if (!open_.tokens.empty()) tell_(std::move(event), std::move(open_));
     open_ = {vocabulary_.text()->name, false, {}, {}};
     flush_text();
   } else if (is_text) {
-    tell_text(text_.push(characters_.push(bytes)));
+    said_ += text_.push(characters_.push(tokens_.back().bytes));
+    has_said_ = true;
   } else {
     open_.tokens.push_back(token);
     preview_codes();
@@ -100,6 +122,7 @@ void Composer::preview_codes() {
 
 void Composer::picture(const Picture& picture) {
   if (ended_ || stopped()) return;
+  compose();
   num_positions_ += vocabulary_.find(open_.modality)->positions_per_item();
   flush_text();
   num_previews_ = 0;
@@ -107,6 +130,7 @@ void Composer::picture(const Picture& picture) {
 }
 
 void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_visits) {
+  compose();
   if (codecs_.media_kind(open_.modality) != codecs::MediaKind::kImage || !preview_due(visit + 1, num_visits))
     return;
   Event event{.kind = Event::Kind::kPreview, .choice = choice_};
@@ -117,6 +141,7 @@ void Composer::preview(const at::Tensor& clean_CHW, int64_t visit, int64_t num_v
 
 void Composer::end(Stop stop) {
   if (ended_) return;
+  compose();
   flush_text();
   ended_ = true;
   Event event{.kind = Event::Kind::kEnd, .choice = choice_};

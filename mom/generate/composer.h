@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -47,7 +48,14 @@ class Composer {
   int64_t num_positions() const { return num_positions_; }
 
  private:
-  void tell_text(std::string text);
+  struct Waiting {
+    int32_t token;
+    double log_probability;
+  };
+  bool is_due();
+  void compose();  // of all tokens that wait
+  void compose(const Waiting& one);
+  void tell_text();
   Event item_event(const std::string& modality) const;
   void preview_codes();
   bool preview_due(int64_t done, int64_t of) const;
@@ -61,7 +69,12 @@ class Composer {
   Segment open_;
   TextStream characters_;
   StopText text_;
-  std::vector<TokenText> tokens_;                 // not told of yet
+  std::vector<Waiting> waiting_;  // tokens that nothing was made of yet
+  std::chrono::steady_clock::time_point composed_at_ = {};
+  // Not told of yet; a token that waits may be of no text, but not be told of before an item ends.
+  std::string said_;
+  std::vector<TokenText> tokens_;
+  bool has_said_ = false;
   int64_t num_positions_ = 0, num_previews_ = 0;  // previews of the image that is open
   bool ended_ = false;
 };

@@ -2,6 +2,7 @@
 // have the engine in them (mom/engine/engine.h). No torch here.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@ struct Wish {
   int64_t count = 1;                   // answers; number i is that of `mom generate --count` with this seed
   std::vector<std::string> stop = {};  // text that ends an answer, and is not part of it
   bool log_probabilities = false;
+  // After its beginning, text is told of no more often: making an event of every token takes time from the next.
+  std::chrono::milliseconds pace{0};
   int64_t previews = 0;  // of each image: on its way from noise, or of the codes so far
 };
 

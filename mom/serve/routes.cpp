@@ -12,6 +12,7 @@ namespace mom::serve {
 namespace {
 
 constexpr int64_t kMaxDetokenized = 1'000'000;
+constexpr std::chrono::milliseconds kPace{10};  // mom/http sends every 40 ms
 constexpr const char* kModels = "/v1/models/";
 
 struct Route {
@@ -168,6 +169,7 @@ Worker& Routes::worker_of(const http::Request& request) const {
 
 void Routes::generate(Worker& worker, Plan plan, const http::Request& request,
                       const std::shared_ptr<http::Exchange>& exchange) {
+  plan.wish.pace = kPace;
   auto sink = std::make_shared<FormatSink>(exchange, std::move(plan.format), plan.stream,
                                            cross_origin(request, access_));
   if (!worker.submit(std::move(plan.wish), sink)) exchange->respond(too_many());

@@ -246,6 +246,53 @@ TEST_F(Jobs, TextIsTokensAndTokensAreText) {
   EXPECT_EQ(tokens(*begins, "the", false), Json::parse(R"({"tokens": [257]})"));
 }
 
+// What an answer of 20 tokens is told as.
+struct ToldAs {
+  std::vector<Event> events;
+  std::string text;
+  std::vector<int32_t> ids;
+};
+ToldAs told_as(Worker& worker, std::chrono::milliseconds pace, const std::vector<std::string>& stop) {
+  Wish wish = short_wish(20);
+  wish.asked.sampling = {};  // any byte, so that there is text
+  wish.pace = pace;
+  wish.stop = stop;
+  const auto listener = std::make_shared<Listener>();
+  EXPECT_TRUE(worker.submit(std::move(wish), listener));
+  EXPECT_TRUE(listener->usage());
+  ToldAs told{listener->events(), "", {}};
+  for (const Event& event : told.events) {
+    told.text += event.data;
+    for (const TokenText& token : event.tokens) told.ids.push_back(token.id);
+  }
+  return told;
+}
+
+TEST_F(Jobs, AtAPaceTheFirstTokenComesAtOnceAndTheOthersTogether) {
+  const auto writer = worker();
+  const ToldAs each = told_as(*writer, std::chrono::milliseconds(0), {});
+  const size_t end = each.events.size() - 20;  // half a character, perhaps, and the end
+  const ToldAs paced = told_as(*writer, std::chrono::hours(1), {});
+  ASSERT_EQ(paced.events.size(), 2 + end);
+  EXPECT_EQ(paced.events[0].tokens.size(), 1u);
+  EXPECT_EQ(paced.ids.size(), 20u);
+  EXPECT_EQ(paced.ids, each.ids);
+  EXPECT_EQ(paced.text, each.text);
+  EXPECT_EQ(paced.events.back().finish, Finish::kLength);
+}
+
+TEST_F(Jobs, AStopStringEndsAnAnswerAtOnceWhateverItsPace) {
+  const auto writer = worker();
+  const ToldAs all = told_as(*writer, std::chrono::milliseconds(0), {});
+  const std::string stop = all.text.substr(all.text.size() / 2, 1);
+  const ToldAs each = told_as(*writer, std::chrono::milliseconds(0), {stop}),
+               paced = told_as(*writer, std::chrono::hours(1), {stop});
+  EXPECT_LT(each.ids.size(), 20u);
+  EXPECT_EQ(paced.ids, each.ids);
+  EXPECT_EQ(paced.text, each.text);
+  EXPECT_EQ(paced.events.back().finish, Finish::kStop);
+}
+
 TEST_F(Jobs, WithoutATokenizerThereAreIdsAlone) {
   std::filesystem::remove(folder_ / "tokenizer.json");
   const auto loaded = worker();
