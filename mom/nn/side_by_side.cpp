@@ -1,5 +1,7 @@
 #include "mom/nn/side_by_side.h"
 
+#include <unistd.h>
+
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
@@ -9,13 +11,15 @@
 #include <thread>
 
 #include "mom/ops/parallel.h"
+#include "mom/ops/shared_cores.h"
 
 namespace mom::nn {
 
 // Threads that do the same work again and again; the calling thread is number 0.
 class Workers::Threads {
  public:
-  Threads(int64_t count, int64_t threads_each) : threads_each_(threads_each), count_(count) {
+  Threads(int64_t count, int64_t threads_each)
+      : threads_each_(threads_each), count_(count), at_work_(static_cast<size_t>(count)) {
     for (int64_t i = 1; i < count; ++i) threads_.emplace_back([this, i] { serve(static_cast<size_t>(i)); });
   }
   ~Threads() {
@@ -65,12 +69,42 @@ class Workers::Threads {
   }
   void attempt(const std::function<void(size_t)>& work, size_t worker) {
     try {
+      const OwnCore core(*this, worker);
       work(worker);
     } catch (...) {
       const std::lock_guard lock(mutex_);
       if (!error_) error_ = std::current_exception();
     }
   }
+  // While others use cores, a worker begins on one of its own and ends by giving it to one that is still at work: Linux
+  // balances numbers of threads, and beside one that is busy leaves two of ours on one core, or one of ours with it beside a
+  // core that idles.
+  class OwnCore {
+   public:
+    OwnCore(Threads& threads, size_t worker)
+        : threads_(threads), worker_(worker), shared_(threads.count_ > 1 && ops::cores_are_shared()) {
+      if (!shared_) return;
+      ops::move_to_core(static_cast<int64_t>(worker));  // before another may move it
+      const std::lock_guard lock(threads_.mutex_);
+      threads_.at_work_[worker_] = ::gettid();
+    }
+    ~OwnCore() {
+      if (!shared_) return;
+      pid_t other = 0;
+      {
+        const std::lock_guard lock(threads_.mutex_);
+        threads_.at_work_[worker_] = 0;
+        for (pid_t& one : threads_.at_work_)
+          if (other == 0) other = std::exchange(one, 0);
+      }
+      if (other != 0) ops::give_core_to(other);
+    }
+
+   private:
+    Threads& threads_;
+    const size_t worker_;
+    const bool shared_;
+  };
 
   const int64_t threads_each_, count_;
   std::mutex mutex_;
@@ -79,6 +113,7 @@ class Workers::Threads {
   int64_t busy_ = 0;
   const std::function<void(size_t)>* work_ = nullptr;
   std::exception_ptr error_;
+  std::vector<pid_t> at_work_;         // workers, by number, that may be given a core; else 0
   std::vector<std::jthread> threads_;  // last: they end before what they use
 };
 

@@ -82,6 +82,16 @@ std::optional<double> idle_s() {
   return static_cast<double>(ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
+// A thread, or the calling one (0), which keeps the cores that it may use.
+void move(pid_t thread, int cpu) {
+  cpu_set_t all, one;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  if (::sched_getaffinity(thread, sizeof all, &all) != 0) return;
+  ::sched_setaffinity(thread, sizeof one, &one);
+  ::sched_setaffinity(thread, sizeof all, &all);
+}
+
 void watch(const std::stop_token& stop) {
   SharedCoresDetector detector;
   std::optional<IdleOpenMpThreads> idle_threads;
@@ -135,6 +145,19 @@ int64_t threads_beside_others() {
   if (left > 0) cores_left = left;
   return all - left;
 }
+
+bool cores_are_shared() { return cores_of_others > 0; }
+
+void move_to_core(int64_t number) {
+  cpu_set_t ours;
+  if (::sched_getaffinity(0, sizeof ours, &ours) != 0) return;  // more processors than a cpu_set_t has
+  int64_t before = number % CPU_COUNT(&ours);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &ours) || before-- > 0) ++cpu;
+  if (cpu != ::sched_getcpu()) move(0, cpu);
+}
+
+void give_core_to(pid_t thread) { move(thread, ::sched_getcpu()); }
 
 IdleOpenMpThreads::IdleOpenMpThreads() {
   opener_ = start_thread([](const std::stop_token& stop) {

@@ -4,8 +4,9 @@
 // Work in parts so short that threads which sleep between them are slow uses fewer threads then, which keep their cores.
 #pragma once
 
-#include <cstdint>
+#include <sys/types.h>
 
+#include <cstdint>
 #include <thread>
 
 namespace mom::ops {
@@ -47,6 +48,13 @@ class IdleOpenMpThreads {
 
 // The threads of torch; while others use cores, as many fewer, but at least one.
 int64_t threads_beside_others();
+
+bool cores_are_shared();
+
+// Puts the calling thread on the core with that number among those that it may use, modulo their number; or a thread of this
+// process on the core of the calling one. They may be moved from there, now as before.
+void move_to_core(int64_t number);
+void give_core_to(pid_t thread);
 
 // A thread that watches, for as long as this lives. It does nothing where OMP_WAIT_POLICY or GOMP_SPINCOUNT says how to wait.
 class SharedCoresWatch {

@@ -12,7 +12,9 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "mom/ops/parallel.h"
 
@@ -110,6 +112,55 @@ int64_t waiting_cpu_ns() {
     least = std::min(least, thread_cpu_ns() - before);
   }
   return least;
+}
+
+// The cores that this process may use, in the order of their numbers.
+std::vector<int> our_cores() {
+  cpu_set_t ours;
+  std::vector<int> cores;
+  if (sched_getaffinity(0, sizeof ours, &ours) != 0) return cores;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
+    if (CPU_ISSET(cpu, &ours)) cores.push_back(cpu);
+  return cores;
+}
+
+TEST(SharedCores, AThreadMovesToTheCoreOfItsNumberAndMayLeaveIt) {
+  const std::vector<int> cores = our_cores();
+  for (size_t number = 0; number < cores.size(); ++number) {
+    int arrived = 0;  // Linux may move it on at once
+    for (size_t i = 0; i < 20; ++i) {
+      move_to_core(static_cast<int64_t>(number + i * cores.size()));
+      arrived += sched_getcpu() == cores[number];
+    }
+    EXPECT_GE(arrived, 10) << "core " << cores[number];
+  }
+  EXPECT_EQ(our_cores(), cores);
+}
+
+TEST(SharedCores, AThreadThatIsAtWorkIsGivenACore) {
+  const std::vector<int> cores = our_cores();
+  if (cores.size() < 2) GTEST_SKIP() << "one core";
+  std::atomic<pid_t> worker = 0;
+  std::atomic<int> core = -1;
+  std::atomic<bool> leaves = false, all_cores = true;
+  std::thread thread([&] {
+    worker = ::gettid();
+    while (!leaves) core = sched_getcpu();
+    all_cores = our_cores() == cores;
+  });
+  while (core < 0) std::this_thread::yield();
+  int arrived = 0;
+  for (int i = 0; i < 20; ++i) {
+    move_to_core(i);
+    const int own = sched_getcpu();
+    give_core_to(worker);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    arrived += core == own;
+  }
+  leaves = true;
+  thread.join();
+  EXPECT_GE(arrived, 15);  // half of them if it stayed where it is
+  EXPECT_TRUE(all_cores);
 }
 
 TEST(SharedCores, WithIdleThreadsAWaitingThreadSleepsSooner) {
