@@ -71,10 +71,10 @@ class Composer {
   StopText text_;
   std::vector<Waiting> waiting_;  // tokens that nothing was made of yet
   std::chrono::steady_clock::time_point composed_at_ = {};
-  // Not told of yet; a token that waits may be of no text, but not be told of before an item ends.
+  // Not told of yet: text and its tokens, and behind them those of an item that is still open.
   std::string said_;
   std::vector<TokenText> tokens_;
-  bool has_said_ = false;
+  bool has_said_ = false;                         // there is text among them
   int64_t num_positions_ = 0, num_previews_ = 0;  // previews of the image that is open
   bool ended_ = false;
 };

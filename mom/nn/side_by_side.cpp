@@ -19,7 +19,10 @@ namespace mom::nn {
 class Workers::Threads {
  public:
   Threads(int64_t count, int64_t threads_each)
-      : threads_each_(threads_each), count_(count), at_work_(static_cast<size_t>(count)) {
+      : threads_each_(threads_each),
+        count_(count),
+        fill_cores_(threads_each == 1 && count > 1 && count >= std::thread::hardware_concurrency()),
+        at_work_(static_cast<size_t>(count)) {
     for (int64_t i = 1; i < count; ++i) threads_.emplace_back([this, i] { serve(static_cast<size_t>(i)); });
   }
   ~Threads() {
@@ -76,13 +79,13 @@ class Workers::Threads {
       if (!error_) error_ = std::current_exception();
     }
   }
-  // While others use cores, a worker begins on one of its own and ends by giving it to one that is still at work: Linux
-  // balances numbers of threads, and beside one that is busy leaves two of ours on one core, or one of ours with it beside a
-  // core that idles.
+  // While others use cores of which each should have a worker, a worker begins on one of its own and ends by giving it to one
+  // that is still at work: Linux balances numbers of threads, and beside one that is busy leaves two of ours on one core, or
+  // one of ours with it beside a core that idles.
   class OwnCore {
    public:
     OwnCore(Threads& threads, size_t worker)
-        : threads_(threads), worker_(worker), shared_(threads.count_ > 1 && ops::cores_are_shared()) {
+        : threads_(threads), worker_(worker), shared_(threads.fill_cores_ && ops::cores_are_shared()) {
       if (!shared_) return;
       ops::move_to_core(static_cast<int64_t>(worker));  // before another may move it
       const std::lock_guard lock(threads_.mutex_);
@@ -107,6 +110,7 @@ class Workers::Threads {
   };
 
   const int64_t threads_each_, count_;
+  const bool fill_cores_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   uint64_t round_ = 0;

@@ -1,7 +1,8 @@
 // Waiting threads that spin are fastest on cores of their own. On cores shared with other processes a spinning thread
 // keeps the core that the thread it waits for could use: two threads beside one busy process fall to a third of their
 // speed. libgomp spins less while it manages more threads than there are processors; this makes it so while cores are shared.
-// Work in parts so short that threads which sleep between them are slow uses fewer threads then, which keep their cores.
+// Work in parts so short that threads which sleep between them are slow uses fewer threads then, which keep their cores; threads
+// that work side by side for longer are put on cores (mom/nn/side_by_side.cpp).
 #pragma once
 
 #include <sys/types.h>
