@@ -162,8 +162,8 @@ void give_core_to(pid_t thread) { move(thread, ::sched_getcpu()); }
 IdleOpenMpThreads::IdleOpenMpThreads() {
   opener_ = start_thread([](const std::stop_token& stop) {
     const int number = std::max(1, omp_get_num_procs() - omp_get_max_threads() + 1);
-    std::atomic<int> ended =
-        0;  // the thread sanitizer does not see that OpenMP waits for its threads, but this
+    // OpenMP waits for its threads, which the thread sanitizer does not see: it sees that they are counted.
+    std::atomic<int> ended = 0;
 #pragma omp parallel num_threads(number + 1)
     {
       while (!stops_within(stop, std::chrono::hours(1))) {

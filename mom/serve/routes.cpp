@@ -12,7 +12,7 @@ namespace mom::serve {
 namespace {
 
 constexpr int64_t kMaxDetokenized = 1'000'000;
-constexpr std::chrono::milliseconds kPace{10};  // mom/http sends every 40 ms
+constexpr std::chrono::milliseconds kPace{10};  // less than mom/http waits for more
 constexpr const char* kModels = "/v1/models/";
 
 struct Route {
