@@ -7,9 +7,11 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include "mom/base/error.h"
 #include "mom/base/log.h"
@@ -180,28 +182,32 @@ struct Worker::Impl {
     return true;
   }
 
-  // What goes wrong with one job ends that job.
-  template <class Function>
-  bool guarded(Sink& sink, const Function& function) {
+  // What goes wrong with one job ends that job. Who is told of an end finds it counted when it asks.
+  bool guarded(Sink& sink, const auto& function) {
+    std::optional<ApiError> wrong;
     try {
       function();
       return true;
     } catch (const ApiError& error) {
-      sink.failed(error);
+      wrong = error;
     } catch (const Error& error) {
-      sink.failed(to_api_error(error));
+      wrong = to_api_error(error);
     } catch (const std::exception& error) {
       log_warning("a request failed: " + in_one_line(error));
-      sink.failed({500, "the request could not be computed"});
+      wrong = {500, "the request could not be computed"};
     }
     ++counts.failed;
+    publish();
+    sink.failed(*wrong);
     return false;
   }
 
   void run_task(const Job& job) {
-    job.sink->event({.kind = Event::Kind::kText, .data = job.task(*loaded)});
-    job.sink->done({});
+    std::string answer = job.task(*loaded);
     ++counts.finished;
+    publish();
+    job.sink->event({.kind = Event::Kind::kText, .data = std::move(answer)});
+    job.sink->done({});
   }
 
   void check_sizes(const Wish& wish) const {
@@ -267,20 +273,26 @@ struct Worker::Impl {
     } catch (const std::exception& error) {
       log_warning("a step failed, and with it all that was being generated: " + in_one_line(error));
       engine->cancel_all();
-      for (const Running& one : running) fail(one, {500, "the request could not be computed"});
-      counts.failed += static_cast<int64_t>(running.size());
-      running.clear();
+      counts.failed += std::ssize(running);
+      const std::vector<Running> failed = std::exchange(running, {});
+      publish();
+      for (const Running& one : failed) fail(one, {500, "the request could not be computed"});
     }
-    std::erase_if(running, [&](const Running& one) {
-      if (!one.writing->ended()) return false;
+    const auto first = std::stable_partition(running.begin(), running.end(),
+                                             [](const Running& one) { return !one.writing->ended(); });
+    if (first == running.end()) return;
+    const std::vector<Running> ended(std::make_move_iterator(first), std::make_move_iterator(running.end()));
+    running.erase(first, running.end());
+    counts.finished += std::ssize(ended);
+    publish();
+    for (const Running& one : ended) {
       const Usage usage{one.writing->prompt_positions(), one.writing->written_positions()};
       one.outbox->post(
           [told = one.told, usage] {
             if (!told->over) told->sink->done(usage);
           },
           false);
-      return ++counts.finished > 0;
-    });
+    }
   }
 
   // After a step, but where jobs only go on, at most every 10 ms.

@@ -246,6 +246,38 @@ TEST_F(Jobs, TextIsTokensAndTokensAreText) {
   EXPECT_EQ(tokens(*begins, "the", false), Json::parse(R"({"tokens": [257]})"));
 }
 
+// Who asks for the numbers as soon as there is an answer, or none.
+struct Counting : Listener {
+  void done(const Usage& usage) override {
+    finished = asked->stats().finished;
+    Listener::done(usage);
+  }
+  void failed(const ApiError& error) override {
+    failures = asked->stats().failed;
+    Listener::failed(error);
+  }
+  const Worker* asked = nullptr;
+  int64_t finished = 0, failures = 0;
+};
+
+TEST_F(Jobs, WhoIsToldOfAnEndIsCounted) {
+  const auto asked = worker();
+  const auto answered = std::make_shared<Counting>(), task = std::make_shared<Counting>(),
+             refused = std::make_shared<Counting>();
+  for (const auto& one : {answered, task, refused}) one->asked = asked.get();
+  ASSERT_TRUE(asked->submit(short_wish(), answered));
+  EXPECT_TRUE(answered->usage());
+  EXPECT_EQ(answered->finished, 1);
+  ASSERT_TRUE(asked->submit_tokenize("the", false, task));
+  EXPECT_TRUE(task->usage());
+  EXPECT_EQ(task->finished, 2);
+  Wish wrong = short_wish();
+  wrong.asked.modality = "smell";
+  ASSERT_TRUE(asked->submit(std::move(wrong), refused));
+  EXPECT_TRUE(refused->error());
+  EXPECT_EQ(refused->failures, 1);
+}
+
 // What an answer of 20 tokens is told as.
 struct ToldAs {
   std::vector<Event> events;
