@@ -31,6 +31,7 @@ function(mom_compile target)
     target_link_libraries(${target} PUBLIC mom_torch)
   endif()
   target_precompile_headers(${target} REUSE_FROM mom_${headers}_pch)
+  target_compile_definitions(${target} PRIVATE ${MOM_TEST_DEFINITIONS})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE ${MOM_WARNINGS})
   if(ARG_COLD)
@@ -52,6 +53,22 @@ function(mom_program name)
   target_link_libraries(${name} PRIVATE ${MOM_ALLOCATOR} mom_program ${ARG_DEPENDS})  # the allocator first: its malloc is the program's
 endfunction()
 
+# Links tests in a quarter of the time; what users run has the default linker.
+find_program(MOM_GOLD ld.gold)
+if(MOM_GOLD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  set(MOM_TEST_LINKER -fuse-ld=gold)
+endif()
+
+# mom_test_program(NAME DEPENDS folders... [TORCH]): tests/support/NAME.cpp, which writes what tests read.
+function(mom_test_program name)
+  cmake_parse_arguments(ARG "TORCH" "" "DEPENDS" ${ARGN})
+  add_executable(${name} ${CMAKE_SOURCE_DIR}/tests/support/${name}.cpp)
+  mom_compile(${name} COLD ${ARGN})
+  list(TRANSFORM ARG_DEPENDS PREPEND mom_)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPENDS})
+  target_link_options(${name} PRIVATE ${MOM_TEST_LINKER})
+endfunction()
+
 # mom_tests(NAME [DEPENDS folders...] [TORCH]): the *_test.cpp of a folder are one program, NAME_tests, and one ctest entry each.
 #   *_slow_test.cpp carry the label "slow" and run with `make test-slow`.
 #   Tests of the quickstart read the packages that scripts/setup unpacked, where it did.
@@ -66,6 +83,7 @@ function(mom_tests name)
   mom_compile(${target} COLD ${ARGN})
   list(TRANSFORM ARG_DEPENDS PREPEND mom_)
   target_link_libraries(${target} PRIVATE mom_test_main mom_${name} ${ARG_DEPENDS} ${ARG_LINKS})
+  target_link_options(${target} PRIVATE ${MOM_TEST_LINKER})
   foreach(source ${sources})
     get_filename_component(stem ${source} NAME_WE)
     add_test(NAME ${name}.${stem} COMMAND ${target} --file=${stem}.cpp)
