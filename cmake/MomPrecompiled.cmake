@@ -3,8 +3,8 @@
 # What is in them costs a file that reads them next to nothing: their templates are instantiated there (instantiate.cpp).
 find_package(nlohmann_json REQUIRED)
 if(MOM_BUILD_TESTS AND NOT (MOM_PYTHON_PACKAGE OR MOM_OPS_ONLY))
-  set(MOM_TEST_HEADERS <gtest/gtest.h>)
-  set(MOM_TEST_DEFINITIONS GTEST_HAS_PTHREAD=1)  # as GTest::gtest defines it; a precompiled header fits only code that does
+  set(test_headers <gtest/gtest.h>)
+  set(MOM_PCH_DEFINITIONS GTEST_HAS_PTHREAD=1)  # as GTest::gtest defines it; a precompiled header fits only code that does
 endif()
 
 # The plugin is compiled here, without the options of our code: sanitizers do not belong into the compiler.
@@ -16,27 +16,25 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
                   RESULT_VARIABLE status OUTPUT_QUIET ERROR_QUIET)
   if(status EQUAL 0)
     file(COPY_FILE ${plugin}.new ${plugin} ONLY_IF_DIFFERENT)  # ccache looks at its time
-    set(MOM_PCH_PLUGIN -fplugin=${plugin})
+    set(plugin_option -fplugin=${plugin})
   else()
     message(STATUS "No headers of GCC's plugins (gcc-12-plugin-dev): the build takes a fifth longer")
   endif()
 endif()
 
+set(torch_headers
+    <torch/types.h> <torch/utils.h> <torch/library.h> <torch/fft.h> <torch/csrc/autograd/autograd.h>
+    <torch/csrc/autograd/custom_function.h> <torch/nn/module.h> <torch/nn/pimpl.h> <torch/nn/modules/container/sequential.h>
+    <torch/nn/modules/conv.h> <ATen/CPUGeneratorImpl.h> <ATen/Parallel.h>)
 foreach(kind plain torch)
   add_library(mom_${kind}_pch OBJECT ${CMAKE_SOURCE_DIR}/cmake/precompiled.cpp)
-  target_compile_options(mom_${kind}_pch PRIVATE ${MOM_WARNINGS} ${MOM_PCH_PLUGIN})
-  target_compile_definitions(mom_${kind}_pch PRIVATE ${MOM_TEST_DEFINITIONS})
+  target_compile_options(mom_${kind}_pch PRIVATE ${MOM_WARNINGS} ${plugin_option})
+  target_compile_definitions(mom_${kind}_pch PRIVATE ${MOM_PCH_DEFINITIONS})
   target_link_libraries(mom_${kind}_pch PRIVATE nlohmann_json::nlohmann_json)
   target_precompile_headers(mom_${kind}_pch PRIVATE
       <algorithm> <atomic> <charconv> <chrono> <condition_variable> <deque> <filesystem> <fstream> <functional> <future>
       <iostream> <map> <memory> <mutex> <nlohmann/json.hpp> <numeric> <optional> <random> <set> <span> <sstream> <string>
-      <thread> <unordered_map> <unordered_set> <variant> <vector> ${MOM_TEST_HEADERS})
+      <thread> <unordered_map> <unordered_set> <variant> <vector> ${test_headers} ${${kind}_headers}
+      ${CMAKE_SOURCE_DIR}/cmake/instantiate.h)  # after all others
 endforeach()
 target_link_libraries(mom_torch_pch PRIVATE mom_torch)
-target_precompile_headers(mom_torch_pch PRIVATE
-    <torch/types.h> <torch/utils.h> <torch/library.h> <torch/fft.h> <torch/csrc/autograd/autograd.h>
-    <torch/csrc/autograd/custom_function.h> <torch/nn/module.h> <torch/nn/pimpl.h> <torch/nn/modules/container/sequential.h>
-    <torch/nn/modules/conv.h> <ATen/CPUGeneratorImpl.h> <ATen/Parallel.h>)
-foreach(kind plain torch)  # after all others
-  target_precompile_headers(mom_${kind}_pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/instantiate.h)
-endforeach()

@@ -22,7 +22,7 @@ function(mom_library name)
 endfunction()
 
 # mom_compile(TARGET [TORCH] [COLD]): what is the same for all our code. Joined files share what every file costs by
-# itself: headers, and with LibTorch the templates that its headers instantiate in every file, precompiled or not.
+# itself: headers that are not precompiled, our own above all, and the templates that they and the files instantiate.
 function(mom_compile target)
   cmake_parse_arguments(ARG "TORCH;COLD" "" "" ${ARGN})
   set(headers plain)
@@ -31,7 +31,7 @@ function(mom_compile target)
     target_link_libraries(${target} PUBLIC mom_torch)
   endif()
   target_precompile_headers(${target} REUSE_FROM mom_${headers}_pch)
-  target_compile_definitions(${target} PRIVATE ${MOM_TEST_DEFINITIONS})
+  target_compile_definitions(${target} PRIVATE ${MOM_PCH_DEFINITIONS})
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
   target_compile_options(${target} PRIVATE ${MOM_WARNINGS})
   if(ARG_COLD)

@@ -11,8 +11,11 @@ int plugin_is_GPL_compatible;
 
 int plugin_init(plugin_name_args* info, plugin_gcc_version* version) {
   if (!plugin_default_version_check(version, &gcc_version)) return 1;
-  register_callback(info->base_name, PLUGIN_PRAGMAS, [](void*, void*) {
-    c_register_pragma("mom", "instantiate", [](cpp_reader*) { instantiate_pending_templates(0); });
-  }, nullptr);
+  register_callback(
+      info->base_name, PLUGIN_PRAGMAS,
+      [](void*, void*) {
+        c_register_pragma("mom", "instantiate", [](cpp_reader*) { instantiate_pending_templates(0); });
+      },
+      nullptr);
   return 0;
 }
